@@ -1,0 +1,147 @@
+/**
+ * What the addon offers. Descriptors are plain numbers, close-on-exec, owned by the caller (`close`). Paths are UTF-8; a name
+ * that is not UTF-8 keeps its bytes (lone bytes travel as U+DC80…U+DCFF, Python's "surrogateescape").
+ *
+ * `…InRoot` calls resolve `path` with openat2(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS): absolute paths, `..` and symbolic links
+ * stay beneath `root`, whoever changes the tree meanwhile. Failures throw an `Error` with `code` ("ENOENT"), `errno`,
+ * `syscall` and `path`.
+ *
+ * Calls that return a promise work on a whole batch on libuv's pool and take no lock of JavaScript.
+ */
+export interface NativeFs {
+  // ---- descriptors and mounts
+  /** Opens a folder by host path (O_PATH | O_DIRECTORY). */
+  openFolder(path: string): number;
+  close(fd: number): void;
+  /**
+   * A detached overlay mount (fsopen/fsmount; not attached to any mount namespace, gone with its last descriptor).
+   * `lowers` top first. Without `upper` it is read-only. No lowers: a clone of `upper`; one lower and no upper: a read-only clone
+   * of it. redirect_dir, metacopy and index are off; `userxattr` for use in a user namespace.
+   */
+  mountOverlay(options: {
+    readonly lowers: readonly string[];
+    readonly upper?: string | undefined;
+    readonly work?: string | undefined;
+    readonly userxattr: boolean;
+  }): number;
+
+  // ---- single paths in a root
+  openInRoot(root: number, path: string, flags: number, mode: number): number;
+  /** `undefined` when there is nothing there. `follow` concerns the last component. */
+  statInRoot(root: number, path: string, follow: boolean): Stat | undefined;
+  readlinkInRoot(root: number, path: string): string;
+  /** Names in a folder, sorted by bytes, without `.` and `..`. */
+  listInRoot(root: number, path: string): string[];
+  /** Whole content of a regular file; EFBIG above `maxBytes`, ENOENT as `undefined`. */
+  readFileInRoot(root: number, path: string, maxBytes: number): Buffer | undefined;
+  /**
+   * Creates a folder and missing parents; those made get mode, owner and (if given) time, exactly, whatever the umask is. Returns
+   * the paths made, outermost first. A folder that exists is left alone; anything else in the way throws ENOTDIR.
+   */
+  mkdirInRoot(root: number, path: string, options: NodeOptions & { readonly parents: boolean }): string[];
+  /** Removes a tree (or one entry). Missing: returns false. Never follows links, never crosses into another mount. */
+  removeInRoot(root: number, path: string): boolean;
+  setTimesInRoot(root: number, path: string, atimeNs: bigint, mtimeNs: bigint): void;
+
+  // ---- whole trees
+  /**
+   * All entries below `path` (itself first, as ""), depth first, names in byte order: see `TreeEntry`. Regular files of other
+   * mounts are included, mounts are not entered. `xattrs`: also reads user.*, security.capability, trusted.overlay.* and
+   * user.overlay.*. `depth` 1: only the folder's own entries.
+   */
+  walk(
+    root: number,
+    path: string,
+    options: { readonly xattrs: boolean; readonly depth?: number },
+  ): Promise<Buffer>;
+  /** sha256 of each regular file, 32 bytes per path, in order. Opened without following any link. */
+  hashFiles(root: number, paths: readonly string[]): Promise<Buffer>;
+  /** Contents of small files; for a whole layer's small files at once. Same opening rules as `hashFiles`. */
+  readFiles(root: number, paths: readonly string[], maxBytesEach: number): Promise<Buffer[]>;
+  /**
+   * Performs a batch of `TreeOp`s (made with `encodeTreeOps`) below `root`, in order. File content comes from `source`, a second
+   * root (-1 when no op copies). Returns sha256 of each copied file (32 bytes per copy-op, in order) computed on the bytes that
+   * were written. Stops at the first failure; the error's `index` is that of the op.
+   */
+  apply(root: number, source: number, ops: Buffer, options: { readonly hash: boolean }): Promise<Buffer>;
+
+  // ---- locks
+  /** Opens (creating 0600) and flock()s a file without waiting; `undefined` when another holds it. The kernel releases it with the process. */
+  tryLock(path: string, mode: "shared" | "exclusive"): number | undefined;
+}
+
+export interface NodeOptions {
+  /** Permission bits incl. setuid, setgid, sticky. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly mtimeNs?: bigint | undefined;
+}
+
+export interface Stat {
+  /** Type and permission bits (S_IFMT | 07777). */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly size: number;
+  readonly mtimeNs: bigint;
+  readonly ctimeNs: bigint;
+  readonly ino: bigint;
+  readonly dev: bigint;
+  readonly rdevMajor: number;
+  readonly rdevMinor: number;
+  readonly nlink: number;
+}
+
+/** One decoded record of `walk`. */
+export interface TreeEntry extends Stat {
+  /** Relative to the walked path, `/`-separated, "" for itself. */
+  readonly path: string;
+  /** Symbolic links only. */
+  readonly target?: string | undefined;
+  readonly xattrs?: readonly Xattr[] | undefined;
+}
+
+export interface Xattr {
+  readonly name: string;
+  readonly value: Buffer;
+}
+
+/** How an op treats what is already at its path. */
+export type Existing =
+  /** Fail with EEXIST. */
+  | "error"
+  /** Replace it, whatever it is (layers: a later entry wins); a folder stays a folder and takes the new metadata. */
+  | "replace"
+  /** COPY: non-folders are replaced by non-folders; folder against non-folder throws (D099). */
+  | "copy"
+  /** Folders only: leave an existing folder as it is (D098 top level). */
+  | "keep";
+
+export type TreeOp = {
+  /** Below the root. Missing parents are made 0755 0:0 when `makeParents` is set. */
+  readonly path: string;
+  readonly existing: Existing;
+  readonly makeParents?: boolean | undefined;
+  readonly xattrs?: readonly Xattr[] | undefined;
+} & (
+  | ({ readonly type: "folder" } & NodeOptions)
+  /** Content of `from` below the source root: reflink, else copy_file_range, else read/write; holes are kept. */
+  | ({ readonly type: "copy"; readonly from: string } & NodeOptions)
+  | ({ readonly type: "file"; readonly data: Uint8Array } & NodeOptions)
+  | ({ readonly type: "symlink"; readonly target: string } & Omit<NodeOptions, "mode">)
+  /** `to`: path of the existing file below the same root; its last component is not followed. */
+  | { readonly type: "hardlink"; readonly to: string }
+  | ({
+      readonly type: "node";
+      readonly kind: "fifo" | "char" | "block" | "socket";
+      readonly major: number;
+      readonly minor: number;
+    } & NodeOptions)
+  /** Overlay whiteout (char device 0:0) or, on a folder that exists, the opaque xattr. */
+  | { readonly type: "whiteout" }
+  | { readonly type: "opaque"; readonly userxattr: boolean }
+  | { readonly type: "remove" }
+  /** Only sets times, e.g. of a folder after its children were made. */
+  | { readonly type: "times"; readonly mtimeNs: bigint }
+);

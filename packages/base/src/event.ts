@@ -1,0 +1,93 @@
+import type { VertexDigest } from "./digest.ts";
+import type { LineRange, TsbuildError } from "./error.ts";
+
+/** Milliseconds since the epoch, with fractions. */
+export type Timestamp = number;
+
+/** A vertex as progress shows it. `name` is the text of the step, e.g. `[build 2/5] RUN make`. */
+export interface VertexInfo {
+  readonly digest: VertexDigest;
+  readonly name: string;
+  readonly inputs: readonly VertexDigest[];
+  /** Vertices of one group are shown as one (COPY --link and its merge). */
+  readonly group?: { readonly id: string; readonly name: string } | undefined;
+}
+
+/** Why a vertex was rebuilt, in one line, e.g. `changed: src/a.ts` or `after [2/4] RUN make`. */
+export interface CacheReason {
+  readonly kind:
+    | "never-built"
+    | "instruction"
+    | "input-content"
+    | "input"
+    | "base"
+    | "arg"
+    | "no-cache"
+    | "evicted"
+    | "not-cacheable";
+  readonly text: string;
+}
+
+/**
+ * Everything that a build tells while it runs. Printers, the TUI, rawjson and the history are pure functions of
+ * this stream. For one vertex the order is: vertex-started, then status/log/warning, then exactly one of
+ * vertex-cached, vertex-completed, vertex-failed. A vertex found in the cache has vertex-started and
+ * vertex-cached at the same time. The last event of a build is build-finished.
+ */
+export type BuildEvent =
+  | {
+      readonly type: "build-started";
+      readonly at: Timestamp;
+      readonly title: string;
+      readonly dockerfile?: string;
+    }
+  /** The vertices known so far that may run; sent when the graph is known, for counting and ordering. */
+  | { readonly type: "graph"; readonly at: Timestamp; readonly vertices: readonly VertexInfo[] }
+  | { readonly type: "vertex-started"; readonly at: Timestamp; readonly vertex: VertexInfo }
+  | { readonly type: "vertex-cached"; readonly at: Timestamp; readonly vertex: VertexDigest }
+  | {
+      readonly type: "vertex-completed";
+      readonly at: Timestamp;
+      readonly vertex: VertexDigest;
+      readonly reason?: CacheReason | undefined;
+    }
+  | {
+      readonly type: "vertex-failed";
+      readonly at: Timestamp;
+      readonly vertex: VertexDigest;
+      readonly error: TsbuildError;
+      readonly canceled: boolean;
+    }
+  /** Progress of a part of a vertex (a download, an extraction); `done` ends it. Bytes unless `unit` says else. */
+  | {
+      readonly type: "status";
+      readonly at: Timestamp;
+      readonly vertex: VertexDigest;
+      readonly id: string;
+      readonly current: number;
+      readonly total?: number | undefined;
+      readonly unit?: "bytes" | "files" | undefined;
+      readonly done?: boolean | undefined;
+    }
+  | {
+      readonly type: "log";
+      readonly at: Timestamp;
+      readonly vertex: VertexDigest;
+      readonly stream: 1 | 2;
+      readonly data: Uint8Array;
+    }
+  | {
+      readonly type: "warning";
+      readonly at: Timestamp;
+      readonly vertex?: VertexDigest | undefined;
+      /** Lint rule or short machine name. */
+      readonly rule?: string | undefined;
+      readonly message: string;
+      readonly detail?: readonly string[] | undefined;
+      readonly url?: string | undefined;
+      readonly file?: string | undefined;
+      readonly ranges?: readonly LineRange[] | undefined;
+    }
+  | { readonly type: "build-finished"; readonly at: Timestamp; readonly error?: TsbuildError | undefined };
+
+export type EventSink = (event: BuildEvent) => void;

@@ -1,0 +1,25 @@
+export {
+  type ChainId,
+  chainId,
+  type DiffId,
+  type Digest,
+  digestHex,
+  isDigest,
+  parseDigest,
+  type SnapshotId,
+  sha256,
+  sha256Fields,
+  type VertexDigest,
+} from "./digest.ts";
+export {
+  assert,
+  type ErrorCode,
+  type ErrorDetails,
+  errnoCode,
+  type LineRange,
+  type SourceLocation,
+  TsbuildError,
+} from "./error.ts";
+export type { BuildEvent, CacheReason, EventSink, Timestamp, VertexInfo } from "./event.ts";
+export { limits } from "./limits.ts";
+export { formatPlatform, hostPlatform, normalizeArchitecture, type Platform } from "./platform.ts";

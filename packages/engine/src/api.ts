@@ -1,0 +1,106 @@
+import type { BuildEvent, Digest, Platform } from "@tsbuild/base";
+
+/** Everything a build is asked for: flags of the command line, or fields set by a program. */
+export interface BuildRequest {
+  readonly context: ContextSource;
+  /** Path of the Dockerfile (relative to the working folder); default `<context>/Dockerfile`. `-` is `dockerfileText`. */
+  readonly dockerfile?: string | undefined;
+  /** Text of the Dockerfile instead of a file. */
+  readonly dockerfileText?: string | undefined;
+  /** Names for the result in the local store, as the user wrote them. */
+  readonly tags: readonly string[];
+  readonly target?: string | undefined;
+  /** `undefined` value: taken from the caller's environment (D052). */
+  readonly buildArgs: Readonly<Record<string, string | undefined>>;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly platforms: readonly Platform[];
+  readonly noCache: boolean;
+  /** Stages whose records are ignored. */
+  readonly noCacheFilter: readonly string[];
+  /** Resolve base tags anew. */
+  readonly pull: boolean;
+  readonly outputs: readonly OutputRequest[];
+  /** Network of RUN steps that do not say (C019). */
+  readonly network: "default" | "none" | "host";
+  readonly addHosts: readonly { readonly host: string; readonly ip: string }[];
+  /** Parallel steps; default: the number of processors. */
+  readonly jobs?: number | undefined;
+  readonly iidFile?: string | undefined;
+  readonly metadataFile?: string | undefined;
+}
+
+export type ContextSource =
+  | { readonly type: "folder"; readonly path: string }
+  /** A tar (optionally compressed) or a Dockerfile, told apart by content (C001). */
+  | { readonly type: "stream"; readonly stream: AsyncIterable<Uint8Array> }
+  | { readonly type: "none" };
+
+export interface OutputRequest {
+  readonly type: "image" | "registry" | "oci" | "docker" | "local" | "tar" | "cacheonly";
+  /** File or folder; `-`: standard output. */
+  readonly dest?: string | undefined;
+  /** The other `k=v` of the flag. */
+  readonly attrs: Readonly<Record<string, string>>;
+}
+
+export interface BuildResult {
+  /** Digest of the image config: Docker's image ID. Absent when only files were exported. */
+  readonly imageId?: Digest | undefined;
+  /** Digest of the manifest of the last output that has one. */
+  readonly manifest?: Digest | undefined;
+  readonly names: readonly string[];
+}
+
+export interface EngineOptions {
+  /** State folder; default $TSBUILD_ROOT, /var/lib/tsbuild as root, $XDG_DATA_HOME/tsbuild. */
+  readonly root?: string | undefined;
+  /** Environment that settings come from (TSBUILD_MIRROR, SOURCE_DATE_EPOCH …); default process.env. */
+  readonly env?: Readonly<Record<string, string | undefined>> | undefined;
+}
+
+/** The public API: `import { openEngine } from "@tsbuild/engine"`. */
+export interface Engine {
+  /** Rejects with a TsbuildError; events are complete either way. */
+  build(
+    request: BuildRequest,
+    options?: { readonly signal?: AbortSignal; readonly onEvent?: (event: BuildEvent) => void },
+  ): Promise<BuildResult>;
+  /** Makes an image of a root filesystem tarball (optionally compressed). */
+  importImage(request: {
+    readonly source: AsyncIterable<Uint8Array>;
+    readonly name: string;
+    /** Dockerfile instructions applied to the config (CMD, ENV, …). */
+    readonly changes: readonly string[];
+    readonly signal?: AbortSignal;
+  }): Promise<BuildResult>;
+  images(): readonly ImageSummary[];
+  /** Runs a command of an image in the sandbox on a throw-away layer; resolves with the exit code. */
+  run(request: RunRequest): Promise<number>;
+  close(): Promise<void>;
+}
+
+export interface ImageSummary {
+  /** As people write it, e.g. `debian:bookworm`. */
+  readonly name: string;
+  readonly imageId: Digest;
+  readonly manifest: Digest;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
+  /** Bytes of all layers uncompressed; undefined when not unpacked here. */
+  readonly sizeBytes: number | undefined;
+}
+
+export interface RunRequest {
+  readonly image: string;
+  /** Replaces CMD; empty: the image's own. */
+  readonly args: readonly string[];
+  readonly entrypoint?: readonly string[] | undefined;
+  readonly env: readonly string[];
+  readonly user?: string | undefined;
+  readonly workdir?: string | undefined;
+  readonly interactive: boolean;
+  readonly network: "host" | "none";
+  readonly signal?: AbortSignal;
+  readonly stdout?: ((chunk: Uint8Array) => void) | undefined;
+  readonly stderr?: ((chunk: Uint8Array) => void) | undefined;
+}

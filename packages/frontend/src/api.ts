@@ -1,0 +1,74 @@
+import type { Digest, LineRange, Platform } from "@tsbuild/base";
+import type { Graph } from "@tsbuild/llb";
+import type { ImageConfig } from "@tsbuild/oci";
+
+/**
+ * Answers for base images: the config only, never a layer. The frontend asks for each image and platform once.
+ * Rejects with TSB_RESOLVE (not found, unreachable) or TSB_AUTH; the frontend adds the line of the FROM.
+ */
+export interface ImageResolver {
+  resolve(name: string, options: { readonly platform: Platform }): Promise<ResolvedImage>;
+}
+
+export interface ResolvedImage {
+  /** When given, the source op is pinned: `docker-image://NAME@DIGEST`. */
+  readonly digest?: Digest | undefined;
+  readonly config: ImageConfig;
+}
+
+export interface CompileRequest {
+  /** Name of the Dockerfile for messages. */
+  readonly file: string;
+  readonly text: string;
+  /** Text of the ignore file that applies, with its name. */
+  readonly ignore?: { readonly file: string; readonly text: string } | undefined;
+  readonly target?: string | undefined;
+  /** Empty: the build platform, implicitly. */
+  readonly platforms: readonly Platform[];
+  readonly buildPlatform: Platform;
+  readonly buildArgs: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Image of another source in place of a name (`--build-context`): `docker-image://…`, `local:NAME`, `oci-layout://…`. */
+  readonly namedContexts: Readonly<Record<string, string>>;
+  /** The main context when it is not the local folder: a git or http URL, an image. */
+  readonly context?: string | undefined;
+  readonly noCache: "none" | "all" | readonly string[];
+  readonly network: "default" | "none" | "host";
+  readonly addHosts: readonly { readonly host: string; readonly ip: string }[];
+  readonly ulimits: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
+  readonly shmSizeBytes?: number | undefined;
+  readonly cgroupParent?: string | undefined;
+  readonly hostname?: string | undefined;
+  readonly resolveMode?: "default" | "pull" | "local" | undefined;
+  readonly multiPlatform?: boolean | undefined;
+}
+
+export interface CompiledPlatform {
+  readonly platform: Platform;
+  readonly graph: Graph;
+  readonly image: ImageConfig;
+  /** Seconds since the epoch from SOURCE_DATE_EPOCH. */
+  readonly epochSeconds?: number | undefined;
+}
+
+export interface Warning {
+  readonly rule: string;
+  readonly message: string;
+  readonly url?: string | undefined;
+  readonly ranges: readonly LineRange[];
+}
+
+/** Everything that the build needs to know of a Dockerfile. Pure data: can be stored and read back. */
+export interface Compiled {
+  readonly platforms: readonly CompiledPlatform[];
+  readonly warnings: readonly Warning[];
+  /** The resolver's answers that went in: while they stay the same, so does the result. */
+  readonly images: readonly {
+    readonly name: string;
+    readonly platform: Platform;
+    readonly digest?: Digest | undefined;
+  }[];
+}
+
+/** Compiles; rejects with TSB_DOCKERFILE carrying file, lines and column. */
+export type Compile = (request: CompileRequest, resolver: ImageResolver) => Promise<Compiled>;

@@ -1,0 +1,84 @@
+/**
+ * One process to run: plain data. Everything of the host that the process may touch is handed over as an open file
+ * descriptor of this process, already resolved by whoever knows its meaning: no host path is looked up by name here.
+ */
+export interface ExecSpec {
+  /** Root of a (detached, writable) mount that becomes `/`. */
+  readonly rootFd: number;
+  /** True: `/` is remounted read-only after the mount points exist. */
+  readonly readonlyRoot: boolean;
+  readonly args: readonly string[];
+  /** `K=V`; complete: nothing of the host's environment is added. */
+  readonly env: readonly string[];
+  /** Absolute path inside the root; must exist. */
+  readonly cwd: string;
+  readonly user: ExecUser;
+  readonly hostname: string;
+  /** In the order of mounting, after the system's own (/proc, /dev, /sys …). */
+  readonly mounts: readonly ExecMount[];
+  readonly network: "host" | "none";
+  readonly security: "sandbox" | "insecure";
+  readonly rlimits: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
+  /** Bytes of /dev/shm. */
+  readonly shmSizeBytes: number;
+  readonly cgroup: {
+    /** Parent below which the step's group is made; "" for the default. */
+    readonly parent: string;
+    readonly memoryBytes?: number | undefined;
+    readonly cpuQuotaUs?: number | undefined;
+    readonly cpuPeriodUs?: number | undefined;
+    readonly pids?: number | undefined;
+  };
+  /** Name of the step for the cgroup and messages: `[a-z0-9-]+`. */
+  readonly id: string;
+  /** True: stdin, stdout and stderr are the caller's own (a terminal); else stdin is /dev/null and output is piped. */
+  readonly interactive: boolean;
+}
+
+export interface ExecUser {
+  readonly uid: number;
+  readonly gid: number;
+  readonly additionalGids: readonly number[];
+}
+
+export type ExecMount =
+  /** A folder or file of the host, or the root of a detached mount. `sourcePath` is resolved beneath the fd. */
+  | {
+      readonly type: "bind";
+      readonly fd: number;
+      readonly sourcePath: string;
+      readonly dest: string;
+      readonly readonly: boolean;
+    }
+  | {
+      readonly type: "tmpfs";
+      readonly dest: string;
+      readonly sizeBytes?: number | undefined;
+      readonly mode: number;
+    };
+
+export interface ExecOutcome {
+  /** Exit code; 128+n when a signal n ended it. */
+  readonly exitCode: number;
+  readonly signal?: string | undefined;
+  /** The kernel killed a process of the step for want of memory. */
+  readonly oomKilled: boolean;
+  readonly peakMemoryBytes?: number | undefined;
+  readonly cpuUs?: number | undefined;
+}
+
+export interface ExecIo {
+  readonly stdout: (chunk: Uint8Array) => void;
+  readonly stderr: (chunk: Uint8Array) => void;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Runs a process and waits for it. When it resolves, no process of the step is left. On abort the whole pid namespace gets
+ * SIGKILL and the promise rejects with TSB_CANCELED. A sandbox that cannot be set up rejects with TSB_SANDBOX and names the
+ * call, errno and line of the plan; a program that cannot be executed (missing, no permission) is an outcome with exit code
+ * 127 or 126 and a line on stderr, as a shell would have it.
+ */
+export interface Sandbox {
+  run(spec: ExecSpec, io: ExecIo): Promise<ExecOutcome>;
+}

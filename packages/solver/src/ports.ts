@@ -1,0 +1,145 @@
+import type { CacheReason, Digest, EventSink, TsbuildError, VertexDigest } from "@tsbuild/base";
+
+declare const brand: unique symbol;
+
+/** Names a stored result (in the store: a snapshot, or scratch). Opaque to the solver. */
+export type ResultId = string & { readonly [brand]: "ResultId" };
+/** Names a cache key: a node of the key graph. Opaque to storage. */
+export type CacheKeyId = string & { readonly [brand]: "CacheKeyId" };
+
+/**
+ * A counted handle to the result of a vertex output. Whoever gets one must release it once; what it names stays
+ * in the store at least until then.
+ */
+export interface Ref {
+  /** `undefined`: the result cannot be persisted (a local context read in place); no record is made of it. */
+  readonly id: ResultId | undefined;
+  /** Another handle to the same result. */
+  clone(): Ref;
+  release(): void;
+}
+
+/** What an op gets to work with. */
+export interface OpContext {
+  readonly vertex: VertexDigest;
+  readonly signal: AbortSignal;
+  /** For status, log and warning events of this vertex. */
+  readonly emit: EventSink;
+  /** True when this vertex runs although a record may exist (--no-cache): exec empties its cache mounts (D090). */
+  readonly ignoreCache: boolean;
+}
+
+/** One input of the key of an op, kept with the record so that a later miss can be explained. */
+export interface KeyField {
+  /** E.g. `args`, `env.PATH`, `file:src/a.ts`. */
+  readonly name: string;
+  /** The value, or a digest of it where the value is long or private. */
+  readonly value: string;
+}
+
+/** The content of an input at the selected paths. */
+export interface ContentKey {
+  readonly digest: Digest;
+  /** Per-path digests for explanations, computed only when asked for. */
+  readonly fields?: (() => Promise<readonly KeyField[]>) | undefined;
+}
+
+export interface InputCacheMap {
+  /** Restricts the input to some paths; part of the link from the input's key to the op's key. */
+  readonly selector: string;
+  /**
+   * When given, the op depends on nothing of this input but what this function digests: after a miss by
+   * definition the input is solved and a match by content is tried (V011). Must not depend on anything but the
+   * content of `ref`.
+   */
+  readonly content?: ((ref: Ref, context: OpContext) => Promise<ContentKey>) | undefined;
+}
+
+export interface CacheMap {
+  /** Digest of what the op does, without its inputs. */
+  readonly digest: Digest;
+  /** One per input of the vertex. */
+  readonly inputs: readonly InputCacheMap[];
+  readonly fields: readonly KeyField[];
+  /**
+   * True for a source whose identity says nothing about its content (a local folder): no key is made by
+   * definition, neither for it nor for what is computed from it; only content counts.
+   */
+  readonly contentOnly?: boolean | undefined;
+}
+
+/** The solver's view of an op. One object serves one vertex in one solve. */
+export interface VertexOp {
+  /** Cheap: must not run the op or need its inputs; may resolve names over the network. Called at most once. */
+  cacheMap(context: OpContext): Promise<CacheMap>;
+  /**
+   * Computes all outputs. `inputs` stay owned by the caller; the returned refs belong to the caller. Called at most
+   * once, and only when no record matches. Rejects with a TsbuildError; on abort, promptly.
+   */
+  run(inputs: readonly Ref[], context: OpContext): Promise<readonly Ref[]>;
+  /** True when running costs nothing worth a place in the limit of parallel work (sources read in place, merges). */
+  readonly cheap?: boolean | undefined;
+}
+
+/** An edge of the key graph: the key of an input leads, through an op, to the key of the op's output. */
+export interface CacheLink {
+  readonly op: Digest;
+  readonly output: number;
+  /** Which input of the op the parent key stands for; -1 for the root key of an op without inputs. */
+  readonly input: number;
+  readonly selector: string;
+}
+
+/** Key to result. Written once; the last thing written of a finished vertex. */
+export interface CacheRecord {
+  readonly key: CacheKeyId;
+  readonly result: ResultId;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
+  /** Progress name of the vertex that made it. */
+  readonly description: string;
+  readonly fields: readonly KeyField[];
+  readonly durationMs: number;
+}
+
+/**
+ * Where keys and records live. Synchronous: a look-up is a few indexed reads. Seen by all processes on one state
+ * folder at once; a record is visible whole or not at all.
+ */
+export interface CacheStorage {
+  /** Keys that `link` leads to from `parent`, oldest first. */
+  linked(parent: CacheKeyId, link: CacheLink): readonly CacheKeyId[];
+  /** Records of a key, newest first. */
+  records(key: CacheKeyId): readonly CacheRecord[];
+  /** Keys under which a result is stored: equal results are reached from any of them. */
+  keysOf(result: ResultId): readonly CacheKeyId[];
+  /** Adds links and a record in one transaction; what exists already is left as it is. */
+  save(entry: {
+    readonly links: readonly {
+      readonly parent: CacheKeyId;
+      readonly link: CacheLink;
+      readonly child: CacheKeyId;
+    }[];
+    readonly records: readonly CacheRecord[];
+  }): void;
+  /** Newest record whose description is `description`, for explaining a miss. */
+  newestLike(description: string): CacheRecord | undefined;
+  /** A handle to a stored result, or undefined when it was evicted (then the caller computes it anew). */
+  load(record: CacheRecord): Ref | undefined;
+}
+
+/**
+ * Makes equal work run once across builds and processes: held while a vertex is run, from before the last look-up to after
+ * its record is saved. Released by the kernel when the holder dies.
+ */
+export interface WorkLocks {
+  /** Waits until nobody else holds `name`. Rejects on abort. */
+  acquire(name: string, signal: AbortSignal): Promise<{ release(): void }>;
+}
+
+/** How a vertex came to its result. */
+export type VertexOutcome =
+  | { readonly type: "cached"; readonly by: "definition" | "content" }
+  | { readonly type: "ran"; readonly reason: CacheReason }
+  | { readonly type: "failed"; readonly error: TsbuildError }
+  | { readonly type: "canceled" };

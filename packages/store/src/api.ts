@@ -1,0 +1,138 @@
+import type { ChainId, DiffId, Digest, SnapshotId } from "@tsbuild/base";
+import type { Descriptor } from "@tsbuild/oci";
+import type { CacheStorage, WorkLocks } from "@tsbuild/solver";
+
+/**
+ * The state folder. Several processes may have it open at once. Everything made through one `Store` object is held by its
+ * lease until it is closed; what dead processes left behind is collected at the next open.
+ */
+export interface Store {
+  /** Absolute path of the state folder. */
+  readonly root: string;
+  readonly blobs: BlobStore;
+  readonly snapshots: SnapshotStore;
+  readonly images: ImageStore;
+  readonly cache: CacheStorage;
+  readonly locks: WorkLocks;
+  readonly memo: MemoStore;
+  readonly cacheMounts: CacheMountStore;
+  /** A fresh empty folder on the same filesystem, removed by `close()` or, after a crash, at the next open. */
+  temporaryFolder(): string;
+  close(): Promise<void>;
+}
+
+/** Content-addressed bytes under `blobs/sha256/`. A blob is visible only whole, verified and durable. */
+export interface BlobStore {
+  has(digest: Digest): boolean;
+  /** Size in bytes, or undefined. */
+  size(digest: Digest): number | undefined;
+  /** Path of a committed blob for reading. Throws TSB_STORE when absent. */
+  path(digest: Digest): string;
+  read(digest: Digest): Uint8Array;
+  /** Writes small bytes; returns their digest. Idempotent. */
+  write(bytes: Uint8Array): Digest;
+  /**
+   * Streams bytes in. With `expected`, a wrong digest or size rejects with TSB_INTEGRITY and nothing becomes visible.
+   * A full disk rejects with TSB_DISK_FULL. The temporary file never survives a failure.
+   */
+  ingest(
+    source: AsyncIterable<Uint8Array>,
+    expected?: { readonly digest: Digest; readonly size?: number | undefined },
+  ): Promise<{ readonly digest: Digest; readonly size: number }>;
+  /** Remembers a compressed form of a layer: (diff ID, variant such as `gzip-6`) to blob. */
+  setCompressed(diffId: DiffId, variant: string, blob: Descriptor): void;
+  /** A blob known to hold this layer in this variant; `any` for whichever exists. Only blobs that are present. */
+  compressed(diffId: DiffId, variant: string): Descriptor | undefined;
+}
+
+/**
+ * A stack of overlay layers. A snapshot is a parent and one layer folder; several snapshots may share a folder (merge).
+ * Lifecycle: prepare → (write into `upper`) → commit or discard. A committed layer is never written again.
+ */
+export interface SnapshotStore {
+  /** A new writable layer on `parent` (null: on nothing). Held by the store's lease. */
+  prepare(parent: SnapshotId | null): ActiveSnapshot;
+  /** Freezes an active snapshot. Visible to all processes when it returns. */
+  commit(active: ActiveSnapshot): SnapshotId;
+  /** Throws the layer away. */
+  discard(active: ActiveSnapshot): void;
+  /** Layer folders of a snapshot, top first: what overlayfs takes as lowerdirs. Throws TSB_STORE when unknown. */
+  lowers(id: SnapshotId): readonly string[];
+  /** Layers of a snapshot, bottom first. */
+  layers(id: SnapshotId): readonly LayerInfo[];
+  exists(id: SnapshotId): boolean;
+  parent(id: SnapshotId): SnapshotId | null;
+  /** A snapshot with the same layer folders stacked on `parent`: rebase without copying (merge op). Reuses an equal one. */
+  stack(parent: SnapshotId | null, layers: readonly LayerInfo[]): SnapshotId | null;
+  /** Records what is known of a layer after it was packed. */
+  setDiff(layer: number, diff: { readonly diffId: DiffId; readonly sizeBytes: number }): void;
+  /** The snapshot whose stack of diff IDs has this chain ID, if one exists: pulled and built layers are shared through it. */
+  byChainId(chainId: ChainId): SnapshotId | undefined;
+  setChainId(id: SnapshotId, chainId: ChainId): void;
+  /** Keeps a snapshot (with its parents) from collection until `release` or the end of this process. */
+  hold(id: SnapshotId): { release(): void };
+}
+
+export interface ActiveSnapshot {
+  readonly id: SnapshotId;
+  readonly parent: SnapshotId | null;
+  /** Folder of this layer. */
+  readonly upper: string;
+  /** overlayfs workdir on the same filesystem. */
+  readonly work: string;
+  /** Layer folders below, top first. */
+  readonly lowers: readonly string[];
+}
+
+export interface LayerInfo {
+  /** Row id of the layer folder. */
+  readonly id: number;
+  readonly folder: string;
+  readonly diffId?: DiffId | undefined;
+  /** Size of the uncompressed tar. */
+  readonly sizeBytes?: number | undefined;
+}
+
+/** Named images. */
+export interface ImageStore {
+  /** `name` is fully normalised (`docker.io/library/debian:bookworm`). Replaces what the name meant before. */
+  put(image: Omit<ImageRecord, "createdAt">): void;
+  get(name: string): ImageRecord | undefined;
+  /** Any image with this manifest digest. */
+  byDigest(digest: Digest): ImageRecord | undefined;
+  list(): readonly ImageRecord[];
+  remove(name: string): boolean;
+}
+
+export interface ImageRecord {
+  readonly name: string;
+  /** Digest of the manifest; for an image made here, of its manifest with uncompressed layers. The blob is in the store. */
+  readonly manifest: Digest;
+  /** Digest of the config: Docker's image ID. The blob is in the store. */
+  readonly config: Digest;
+  /** Top snapshot: null for an image without layers, undefined when its layers are not unpacked here. */
+  readonly snapshot: SnapshotId | null | undefined;
+  readonly origin: "built" | "imported" | "pulled";
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
+}
+
+/** Small remembered values, e.g. a compiled graph per Dockerfile and options, a tag's digest, an ETag. */
+export interface MemoStore {
+  get(kind: string, key: string): Uint8Array | undefined;
+  set(kind: string, key: string, value: Uint8Array): void;
+}
+
+/** Folders of RUN --mount=type=cache (D078). */
+export interface CacheMountStore {
+  /**
+   * Opens the folder for `id`, waiting (locked) or making another one (private) when it is in use. `created` tells that it is
+   * new and must be seeded by the caller before `release`. `reset` starts with a fresh one that replaces the old (D090).
+   */
+  acquire(options: {
+    readonly id: string;
+    readonly sharing: "shared" | "private" | "locked";
+    readonly reset: boolean;
+    readonly signal: AbortSignal;
+  }): Promise<{ readonly folder: string; readonly created: boolean; release(): void }>;
+}

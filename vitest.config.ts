@@ -1,0 +1,34 @@
+import { defineConfig } from "vitest/config";
+
+/**
+ * - house: rules of the code base (import table); seconds.
+ * - unit: every package's own tests; no root, no network, no Debian package needed.
+ * - system: real mounts, namespaces, processes and peers; skips with a printed reason where the machine lacks something.
+ */
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: "house", include: ["test/house/**/*.test.ts"] } },
+      {
+        test: {
+          name: "unit",
+          include: ["packages/*/test/**/*.test.ts", "native/*/test/**/*.test.ts"],
+          exclude: ["**/*.system.test.ts"],
+        },
+      },
+      {
+        test: {
+          name: "system",
+          include: [
+            "packages/*/test/**/*.system.test.ts",
+            "native/*/test/**/*.system.test.ts",
+            "test/{e2e,conformance,interop,security,faults,fuzz}/**/*.test.ts",
+          ],
+          testTimeout: 120_000,
+          hookTimeout: 300_000,
+          maxWorkers: 2,
+        },
+      },
+    ],
+  },
+});
