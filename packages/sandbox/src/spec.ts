@@ -3,7 +3,10 @@
  * descriptor of this process, already resolved by whoever knows its meaning: no host path is looked up by name here.
  */
 export interface ExecSpec {
-  /** Root of a (detached, writable) mount that becomes `/`. */
+  /**
+   * Root of a (detached, writable) mount that becomes `/`. It is moved into the step's mount namespace: good for one `run`; the
+   * caller still closes it afterwards.
+   */
   readonly rootFd: number;
   /** True: `/` is remounted read-only after the mount points exist. */
   readonly readonlyRoot: boolean;
@@ -47,6 +50,8 @@ export type ExecMount =
       readonly type: "bind";
       readonly fd: number;
       readonly sourcePath: string;
+      /** What the source is; decides what its mount point has to be. */
+      readonly kind: "folder" | "file";
       readonly dest: string;
       readonly readonly: boolean;
     }
