@@ -3,8 +3,7 @@
  * that is not UTF-8 keeps its bytes (lone bytes travel as U+DC80…U+DCFF, Python's "surrogateescape").
  *
  * `…InRoot` calls resolve `path` with openat2(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS): absolute paths, `..` and symbolic links
- * stay beneath `root`, whoever changes the tree meanwhile. Failures throw an `Error` with `code` ("ENOENT"), `errno`,
- * `syscall` and `path`.
+ * stay beneath `root`, whoever changes the tree meanwhile. "" and "." name the root itself. Failures throw a `NativeFsError`.
  *
  * Calls that return a promise work on a whole batch on libuv's pool and take no lock of JavaScript.
  */
@@ -23,7 +22,13 @@ export interface NativeFs {
     readonly upper?: string | undefined;
     readonly work?: string | undefined;
     readonly userxattr: boolean;
+    /** Overlayfs `volatile`: fsync inside the mount costs nothing. The work folder is good for one mount only. */
+    readonly volatile?: boolean | undefined;
   }): number;
+  /** syncfs(): all dirty data of the file system that `fd` (also an O_PATH one) is on. */
+  syncFs(fd: number): Promise<void>;
+  /** fsync() of a folder by host path: makes renames and links in it durable. */
+  fsyncFolder(path: string): Promise<void>;
 
   // ---- single paths in a root
   openInRoot(root: number, path: string, flags: number, mode: number): number;
@@ -41,7 +46,21 @@ export interface NativeFs {
   mkdirInRoot(root: number, path: string, options: NodeOptions & { readonly parents: boolean }): string[];
   /** Removes a tree (or one entry). Missing: returns false. Never follows links, never crosses into another mount. */
   removeInRoot(root: number, path: string): boolean;
+  /** The last component is not followed. */
   setTimesInRoot(root: number, path: string, atimeNs: bigint, mtimeNs: bigint): void;
+  /** Owner, then mode (not of symbolic links; left as it is when not given). The last component is not followed. */
+  setOwnerModeInRoot(
+    root: number,
+    path: string,
+    options: { readonly uid: number; readonly gid: number; readonly mode?: number | undefined },
+  ): void;
+  /**
+   * Writes a file under a temporary name in the same folder and renames it into place: readers see the old content or the
+   * new. A link in the last component is replaced, not followed; a folder there throws EISDIR.
+   */
+  writeFileInRoot(root: number, path: string, data: Uint8Array, options: NodeOptions): void;
+  /** EEXIST when something is there. */
+  symlinkInRoot(root: number, path: string, target: string, options: Omit<NodeOptions, "mode">): void;
 
   // ---- whole trees
   /**
@@ -61,13 +80,31 @@ export interface NativeFs {
   /**
    * Performs a batch of `TreeOp`s (made with `encodeTreeOps`) below `root`, in order. File content comes from `source`, a second
    * root (-1 when no op copies). Returns sha256 of each copied file (32 bytes per copy-op, in order) computed on the bytes that
-   * were written. Stops at the first failure; the error's `index` is that of the op.
+   * were written (empty without `hash`). Stops at the first failure; the error's `index` is that of the op. A malformed batch is
+   * EINVAL before anything is done. `ignoreXattrErrors` (D103): extended attributes that the target refuses are left out.
    */
-  apply(root: number, source: number, ops: Buffer, options: { readonly hash: boolean }): Promise<Buffer>;
+  apply(
+    root: number,
+    source: number,
+    ops: Buffer,
+    options: { readonly hash: boolean; readonly ignoreXattrErrors?: boolean | undefined },
+  ): Promise<Buffer>;
 
   // ---- locks
   /** Opens (creating 0600) and flock()s a file without waiting; `undefined` when another holds it. The kernel releases it with the process. */
   tryLock(path: string, mode: "shared" | "exclusive"): number | undefined;
+}
+
+/** Every failure of the addon: as Node's own system errors, `errno` negative. */
+export interface NativeFsError extends Error {
+  /** "ENOENT" */
+  readonly code: string;
+  readonly errno: number;
+  /** The system call that failed, e.g. "openat2". */
+  readonly syscall: string;
+  readonly path?: string | undefined;
+  /** Of the op or path in a batch. */
+  readonly index?: number | undefined;
 }
 
 export interface NodeOptions {
