@@ -1,0 +1,134 @@
+import { readlinkSync } from "node:fs";
+import { matchGlob } from "@tsbuild/dockerfile";
+import { errnoCode, TsbuildError } from "@tsbuild/base";
+import type { NativeFs, Stat } from "@tsbuild/native-fs";
+import type { SourceTree } from "../tree.ts";
+import type { Selector } from "./selector.ts";
+
+/** A path that a selector stands for. */
+export interface Located {
+  /** Path as asked for or matched, without leading slash; "" is the root. */
+  readonly asked: string;
+  /** The same with every link resolved. */
+  readonly path: string;
+  readonly stat: Stat;
+}
+
+const S_IFMT = 0o170000;
+const S_IFDIR = 0o040000;
+// Linux's O_PATH; Node has no name for it.
+const O_PATH = 0o10000000;
+
+export function isFolder(stat: Stat): boolean {
+  return (stat.mode & S_IFMT) === S_IFDIR;
+}
+
+/** `/a/../b//c/` to `b/c`: the root cannot be left (D093). */
+export function cleanPath(path: string): string {
+  const parts: string[] = [];
+  for (const part of path.split("/")) {
+    if (part === "" || part === ".") continue;
+    if (part === "..") parts.pop();
+    else parts.push(part);
+  }
+  return parts.join("/");
+}
+
+/**
+ * The path with all links resolved, found by asking the kernel what an O_PATH descriptor stands for. Undefined when
+ * there is nothing. A tree that changes meanwhile can make the answer stale, never wrong in a dangerous way: whoever
+ * uses it resolves it beneath the root again, without following links.
+ */
+export function canonicalPath(fs: NativeFs, root: number, path: string): string | undefined {
+  let fd: number;
+  try {
+    fd = fs.openInRoot(root, path === "" ? "." : path, O_PATH, 0);
+  } catch (error) {
+    const code = errnoCode(error);
+    if (code === "ENOENT" || code === "ENOTDIR" || code === "ELOOP") return undefined;
+    throw error;
+  }
+  try {
+    const top = readlinkSync(`/proc/self/fd/${root}`);
+    const full = readlinkSync(`/proc/self/fd/${fd}`);
+    const prefix = top === "/" ? "/" : `${top}/`;
+    if (full === top) return "";
+    return full.startsWith(prefix) ? full.slice(prefix.length) : undefined;
+  } finally {
+    fs.close(fd);
+  }
+}
+
+function locateOne(fs: NativeFs, root: number, asked: string, follow: boolean): Located | undefined {
+  if (follow) {
+    const path = canonicalPath(fs, root, asked);
+    const stat = path === undefined ? undefined : fs.statInRoot(root, path === "" ? "." : path, false);
+    return path === undefined || stat === undefined ? undefined : { asked, path, stat };
+  }
+  const slash = asked.lastIndexOf("/");
+  const parent = canonicalPath(fs, root, slash < 0 ? "" : asked.slice(0, slash));
+  if (parent === undefined) return undefined;
+  const name = asked.slice(slash + 1);
+  const path = parent === "" || name === "" ? parent + name : `${parent}/${name}`;
+  const stat = fs.statInRoot(root, path === "" ? "." : path, false);
+  return stat === undefined ? undefined : { asked, path, stat };
+}
+
+const WILDCARD = /[*?[\\]/;
+
+/** Paths that match a pattern, one element at a time, in byte order. */
+function expand(fs: NativeFs, root: number, pattern: string): string[] {
+  let found = [""];
+  const elements = pattern.split("/");
+  for (const [depth, element] of elements.entries()) {
+    const last = depth === elements.length - 1;
+    found = found.flatMap((base) => {
+      const join = (name: string): string => (base === "" ? name : `${base}/${name}`);
+      if (!WILDCARD.test(element)) return [join(element)];
+      const stat = fs.statInRoot(root, base === "" ? "." : base, true);
+      if (stat === undefined || !isFolder(stat)) return [];
+      return fs
+        .listInRoot(root, base === "" ? "." : base)
+        .filter((name) => matchGlob(element, name))
+        .map(join);
+    });
+    if (last) break;
+  }
+  return found;
+}
+
+function missing(tree: SourceTree, selector: Selector): TsbuildError {
+  const where = tree.kind === "context" ? `the build context ${JSON.stringify(tree.context.folder)}` : "the source";
+  const hint =
+    tree.kind !== "context"
+      ? "paths after --from are taken from the root of that stage or image, whatever its WORKDIR is"
+      : tree.context.ignore.length > 0
+        ? "check the path, and whether .dockerignore excludes it"
+        : "paths are relative to the context folder, the last argument of the command";
+  return new TsbuildError("TSB_CONTEXT", `${JSON.stringify(selector.path)}: not found in ${where}`, { hint });
+}
+
+/**
+ * The paths that a selector names. `visible` says whether a path is part of the tree at all (the ignore file).
+ * Throws TSB_CONTEXT when a path that must exist does not (D105).
+ */
+export function locate(
+  fs: NativeFs,
+  tree: SourceTree,
+  selector: Selector,
+  visible: (path: string, folder: boolean) => boolean,
+): Located[] {
+  const cleaned = cleanPath(selector.path);
+  const glob = selector.wildcard && WILDCARD.test(cleaned);
+  const asked = glob ? expand(fs, tree.root, cleaned) : [cleaned];
+  const found = asked
+    .map((path) => locateOne(fs, tree.root, path, selector.follow))
+    .filter((located) => located !== undefined)
+    .filter(
+      (located) =>
+        located.path === "" ||
+        (visible(located.asked, isFolder(located.stat)) && visible(located.path, isFolder(located.stat))),
+    );
+  if (found.length === 0 && !(glob && selector.optional)) throw missing(tree, selector);
+  return found;
+}

@@ -1,0 +1,55 @@
+import type { Digest, Platform, SnapshotId } from "@tsbuild/base";
+import type { NativeFs } from "@tsbuild/native-fs";
+import type { ImageConfig } from "@tsbuild/oci";
+import type { OpContext } from "@tsbuild/solver";
+import type { Sandbox } from "@tsbuild/sandbox";
+import type { Store } from "@tsbuild/store";
+import type { LocalContext } from "./local/context.ts";
+
+/** What the executors of one build work with. Made by the engine; the parts that cost start-up time are functions. */
+export interface OpsEnvironment {
+  readonly store: Store;
+  readonly fs: NativeFs;
+  /** Loads the sandbox on the first RUN that really runs. */
+  readonly sandbox: () => Promise<Sandbox>;
+  readonly images: () => Promise<ImageProvider>;
+  readonly http: () => Promise<HttpFetcher>;
+  /** Local contexts by the name in `local://NAME`. */
+  readonly contexts: ReadonlyMap<string, LocalContext>;
+  /** Text of the host's resolv.conf, undefined when there is none. */
+  readonly resolvConf: () => string | undefined;
+  /** True in a user namespace: overlay marks are `user.overlay.*`. */
+  readonly userxattr: boolean;
+  /** Proxy and similar variables handed to RUN beside the recorded environment (B020). */
+  readonly proxyEnv: readonly string[];
+}
+
+/** Images as sources of a build: the local store first, then mirrors and registries. */
+export interface ImageProvider {
+  resolve(name: string, options: { readonly platform: Platform }): Promise<ProvidedImage>;
+  /** Makes all layers of an image available; emits status events. `null`: an image without layers. */
+  unpack(image: ProvidedImage, context: OpContext): Promise<SnapshotId | null>;
+}
+
+export interface ProvidedImage {
+  /** Normalised name without digest. */
+  readonly name: string;
+  /** Digest of the platform's manifest. */
+  readonly manifest: Digest;
+  readonly config: ImageConfig;
+}
+
+/** A download of which nothing but the digest is known to hold. */
+export interface FetchedFile {
+  /** The body, in the store's blobs. */
+  readonly digest: Digest;
+  /** From Last-Modified; undefined when the server does not say. */
+  readonly modifiedMs: number | undefined;
+  /** From Content-Disposition or the last part of the final URL; "" when neither gives one. */
+  readonly fileName: string;
+}
+
+export interface HttpFetcher {
+  /** Fetches or revalidates (ETag, Last-Modified; both valid for this URL only). */
+  fetch(url: string, context: OpContext): Promise<FetchedFile>;
+}

@@ -1,0 +1,74 @@
+import { readFileSync, renameSync, writeFileSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { digestHex, errnoCode, sha256Fields } from "@tsbuild/base";
+import type { Store } from "@tsbuild/store";
+
+/**
+ * What is remembered of a walk of a context: the walk's bytes, a digest per entry, and the digests made of them. Two
+ * walks with the same bytes mean that no inode, size, mode, owner, mtime or ctime has changed, so nothing needs to be read.
+ */
+export interface ContextIndex {
+  /** Bytes of the walk, as the addon packs them. */
+  readonly walk: Buffer;
+  /** 32 bytes per entry, in the order of the walk; all zero where no digest is known. */
+  readonly hashes: Buffer;
+  /** When the walk began, in nanoseconds since the epoch. Entries changed since may have changed unseen (racy). */
+  readonly startedNs: bigint;
+  /** Largest ctime of the walk. */
+  readonly newestNs: bigint;
+  /** Content digests by selector key, valid for exactly this walk. */
+  readonly digests: Readonly<Record<string, string>>;
+}
+
+const MAGIC = "tsbuild-context-index-1\n";
+
+interface Header {
+  readonly walkBytes: number;
+  readonly hashBytes: number;
+  readonly startedNs: string;
+  readonly newestNs: string;
+  readonly digests: Readonly<Record<string, string>>;
+}
+
+function indexPath(store: Store, folder: string, base: string): string {
+  return join(store.root, "contexts", digestHex(sha256Fields([folder, base])));
+}
+
+/** Reads an index; undefined when there is none or it was cut short. */
+export function readIndex(store: Store, folder: string, base: string): ContextIndex | undefined {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(indexPath(store, folder, base));
+  } catch (error) {
+    if (errnoCode(error) === "ENOENT") return undefined;
+    throw error;
+  }
+  const headerEnd = bytes.indexOf("\n", MAGIC.length);
+  if (bytes.toString("latin1", 0, MAGIC.length) !== MAGIC || headerEnd < 0) return undefined;
+  const header = JSON.parse(bytes.toString("utf8", MAGIC.length, headerEnd)) as Header;
+  const walkStart = headerEnd + 1;
+  const hashStart = walkStart + header.walkBytes;
+  if (bytes.length !== hashStart + header.hashBytes) return undefined;
+  return {
+    walk: bytes.subarray(walkStart, hashStart),
+    hashes: bytes.subarray(hashStart),
+    startedNs: BigInt(header.startedNs),
+    newestNs: BigInt(header.newestNs),
+    digests: header.digests,
+  };
+}
+
+/** Replaces an index; readers see the old or the new one, never a part. */
+export function writeIndex(store: Store, folder: string, base: string, index: ContextIndex): void {
+  const header: Header = {
+    walkBytes: index.walk.length,
+    hashBytes: index.hashes.length,
+    startedNs: String(index.startedNs),
+    newestNs: String(index.newestNs),
+    digests: index.digests,
+  };
+  mkdirSync(join(store.root, "contexts"), { recursive: true, mode: 0o700 });
+  const temporary = join(store.temporaryFolder(), "index");
+  writeFileSync(temporary, Buffer.concat([Buffer.from(`${MAGIC}${JSON.stringify(header)}\n`), index.walk, index.hashes]));
+  renameSync(temporary, indexPath(store, folder, base));
+}
