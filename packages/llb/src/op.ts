@@ -34,6 +34,14 @@ export interface ExecOp {
   readonly network: "default" | "host" | "none";
   readonly security: "sandbox" | "insecure";
   readonly secretEnv: readonly SecretEnv[];
+  /** CDI devices (`pb.CDIDevice`). */
+  readonly devices?: readonly CdiDevice[] | undefined;
+}
+
+export interface CdiDevice {
+  /** `vendor/class=name`. */
+  readonly name: string;
+  readonly optional: boolean;
 }
 
 export interface ExecMeta {
@@ -242,4 +250,6 @@ export interface Graph {
   /** `null`: the empty (scratch) filesystem. */
   readonly result: Input | null;
   readonly source?: SourceMap | undefined;
+  /** Further source files of a definition that was put together from several. */
+  readonly otherSources?: readonly SourceMap[] | undefined;
 }
