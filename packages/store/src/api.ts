@@ -127,12 +127,13 @@ export interface MemoStore {
 export interface CacheMountStore {
   /**
    * Opens the folder for `id`, waiting (locked) or making another one (private) when it is in use. `created` tells that it is
-   * new and must be seeded by the caller before `release`. `reset` starts with a fresh one that replaces the old (D090).
+   * new and must be seeded by the caller before `release`; `abandon` gives back a new one that could not be seeded: the next to
+   * come gets a new one again. `reset` starts with a fresh one that replaces the old (D090).
    */
   acquire(options: {
     readonly id: string;
     readonly sharing: "shared" | "private" | "locked";
     readonly reset: boolean;
     readonly signal: AbortSignal;
-  }): Promise<{ readonly folder: string; readonly created: boolean; release(): void }>;
+  }): Promise<{ readonly folder: string; readonly created: boolean; release(): void; abandon(): void }>;
 }

@@ -1,0 +1,158 @@
+import { TsbuildError } from "@tsbuild/base";
+import type { ExecOp, Mount } from "@tsbuild/llb";
+import type { ExecMount } from "@tsbuild/sandbox";
+import type { OpContext, Ref } from "@tsbuild/solver";
+import { cleanPath, isFolder } from "../content/locate.ts";
+import type { OpsEnvironment } from "../environment.ts";
+import { commitLayer, discardLayer, openLayer, type OpenLayer } from "../file/states.ts";
+import { contextOf } from "../local/context.ts";
+import { mountSnapshot, snapshotOf } from "../tree.ts";
+import { acquireCache } from "./cache-mount.ts";
+import { materialize } from "./materialize.ts";
+import type { SnapshotId } from "@tsbuild/base";
+
+/** What a step's mounts hold open; everything is given back by `close`. */
+export interface StepMounts {
+  /** In the order of mounting. */
+  readonly mounts: readonly ExecMount[];
+  /** Layers whose content becomes an output, by output number. */
+  readonly outputs: ReadonlyMap<number, OpenLayer>;
+  /** Commits an output layer: from then on it is not discarded by `close`. */
+  commit(output: number): SnapshotId;
+  close(): void;
+}
+
+interface MountRun {
+  readonly env: OpsEnvironment;
+  readonly op: ExecOp;
+  readonly inputs: readonly Ref[];
+  readonly context: OpContext;
+}
+
+/** Absolute target; a relative one is taken from the step's folder (D083). */
+export function mountTarget(op: ExecOp, dest: string): string {
+  return `/${cleanPath(dest.startsWith("/") ? dest : `${op.meta.cwd}/${dest}`)}`;
+}
+
+/** Targets nested in others come later, whatever the order they were written in (D083). */
+function inOrder(mounts: readonly Mount[], op: ExecOp): Mount[] {
+  const depth = (mount: Mount): number => mountTarget(op, mount.dest).split("/").length;
+  return mounts.toSorted((a, b) => depth(a) - depth(b));
+}
+
+/** Prepares all mounts but the root. */
+export async function prepareMounts(run: MountRun): Promise<StepMounts> {
+  const closers: (() => void)[] = [];
+  const mounts: ExecMount[] = [];
+  const outputs = new Map<number, OpenLayer>();
+  const close = (): void => {
+    for (const closer of closers.toReversed()) closer();
+    for (const layer of outputs.values()) discardLayer(run.env, layer);
+    outputs.clear();
+  };
+  try {
+    for (const mount of inOrder(run.op.mounts, run.op)) {
+      if (mountTarget(run.op, mount.dest) === "/") continue;
+      const prepared = await prepareMount({ ...run, mount, closers, outputs });
+      if (prepared !== undefined) mounts.push(prepared);
+    }
+  } catch (error) {
+    close();
+    throw error;
+  }
+  const commit = (output: number): SnapshotId => {
+    const layer = outputs.get(output);
+    if (layer === undefined) throw new Error(`assertion failed: no mount has output ${output}`);
+    outputs.delete(output);
+    return commitLayer(run.env, layer);
+  };
+  return { mounts, outputs, commit, close };
+}
+
+interface OneMount extends MountRun {
+  readonly mount: Mount;
+  readonly closers: (() => void)[];
+  readonly outputs: Map<number, OpenLayer>;
+}
+
+async function prepareMount(one: OneMount): Promise<ExecMount | undefined> {
+  const dest = mountTarget(one.op, one.mount.dest);
+  switch (one.mount.type) {
+    case "tmpfs":
+      return { type: "tmpfs", dest, sizeBytes: one.mount.tmpfsSizeBytes || undefined, mode: 0o1777 };
+    case "cache":
+      return prepareCache(one, dest);
+    case "bind":
+      return prepareBind(one, dest);
+    case "secret":
+    case "ssh":
+      return absentSecret(one.mount);
+  }
+}
+
+/** Nothing hands secrets or agents to a build yet: an optional one is simply not there, a required one is an error (D080). */
+function absentSecret(mount: Mount): undefined {
+  const options = mount.secret ?? mount.ssh;
+  if (options === undefined || options.optional) return undefined;
+  throw new TsbuildError("TSB_UNSUPPORTED", `the step needs the ${mount.type} ${JSON.stringify(options.id)}, and this build was given none`, {
+    hint: "make the mount optional (required=false)",
+  });
+}
+
+async function prepareCache(one: OneMount, dest: string): Promise<ExecMount> {
+  const { env, mount, inputs, context } = one;
+  const seed = mount.input < 0 ? undefined : { ref: inputAt(inputs, mount.input), path: mount.selector };
+  const cache = await acquireCache(env, { mount, seed, context });
+  one.closers.push(() => cache.release());
+  const fd = env.fs.openFolder(cache.folder);
+  one.closers.push(() => env.fs.close(fd));
+  return { type: "bind", fd, sourcePath: "", kind: "folder", dest, readonly: mount.readonly };
+}
+
+function inputAt(inputs: readonly Ref[], index: number): Ref {
+  const ref = inputs[index];
+  if (ref === undefined) throw new Error(`assertion failed: mount refers to input ${index}`);
+  return ref;
+}
+
+async function snapshotOfInput(one: OneMount): Promise<SnapshotId | null> {
+  const { mount, inputs, env, context } = one;
+  if (mount.input < 0) return null;
+  const ref = inputAt(inputs, mount.input);
+  return contextOf(ref) === undefined ? snapshotOf(ref) : materialize(env, ref, { path: mount.selector, context });
+}
+
+/** Read-only: the snapshot itself. Writable: a layer on it, kept when it is an output, else thrown away (D077). */
+async function prepareBind(one: OneMount, dest: string): Promise<ExecMount> {
+  const { env, mount } = one;
+  const snapshot = await snapshotOfInput(one);
+  let fd: number;
+  if (mount.readonly && snapshot !== null) {
+    fd = mountSnapshot(env, snapshot);
+    one.closers.push(() => env.fs.close(fd));
+  } else {
+    const layer = openLayer(env, snapshot);
+    fd = layer.root;
+    if (mount.output >= 0) one.outputs.set(mount.output, layer);
+    else one.closers.push(() => discardLayer(env, layer));
+  }
+  const sourcePath = cleanPath(mount.selector);
+  return { type: "bind", fd, sourcePath, kind: kindOf(env, fd, sourcePath), dest, readonly: mount.readonly };
+}
+
+function kindOf(env: OpsEnvironment, root: number, path: string): "folder" | "file" {
+  const stat = env.fs.statInRoot(root, path === "" ? "." : path, true);
+  if (stat === undefined) {
+    throw new TsbuildError("TSB_CONTEXT", `the source ${JSON.stringify(`/${path}`)} of a mount does not exist`, {
+      hint: "source= is taken from the root of the context, stage or image that from= names",
+    });
+  }
+  return isFolder(stat) ? "folder" : "file";
+}
+
+/** An empty or generated file of ours, mounted read-only. */
+export function fileMount(env: OpsEnvironment, folder: string, name: string, dest: string) {
+  const fd = env.fs.openFolder(folder);
+  const mount: ExecMount = { type: "bind", fd, sourcePath: name, kind: "file", dest, readonly: true };
+  return { mount, close: () => env.fs.close(fd) };
+}

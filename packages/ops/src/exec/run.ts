@@ -1,0 +1,143 @@
+import { digestHex, TsbuildError } from "@tsbuild/base";
+import type { ExecOp, Op } from "@tsbuild/llb";
+import { type ExecMount, type ExecOutcome, type ExecSpec, mountPoints } from "@tsbuild/sandbox";
+import type { OpContext, Ref } from "@tsbuild/solver";
+import { type ActiveSnapshot, refForSnapshot } from "@tsbuild/store";
+import { cleanPath } from "../content/locate.ts";
+import type { OpsEnvironment } from "../environment.ts";
+import { discardLayer, openLayer, type OpenLayer } from "../file/states.ts";
+import { folderAt, followDestination } from "../file/target.ts";
+import { snapshotOf } from "../tree.ts";
+import { stepEnvironment } from "./environment.ts";
+import { DEFAULT_HOSTNAME, networkFiles } from "./network-files.ts";
+import { mountTarget, prepareMounts, type StepMounts } from "./mounts.ts";
+import { dropCopiedFolders, makeStubs, removeStubs, type Stubs } from "./stubs.ts";
+import { resolveStepUser } from "./user.ts";
+
+export interface ExecRun {
+  readonly env: OpsEnvironment;
+  readonly op: Op & { readonly kind: ExecOp };
+  readonly inputs: readonly Ref[];
+  readonly context: OpContext;
+}
+
+const SHM_SIZE_BYTES = 64 * 1024 * 1024;
+
+/** Runs a step: mounts, user and environment from the root filesystem, the process, then what it wrote becomes its outputs. */
+export async function runExec(run: ExecRun): Promise<readonly Ref[]> {
+  const { env, op, inputs } = run;
+  const rootMount = op.kind.mounts.find((mount) => mountTarget(op.kind, mount.dest) === "/");
+  const rootRef = rootMount === undefined ? undefined : inputs[rootMount.input];
+  const mounts = await prepareMounts({ env, op: op.kind, inputs, context: run.context });
+  try {
+    const root = openLayer(env, rootRef === undefined ? null : snapshotOf(rootRef));
+    let stubs: Stubs;
+    try {
+      stubs = await runInRoot(run, root, mounts);
+    } catch (error) {
+      discardLayer(env, root);
+      throw error;
+    }
+    env.fs.close(root.root);
+    dropCopiedFolders(root.active.upper, root.active.lowers, stubs);
+    return collectOutputs(env, { active: root.active, rootOutput: rootMount?.output ?? -1, mounts });
+  } finally {
+    mounts.close();
+  }
+}
+
+function collectOutputs(
+  env: OpsEnvironment,
+  parts: { readonly active: ActiveSnapshot; readonly rootOutput: number; readonly mounts: StepMounts },
+): readonly Ref[] {
+  const outputs: Ref[] = [];
+  if (parts.rootOutput < 0) env.store.snapshots.discard(parts.active);
+  else outputs[parts.rootOutput] = refForSnapshot(env.store, env.store.snapshots.commit(parts.active));
+  for (const output of [...parts.mounts.outputs.keys()]) {
+    outputs[output] = refForSnapshot(env.store, parts.mounts.commit(output));
+  }
+  return outputs;
+}
+
+/** Runs the process on an open root and takes the stubs out again; tells which there were. */
+async function runInRoot(run: ExecRun, root: OpenLayer, mounts: StepMounts): Promise<Stubs> {
+  const { env, op, context } = run;
+  const files = networkFiles(env, op.kind);
+  try {
+    const spec = execSpec(run, root, [...files.mounts, ...mounts.mounts]);
+    const stubs = makeStubs(env.fs, root.root, mountPoints(spec));
+    makeWorkingFolder(run, root.root, spec.user);
+    const sandbox = await env.sandbox();
+    const outcome = await sandbox.run(spec, {
+      stdout: (data) => context.emit({ type: "log", at: Date.now(), vertex: context.vertex, stream: 1, data }),
+      stderr: (data) => context.emit({ type: "log", at: Date.now(), vertex: context.vertex, stream: 2, data }),
+      signal: context.signal,
+    });
+    checkOutcome(op.kind, outcome);
+    removeStubs(env.fs, root.root, stubs);
+    return stubs;
+  } finally {
+    files.close();
+  }
+}
+
+function execSpec(run: ExecRun, root: OpenLayer, mounts: readonly ExecMount[]): ExecSpec {
+  const { env, context } = run;
+  const { meta, network, security, mounts: opMounts } = run.op.kind;
+  const user = resolveStepUser(env.fs, root.root, meta.user);
+  return {
+    rootFd: root.root,
+    readonlyRoot: opMounts.some((mount) => mount.dest === "/" && mount.readonly),
+    args: meta.args,
+    env: stepEnvironment(meta, { home: user.home, extra: env.proxyEnv }),
+    cwd: `/${cleanPath(meta.cwd)}`,
+    user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids },
+    hostname: meta.hostname || DEFAULT_HOSTNAME,
+    mounts,
+    // Until there is a private network, the default one is the host's.
+    network: network === "none" ? "none" : "host",
+    security,
+    rlimits: meta.ulimits.map((limit) => ({ name: limit.name, soft: limit.soft, hard: limit.hard })),
+    shmSizeBytes: SHM_SIZE_BYTES,
+    cgroup: { parent: meta.cgroupParent },
+    id: digestHex(context.vertex).slice(0, 12),
+    interactive: false,
+  };
+}
+
+/** The folder that the step starts in; made for its user where it is missing (B013). */
+function makeWorkingFolder(run: ExecRun, root: number, user: { readonly uid: number; readonly gid: number }): void {
+  const { fs } = run.env;
+  const path = followDestination(fs, root, cleanPath(run.op.kind.meta.cwd));
+  if (path === "" || folderAt(fs, root, path) === true) return;
+  fs.mkdirInRoot(root, path, { mode: 0o755, uid: user.uid, gid: user.gid, parents: true });
+}
+
+function quoted(args: readonly string[]): string {
+  return args.join(" ");
+}
+
+function checkOutcome(op: ExecOp, outcome: ExecOutcome): void {
+  const valid = op.meta.validExitCodes.length > 0 ? op.meta.validExitCodes : [0];
+  if (valid.includes(outcome.exitCode)) return;
+  const { exitCode } = outcome;
+  if (outcome.oomKilled) {
+    throw new TsbuildError("TSB_OOM", `process "${quoted(op.meta.args)}" was killed: out of memory (exit code ${exitCode})`, {
+      hint: "give the machine or the step more memory, or run fewer steps at once (--jobs)",
+      exitCode,
+    });
+  }
+  throw new TsbuildError("TSB_EXEC", `process "${quoted(op.meta.args)}" did not complete successfully: exit code: ${exitCode}`, {
+    exitCode,
+    hint: hintFor(op, exitCode),
+  });
+}
+
+function hintFor(op: ExecOp, exitCode: number): string | undefined {
+  const [program = ""] = op.meta.args;
+  if (exitCode === 127 && op.meta.args.length === 1 && program.includes(" ")) {
+    return `the JSON form takes one word per string: write [${program.split(" ").map((word) => JSON.stringify(word)).join(", ")}]`;
+  }
+  if (exitCode === 127) return "the program was not found in the image: check its name, PATH, and that the image has the shell";
+  return undefined;
+}

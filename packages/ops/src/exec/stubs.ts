@@ -1,0 +1,122 @@
+import { lstatSync, readdirSync, rmdirSync } from "node:fs";
+import { join as joinPath } from "node:path";
+import { errnoCode, TsbuildError } from "@tsbuild/base";
+import type { NativeFs, Stat } from "@tsbuild/native-fs";
+import { cleanPath, isFolder } from "../content/locate.ts";
+import { folderAt, followDestination, parentOf } from "../file/target.ts";
+
+/** A place inside the root that something is mounted on. */
+export interface MountPoint {
+  readonly path: string;
+  readonly type: "folder" | "file";
+}
+
+interface Touched {
+  readonly path: string;
+  readonly mtimeNs: bigint;
+}
+
+/** What was made only to hang mounts on (D084). */
+export interface Stubs {
+  /** Outermost first. */
+  readonly made: readonly MountPoint[];
+  /** Folders that existed and in which something was made, with their times before. */
+  readonly touched: readonly Touched[];
+}
+
+function isEmpty(fs: NativeFs, root: number, stub: MountPoint): boolean {
+  if (stub.type === "folder") return fs.listInRoot(root, stub.path).length === 0;
+  return fs.statInRoot(root, stub.path, false)?.size === 0;
+}
+
+/** Creates the mount points that the root lacks. Links in the image are followed within it. */
+export function makeStubs(fs: NativeFs, root: number, points: readonly MountPoint[]): Stubs {
+  const made: MountPoint[] = [];
+  const touched: Touched[] = [];
+  for (const point of points) {
+    const path = followDestination(fs, root, cleanPath(point.path));
+    const existing = path === "" ? true : folderAt(fs, root, path);
+    if (existing !== undefined) {
+      checkKind(point, existing);
+      continue;
+    }
+    const parent = noteParent(fs, root, path, touched);
+    const folder = point.type === "folder" ? path : parentOf(path);
+    const options = { mode: 0o755, uid: 0, gid: 0, parents: true };
+    const folders = folder === parent ? [] : fs.mkdirInRoot(root, folder, options);
+    made.push(...folders.map((one) => ({ path: cleanPath(one), type: "folder" as const })));
+    if (point.type === "file") {
+      fs.writeFileInRoot(root, path, new Uint8Array(), { mode: 0o644, uid: 0, gid: 0 });
+      made.push({ path, type: "file" });
+    }
+  }
+  return { made, touched };
+}
+
+function checkKind(point: MountPoint, folder: boolean): void {
+  if ((point.type === "folder") === folder) return;
+  const has = folder ? "a folder" : "a file";
+  throw new TsbuildError("TSB_EXEC", `cannot mount a ${point.type} on ${JSON.stringify(point.path)}: the image has ${has} there`, {
+    hint: "choose another target for the mount",
+  });
+}
+
+/** Remembers the time of the nearest folder that exists above `path`; returns it. */
+function noteParent(fs: NativeFs, root: number, path: string, touched: Touched[]): string {
+  let parent = parentOf(path);
+  let stat: Stat | undefined;
+  for (;;) {
+    stat = fs.statInRoot(root, parent === "" ? "." : parent, true);
+    if (stat !== undefined || parent === "") break;
+    parent = parentOf(parent);
+  }
+  if (stat !== undefined && !touched.some((one) => one.path === parent)) touched.push({ path: parent, mtimeNs: stat.mtimeNs });
+  return parent;
+}
+
+/** Removes the stubs that are still empty and gives the folders that held them their times back. */
+export function removeStubs(fs: NativeFs, root: number, stubs: Stubs): void {
+  for (const stub of stubs.made.toReversed()) {
+    const stat = fs.statInRoot(root, stub.path, false);
+    // The step may have replaced or filled it: then it belongs to the step.
+    if (stat === undefined || isFolder(stat) !== (stub.type === "folder") || !isEmpty(fs, root, stub)) continue;
+    fs.removeInRoot(root, stub.path);
+  }
+  for (const { path, mtimeNs } of stubs.touched) {
+    const at = path === "" ? "." : path;
+    if (fs.statInRoot(root, at, true) !== undefined) fs.setTimesInRoot(root, at, mtimeNs, mtimeNs);
+  }
+}
+
+/**
+ * Making a stub copied the folders above it up into the layer. Those that are empty there and look as they do below say nothing: they
+ * are taken out, so that a step that writes nothing has an empty layer. Only when the overlay is not mounted any more.
+ */
+export function dropCopiedFolders(upper: string, lowers: readonly string[], stubs: Stubs): void {
+  for (const { path } of stubs.touched) {
+    for (let folder = path; folder !== ""; folder = parentOf(folder)) {
+      if (!dropIfUnchanged(upper, lowers, folder)) break;
+    }
+  }
+}
+
+function dropIfUnchanged(upper: string, lowers: readonly string[], folder: string): boolean {
+  const own = statPlain(joinPath(upper, folder));
+  if (own === undefined || !own.isDirectory() || readdirSync(joinPath(upper, folder)).length > 0) return false;
+  const below = lowers.map((lower) => statPlain(joinPath(lower, folder))).find((stat) => stat !== undefined);
+  if (below === undefined || !below.isDirectory()) return false;
+  if (below.mode !== own.mode || below.uid !== own.uid || below.gid !== own.gid || below.mtimeNs !== own.mtimeNs) return false;
+  rmdirSync(joinPath(upper, folder));
+  return true;
+}
+
+/** lstat by joined path: layer folders are ours, and a link in the way makes the answer "not a folder", never another file. */
+function statPlain(path: string) {
+  try {
+    return lstatSync(path, { bigint: true });
+  } catch (error) {
+    const code = errnoCode(error);
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    throw error;
+  }
+}

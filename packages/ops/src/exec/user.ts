@@ -1,0 +1,53 @@
+import { limits, TsbuildError } from "@tsbuild/base";
+import type { NativeFs } from "@tsbuild/native-fs";
+import type { ExecUser } from "@tsbuild/sandbox";
+import { findGroup, findUid, findUser, groupsOf, type PasswdEntry } from "./passwd.ts";
+
+/** The user of a step, with what its environment needs. */
+export interface StepUser extends ExecUser {
+  /** From passwd; `/` when it has no entry (B011). */
+  readonly home: string;
+}
+
+function readTable(fs: NativeFs, root: number, path: string): string {
+  return fs.readFileInRoot(root, path, limits.passwdBytes)?.toString("utf8") ?? "";
+}
+
+function asId(text: string): number | undefined {
+  return /^\d{1,10}$/.test(text) && Number(text) < 2 ** 32 ? Number(text) : undefined;
+}
+
+function unknown(kind: "user" | "group", name: string): TsbuildError {
+  const file = kind === "user" ? "/etc/passwd" : "/etc/group";
+  return new TsbuildError("TSB_EXEC", `unable to find ${kind} ${JSON.stringify(name)}: no such entry in the image's ${file}`, {
+    hint: `add it in an earlier step (RUN ${kind === "user" ? "useradd" : "groupadd"} ${name}), or use a number`,
+  });
+}
+
+function resolveName(passwd: string, text: string): { readonly entry: PasswdEntry | undefined; readonly uid: number } {
+  const byName = findUser(passwd, text);
+  if (byName !== undefined) return { entry: byName, uid: byName.uid };
+  const uid = asId(text);
+  if (uid === undefined) throw unknown("user", text);
+  return { entry: findUid(passwd, uid), uid };
+}
+
+/**
+ * Who a step runs as (D117, B014), from the root filesystem's own passwd and group:
+ * - "" is root; a name gives uid, primary gid and supplementary groups;
+ * - a bare number does the same when passwd knows it, else its gid is 0;
+ * - `user:group` really uses that group and no supplementary ones.
+ */
+export function resolveStepUser(fs: NativeFs, root: number, user: string): StepUser {
+  const passwd = readTable(fs, root, "etc/passwd");
+  const [name = "", groupText] = user.split(":", 2);
+  const { entry, uid } = resolveName(passwd, name === "" ? "0" : name);
+  const home = entry?.home || "/";
+  if (groupText !== undefined && groupText !== "") {
+    const gid = findGroup(readTable(fs, root, "etc/group"), groupText) ?? asId(groupText);
+    if (gid === undefined) throw unknown("group", groupText);
+    return { uid, gid, additionalGids: [], home };
+  }
+  const additionalGids = entry === undefined ? [] : groupsOf(readTable(fs, root, "etc/group"), entry.name);
+  return { uid, gid: entry?.gid ?? 0, additionalGids, home };
+}

@@ -1,0 +1,97 @@
+import { errnoCode, TsbuildError } from "@tsbuild/base";
+import { encodeTreeOps, type NativeFs, type TreeEntry, type TreeOp } from "@tsbuild/native-fs";
+import type { SourceTree } from "../tree.ts";
+import type { CopyOps } from "./entries.ts";
+
+// Ops per call of the addon: bounds the memory of one batch and how long an abort waits.
+const BATCH = 2048;
+// Calls at the same time: libuv's pool has four threads, and the disk rarely takes more than two writers well.
+const PARALLEL = 2;
+const HASH_BYTES = 32;
+
+export interface CopyTarget {
+  readonly fs: NativeFs;
+  /** Writable root of the destination. */
+  readonly root: number;
+  readonly signal: AbortSignal;
+}
+
+/** Turns a failed op into what the user did wrong (D099), or what the machine lacks. */
+function explain(error: unknown, path: string): unknown {
+  const where = JSON.stringify(`/${path}`);
+  switch (errnoCode(error)) {
+    case "EISDIR":
+      return new TsbuildError("TSB_CONTEXT", `cannot replace the folder ${where} with a file`, {
+        hint: "end the destination with / to copy into the folder, or remove it in an earlier RUN",
+        cause: error,
+      });
+    case "ENOTDIR":
+      return new TsbuildError("TSB_CONTEXT", `cannot copy a folder to ${where}: a file is in the way`, { cause: error });
+    case "ENOSPC":
+    case "EDQUOT":
+      return new TsbuildError("TSB_DISK_FULL", `no space left while writing ${where}`, {
+        hint: "free space on the file system of the state folder (--root), or point --root elsewhere",
+        cause: error,
+      });
+    default:
+      return error;
+  }
+}
+
+async function applyBatch(target: CopyTarget, source: number, ops: readonly TreeOp[], hash: boolean): Promise<Buffer> {
+  target.signal.throwIfAborted();
+  try {
+    return await target.fs.apply(target.root, source, encodeTreeOps(ops), { hash });
+  } catch (error) {
+    const index = typeof error === "object" && error !== null && "index" in error ? Number(error.index) : 0;
+    throw explain(error, ops[index]?.path ?? "");
+  }
+}
+
+/** Performs ops one batch after the other. */
+export async function applyAll(target: CopyTarget, ops: readonly TreeOp[]): Promise<void> {
+  for (let start = 0; start < ops.length; start += BATCH) {
+    await applyBatch(target, -1, ops.slice(start, start + BATCH), false);
+  }
+}
+
+/** What a file must hash to; undefined when its source cannot change. */
+export type Expected = ((entry: TreeEntry) => Uint8Array) | undefined;
+
+function changed(tree: SourceTree, entry: TreeEntry): TsbuildError {
+  const name = entry.path === "" ? "the file" : JSON.stringify(entry.path);
+  return new TsbuildError("TSB_CONTEXT", `${name} in the build context changed while it was being copied`, {
+    hint: `build again when nothing writes to ${tree.kind === "context" ? JSON.stringify(tree.context.folder) : "the source"} any more`,
+  });
+}
+
+/** Copies the files of one source and checks that what was copied is what was hashed. */
+async function copyFiles(target: CopyTarget, tree: SourceTree, ops: CopyOps, expected: Expected): Promise<void> {
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    while (next < ops.files.length) {
+      const start = next;
+      next += BATCH;
+      const batch = ops.files.slice(start, start + BATCH);
+      const hashes = await applyBatch(target, tree.root, batch, expected !== undefined);
+      if (expected === undefined) continue;
+      for (const [i] of batch.entries()) {
+        const entry = ops.fileEntries[start + i];
+        if (entry === undefined) throw new Error("assertion failed: a copied file without entry");
+        if (!hashes.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES).equals(expected(entry))) throw changed(tree, entry);
+      }
+    }
+  };
+  // All settle before a failure is passed on: nobody may write to the target after it is thrown away.
+  const done = await Promise.allSettled(Array.from({ length: PARALLEL }, worker));
+  const failed = done.find((result) => result.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
+}
+
+/** Recreates one source at the target. */
+export async function applyCopy(target: CopyTarget, tree: SourceTree, ops: CopyOps, expected: Expected): Promise<void> {
+  await applyAll(target, ops.folders);
+  await copyFiles(target, tree, ops, expected);
+  await applyAll(target, ops.others);
+  await applyAll(target, ops.times);
+}

@@ -1,0 +1,98 @@
+import { TsbuildError } from "@tsbuild/base";
+import type { CopyAction } from "@tsbuild/llb";
+import { select, type Selected } from "../content/content-key.ts";
+import { isFolder } from "../content/locate.ts";
+import { selectorOfCopy } from "../content/selector.ts";
+import type { OpsEnvironment } from "../environment.ts";
+import type { SourceTree } from "../tree.ts";
+import { applyCopy, type CopyTarget } from "./apply.ts";
+import { copyOps } from "./entries.ts";
+import { modeChange } from "./mode.ts";
+import type { Ownership } from "./owner.ts";
+import { type Destination, folderAt, followDestination, join, parentOf, parseDestination } from "./target.ts";
+import { unpackInto } from "./unpack.ts";
+
+export interface CopyRequest {
+  readonly env: OpsEnvironment;
+  readonly action: CopyAction;
+  readonly tree: SourceTree;
+  readonly target: CopyTarget;
+  readonly owner: Ownership | undefined;
+}
+
+/** Implicit parents take --chown and an octal --chmod as well (D096). */
+function parentOptions(request: CopyRequest) {
+  const { action, owner } = request;
+  const mode = action.mode >= 0 && action.modeStr === "" ? action.mode & 0o7777 : 0o755;
+  const mtimeNs = action.timestampNs >= 0n ? action.timestampNs : undefined;
+  return { mode, uid: owner?.uid ?? 0, gid: owner?.gid ?? 0, parents: true, ...(mtimeNs === undefined ? {} : { mtimeNs }) };
+}
+
+function makeFolder(request: CopyRequest, path: string): void {
+  if (path === "") return;
+  const { target, action } = request;
+  const existing = folderAt(target.fs, target.root, path);
+  if (existing === false) {
+    throw new TsbuildError("TSB_CONTEXT", `cannot copy to ${JSON.stringify(action.dest)}: a file is in the way`, {
+      hint: "choose another destination, or remove the file in an earlier RUN",
+    });
+  }
+  if (existing === undefined) target.fs.mkdirInRoot(target.root, path, parentOptions(request));
+}
+
+/** The last element of the path that was asked for or matched. */
+function baseName(selected: Selected): string {
+  const { asked } = selected.located;
+  return asked.slice(asked.lastIndexOf("/") + 1);
+}
+
+/** Where one source lands (D094, D095), with the folders on the way made. */
+function placeSource(request: CopyRequest, selected: Selected, destination: Destination): string {
+  const { target, action } = request;
+  const dest = followDestination(target.fs, target.root, destination.path);
+  const isDir = isFolder(selected.located.stat);
+  if (isDir && action.dirCopyContents) {
+    makeFolder(request, dest);
+    return dest;
+  }
+  const intoFolder = isDir || folderAt(target.fs, target.root, dest) === true;
+  const path = intoFolder ? join(dest, baseName(selected)) : dest;
+  makeFolder(request, parentOf(path));
+  if (isDir) makeFolder(request, path);
+  return path;
+}
+
+async function copyOne(request: CopyRequest, selected: Selected, destination: Destination): Promise<void> {
+  const { env, action, tree, target, owner } = request;
+  if (action.attemptUnpackDockerCompatibility && !isFolder(selected.located.stat)) {
+    const folder = followDestination(target.fs, target.root, destination.path);
+    if (await unpackInto({ env, tree, selected, target, owner, folder, makeFolder: () => makeFolder(request, folder) })) return;
+  }
+  const path = placeSource(request, selected, destination);
+  const ops = copyOps(selected, path, {
+    owner,
+    mode: modeChange(action.mode, action.modeStr),
+    mtimeNs: action.timestampNs >= 0n ? action.timestampNs : undefined,
+    ownerless: tree.kind === "context",
+    replace: action.alwaysReplaceExistingDestPaths,
+  });
+  await applyCopy(target, tree, ops, selected.dataOf);
+}
+
+/** COPY and ADD of local files (D091–D108). */
+export async function runCopy(request: CopyRequest): Promise<void> {
+  const { env, action, tree, target } = request;
+  const selected = await select(env, tree, selectorOfCopy(action));
+  const destination = parseDestination(action.dest);
+  const folder = destination.writtenAsFolder ? destination.path : parentOf(destination.path);
+  if (selected.length === 0) return;
+  if (selected.length > 1 && !destination.writtenAsFolder && folderAt(target.fs, target.root, destination.path) !== true) {
+    if (selected.some((one) => !isFolder(one.located.stat))) {
+      throw new TsbuildError("TSB_CONTEXT", `${JSON.stringify(action.src)} matches several files, but the destination ${JSON.stringify(action.dest)} is not a folder`, {
+        hint: `end it with a slash: ${action.dest}/`,
+      });
+    }
+  }
+  makeFolder(request, followDestination(target.fs, target.root, folder));
+  for (const one of selected) await copyOne(request, one, destination);
+}

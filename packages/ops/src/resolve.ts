@@ -1,0 +1,45 @@
+import { TsbuildError } from "@tsbuild/base";
+import type { ExecOp, FileOp, Op, SourceOp, Vertex } from "@tsbuild/llb";
+import type { VertexOp } from "@tsbuild/solver";
+import type { OpsEnvironment } from "./environment.ts";
+import { execOp } from "./exec/op.ts";
+import { fileOp } from "./file/op.ts";
+import { diffOp, mergeOp } from "./merge.ts";
+import { httpOp } from "./source/http.ts";
+import { imageOp } from "./source/image.ts";
+import { localOp } from "./source/local.ts";
+
+function sourceOp(env: OpsEnvironment, op: Op & { readonly kind: SourceOp }): VertexOp {
+  const scheme = op.kind.identifier.split("://", 1)[0];
+  switch (scheme) {
+    case "docker-image":
+    case "oci-layout":
+      return imageOp(env, op);
+    case "local":
+      return localOp(env, op);
+    case "http":
+    case "https":
+      return httpOp(env, op);
+    default:
+      throw new TsbuildError("TSB_UNSUPPORTED", `sources of kind ${JSON.stringify(scheme)} are not supported: ${op.kind.identifier}`);
+  }
+}
+
+/** The executor of a vertex. */
+export function resolveOp(env: OpsEnvironment, vertex: Vertex): VertexOp {
+  const { op } = vertex;
+  switch (op.kind.type) {
+    case "source":
+      return sourceOp(env, { ...op, kind: op.kind });
+    case "exec":
+      return execOp(env, op as Op & { readonly kind: ExecOp });
+    case "file":
+      return fileOp(env, op as Op & { readonly kind: FileOp });
+    case "merge":
+      return mergeOp(env, { ...op, kind: op.kind });
+    case "diff":
+      return diffOp(env, { ...op, kind: op.kind });
+    case "build":
+      throw new TsbuildError("TSB_UNSUPPORTED", "nested builds (BuildOp) are not supported");
+  }
+}

@@ -1,0 +1,27 @@
+import { chainId, hostPlatform, sha256Fields } from "@tsbuild/base";
+import type { Op, SourceOp } from "@tsbuild/llb";
+import type { OpContext, VertexOp } from "@tsbuild/solver";
+import { refForSnapshot } from "@tsbuild/store";
+import type { OpsEnvironment, ProvidedImage } from "../environment.ts";
+
+/** Executor of FROM: the config decides the key, the layers are fetched only when a step really needs them (V017, V021). */
+export function imageOp(env: OpsEnvironment, op: Op & { readonly kind: SourceOp }): VertexOp {
+  const name = op.kind.identifier.replace(/^(?:docker-image|oci-layout):\/\//, "");
+  let image: Promise<ProvidedImage> | undefined;
+  const resolve = async (): Promise<ProvidedImage> => {
+    image ??= env.images().then((images) => images.resolve(op.kind.identifier, { platform: op.platform ?? hostPlatform() }));
+    return image;
+  };
+  return {
+    cacheMap: async () => {
+      const { config } = await resolve();
+      // Two tags of one image, or two manifests of the same layers, are one base: the stack of layers is the key.
+      const chain = chainId(config.rootfs.diff_ids) ?? "scratch";
+      return { digest: sha256Fields(["image-1", chain]), inputs: [], fields: [{ name: "base", value: `${name} ${chain}` }] };
+    },
+    run: async (_inputs, context: OpContext) => {
+      const images = await env.images();
+      return [refForSnapshot(env.store, await images.unpack(await resolve(), context))];
+    },
+  };
+}
