@@ -1,3 +1,32 @@
+export { diff, merge } from "./builder/compose.ts";
+export {
+  type CopyOptions,
+  copy,
+  FileActions,
+  type MkdirOptions,
+  type MkfileOptions,
+  mkdir,
+  mkfile,
+  type OwnerSpec,
+  type RmOptions,
+  rm,
+  symlink,
+} from "./builder/file-actions.ts";
+export { buildGraph, type SourceFile } from "./builder/graph.ts";
+export type { Annotations, Output, OutputSource } from "./builder/planned-vertex.ts";
+export type { RunMount, RunOptions, RunSecret } from "./builder/run.ts";
+export {
+  type HttpOptions,
+  http,
+  type ImageOptions,
+  image,
+  type LocalOptions,
+  local,
+  type OciLayoutOptions,
+  ociLayout,
+  source,
+} from "./builder/source.ts";
+export { defer, ExecState, State, scratch } from "./builder/state.ts";
 export { decodeOp } from "./decode-op.ts";
 export { marshalGraph, unmarshalDefinition } from "./definition.ts";
 export { marshalOp, opDigest } from "./encode-op.ts";

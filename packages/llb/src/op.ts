@@ -91,7 +91,10 @@ export interface Mount {
   /** Path within the input. */
   readonly selector: string;
   readonly dest: string;
-  /** Number of the vertex's output that this mount's content becomes; -1: not kept. */
+  /**
+   * Number of the vertex's output that this mount's content becomes; -1: not kept. Secret and ssh mounts have 0
+   * here, as BuildKit writes them, and never an output.
+   */
   readonly output: number;
   readonly readonly: boolean;
   readonly type: "bind" | "cache" | "tmpfs" | "secret" | "ssh";

@@ -1,0 +1,72 @@
+import type { LineRange, VertexDigest } from "@tsbuild/base";
+import type { Graph, OpMetadata, Vertex } from "../op.ts";
+import { type Annotations, type OutputSource, type PlannedVertex, toInput } from "./planned-vertex.ts";
+
+/** The file that the lines in annotations belong to. */
+export interface SourceFile {
+  readonly file: string;
+  readonly language: string;
+  readonly text: string;
+}
+
+/** Vertices below `root`, each once, inputs before users, inputs left to right. */
+function postOrder(root: PlannedVertex): PlannedVertex[] {
+  const done = new Set<PlannedVertex>();
+  const stack: { vertex: PlannedVertex; next: number }[] = [{ vertex: root, next: 0 }];
+  for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
+    const source = top.vertex.inputs[top.next];
+    top.next += 1;
+    if (source === undefined) {
+      // Inputs are resolved by now, so this does not recurse however long the chain is.
+      top.vertex.resolve();
+      done.add(top.vertex);
+      stack.pop();
+      continue;
+    }
+    const vertex = source.output()?.vertex;
+    if (vertex !== undefined && !done.has(vertex)) stack.push({ vertex, next: 0 });
+  }
+  return [...done];
+}
+
+/** What is known of one op from several vertices that turned out to be it: the last one names it. */
+function mergeMetadata(known: OpMetadata, added: OpMetadata): OpMetadata {
+  const description = { ...known.description, ...added.description };
+  return {
+    ...known,
+    ...added,
+    ...(known.ignoreCache || added.ignoreCache ? { ignoreCache: true } : {}),
+    ...(Object.keys(description).length > 0 ? { description } : {}),
+  };
+}
+
+/** Annotations without `lines` and without keys that are present but undefined. */
+function metadataOf(annotations: Annotations): OpMetadata {
+  const { lines: _, ...metadata } = annotations;
+  return Object.fromEntries(Object.entries(metadata).filter(([, value]) => value !== undefined));
+}
+
+/**
+ * The graph that ends in `source`'s output: inputs before users in depth-first post order, equal ops once. The
+ * places of equal ops are kept side by side.
+ */
+export function buildGraph(source: OutputSource, file?: SourceFile): Graph {
+  const output = source.output();
+  if (output === null) return { vertices: [], result: null };
+  const vertices = new Map<VertexDigest, Vertex>();
+  const locations = new Map<VertexDigest, LineRange[]>();
+  for (const planned of postOrder(output.vertex)) {
+    const { op, digest } = planned.resolve();
+    const known = vertices.get(digest);
+    const metadata = metadataOf(planned.annotations);
+    vertices.set(digest, {
+      digest,
+      op,
+      metadata: known ? mergeMetadata(known.metadata, metadata) : metadata,
+    });
+    const lines = planned.annotations.lines ?? [];
+    if (lines.length > 0) locations.set(digest, [...(locations.get(digest) ?? []), ...lines]);
+  }
+  const graph = { vertices: [...vertices.values()], result: toInput(output) };
+  return file === undefined ? graph : { ...graph, source: { ...file, locations } };
+}
