@@ -1,0 +1,107 @@
+import { Readable } from "node:stream";
+import { TsbuildError } from "@tsbuild/base";
+import { ByteSource } from "./bytes.ts";
+import { gunzip } from "./gunzip.ts";
+import { pipeThrough } from "./pipe.ts";
+import { SNIFF_BYTES, sniffCompression } from "./sniff.ts";
+
+export interface DecompressOptions {
+  /** More decompressed bytes than this reject with TSB_INTEGRITY. */
+  readonly maxBytes?: number | undefined;
+}
+
+function damaged(name: string, error: unknown): TsbuildError {
+  const why = error instanceof Error ? error.message : String(error);
+  return new TsbuildError("TSB_INTEGRITY", `the ${name} data is damaged: ${why}`, { cause: error });
+}
+
+async function* unzstd(source: ByteSource): AsyncGenerator<Buffer> {
+  const { createZstdDecompress } = await import("node:zlib");
+  yield* pipeThrough(Readable.from(source.rest()), createZstdDecompress(), "zstd");
+}
+
+/** xz-decompress is liblzma's little sister (xz-embedded) as WebAssembly: streaming, no native code. */
+async function* unxz(source: ByteSource): AsyncGenerator<Buffer> {
+  // A CommonJS module whose types claim a named export.
+  const loaded = (await import("xz-decompress")) as unknown as { default: typeof import("xz-decompress") };
+  const { XzReadableStream } = loaded.default;
+  let ofSource: { readonly error: unknown } | undefined;
+  const input = async function* () {
+    try {
+      yield* source.rest();
+    } catch (error) {
+      ofSource = { error };
+      throw error;
+    }
+  };
+  try {
+    for await (const chunk of new XzReadableStream(ReadableStream.from(input()))) yield Buffer.from(chunk);
+  } catch (error) {
+    if (ofSource !== undefined) throw ofSource.error;
+    throw damaged("xz", error);
+  }
+}
+
+/**
+ * unbzip2-stream predates today's streams: it decodes in `write`, hands blocks out by events and cannot be slowed down. So it is fed
+ * a slice at a time, and what a slice gave is passed on before the next.
+ */
+async function* unbzip2(source: ByteSource): AsyncGenerator<Buffer> {
+  const { default: unbzip2Stream } = await import("unbzip2-stream");
+  const decoder = unbzip2Stream();
+  let blocks: Buffer[] = [];
+  let failure: unknown;
+  decoder.on("data", (block: Buffer) => blocks.push(block));
+  decoder.on("error", (error: unknown) => {
+    failure ??= error;
+  });
+  const passOn = (): Buffer[] => {
+    if (failure !== undefined) throw damaged("bzip2", failure);
+    const done = blocks;
+    blocks = [];
+    return done;
+  };
+  for await (const slice of source.rest()) {
+    decoder.write(slice);
+    yield* passOn();
+  }
+  decoder.end();
+  yield* passOn();
+}
+
+async function* bounded(chunks: AsyncIterable<Buffer>, maxBytes: number): AsyncGenerator<Buffer> {
+  let size = 0;
+  for await (const chunk of chunks) {
+    size += chunk.length;
+    if (size > maxBytes) {
+      throw new TsbuildError("TSB_INTEGRITY", `the data decompresses to more than ${maxBytes} bytes`, {
+        hint: "the archive is larger than what is allowed here, or made to fill the disk",
+      });
+    }
+    yield chunk;
+  }
+}
+
+/**
+ * Decompresses what the first bytes say it is: gzip, bzip2, xz, zstd, or passes it through. Rejects with TSB_INTEGRITY on
+ * damaged or cut data. Decoders are loaded when needed.
+ */
+export async function* decompress(
+  stream: AsyncIterable<Uint8Array>,
+  options: DecompressOptions = {},
+): AsyncGenerator<Buffer> {
+  const source = new ByteSource(stream);
+  const decoders = {
+    none: () => source.rest(),
+    gzip: () => gunzip(source),
+    zstd: () => unzstd(source),
+    xz: () => unxz(source),
+    bzip2: () => unbzip2(source),
+  };
+  try {
+    const decoded = decoders[sniffCompression(await source.peek(SNIFF_BYTES))]();
+    yield* options.maxBytes === undefined ? decoded : bounded(decoded, options.maxBytes);
+  } finally {
+    await source.close();
+  }
+}
