@@ -1,0 +1,95 @@
+import { TsbuildError } from "@tsbuild/base";
+import { exitStatus, RUN_FAILED } from "./exit-status.ts";
+import { commandSpecs } from "./flags/commands.ts";
+import { commandHelp, programHelp } from "./flags/help.ts";
+import { nearMiss } from "./flags/near-miss.ts";
+import { type ParsedFlags, parseFlags } from "./flags/parse.ts";
+import type { CommandSpec } from "./flags/spec.ts";
+import { formatError } from "./format-error.ts";
+import type { CommandIo } from "./io.ts";
+import { hasColors } from "./progress/mode.ts";
+import { versionText } from "./version.ts";
+
+type Command = (flags: ParsedFlags, io: CommandIo) => Promise<number>;
+
+/** What runs a command; each is loaded when it is asked for. */
+const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  build: async () => (await import("./commands/build.ts")).build,
+  images: async () => (await import("./commands/images.ts")).images,
+  import: async () => (await import("./commands/import.ts")).importImage,
+  run: async () => (await import("./commands/run.ts")).run,
+  version: async () => version,
+  help: async () => help,
+};
+
+/** Runs one command line (without the program's name); resolves with the exit status, and never rejects. */
+export async function runCli(args: readonly string[], io: CommandIo): Promise<number> {
+  const debug = args.some((arg) => arg === "--debug" || arg === "-D");
+  const { spec, rest } = splitCommand(args);
+  try {
+    return await dispatch(spec, rest, io);
+  } catch (error) {
+    if (!io.isQuiet()) io.stderr.write(formatError(error, { debug, color: hasColors(io.stderr, io.env) }));
+    const wasCanceled = error instanceof TsbuildError && error.code === "TSB_CANCELED";
+    return spec?.name === "run" && !wasCanceled ? RUN_FAILED : exitStatus(error);
+  }
+}
+
+/** The command may follow global flags: `tsbuild --root /x build .`; they go to the command's own parser. */
+function splitCommand(args: readonly string[]): { spec: CommandSpec | undefined; rest: readonly string[] } {
+  let at = 0;
+  while (args[at]?.startsWith("-")) at += args[at] === "--root" ? 2 : 1;
+  const spec = commandSpecs.find((candidate) => candidate.name === args[at]);
+  return spec === undefined
+    ? { spec, rest: args }
+    : { spec, rest: [...args.slice(0, at), ...args.slice(at + 1)] };
+}
+
+async function dispatch(
+  spec: CommandSpec | undefined,
+  rest: readonly string[],
+  io: CommandIo,
+): Promise<number> {
+  if (spec === undefined) return withoutCommand(rest, io);
+  const flags = parseFlags(spec, rest);
+  if (flags.isOn("help")) {
+    io.stdout.write(commandHelp(spec));
+    return 0;
+  }
+  const command = await commands[spec.name]!();
+  return command(flags, io);
+}
+
+async function withoutCommand(args: readonly string[], io: CommandIo): Promise<number> {
+  if (args.includes("--version") || args.includes("-v")) return version(undefined, io);
+  const word = args.find((arg) => !arg.startsWith("-"));
+  if (args.includes("--help") || args.includes("-h") || args.length === 0) {
+    io.stdout.write(programHelp());
+    return 0;
+  }
+  throw unknownCommand(word ?? args[0]!);
+}
+
+function unknownCommand(word: string): TsbuildError {
+  const near = nearMiss(
+    word,
+    commandSpecs.map((spec) => spec.name),
+  );
+  const what = word.startsWith("-") ? "flag" : "command";
+  return new TsbuildError("TSB_USAGE", `unknown ${what} ${JSON.stringify(word)}`, {
+    hint: near === undefined ? "tsbuild --help" : `did you mean tsbuild ${near}?`,
+  });
+}
+
+async function version(_flags: unknown, io: CommandIo): Promise<number> {
+  io.stdout.write(`${versionText()}\n`);
+  return 0;
+}
+
+async function help(flags: ParsedFlags, io: CommandIo): Promise<number> {
+  const [word] = flags.operands;
+  const spec = commandSpecs.find((candidate) => candidate.name === word);
+  if (word !== undefined && spec === undefined) throw unknownCommand(word);
+  io.stdout.write(spec === undefined ? programHelp() : commandHelp(spec));
+  return 0;
+}

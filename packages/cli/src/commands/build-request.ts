@@ -1,0 +1,115 @@
+import { stat } from "node:fs/promises";
+import { limits, TsbuildError } from "@tsbuild/base";
+import type { BuildRequest, ContextSource, OutputRequest } from "@tsbuild/engine";
+import { checkStdout, parseOutput } from "../flags/output.ts";
+import type { ParsedFlags } from "../flags/parse.ts";
+import {
+  commaList,
+  keyAndValue,
+  oneOf,
+  parseAddHost,
+  parsePlatform,
+  positiveInteger,
+} from "../flags/values.ts";
+import { type CommandIo, inputBytes } from "../io.ts";
+
+/** The request that a command line asks for. Throws TSB_USAGE, or TSB_CONTEXT when the context is no folder. */
+export async function buildRequest(flags: ParsedFlags, io: CommandIo): Promise<BuildRequest> {
+  const operand = contextOperand(flags);
+  const file = flags.last("file");
+  refuseSharedInput(operand, file, io);
+  const outputs = requestedOutputs(flags);
+  checkStdout(outputs, io.stdout, flags.isOn("quiet"));
+  const jobs = flags.last("jobs");
+  return {
+    context: await contextSource(operand, io),
+    ...(file === "-" ? { dockerfileText: await dockerfileFromInput(io) } : { dockerfile: file }),
+    tags: flags.all("tag"),
+    target: flags.last("target"),
+    buildArgs: Object.fromEntries(flags.all("build-arg").map((text) => keyAndValue("--build-arg", text))),
+    labels: Object.fromEntries(flags.all("label").map(label)),
+    platforms: platformTexts(flags, io).map(parsePlatform),
+    noCache: flags.isOn("no-cache"),
+    noCacheFilter: commaList(flags.all("no-cache-filter")),
+    pull: flags.isOn("pull"),
+    outputs,
+    network: oneOf("--network", flags.last("network") ?? "default", ["default", "none", "host"]),
+    addHosts: flags.all("add-host").map(parseAddHost),
+    jobs: jobs === undefined ? undefined : positiveInteger("--jobs", jobs),
+    iidFile: flags.last("iidfile"),
+    metadataFile: flags.last("metadata-file"),
+  };
+}
+
+function label(text: string): [string, string] {
+  const [key, value] = keyAndValue("--label", text);
+  return [key, value ?? ""];
+}
+
+function requestedOutputs(flags: ParsedFlags): OutputRequest[] {
+  const outputs = flags.all("output").map(parseOutput);
+  if (flags.isOn("push")) outputs.push({ type: "registry", attrs: {} });
+  if (flags.isOn("load")) outputs.push({ type: "image", attrs: {} });
+  return outputs;
+}
+
+/** C006, C054: the flag, else the environment, else none (the engine takes this machine's). */
+function platformTexts(flags: ParsedFlags, io: CommandIo): string[] {
+  const given = commaList(flags.all("platform"));
+  return given.length > 0 ? given : commaList([io.env["DOCKER_DEFAULT_PLATFORM"] ?? ""]);
+}
+
+function contextOperand(flags: ParsedFlags): string {
+  const [operand, ...more] = flags.operands;
+  if (operand !== undefined && more.length === 0) return operand;
+  const found = operand === undefined ? "none was given" : `${flags.operands.length} were given`;
+  throw new TsbuildError("TSB_USAGE", `build needs one context, a folder or -: ${found}`, {
+    hint: operand === undefined ? "tsbuild build ." : `surplus: ${more.join(" ")}`,
+  });
+}
+
+/** C001: one standard input cannot be both. And a terminal is neither. */
+function refuseSharedInput(operand: string, file: string | undefined, io: CommandIo): void {
+  if (operand === "-" && file === "-") {
+    throw new TsbuildError("TSB_USAGE", "context and Dockerfile cannot both come from standard input", {
+      hint: "put the Dockerfile into the archive, or pipe the Dockerfile alone",
+    });
+  }
+  if ((operand === "-" || file === "-") && io.stdin.isTTY === true) {
+    throw new TsbuildError("TSB_USAGE", "standard input is a terminal: nothing is piped in", {
+      hint: "tsbuild build - < Dockerfile",
+    });
+  }
+}
+
+async function contextSource(operand: string, io: CommandIo): Promise<ContextSource> {
+  if (operand === "-") return { type: "stream", stream: inputBytes(io.stdin) };
+  if (/^(https?|git|ssh):\/\/|^git@|^github\.com\//.test(operand)) {
+    throw new TsbuildError("TSB_UNSUPPORTED", `the context ${operand} is a URL`, {
+      hint: "fetch it and give its folder",
+    });
+  }
+  const found = await stat(operand).catch((cause: unknown) => {
+    throw new TsbuildError("TSB_CONTEXT", `the context ${operand} cannot be read`, { cause });
+  });
+  if (found.isDirectory()) return { type: "folder", path: operand };
+  throw new TsbuildError("TSB_CONTEXT", `the context ${operand} is not a folder`, {
+    hint: `for a Dockerfile elsewhere: tsbuild build -f ${operand} .`,
+  });
+}
+
+async function dockerfileFromInput(io: CommandIo): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of inputBytes(io.stdin)) {
+    size += chunk.length;
+    if (size > limits.dockerfileBytes) {
+      throw new TsbuildError(
+        "TSB_DOCKERFILE",
+        `the Dockerfile is larger than ${limits.dockerfileBytes} bytes`,
+      );
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}

@@ -1,0 +1,43 @@
+import type { BuildResult, Engine } from "@tsbuild/engine";
+import type { ParsedFlags } from "../flags/parse.ts";
+import type { CommandIo } from "../io.ts";
+import { type ProgressView, startProgress } from "../progress/driver.ts";
+import { progressMode } from "../progress/mode.ts";
+import { buildRequest } from "./build-request.ts";
+
+/** `tsbuild build`: progress to standard error; with --quiet the image ID to standard output (C043). */
+export async function build(flags: ParsedFlags, io: CommandIo): Promise<number> {
+  const quiet = flags.isOn("quiet");
+  const mode = progressMode({ quiet, progress: flags.last("progress") }, io.stderr, io.env);
+  const request = await buildRequest(flags, io);
+  const engine = await io.openEngine({ root: flags.last("root"), env: io.env });
+  try {
+    const view = await startProgress(mode, io);
+    const result = await shown(view, (onEvent) => engine.build(request, { signal: io.signal, onEvent }));
+    if (mode === "quiet") printId(result, io);
+    return 0;
+  } finally {
+    await engine.close();
+  }
+}
+
+/** Runs a build with its view, which is told the end whatever it is. */
+async function shown(
+  view: ProgressView,
+  run: (onEvent: ProgressView["onEvent"]) => ReturnType<Engine["build"]>,
+): Promise<BuildResult> {
+  let result: BuildResult;
+  try {
+    result = await run((event) => view.onEvent(event));
+  } catch (error) {
+    await view.finish({ error });
+    throw error;
+  }
+  await view.finish({ result });
+  return result;
+}
+
+function printId(result: BuildResult, io: CommandIo): void {
+  const id = result.imageId ?? result.manifest;
+  if (id !== undefined) io.stdout.write(`${id}\n`);
+}

@@ -1,0 +1,59 @@
+import { TsbuildError } from "@tsbuild/base";
+import type { RunRequest } from "@tsbuild/engine";
+import type { ParsedFlags } from "../flags/parse.ts";
+import { keyAndValue, oneOf } from "../flags/values.ts";
+import type { CommandIo } from "../io.ts";
+
+/** `tsbuild run IMAGE [ARG…]`: ends with the command's own exit code. */
+export async function run(flags: ParsedFlags, io: CommandIo): Promise<number> {
+  const request = runRequest(flags, io);
+  if (request.interactive) io.leaveCtrlC();
+  const engine = await io.openEngine({ root: flags.last("root"), env: io.env });
+  try {
+    return await engine.run(request);
+  } finally {
+    await engine.close();
+  }
+}
+
+/**
+ * An interactive command gets this process's own streams, so that it finds a terminal there; the output of any
+ * other is passed on.
+ */
+export function runRequest(flags: ParsedFlags, io: CommandIo): RunRequest {
+  const [image, ...args] = flags.operands;
+  if (image === undefined) {
+    throw new TsbuildError("TSB_USAGE", "run needs an image", {
+      hint: "tsbuild run -it debian:bookworm bash",
+    });
+  }
+  const entrypoint = flags.last("entrypoint");
+  const interactive = flags.isOn("interactive") || flags.isOn("tty");
+  return {
+    image,
+    args,
+    // As in Docker, --entrypoint "" drops the image's own.
+    entrypoint: entrypoint === undefined ? undefined : entrypoint === "" ? [] : [entrypoint],
+    env: flags.all("env").flatMap((text) => environmentEntry(text, io)),
+    user: flags.last("user"),
+    workdir: flags.last("workdir"),
+    interactive,
+    network: oneOf("--network", flags.last("network") ?? "host", ["host", "none"]),
+    signal: io.signal,
+    ...(interactive ? {} : passedOn(io)),
+  };
+}
+
+function passedOn(io: CommandIo): Pick<RunRequest, "stdout" | "stderr"> {
+  return {
+    stdout: (chunk) => void io.stdout.write(chunk),
+    stderr: (chunk) => void io.stderr.write(chunk),
+  };
+}
+
+/** `K=V`, or `K` from this environment; a name that is not set there is left out. */
+function environmentEntry(text: string, io: CommandIo): string[] {
+  const [key, value] = keyAndValue("--env", text);
+  const found = value ?? io.env[key];
+  return found === undefined ? [] : [`${key}=${found}`];
+}

@@ -1,0 +1,127 @@
+import type { CommandSpec, FlagSpec } from "./spec.ts";
+
+const input: readonly FlagSpec[] = [
+  {
+    name: "file",
+    short: "f",
+    value: "FILE",
+    group: "Input",
+    text: "Dockerfile; - reads it from standard input (default: PATH/Dockerfile)",
+  },
+  {
+    name: "target",
+    value: "STAGE",
+    group: "Input",
+    text: "Stage to build, by name or index (default: the last)",
+  },
+  {
+    name: "build-arg",
+    value: "KEY[=VALUE]",
+    repeat: true,
+    group: "Input",
+    text: "Value of an ARG; without =VALUE, from the environment",
+  },
+  {
+    name: "platform",
+    value: "OS/ARCH",
+    repeat: true,
+    group: "Input",
+    text: "Platforms to build for, separated by commas (default: $DOCKER_DEFAULT_PLATFORM, else this machine's)",
+  },
+  {
+    name: "pull",
+    group: "Input",
+    text: "Look every base image's tag up in its registry, even when it is here",
+  },
+];
+
+const result: readonly FlagSpec[] = [
+  { name: "tag", short: "t", value: "NAME[:TAG]", repeat: true, group: "Result", text: "Name of the image" },
+  {
+    name: "label",
+    value: "KEY=VALUE",
+    repeat: true,
+    group: "Result",
+    text: "Label of the image",
+  },
+  {
+    name: "output",
+    short: "o",
+    value: "SPEC",
+    repeat: true,
+    group: "Result",
+    text: "type=image|registry|oci|docker|local|tar|cacheonly[,dest=PATH][,KEY=VALUE]; a bare PATH is type=local, - a tar on standard output",
+  },
+  { name: "push", group: "Result", text: "Push the image to its registry: -o type=registry" },
+  { name: "load", group: "Result", text: "Keep the image in the local store: -o type=image" },
+  { name: "iidfile", value: "FILE", group: "Result", text: "Write the image ID to a file" },
+  {
+    name: "metadata-file",
+    value: "FILE",
+    group: "Result",
+    text: "Write digests and names of the result to a file, as JSON",
+  },
+];
+
+const steps: readonly FlagSpec[] = [
+  { name: "no-cache", group: "Steps", text: "Run every step anew" },
+  {
+    name: "no-cache-filter",
+    value: "STAGE",
+    repeat: true,
+    group: "Steps",
+    text: "Run the steps of these stages anew; separated by commas",
+  },
+  {
+    name: "network",
+    value: "default|none|host",
+    group: "Steps",
+    text: "Network of RUN steps that do not say (default: default)",
+  },
+  {
+    name: "add-host",
+    value: "NAME:IP",
+    repeat: true,
+    group: "Steps",
+    text: "Line of /etc/hosts in RUN steps; the IP may be host-gateway",
+  },
+  {
+    name: "jobs",
+    value: "N",
+    group: "Steps",
+    text: "Steps that run at the same time (default: the number of processors)",
+  },
+];
+
+const progress: readonly FlagSpec[] = [
+  {
+    name: "progress",
+    value: "MODE",
+    group: "Progress",
+    text: "auto, tty, plain, quiet, rawjson or none (default: $BUILDKIT_PROGRESS, else auto)",
+  },
+  { name: "quiet", short: "q", group: "Progress", text: "Print the image ID and nothing else" },
+];
+
+export const buildSpec: CommandSpec = {
+  name: "build",
+  usage: "[flags] PATH | -",
+  summary: "Build an image from a Dockerfile",
+  description: [
+    "PATH is the folder that COPY and ADD read from. With - the context is read from standard input: a tar",
+    "archive (optionally compressed), or a Dockerfile alone.",
+    "Progress goes to standard error; standard output only ever carries results.",
+  ],
+  flags: [...input, ...result, ...steps, ...progress],
+  examples: [
+    { command: "tsbuild build -t app .", text: "Build ./Dockerfile and name the image" },
+    {
+      command: "tsbuild build -t app --target test --build-arg NODE_VERSION=22 .",
+      text: "One stage, with an ARG",
+    },
+    { command: "tsbuild build -o type=oci,dest=app.tar .", text: "An OCI archive instead of a stored image" },
+    { command: "tsbuild build -o out .", text: "The files of the last stage, as a folder" },
+    { command: "tsbuild build -t registry.example/app --push .", text: "Build and push" },
+    { command: "tsbuild build - < Dockerfile", text: "A Dockerfile without a context" },
+  ],
+};

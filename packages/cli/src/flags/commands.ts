@@ -1,0 +1,114 @@
+import { buildSpec } from "./build-spec.ts";
+import type { CommandSpec } from "./spec.ts";
+
+export const imagesSpec: CommandSpec = {
+  name: "images",
+  usage: "[flags]",
+  summary: "List the images of the local store",
+  flags: [
+    { name: "quiet", short: "q", group: "Output", text: "Print image IDs only" },
+    {
+      name: "format",
+      value: "table|json",
+      group: "Output",
+      text: "A table, or one JSON object a line (default: table)",
+    },
+  ],
+  examples: [
+    { command: "tsbuild images", text: "" },
+    { command: "tsbuild images --format json", text: "For programs" },
+  ],
+};
+
+export const importSpec: CommandSpec = {
+  name: "import",
+  usage: "[flags] FILE | - NAME[:TAG]",
+  summary: "Make an image of a root filesystem's tar archive",
+  description: [
+    "The archive may be compressed. The name may be one that Dockerfiles use in FROM, such as debian:bookworm.",
+  ],
+  flags: [
+    {
+      name: "change",
+      short: "c",
+      value: "INSTRUCTION",
+      repeat: true,
+      group: "Image",
+      text: "Dockerfile instruction applied to the config: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, USER, VOLUME, WORKDIR …",
+    },
+  ],
+  examples: [
+    { command: "tsbuild import rootfs.tar.gz debian:bookworm -c 'CMD [\"bash\"]'", text: "" },
+    { command: "mmdebstrap bookworm - | tsbuild import - debian:bookworm", text: "From a pipe" },
+  ],
+};
+
+export const runSpec: CommandSpec = {
+  name: "run",
+  usage: "[flags] IMAGE [COMMAND] [ARG…]",
+  summary: "Run a command of an image on a throw-away layer",
+  description: ["Ends with the command's own exit code; with 125 when tsbuild itself failed."],
+  flagsBeforeOperands: true,
+  flags: [
+    { name: "interactive", short: "i", group: "Process", text: "Give the command this standard input" },
+    { name: "tty", short: "t", group: "Process", text: "Give the command this terminal" },
+    {
+      name: "entrypoint",
+      value: "COMMAND",
+      group: "Process",
+      text: "Instead of the image's ENTRYPOINT",
+    },
+    {
+      name: "env",
+      short: "e",
+      value: "KEY[=VALUE]",
+      repeat: true,
+      group: "Process",
+      text: "Environment variable; without =VALUE, from this environment",
+    },
+    {
+      name: "user",
+      short: "u",
+      value: "USER[:GROUP]",
+      group: "Process",
+      text: "User, by name or number",
+    },
+    { name: "workdir", short: "w", value: "FOLDER", group: "Process", text: "Working folder" },
+    {
+      name: "network",
+      value: "host|none",
+      group: "Process",
+      text: "The host's network or none (default: host)",
+    },
+    { name: "rm", group: "Process", text: "Accepted for habit's sake: the layer is always thrown away" },
+  ],
+  examples: [
+    { command: "tsbuild run -it debian:bookworm bash", text: "A shell" },
+    { command: "tsbuild run -e LANG=C app --version", text: "The image's ENTRYPOINT with an argument" },
+  ],
+};
+
+export const versionSpec: CommandSpec = {
+  name: "version",
+  usage: "",
+  summary: "Print the version",
+  flags: [],
+  examples: [],
+};
+
+export const helpSpec: CommandSpec = {
+  name: "help",
+  usage: "[COMMAND]",
+  summary: "Print help of a command",
+  flags: [],
+  examples: [],
+};
+
+export const commandSpecs: readonly CommandSpec[] = [
+  buildSpec,
+  imagesSpec,
+  importSpec,
+  runSpec,
+  versionSpec,
+  helpSpec,
+];

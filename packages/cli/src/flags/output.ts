@@ -1,0 +1,84 @@
+import { TsbuildError } from "@tsbuild/base";
+import type { OutputRequest } from "@tsbuild/engine";
+import { csvFields } from "./csv.ts";
+
+const TYPES: readonly OutputRequest["type"][] = [
+  "image",
+  "registry",
+  "oci",
+  "docker",
+  "local",
+  "tar",
+  "cacheonly",
+];
+
+/**
+ * One `--output` (C007): `type=…,dest=…,k=v`, a bare path for a folder, `-` for a tar on standard output. An archive
+ * without `dest` goes to standard output, as buildx has it. Throws TSB_USAGE.
+ */
+export function parseOutput(text: string): OutputRequest {
+  const fields = csvFields(text);
+  const first = fields[0] ?? "";
+  if (fields.length === 1 && !first.includes("=")) return bareOutput(first);
+  const attrs: Record<string, string> = Object.fromEntries(fields.map((field) => keyValue(text, field)));
+  const { type: typeName, dest, ...rest } = attrs;
+  const type = TYPES.find((candidate) => candidate === typeName);
+  if (type === undefined) throw unknownType(text, typeName);
+  return withDestination(text, { type, dest, attrs: rest });
+}
+
+function bareOutput(path: string): OutputRequest {
+  if (path === "")
+    throw new TsbuildError("TSB_USAGE", "--output is empty", { hint: "-o type=oci,dest=FILE" });
+  return path === "-" ? { type: "tar", dest: "-", attrs: {} } : { type: "local", dest: path, attrs: {} };
+}
+
+function keyValue(text: string, field: string): [string, string] {
+  const equals = field.indexOf("=");
+  if (equals > 0) return [field.slice(0, equals).trim().toLowerCase(), field.slice(equals + 1)];
+  throw new TsbuildError("TSB_USAGE", `--output ${text}: ${JSON.stringify(field)} is not KEY=VALUE`);
+}
+
+function unknownType(text: string, type: string | undefined): TsbuildError {
+  const what = type === undefined ? "type= is missing" : `unknown type ${JSON.stringify(type)}`;
+  return new TsbuildError("TSB_USAGE", `--output ${text}: ${what}`, { hint: `types: ${TYPES.join(", ")}` });
+}
+
+/** What an output without `dest` means depends on its type. */
+function withDestination(text: string, output: OutputRequest): OutputRequest {
+  const { type, dest } = output;
+  const asFolder = output.attrs["tar"] === "false";
+  if (type === "local" || asFolder) {
+    if (dest !== undefined && dest !== "" && dest !== "-") return output;
+    throw new TsbuildError("TSB_USAGE", `--output ${text}: dest= must name a folder`);
+  }
+  const isArchive = type === "oci" || type === "docker" || type === "tar";
+  return isArchive ? { ...output, dest: dest === undefined || dest === "" ? "-" : dest } : output;
+}
+
+/**
+ * Standard output carries one archive, and never one on a terminal (C007), nor an archive and an image ID (`quiet`).
+ */
+export function checkStdout(
+  outputs: readonly OutputRequest[],
+  stdout: { readonly isTTY?: boolean },
+  quiet: boolean,
+): void {
+  const archives = outputs.filter((output) => output.dest === "-");
+  if (archives.length === 0) return;
+  if (archives.length > 1) {
+    throw new TsbuildError("TSB_USAGE", "only one output can go to standard output", {
+      hint: "give the others a file: dest=FILE",
+    });
+  }
+  if (stdout.isTTY === true) {
+    throw new TsbuildError("TSB_USAGE", "an archive is not written to a terminal", {
+      hint: "redirect standard output, or name a file: dest=FILE",
+    });
+  }
+  if (quiet) {
+    throw new TsbuildError("TSB_USAGE", "--quiet prints the image ID where the archive goes", {
+      hint: "write the ID to a file with --iidfile, and use --progress=none",
+    });
+  }
+}

@@ -1,0 +1,36 @@
+/** One flag. The parser, `--help` and docs/cli.md all read these tables; nothing else knows a flag. */
+export interface FlagSpec {
+  /** Long spelling without dashes. */
+  readonly name: string;
+  readonly short?: string;
+  /** Placeholder of the value in help; a flag without one is a switch. */
+  readonly value?: string;
+  /** May be given more than once; else the last one counts. */
+  readonly repeat?: boolean;
+  readonly group: string;
+  readonly text: string;
+}
+
+export interface CommandSpec {
+  readonly name: string;
+  /** After `tsbuild NAME`, e.g. `[flags] PATH`. */
+  readonly usage: string;
+  readonly summary: string;
+  readonly description?: readonly string[];
+  readonly flags: readonly FlagSpec[];
+  readonly examples: readonly { readonly command: string; readonly text: string }[];
+  /** Flags end at the first operand: what follows belongs to the command that is run. */
+  readonly flagsBeforeOperands?: boolean;
+}
+
+/** Flags that every command takes, before or after the command's name. */
+export const globalFlags: readonly FlagSpec[] = [
+  {
+    name: "root",
+    value: "FOLDER",
+    group: "General",
+    text: "State folder (default: $TSBUILD_ROOT, else /var/lib/tsbuild as root, else $XDG_DATA_HOME/tsbuild)",
+  },
+  { name: "debug", short: "D", group: "General", text: "On an error, print its causes and stacks" },
+  { name: "help", short: "h", group: "General", text: "Print help" },
+];

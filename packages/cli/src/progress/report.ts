@@ -1,0 +1,87 @@
+import type { TsbuildError } from "@tsbuild/base";
+import type { BuildResult } from "@tsbuild/engine";
+import { safeLine, safeName } from "../sanitize.ts";
+import { partialText } from "./log-lines.ts";
+import { type BuildState, type BuildWarning, isEnded, type LogLine, type Step } from "./state.ts";
+import { formatSeconds, logTime, plural } from "./units.ts";
+
+/** How a build ended: exactly one of the two. */
+export interface BuildOutcome {
+  readonly result?: BuildResult | undefined;
+  readonly error?: unknown;
+}
+
+/** Lines of a failed step's output that are printed once more at the end. */
+const FAILURE_LINES = 20;
+
+/** The step that a failure is about: the one that the error names, else the first that failed by itself. */
+export function failedStep(state: BuildState, error: TsbuildError | undefined): Step | undefined {
+  const named = error?.vertex === undefined ? undefined : state.indexOf.get(error.vertex);
+  if (named !== undefined) return state.steps[named];
+  return state.steps.find((step) => step.status === "failed");
+}
+
+/** The last lines of the failed step's output, under its name, between rules; nothing when it has no output. */
+export function failureTail(state: BuildState, error: TsbuildError | undefined): string[] {
+  const step = failedStep(state, error);
+  if (step === undefined) return [];
+  const lines = logTail(step).slice(-FAILURE_LINES);
+  if (lines.length === 0) return [];
+  const rule = "------";
+  return [
+    rule,
+    ` > ${safeName(step.name)}:`,
+    ...lines.map((line) => `${logTime(line.sinceMs)} ${safeLine(line.text)}`.trimEnd()),
+    rule,
+  ];
+}
+
+/** The kept lines of a step, with what stands after the last line break. */
+export function logTail(step: Step): LogLine[] {
+  const sinceMs = (step.endedAt ?? step.startedAt ?? 0) - (step.startedAt ?? 0);
+  const partial = step.log.rest.map(partialText).filter((text) => text !== "");
+  return [...step.log.lines, ...partial.map((text) => ({ sinceMs, text }))];
+}
+
+/** Why a step ran, when there is a reason worth reading: that a new step ran needs none. */
+export function rebuildReason(step: Step): string | undefined {
+  if (step.reason === undefined || step.reason.kind === "never-built") return undefined;
+  return safeName(step.reason.text);
+}
+
+/** ` 2 warnings:` and one line for each, with its place. */
+export function warningLines(warnings: readonly BuildWarning[]): string[] {
+  if (warnings.length === 0) return [];
+  return [
+    `${plural(warnings.length, "warning")}:`,
+    ...warnings.flatMap((warning) => [
+      ` - ${warning.rule === undefined ? "" : `${safeName(warning.rule)}: `}${safeName(warning.message)}${place(warning)}`,
+      ...(warning.url === undefined ? [] : [`   ${safeName(warning.url)}`]),
+    ]),
+  ];
+}
+
+function place(warning: BuildWarning): string {
+  const line = warning.ranges?.[0]?.start;
+  if (warning.file === undefined) return line === undefined ? "" : ` (line ${line})`;
+  return ` (${safeName(warning.file)}${line === undefined ? "" : `:${line}`})`;
+}
+
+/** `built in 4.2s: 3 cached, 2 rebuilt`. */
+export function countLine(state: BuildState, verb: string): string {
+  const ended = state.steps.filter(isEnded);
+  const count = (status: Step["status"]) => ended.filter((step) => step.status === status).length;
+  const parts = (["cached", "rebuilt", "failed", "canceled"] as const)
+    .map((status) => ({ status, steps: count(status) }))
+    .filter((part) => part.steps > 0)
+    .map((part) => `${part.steps} ${part.status}`);
+  const took = formatSeconds((state.endedAt ?? 0) - (state.startedAt ?? 0));
+  return parts.length === 0 ? `${verb} in ${took}` : `${verb} in ${took}: ${parts.join(", ")}`;
+}
+
+/** `image sha256:…` and its names; empty when the build made no image. */
+export function imageLines(result: BuildResult | undefined): string[] {
+  const id = result?.imageId ?? result?.manifest;
+  if (result === undefined || id === undefined) return [];
+  return [`image ${id}`, ...result.names.map((name) => `named ${safeName(name)}`)];
+}
