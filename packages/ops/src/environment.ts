@@ -1,8 +1,8 @@
 import type { Digest, Platform, SnapshotId } from "@tsbuild/base";
 import type { NativeFs } from "@tsbuild/native-fs";
 import type { ImageConfig } from "@tsbuild/oci";
-import type { OpContext } from "@tsbuild/solver";
 import type { Sandbox } from "@tsbuild/sandbox";
+import type { OpContext } from "@tsbuild/solver";
 import type { Store } from "@tsbuild/store";
 import type { LocalContext } from "./local/context.ts";
 

@@ -47,7 +47,10 @@ export function diffOp(env: OpsEnvironment, op: Op & { readonly kind: DiffOp }):
       const lower = at(op.kind.lower);
       const upper = at(op.kind.upper);
       if (!lower.every((layer, i) => layer.id === upper[i]?.id)) {
-        throw new TsbuildError("TSB_UNSUPPORTED", "diff of two filesystems of which neither is built on the other");
+        throw new TsbuildError(
+          "TSB_UNSUPPORTED",
+          "diff of two filesystems of which neither is built on the other",
+        );
       }
       return [refForSnapshot(env.store, snapshots.stack(null, upper.slice(lower.length)))];
     },

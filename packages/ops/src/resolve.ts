@@ -21,7 +21,10 @@ function sourceOp(env: OpsEnvironment, op: Op & { readonly kind: SourceOp }): Ve
     case "https":
       return httpOp(env, op);
     default:
-      throw new TsbuildError("TSB_UNSUPPORTED", `sources of kind ${JSON.stringify(scheme)} are not supported: ${op.kind.identifier}`);
+      throw new TsbuildError(
+        "TSB_UNSUPPORTED",
+        `sources of kind ${JSON.stringify(scheme)} are not supported: ${op.kind.identifier}`,
+      );
   }
 }
 

@@ -5,7 +5,7 @@ import type { OpsEnvironment } from "../environment.ts";
 import { openTree, type SourceTree } from "../tree.ts";
 import { digestRoots, isRegular } from "./digest.ts";
 import { allVisible, filterEntries, type Visibility, visibilityOf } from "./filter.ts";
-import { isFolder, locate, type Located } from "./locate.ts";
+import { isFolder, type Located, locate } from "./locate.ts";
 import { type IndexedScan, scanContext, scanSnapshot } from "./scan.ts";
 import { type Selector, selectorKey } from "./selector.ts";
 
@@ -30,7 +30,10 @@ export async function select(env: OpsEnvironment, tree: SourceTree, selector: Se
   const found = locate(env.fs, tree, selector, visibility.visible);
   const selected: Selected[] = [];
   for (const located of found) {
-    const scan = tree.kind === "context" ? await scanContext(env, tree, located) : await scanSnapshot(env, tree, located);
+    const scan =
+      tree.kind === "context"
+        ? await scanContext(env, tree, located)
+        : await scanSnapshot(env, tree, located);
     const entries = filterEntries(located, scan.entries, selector, visibility);
     if (tree.kind === "context") await scan.digestData(entries);
     selected.push({ located, entries, dataOf: tree.kind === "context" ? (e) => scan.dataOf(e) : undefined });
@@ -39,12 +42,20 @@ export async function select(env: OpsEnvironment, tree: SourceTree, selector: Se
 }
 
 /** Digest of an input at some selectors; for a context that did not change, without opening a file. */
-export async function contentKey(env: OpsEnvironment, ref: Ref, selectors: readonly Selector[]): Promise<ContentKey> {
+export async function contentKey(
+  env: OpsEnvironment,
+  ref: Ref,
+  selectors: readonly Selector[],
+): Promise<ContentKey> {
   const tree = openTree(env, ref);
   try {
     const parts: Digest[] = [];
     for (const selector of selectors) {
-      parts.push(tree.kind === "context" ? await digestOfContext(env, tree, selector) : await digestOfSnapshot(env, tree, selector));
+      parts.push(
+        tree.kind === "context"
+          ? await digestOfContext(env, tree, selector)
+          : await digestOfSnapshot(env, tree, selector),
+      );
     }
     const digest = parts.length === 1 && parts[0] !== undefined ? parts[0] : sha256Fields(parts);
     return { digest, fields: () => contentFields(env, ref, selectors) };
@@ -69,7 +80,10 @@ async function digestOfContext(
   for (const located of found) {
     const key = sha256Fields([selectorKey([selector]), located.asked, ...tree.context.ignore]);
     const scan = await scanContext(env, tree, located);
-    parts.push((scan.remembered(key) as Digest | undefined) ?? (await digestScan({ scan, located, selector, visibility, key })));
+    parts.push(
+      (scan.remembered(key) as Digest | undefined) ??
+        (await digestScan({ scan, located, selector, visibility, key })),
+    );
   }
   return sha256Fields(parts);
 }
@@ -101,7 +115,9 @@ async function digestOfSnapshot(env: OpsEnvironment, tree: SourceTree, selector:
     const scan = await scanSnapshot(env, tree, located);
     const entries = filterEntries(located, scan.entries, selector, allVisible);
     await scan.digestData(entries);
-    parts.push(digestRoots([{ name: keyName(located), entries, dataOf: (e) => scan.dataOf(e) }], { ownerless: false }));
+    parts.push(
+      digestRoots([{ name: keyName(located), entries, dataOf: (e) => scan.dataOf(e) }], { ownerless: false }),
+    );
   }
   const digest = sha256Fields(parts);
   env.store.memo.set("snapshot-content", key, Buffer.from(digest, "latin1"));
@@ -112,7 +128,11 @@ async function digestOfSnapshot(env: OpsEnvironment, tree: SourceTree, selector:
 const MAX_FIELDS = 1000;
 
 /** What the digest was made of, per file (or per top folder where there are many), to say later what changed. */
-async function contentFields(env: OpsEnvironment, ref: Ref, selectors: readonly Selector[]): Promise<readonly KeyField[]> {
+async function contentFields(
+  env: OpsEnvironment,
+  ref: Ref,
+  selectors: readonly Selector[],
+): Promise<readonly KeyField[]> {
   const tree = openTree(env, ref);
   try {
     const fields: KeyField[] = [];
@@ -120,8 +140,16 @@ async function contentFields(env: OpsEnvironment, ref: Ref, selectors: readonly 
       for (const { located, entries, dataOf } of await select(env, tree, selector)) {
         for (const entry of entries) {
           if (isFolder(entry)) continue;
-          const path = entry.path === "" ? located.path : located.path === "" ? entry.path : `${located.path}/${entry.path}`;
-          const data = isRegular(entry) && dataOf !== undefined ? Buffer.from(dataOf(entry)).toString("hex", 0, 8) : (entry.target ?? "");
+          const path =
+            entry.path === ""
+              ? located.path
+              : located.path === ""
+                ? entry.path
+                : `${located.path}/${entry.path}`;
+          const data =
+            isRegular(entry) && dataOf !== undefined
+              ? Buffer.from(dataOf(entry)).toString("hex", 0, 8)
+              : (entry.target ?? "");
           fields.push({ name: `file:${path}`, value: `${entry.mode.toString(8)} ${data}` });
         }
       }
@@ -140,5 +168,7 @@ function byTopFolder(fields: readonly KeyField[]): KeyField[] {
     group.push(field.name, field.value);
     groups.set(top, group);
   }
-  return [...groups].slice(0, MAX_FIELDS).map(([name, values]) => ({ name, value: sha256Fields(values).slice(7, 23) }));
+  return [...groups]
+    .slice(0, MAX_FIELDS)
+    .map(([name, values]) => ({ name, value: sha256Fields(values).slice(7, 23) }));
 }

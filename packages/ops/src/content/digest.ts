@@ -38,7 +38,8 @@ export function digestRoots(roots: readonly DigestRoot[], options: { readonly ow
       hash.update(headerOf(entry, options.ownerless));
       if (isRegular(entry)) hash.update(root.dataOf(entry));
       for (const xattr of entry.xattrs ?? []) {
-        if (isContentXattr(xattr.name)) hash.update(`x ${framed(xattr.name)} ${xattr.value.length}:`).update(xattr.value);
+        if (isContentXattr(xattr.name))
+          hash.update(`x ${framed(xattr.name)} ${xattr.value.length}:`).update(xattr.value);
       }
     }
   }

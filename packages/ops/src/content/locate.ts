@@ -1,6 +1,6 @@
 import { readlinkSync } from "node:fs";
-import { matchGlob } from "@tsbuild/dockerfile";
 import { errnoCode, TsbuildError } from "@tsbuild/base";
+import { matchGlob } from "@tsbuild/dockerfile";
 import type { NativeFs, Stat } from "@tsbuild/native-fs";
 import type { SourceTree } from "../tree.ts";
 import type { Selector } from "./selector.ts";
@@ -98,7 +98,8 @@ function expand(fs: NativeFs, root: number, pattern: string): string[] {
 }
 
 function missing(tree: SourceTree, selector: Selector): TsbuildError {
-  const where = tree.kind === "context" ? `the build context ${JSON.stringify(tree.context.folder)}` : "the source";
+  const where =
+    tree.kind === "context" ? `the build context ${JSON.stringify(tree.context.folder)}` : "the source";
   const hint =
     tree.kind !== "context"
       ? "paths after --from are taken from the root of that stage or image, whatever its WORKDIR is"

@@ -149,7 +149,8 @@ class ContextScan implements IndexedScan {
     const known = this.#known();
     const files = wanted.filter((entry) => isRegular(entry) && slot(known, this.#at(entry)).equals(NO_HASH));
     const digests = await hashEntries(this.#parts.env, this.#parts.tree, this.located, files);
-    for (const [i, file] of files.entries()) digests.copy(known, this.#at(file) * HASH_BYTES, i * HASH_BYTES, (i + 1) * HASH_BYTES);
+    for (const [i, file] of files.entries())
+      digests.copy(known, this.#at(file) * HASH_BYTES, i * HASH_BYTES, (i + 1) * HASH_BYTES);
   }
 
   #at(entry: TreeEntry): number {

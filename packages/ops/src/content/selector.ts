@@ -1,4 +1,4 @@
-import { sha256Fields, type Digest } from "@tsbuild/base";
+import { type Digest, sha256Fields } from "@tsbuild/base";
 import type { CopyAction } from "@tsbuild/llb";
 
 /** Which part of an input an op looks at (V010, V014). */
@@ -29,7 +29,14 @@ export function selectorOfCopy(action: CopyAction): Selector {
 
 /** The selector of a bind mount's `source=` (D077). */
 export function selectorOfMount(path: string): Selector {
-  return { path: path === "" ? "/" : path, wildcard: false, follow: true, include: [], exclude: [], optional: false };
+  return {
+    path: path === "" ? "/" : path,
+    wildcard: false,
+    follow: true,
+    include: [],
+    exclude: [],
+    optional: false,
+  };
 }
 
 /** Names a list of selectors in links, memos and indexes. Every field decides what is digested. */

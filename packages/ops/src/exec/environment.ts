@@ -26,10 +26,18 @@ function proxyEntries(proxy: ProxyEnv | undefined): string[] {
  * The whole environment of a step (D075, B011): the recorded one, proxies that it does not set itself, HOME from passwd and a
  * PATH where it has none. Nothing of the builder's own environment.
  */
-export function stepEnvironment(meta: ExecMeta, options: { readonly home: string; readonly extra: readonly string[] }): string[] {
+export function stepEnvironment(
+  meta: ExecMeta,
+  options: { readonly home: string; readonly extra: readonly string[] },
+): string[] {
   const env = [...meta.env];
   const names = new Set(env.map(nameOf));
-  for (const entry of [...proxyEntries(meta.proxyEnv), ...options.extra, `HOME=${options.home}`, DEFAULT_PATH]) {
+  for (const entry of [
+    ...proxyEntries(meta.proxyEnv),
+    ...options.extra,
+    `HOME=${options.home}`,
+    DEFAULT_PATH,
+  ]) {
     if (names.has(nameOf(entry))) continue;
     names.add(nameOf(entry));
     env.push(entry);

@@ -31,7 +31,9 @@ function keyedMount(mount: Mount): unknown {
 /** The root alone, written to, is how nearly every step looks: left out, so that its form does not matter (V012). */
 function isPlainRoot(mounts: readonly Mount[]): boolean {
   const [root] = mounts;
-  return mounts.length === 1 && root !== undefined && root.dest === "/" && root.output === 0 && !root.readonly;
+  return (
+    mounts.length === 1 && root !== undefined && root.dest === "/" && root.output === 0 && !root.readonly
+  );
 }
 
 /** How a RUN is cached. */

@@ -49,7 +49,12 @@ export async function materialize(
   return snapshot;
 }
 
-async function copyContext(env: OpsEnvironment, ref: Ref, path: string, context: OpContext): Promise<SnapshotId> {
+async function copyContext(
+  env: OpsEnvironment,
+  ref: Ref,
+  path: string,
+  context: OpContext,
+): Promise<SnapshotId> {
   const tree = openTree(env, ref);
   const layer = openLayer(env, null);
   try {

@@ -1,15 +1,15 @@
+import type { SnapshotId } from "@tsbuild/base";
 import { TsbuildError } from "@tsbuild/base";
 import type { ExecOp, Mount } from "@tsbuild/llb";
 import type { ExecMount } from "@tsbuild/sandbox";
 import type { OpContext, Ref } from "@tsbuild/solver";
 import { cleanPath, isFolder } from "../content/locate.ts";
 import type { OpsEnvironment } from "../environment.ts";
-import { commitLayer, discardLayer, openLayer, type OpenLayer } from "../file/states.ts";
+import { commitLayer, discardLayer, type OpenLayer, openLayer } from "../file/states.ts";
 import { contextOf } from "../local/context.ts";
 import { mountSnapshot, snapshotOf } from "../tree.ts";
 import { acquireCache } from "./cache-mount.ts";
 import { materialize } from "./materialize.ts";
-import type { SnapshotId } from "@tsbuild/base";
 
 /** What a step's mounts hold open; everything is given back by `close`. */
 export interface StepMounts {
@@ -94,9 +94,13 @@ async function prepareMount(one: OneMount): Promise<ExecMount | undefined> {
 function absentSecret(mount: Mount): undefined {
   const options = mount.secret ?? mount.ssh;
   if (options === undefined || options.optional) return undefined;
-  throw new TsbuildError("TSB_UNSUPPORTED", `the step needs the ${mount.type} ${JSON.stringify(options.id)}, and this build was given none`, {
-    hint: "make the mount optional (required=false)",
-  });
+  throw new TsbuildError(
+    "TSB_UNSUPPORTED",
+    `the step needs the ${mount.type} ${JSON.stringify(options.id)}, and this build was given none`,
+    {
+      hint: "make the mount optional (required=false)",
+    },
+  );
 }
 
 async function prepareCache(one: OneMount, dest: string): Promise<ExecMount> {
@@ -119,7 +123,9 @@ async function snapshotOfInput(one: OneMount): Promise<SnapshotId | null> {
   const { mount, inputs, env, context } = one;
   if (mount.input < 0) return null;
   const ref = inputAt(inputs, mount.input);
-  return contextOf(ref) === undefined ? snapshotOf(ref) : materialize(env, ref, { path: mount.selector, context });
+  return contextOf(ref) === undefined
+    ? snapshotOf(ref)
+    : materialize(env, ref, { path: mount.selector, context });
 }
 
 /** Read-only: the snapshot itself. Writable: a layer on it, kept when it is an output, else thrown away (D077). */
@@ -143,9 +149,13 @@ async function prepareBind(one: OneMount, dest: string): Promise<ExecMount> {
 function kindOf(env: OpsEnvironment, root: number, path: string): "folder" | "file" {
   const stat = env.fs.statInRoot(root, path === "" ? "." : path, true);
   if (stat === undefined) {
-    throw new TsbuildError("TSB_CONTEXT", `the source ${JSON.stringify(`/${path}`)} of a mount does not exist`, {
-      hint: "source= is taken from the root of the context, stage or image that from= names",
-    });
+    throw new TsbuildError(
+      "TSB_CONTEXT",
+      `the source ${JSON.stringify(`/${path}`)} of a mount does not exist`,
+      {
+        hint: "source= is taken from the root of the context, stage or image that from= names",
+      },
+    );
   }
   return isFolder(stat) ? "folder" : "file";
 }

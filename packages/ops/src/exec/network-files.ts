@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ExecOp } from "@tsbuild/llb";
-import { hostsFile, resolvConf, type ExecMount } from "@tsbuild/sandbox";
+import { type ExecMount, hostsFile, resolvConf } from "@tsbuild/sandbox";
 import type { OpsEnvironment } from "../environment.ts";
 import { fileMount } from "./mounts.ts";
 
@@ -25,5 +25,8 @@ export function networkFiles(env: OpsEnvironment, op: ExecOp): NetworkFiles {
     fileMount(env, folder, "resolv.conf", "/etc/resolv.conf"),
     fileMount(env, folder, "hosts", "/etc/hosts"),
   ];
-  return { mounts: files.map((file) => file.mount), close: () => files.forEach((file) => file.close()) };
+  const close = (): void => {
+    for (const file of files) file.close();
+  };
+  return { mounts: files.map((file) => file.mount), close };
 }

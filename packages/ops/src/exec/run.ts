@@ -5,12 +5,12 @@ import type { OpContext, Ref } from "@tsbuild/solver";
 import { type ActiveSnapshot, refForSnapshot } from "@tsbuild/store";
 import { cleanPath } from "../content/locate.ts";
 import type { OpsEnvironment } from "../environment.ts";
-import { discardLayer, openLayer, type OpenLayer } from "../file/states.ts";
+import { discardLayer, type OpenLayer, openLayer } from "../file/states.ts";
 import { folderAt, followDestination } from "../file/target.ts";
 import { snapshotOf } from "../tree.ts";
 import { stepEnvironment } from "./environment.ts";
-import { DEFAULT_HOSTNAME, networkFiles } from "./network-files.ts";
 import { mountTarget, prepareMounts, type StepMounts } from "./mounts.ts";
+import { DEFAULT_HOSTNAME, networkFiles } from "./network-files.ts";
 import { dropCopiedFolders, makeStubs, removeStubs, type Stubs } from "./stubs.ts";
 import { resolveStepUser } from "./user.ts";
 
@@ -69,8 +69,10 @@ async function runInRoot(run: ExecRun, root: OpenLayer, mounts: StepMounts): Pro
     makeWorkingFolder(run, root.root, spec.user);
     const sandbox = await env.sandbox();
     const outcome = await sandbox.run(spec, {
-      stdout: (data) => context.emit({ type: "log", at: Date.now(), vertex: context.vertex, stream: 1, data }),
-      stderr: (data) => context.emit({ type: "log", at: Date.now(), vertex: context.vertex, stream: 2, data }),
+      stdout: (data) =>
+        context.emit({ type: "log", at: Date.now(), vertex: context.vertex, stream: 1, data }),
+      stderr: (data) =>
+        context.emit({ type: "log", at: Date.now(), vertex: context.vertex, stream: 2, data }),
       signal: context.signal,
     });
     checkOutcome(op.kind, outcome);
@@ -106,7 +108,11 @@ function execSpec(run: ExecRun, root: OpenLayer, mounts: readonly ExecMount[]): 
 }
 
 /** The folder that the step starts in; made for its user where it is missing (B013). */
-function makeWorkingFolder(run: ExecRun, root: number, user: { readonly uid: number; readonly gid: number }): void {
+function makeWorkingFolder(
+  run: ExecRun,
+  root: number,
+  user: { readonly uid: number; readonly gid: number },
+): void {
   const { fs } = run.env;
   const path = followDestination(fs, root, cleanPath(run.op.kind.meta.cwd));
   if (path === "" || folderAt(fs, root, path) === true) return;
@@ -122,22 +128,34 @@ function checkOutcome(op: ExecOp, outcome: ExecOutcome): void {
   if (valid.includes(outcome.exitCode)) return;
   const { exitCode } = outcome;
   if (outcome.oomKilled) {
-    throw new TsbuildError("TSB_OOM", `process "${quoted(op.meta.args)}" was killed: out of memory (exit code ${exitCode})`, {
-      hint: "give the machine or the step more memory, or run fewer steps at once (--jobs)",
-      exitCode,
-    });
+    throw new TsbuildError(
+      "TSB_OOM",
+      `process "${quoted(op.meta.args)}" was killed: out of memory (exit code ${exitCode})`,
+      {
+        hint: "give the machine or the step more memory, or run fewer steps at once (--jobs)",
+        exitCode,
+      },
+    );
   }
-  throw new TsbuildError("TSB_EXEC", `process "${quoted(op.meta.args)}" did not complete successfully: exit code: ${exitCode}`, {
-    exitCode,
-    hint: hintFor(op, exitCode),
-  });
+  throw new TsbuildError(
+    "TSB_EXEC",
+    `process "${quoted(op.meta.args)}" did not complete successfully: exit code: ${exitCode}`,
+    {
+      exitCode,
+      hint: hintFor(op, exitCode),
+    },
+  );
 }
 
 function hintFor(op: ExecOp, exitCode: number): string | undefined {
   const [program = ""] = op.meta.args;
   if (exitCode === 127 && op.meta.args.length === 1 && program.includes(" ")) {
-    return `the JSON form takes one word per string: write [${program.split(" ").map((word) => JSON.stringify(word)).join(", ")}]`;
+    return `the JSON form takes one word per string: write [${program
+      .split(" ")
+      .map((word) => JSON.stringify(word))
+      .join(", ")}]`;
   }
-  if (exitCode === 127) return "the program was not found in the image: check its name, PATH, and that the image has the shell";
+  if (exitCode === 127)
+    return "the program was not found in the image: check its name, PATH, and that the image has the shell";
   return undefined;
 }

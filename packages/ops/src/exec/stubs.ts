@@ -56,9 +56,13 @@ export function makeStubs(fs: NativeFs, root: number, points: readonly MountPoin
 function checkKind(point: MountPoint, folder: boolean): void {
   if ((point.type === "folder") === folder) return;
   const has = folder ? "a folder" : "a file";
-  throw new TsbuildError("TSB_EXEC", `cannot mount a ${point.type} on ${JSON.stringify(point.path)}: the image has ${has} there`, {
-    hint: "choose another target for the mount",
-  });
+  throw new TsbuildError(
+    "TSB_EXEC",
+    `cannot mount a ${point.type} on ${JSON.stringify(point.path)}: the image has ${has} there`,
+    {
+      hint: "choose another target for the mount",
+    },
+  );
 }
 
 /** Remembers the time of the nearest folder that exists above `path`; returns it. */
@@ -70,7 +74,8 @@ function noteParent(fs: NativeFs, root: number, path: string, touched: Touched[]
     if (stat !== undefined || parent === "") break;
     parent = parentOf(parent);
   }
-  if (stat !== undefined && !touched.some((one) => one.path === parent)) touched.push({ path: parent, mtimeNs: stat.mtimeNs });
+  if (stat !== undefined && !touched.some((one) => one.path === parent))
+    touched.push({ path: parent, mtimeNs: stat.mtimeNs });
   return parent;
 }
 
@@ -79,7 +84,8 @@ export function removeStubs(fs: NativeFs, root: number, stubs: Stubs): void {
   for (const stub of stubs.made.toReversed()) {
     const stat = fs.statInRoot(root, stub.path, false);
     // The step may have replaced or filled it: then it belongs to the step.
-    if (stat === undefined || isFolder(stat) !== (stub.type === "folder") || !isEmpty(fs, root, stub)) continue;
+    if (stat === undefined || isFolder(stat) !== (stub.type === "folder") || !isEmpty(fs, root, stub))
+      continue;
     fs.removeInRoot(root, stub.path);
   }
   for (const { path, mtimeNs } of stubs.touched) {
@@ -102,10 +108,17 @@ export function dropCopiedFolders(upper: string, lowers: readonly string[], stub
 
 function dropIfUnchanged(upper: string, lowers: readonly string[], folder: string): boolean {
   const own = statPlain(joinPath(upper, folder));
-  if (own === undefined || !own.isDirectory() || readdirSync(joinPath(upper, folder)).length > 0) return false;
+  if (own === undefined || !own.isDirectory() || readdirSync(joinPath(upper, folder)).length > 0)
+    return false;
   const below = lowers.map((lower) => statPlain(joinPath(lower, folder))).find((stat) => stat !== undefined);
   if (below === undefined || !below.isDirectory()) return false;
-  if (below.mode !== own.mode || below.uid !== own.uid || below.gid !== own.gid || below.mtimeNs !== own.mtimeNs) return false;
+  if (
+    below.mode !== own.mode ||
+    below.uid !== own.uid ||
+    below.gid !== own.gid ||
+    below.mtimeNs !== own.mtimeNs
+  )
+    return false;
   rmdirSync(joinPath(upper, folder));
   return true;
 }

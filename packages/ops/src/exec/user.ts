@@ -19,12 +19,19 @@ function asId(text: string): number | undefined {
 
 function unknown(kind: "user" | "group", name: string): TsbuildError {
   const file = kind === "user" ? "/etc/passwd" : "/etc/group";
-  return new TsbuildError("TSB_EXEC", `unable to find ${kind} ${JSON.stringify(name)}: no such entry in the image's ${file}`, {
-    hint: `add it in an earlier step (RUN ${kind === "user" ? "useradd" : "groupadd"} ${name}), or use a number`,
-  });
+  return new TsbuildError(
+    "TSB_EXEC",
+    `unable to find ${kind} ${JSON.stringify(name)}: no such entry in the image's ${file}`,
+    {
+      hint: `add it in an earlier step (RUN ${kind === "user" ? "useradd" : "groupadd"} ${name}), or use a number`,
+    },
+  );
 }
 
-function resolveName(passwd: string, text: string): { readonly entry: PasswdEntry | undefined; readonly uid: number } {
+function resolveName(
+  passwd: string,
+  text: string,
+): { readonly entry: PasswdEntry | undefined; readonly uid: number } {
   const byName = findUser(passwd, text);
   if (byName !== undefined) return { entry: byName, uid: byName.uid };
   const uid = asId(text);

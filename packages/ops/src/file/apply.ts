@@ -26,7 +26,9 @@ function explain(error: unknown, path: string): unknown {
         cause: error,
       });
     case "ENOTDIR":
-      return new TsbuildError("TSB_CONTEXT", `cannot copy a folder to ${where}: a file is in the way`, { cause: error });
+      return new TsbuildError("TSB_CONTEXT", `cannot copy a folder to ${where}: a file is in the way`, {
+        cause: error,
+      });
     case "ENOSPC":
     case "EDQUOT":
       return new TsbuildError("TSB_DISK_FULL", `no space left while writing ${where}`, {
@@ -38,7 +40,12 @@ function explain(error: unknown, path: string): unknown {
   }
 }
 
-async function applyBatch(target: CopyTarget, source: number, ops: readonly TreeOp[], hash: boolean): Promise<Buffer> {
+async function applyBatch(
+  target: CopyTarget,
+  source: number,
+  ops: readonly TreeOp[],
+  hash: boolean,
+): Promise<Buffer> {
   target.signal.throwIfAborted();
   try {
     return await target.fs.apply(target.root, source, encodeTreeOps(ops), { hash });
@@ -66,7 +73,12 @@ function changed(tree: SourceTree, entry: TreeEntry): TsbuildError {
 }
 
 /** Copies the files of one source and checks that what was copied is what was hashed. */
-async function copyFiles(target: CopyTarget, tree: SourceTree, ops: CopyOps, expected: Expected): Promise<void> {
+async function copyFiles(
+  target: CopyTarget,
+  tree: SourceTree,
+  ops: CopyOps,
+  expected: Expected,
+): Promise<void> {
   let next = 0;
   const worker = async (): Promise<void> => {
     while (next < ops.files.length) {
@@ -78,7 +90,8 @@ async function copyFiles(target: CopyTarget, tree: SourceTree, ops: CopyOps, exp
       for (const [i] of batch.entries()) {
         const entry = ops.fileEntries[start + i];
         if (entry === undefined) throw new Error("assertion failed: a copied file without entry");
-        if (!hashes.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES).equals(expected(entry))) throw changed(tree, entry);
+        if (!hashes.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES).equals(expected(entry)))
+          throw changed(tree, entry);
       }
     }
   };
@@ -89,7 +102,12 @@ async function copyFiles(target: CopyTarget, tree: SourceTree, ops: CopyOps, exp
 }
 
 /** Recreates one source at the target. */
-export async function applyCopy(target: CopyTarget, tree: SourceTree, ops: CopyOps, expected: Expected): Promise<void> {
+export async function applyCopy(
+  target: CopyTarget,
+  tree: SourceTree,
+  ops: CopyOps,
+  expected: Expected,
+): Promise<void> {
   await applyAll(target, ops.folders);
   await copyFiles(target, tree, ops, expected);
   await applyAll(target, ops.others);

@@ -1,6 +1,6 @@
 import { TsbuildError } from "@tsbuild/base";
 import type { CopyAction } from "@tsbuild/llb";
-import { select, type Selected } from "../content/content-key.ts";
+import { type Selected, select } from "../content/content-key.ts";
 import { isFolder } from "../content/locate.ts";
 import { selectorOfCopy } from "../content/selector.ts";
 import type { OpsEnvironment } from "../environment.ts";
@@ -25,7 +25,13 @@ function parentOptions(request: CopyRequest) {
   const { action, owner } = request;
   const mode = action.mode >= 0 && action.modeStr === "" ? action.mode & 0o7777 : 0o755;
   const mtimeNs = action.timestampNs >= 0n ? action.timestampNs : undefined;
-  return { mode, uid: owner?.uid ?? 0, gid: owner?.gid ?? 0, parents: true, ...(mtimeNs === undefined ? {} : { mtimeNs }) };
+  return {
+    mode,
+    uid: owner?.uid ?? 0,
+    gid: owner?.gid ?? 0,
+    parents: true,
+    ...(mtimeNs === undefined ? {} : { mtimeNs }),
+  };
 }
 
 function makeFolder(request: CopyRequest, path: string): void {
@@ -33,9 +39,13 @@ function makeFolder(request: CopyRequest, path: string): void {
   const { target, action } = request;
   const existing = folderAt(target.fs, target.root, path);
   if (existing === false) {
-    throw new TsbuildError("TSB_CONTEXT", `cannot copy to ${JSON.stringify(action.dest)}: a file is in the way`, {
-      hint: "choose another destination, or remove the file in an earlier RUN",
-    });
+    throw new TsbuildError(
+      "TSB_CONTEXT",
+      `cannot copy to ${JSON.stringify(action.dest)}: a file is in the way`,
+      {
+        hint: "choose another destination, or remove the file in an earlier RUN",
+      },
+    );
   }
   if (existing === undefined) target.fs.mkdirInRoot(target.root, path, parentOptions(request));
 }
@@ -66,7 +76,18 @@ async function copyOne(request: CopyRequest, selected: Selected, destination: De
   const { env, action, tree, target, owner } = request;
   if (action.attemptUnpackDockerCompatibility && !isFolder(selected.located.stat)) {
     const folder = followDestination(target.fs, target.root, destination.path);
-    if (await unpackInto({ env, tree, selected, target, owner, folder, makeFolder: () => makeFolder(request, folder) })) return;
+    if (
+      await unpackInto({
+        env,
+        tree,
+        selected,
+        target,
+        owner,
+        folder,
+        makeFolder: () => makeFolder(request, folder),
+      })
+    )
+      return;
   }
   const path = placeSource(request, selected, destination);
   const ops = copyOps(selected, path, {
@@ -86,11 +107,19 @@ export async function runCopy(request: CopyRequest): Promise<void> {
   const destination = parseDestination(action.dest);
   const folder = destination.writtenAsFolder ? destination.path : parentOf(destination.path);
   if (selected.length === 0) return;
-  if (selected.length > 1 && !destination.writtenAsFolder && folderAt(target.fs, target.root, destination.path) !== true) {
+  if (
+    selected.length > 1 &&
+    !destination.writtenAsFolder &&
+    folderAt(target.fs, target.root, destination.path) !== true
+  ) {
     if (selected.some((one) => !isFolder(one.located.stat))) {
-      throw new TsbuildError("TSB_CONTEXT", `${JSON.stringify(action.src)} matches several files, but the destination ${JSON.stringify(action.dest)} is not a folder`, {
-        hint: `end it with a slash: ${action.dest}/`,
-      });
+      throw new TsbuildError(
+        "TSB_CONTEXT",
+        `${JSON.stringify(action.src)} matches several files, but the destination ${JSON.stringify(action.dest)} is not a folder`,
+        {
+          hint: `end it with a slash: ${action.dest}/`,
+        },
+      );
     }
   }
   makeFolder(request, followDestination(target.fs, target.root, folder));

@@ -1,6 +1,6 @@
 import type { TreeEntry, TreeOp, Xattr } from "@tsbuild/native-fs";
-import { isContentXattr } from "../content/digest.ts";
 import type { Selected } from "../content/content-key.ts";
+import { isContentXattr } from "../content/digest.ts";
 import { rootPath } from "../content/scan.ts";
 import type { ModeChange } from "./mode.ts";
 import type { Ownership } from "./owner.ts";
@@ -8,13 +8,13 @@ import { join } from "./target.ts";
 
 const S_IFMT = 0o170000;
 const KIND: Readonly<Record<number, "folder" | "file" | "symlink" | "fifo" | "char" | "block" | "socket">> = {
-  0o040000: "folder",
-  0o100000: "file",
-  0o120000: "symlink",
-  0o010000: "fifo",
-  0o020000: "char",
-  0o060000: "block",
-  0o140000: "socket",
+  9604: "folder",
+  16807: "file",
+  21609: "symlink",
+  2401: "fifo",
+  4802: "char",
+  14406: "block",
+  26411: "socket",
 };
 
 /** How the copy differs from its source. */
@@ -77,7 +77,11 @@ function addEntry(acc: Accumulator, entry: TreeEntry): void {
   const kind = KIND[entry.mode & S_IFMT];
   const mode = style.mode === undefined ? entry.mode & 0o7777 : style.mode(entry.mode);
   const metadata = metadataOf(entry, style);
-  const common = { path, existing: style.replace ? ("replace" as const) : ("copy" as const), xattrs: xattrsOf(entry) };
+  const common = {
+    path,
+    existing: style.replace ? ("replace" as const) : ("copy" as const),
+    xattrs: xattrsOf(entry),
+  };
   switch (kind) {
     case "folder":
       // The folder that contents are copied into keeps its own metadata (D097, D098).
@@ -86,7 +90,13 @@ function addEntry(acc: Accumulator, entry: TreeEntry): void {
       ops.times.push({ path, existing: "keep", type: "times", mtimeNs: metadata.mtimeNs });
       return;
     case "file":
-      addFile(acc, entry, { ...common, ...metadata, type: "copy", mode, from: rootPath(selected.located, entry) });
+      addFile(acc, entry, {
+        ...common,
+        ...metadata,
+        type: "copy",
+        mode,
+        from: rootPath(selected.located, entry),
+      });
       return;
     case "symlink":
       ops.others.push({ ...common, ...metadata, type: "symlink", target: entry.target ?? "" });
@@ -94,7 +104,15 @@ function addEntry(acc: Accumulator, entry: TreeEntry): void {
     case undefined:
       throw new Error(`assertion failed: unknown file type ${entry.mode.toString(8)} of ${path}`);
     default:
-      ops.others.push({ ...common, ...metadata, type: "node", kind, mode, major: entry.rdevMajor, minor: entry.rdevMinor });
+      ops.others.push({
+        ...common,
+        ...metadata,
+        type: "node",
+        kind,
+        mode,
+        major: entry.rdevMajor,
+        minor: entry.rdevMinor,
+      });
   }
 }
 

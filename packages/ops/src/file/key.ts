@@ -32,7 +32,9 @@ function ownersOf(action: FileAction): (Owner | undefined)[] {
 function namesOwner(op: FileOp, input: number): boolean {
   return op.actions
     .flatMap(ownersOf)
-    .some((owner) => [owner?.user, owner?.group].some((who) => who !== undefined && "name" in who && who.input === input));
+    .some((owner) =>
+      [owner?.user, owner?.group].some((who) => who !== undefined && "name" in who && who.input === input),
+    );
 }
 
 function inputMap(env: OpsEnvironment, op: FileOp, input: number): InputCacheMap {

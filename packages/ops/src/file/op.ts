@@ -3,7 +3,7 @@ import type { OpContext, Ref, VertexOp } from "@tsbuild/solver";
 import { refForSnapshot } from "@tsbuild/store";
 import type { OpsEnvironment } from "../environment.ts";
 import { contextOf } from "../local/context.ts";
-import { openTree, snapshotOf, type SourceTree } from "../tree.ts";
+import { openTree, type SourceTree, snapshotOf } from "../tree.ts";
 import type { CopyTarget } from "./apply.ts";
 import { runCopy } from "./copy.ts";
 import { fileCacheMap } from "./key.ts";
@@ -34,7 +34,8 @@ async function runFileOp(run: FileRun): Promise<readonly Ref[]> {
     for (const action of op.kind.actions) await runAction(run, states, action);
     const outputs: Ref[] = [];
     for (const [i, action] of op.kind.actions.entries()) {
-      if (action.output >= 0) outputs[action.output] = refForSnapshot(env.store, states.commit(inputs.length + i));
+      if (action.output >= 0)
+        outputs[action.output] = refForSnapshot(env.store, states.commit(inputs.length + i));
     }
     return outputs;
   } finally {
@@ -63,7 +64,11 @@ function openSource(run: FileRun, states: States, index: number): SourceTree {
   if (input !== undefined) return openTree(run.env, input);
   const ref = refForSnapshot(run.env.store, index < 0 ? null : states.commit(index));
   const tree = openTree(run.env, ref);
-  return { ...tree, close: () => (tree.close(), ref.release()) };
+  const close = (): void => {
+    tree.close();
+    ref.release();
+  };
+  return { ...tree, close };
 }
 
 /** Roots to look up owners' names in. The action's own base is what is being written: names made by earlier actions count. */
@@ -75,10 +80,17 @@ function ownerRoots(run: FileRun, states: States, own: number, base: number) {
     opened.push(tree);
     return tree.root;
   };
-  return { rootOf, close: () => opened.forEach((tree) => tree.close()) };
+  const close = (): void => {
+    for (const tree of opened) tree.close();
+  };
+  return { rootOf, close };
 }
 
-function ownerOf(env: OpsEnvironment, action: FileAction, rootOf: (input: number) => number): Ownership | undefined {
+function ownerOf(
+  env: OpsEnvironment,
+  action: FileAction,
+  rootOf: (input: number) => number,
+): Ownership | undefined {
   return action.action.type === "rm" ? undefined : resolveOwner({ fs: env.fs, rootOf }, action.action.owner);
 }
 

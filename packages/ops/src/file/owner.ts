@@ -16,9 +16,13 @@ interface Lookup {
 }
 
 function unknown(kind: "user" | "group", name: string): TsbuildError {
-  return new TsbuildError("TSB_CONTEXT", `no ${kind} named ${JSON.stringify(name)} in the image's /etc/${kind === "user" ? "passwd" : "group"}`, {
-    hint: `create the ${kind} in an earlier RUN, or use its number, e.g. --chown=1000:1000`,
-  });
+  return new TsbuildError(
+    "TSB_CONTEXT",
+    `no ${kind} named ${JSON.stringify(name)} in the image's /etc/${kind === "user" ? "passwd" : "group"}`,
+    {
+      hint: `create the ${kind} in an earlier RUN, or use its number, e.g. --chown=1000:1000`,
+    },
+  );
 }
 
 function readTable(lookup: Lookup, input: number, path: string): string {

@@ -1,7 +1,7 @@
-import type { MkdirAction, MkfileAction, RmAction, SymlinkAction } from "@tsbuild/llb";
 import { TsbuildError } from "@tsbuild/base";
-import type { NativeFs } from "@tsbuild/native-fs";
 import { matchGlob } from "@tsbuild/dockerfile";
+import type { MkdirAction, MkfileAction, RmAction, SymlinkAction } from "@tsbuild/llb";
+import type { NativeFs } from "@tsbuild/native-fs";
 import { cleanPath } from "../content/locate.ts";
 import { applyAll, type CopyTarget } from "./apply.ts";
 import type { Ownership } from "./owner.ts";
@@ -27,7 +27,11 @@ export function runMkdir(target: CopyTarget, action: MkdirAction, owner: Ownersh
   for (const folder of made.toReversed()) target.fs.setTimesInRoot(target.root, folder, mtimeNs, mtimeNs);
 }
 
-export async function runMkfile(target: CopyTarget, action: MkfileAction, owner: Ownership | undefined): Promise<void> {
+export async function runMkfile(
+  target: CopyTarget,
+  action: MkfileAction,
+  owner: Ownership | undefined,
+): Promise<void> {
   await applyAll(target, [
     {
       type: "file",
@@ -41,7 +45,11 @@ export async function runMkfile(target: CopyTarget, action: MkfileAction, owner:
   ]);
 }
 
-export async function runSymlink(target: CopyTarget, action: SymlinkAction, owner: Ownership | undefined): Promise<void> {
+export async function runSymlink(
+  target: CopyTarget,
+  action: SymlinkAction,
+  owner: Ownership | undefined,
+): Promise<void> {
   await applyAll(target, [
     {
       type: "symlink",

@@ -55,15 +55,19 @@ export class States {
     this.#inputs = inputs.map((snapshot) => ({ type: "committed", snapshot: snapshot ?? null }));
     this.#uses = op.actions.map((action, i) => {
       const index = inputs.length + i;
-      const readers = op.actions.filter((other) => other.input === index || other.secondaryInput === index).length;
+      const readers = op.actions.filter(
+        (other) => other.input === index || other.secondaryInput === index,
+      ).length;
       return readers + (action.output >= 0 ? 1 : 0);
     });
   }
 
   #at(index: number): State {
     if (index < 0) return { type: "committed", snapshot: null };
-    const state = index < this.#inputs.length ? this.#inputs[index] : this.#results[index - this.#inputs.length];
-    if (state === undefined) throw new Error(`assertion failed: file op refers to state ${index} before it exists`);
+    const state =
+      index < this.#inputs.length ? this.#inputs[index] : this.#results[index - this.#inputs.length];
+    if (state === undefined)
+      throw new Error(`assertion failed: file op refers to state ${index} before it exists`);
     return state;
   }
 
@@ -97,7 +101,8 @@ export class States {
 
   /** Throws away what was not committed. */
   discard(): void {
-    for (const state of new Set(this.#results)) if (state.type === "open") discardLayer(this.#env, state.layer);
+    for (const state of new Set(this.#results))
+      if (state.type === "open") discardLayer(this.#env, state.layer);
     this.#results.length = 0;
   }
 }

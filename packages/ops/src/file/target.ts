@@ -41,7 +41,10 @@ export function followDestination(fs: NativeFs, root: number, path: string): str
     const target = fs.readlinkInRoot(root, current);
     current = cleanPath(target.startsWith("/") ? target : join(parentOf(current), target));
   }
-  throw new TsbuildError("TSB_CONTEXT", `too many levels of symbolic links at ${JSON.stringify(`/${path}`)} in the image`);
+  throw new TsbuildError(
+    "TSB_CONTEXT",
+    `too many levels of symbolic links at ${JSON.stringify(`/${path}`)} in the image`,
+  );
 }
 
 /** Is there a folder at `path` (links followed)? Undefined when there is nothing. */

@@ -1,4 +1,4 @@
-import { readFileSync, renameSync, writeFileSync, mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { digestHex, errnoCode, sha256Fields } from "@tsbuild/base";
 import type { Store } from "@tsbuild/store";
@@ -69,6 +69,9 @@ export function writeIndex(store: Store, folder: string, base: string, index: Co
   };
   mkdirSync(join(store.root, "contexts"), { recursive: true, mode: 0o700 });
   const temporary = join(store.temporaryFolder(), "index");
-  writeFileSync(temporary, Buffer.concat([Buffer.from(`${MAGIC}${JSON.stringify(header)}\n`), index.walk, index.hashes]));
+  writeFileSync(
+    temporary,
+    Buffer.concat([Buffer.from(`${MAGIC}${JSON.stringify(header)}\n`), index.walk, index.hashes]),
+  );
   renameSync(temporary, indexPath(store, folder, base));
 }

@@ -33,7 +33,13 @@ export function httpOp(env: OpsEnvironment, op: Op & { readonly kind: SourceOp }
     cacheMap: async (context) => {
       const file = await fetch(context);
       // In: body, name, mode, owner and time, all of which land in the file system. Out: the URL itself.
-      const values = [file.digest, file.name, String(file.mode), `${file.uid}:${file.gid}`, String(file.modifiedMs ?? 0)];
+      const values = [
+        file.digest,
+        file.name,
+        String(file.mode),
+        `${file.uid}:${file.gid}`,
+        String(file.modifiedMs ?? 0),
+      ];
       return {
         digest: sha256Fields(["http-1", ...values]),
         inputs: [],
@@ -46,7 +52,11 @@ export function httpOp(env: OpsEnvironment, op: Op & { readonly kind: SourceOp }
 
 async function fetchFile(
   env: OpsEnvironment,
-  request: { readonly url: string; readonly attrs: Readonly<Record<string, string>>; readonly context: OpContext },
+  request: {
+    readonly url: string;
+    readonly attrs: Readonly<Record<string, string>>;
+    readonly context: OpContext;
+  },
 ): Promise<HttpFile> {
   const { url, attrs, context } = request;
   const http = await env.http();
@@ -54,7 +64,9 @@ async function fetchFile(
   const expected = attrs["http.checksum"];
   if (expected !== undefined && expected !== file.digest) {
     throw new TsbuildError("TSB_INTEGRITY", `${url}: expected ${expected}, got ${file.digest}`, {
-      hint: isDigest(expected) ? "check the URL and the --checksum of this ADD" : "--checksum takes sha256:<64 hex digits>",
+      hint: isDigest(expected)
+        ? "check the URL and the --checksum of this ADD"
+        : "--checksum takes sha256:<64 hex digits>",
     });
   }
   return {
@@ -73,8 +85,19 @@ async function writeFile(env: OpsEnvironment, file: HttpFile): Promise<Ref> {
     const mtimeNs = BigInt(Math.trunc(file.modifiedMs ?? 0)) * 1_000_000n;
     const path = env.store.blobs.path(file.digest);
     const blobs = env.fs.openFolder(dirname(path));
-    const op = { type: "copy", path: file.name, from: basename(path), existing: "error", mode, uid, gid, mtimeNs } as const;
-    await env.fs.apply(layer.root, blobs, encodeTreeOps([op]), { hash: false }).finally(() => env.fs.close(blobs));
+    const op = {
+      type: "copy",
+      path: file.name,
+      from: basename(path),
+      existing: "error",
+      mode,
+      uid,
+      gid,
+      mtimeNs,
+    } as const;
+    await env.fs
+      .apply(layer.root, blobs, encodeTreeOps([op]), { hash: false })
+      .finally(() => env.fs.close(blobs));
   } catch (error) {
     discardLayer(env, layer);
     throw error;

@@ -9,7 +9,9 @@ export function imageOp(env: OpsEnvironment, op: Op & { readonly kind: SourceOp 
   const name = op.kind.identifier.replace(/^(?:docker-image|oci-layout):\/\//, "");
   let image: Promise<ProvidedImage> | undefined;
   const resolve = async (): Promise<ProvidedImage> => {
-    image ??= env.images().then((images) => images.resolve(op.kind.identifier, { platform: op.platform ?? hostPlatform() }));
+    image ??= env
+      .images()
+      .then((images) => images.resolve(op.kind.identifier, { platform: op.platform ?? hostPlatform() }));
     return image;
   };
   return {
@@ -17,7 +19,11 @@ export function imageOp(env: OpsEnvironment, op: Op & { readonly kind: SourceOp 
       const { config } = await resolve();
       // Two tags of one image, or two manifests of the same layers, are one base: the stack of layers is the key.
       const chain = chainId(config.rootfs.diff_ids) ?? "scratch";
-      return { digest: sha256Fields(["image-1", chain]), inputs: [], fields: [{ name: "base", value: `${name} ${chain}` }] };
+      return {
+        digest: sha256Fields(["image-1", chain]),
+        inputs: [],
+        fields: [{ name: "base", value: `${name} ${chain}` }],
+      };
     },
     run: async (_inputs, context: OpContext) => {
       const images = await env.images();

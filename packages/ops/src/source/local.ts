@@ -9,7 +9,12 @@ export function localOp(env: OpsEnvironment, op: Op & { readonly kind: SourceOp 
   const name = op.kind.identifier.slice("local://".length);
   return {
     cheap: true,
-    cacheMap: async () => ({ digest: sha256Fields(["local-1", name]), inputs: [], fields: [], contentOnly: true }),
+    cacheMap: async () => ({
+      digest: sha256Fields(["local-1", name]),
+      inputs: [],
+      fields: [],
+      contentOnly: true,
+    }),
     run: async () => {
       const context = env.contexts.get(name);
       if (context === undefined) {

@@ -1,0 +1,73 @@
+import { type Digest, formatPlatform, sha256Fields, type Platform } from "@tsbuild/base";
+import type { Compiled, CompileRequest, ImageResolver } from "@tsbuild/frontend";
+import { graphFromJson, graphToJson } from "@tsbuild/llb";
+import type { Store } from "@tsbuild/store";
+import { VERSION } from "./version.ts";
+
+const KIND = "compiled";
+
+/** Everything that a compilation depends on but the base images, which are checked when it is read back. */
+function compileKey(request: CompileRequest): string {
+  const sorted = (record: Readonly<Record<string, string>>): string => JSON.stringify(Object.entries(record).sort());
+  return sha256Fields([
+    VERSION,
+    request.file,
+    request.text,
+    request.ignore === undefined ? null : request.ignore.file,
+    request.ignore === undefined ? null : request.ignore.text,
+    request.target ?? null,
+    JSON.stringify(request.platforms.map(formatPlatform)),
+    formatPlatform(request.buildPlatform),
+    sorted(request.buildArgs),
+    sorted(request.labels),
+    sorted(request.namedContexts),
+    request.context ?? null,
+    JSON.stringify(request.noCache),
+    request.network,
+    JSON.stringify(request.addHosts),
+    JSON.stringify(request.ulimits),
+    JSON.stringify([request.shmSizeBytes, request.cgroupParent, request.hostname, request.resolveMode, request.multiPlatform]),
+  ]);
+}
+
+interface StoredPlatform extends Omit<Compiled["platforms"][number], "graph"> {
+  readonly graph: unknown;
+}
+
+function store(compiled: Compiled): Uint8Array {
+  const platforms: StoredPlatform[] = compiled.platforms.map((one) => ({ ...one, graph: graphToJson(one.graph) }));
+  return Buffer.from(JSON.stringify({ ...compiled, platforms }));
+}
+
+function restore(bytes: Uint8Array): Compiled {
+  const stored = JSON.parse(Buffer.from(bytes).toString("utf8")) as Compiled & { readonly platforms: readonly StoredPlatform[] };
+  const platforms = stored.platforms.map((one) => ({ ...one, graph: graphFromJson(one.graph as Parameters<typeof graphFromJson>[0]) }));
+  return { ...stored, platforms };
+}
+
+async function stillHolds(compiled: Compiled, resolver: ImageResolver): Promise<boolean> {
+  const now = await Promise.all(
+    compiled.images.map(async ({ name, platform, digest }): Promise<boolean> => {
+      const resolved: { readonly digest?: Digest | undefined } = await resolver.resolve(name, { platform: platform as Platform });
+      return resolved.digest === digest;
+    }),
+  );
+  return now.every((same) => same);
+}
+
+/**
+ * Compiles a Dockerfile, or takes the graph of an earlier build of the same text and options with the same base images: then neither the
+ * parser nor the frontend is loaded, which is most of what a fully cached build would otherwise cost.
+ */
+export async function compileDockerfile(state: Store, request: CompileRequest, resolver: ImageResolver): Promise<Compiled> {
+  const key = compileKey(request);
+  const known = state.memo.get(KIND, key);
+  if (known !== undefined) {
+    const compiled = restore(known);
+    if (await stillHolds(compiled, resolver)) return compiled;
+  }
+  const { compile } = await import("@tsbuild/frontend");
+  const compiled = await compile(request, resolver);
+  state.memo.set(KIND, key, store(compiled));
+  return compiled;
+}

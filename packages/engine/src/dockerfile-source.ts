@@ -1,0 +1,71 @@
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
+import { errnoCode, limits, TsbuildError } from "@tsbuild/base";
+import type { BuildRequest } from "./api.ts";
+
+/** A Dockerfile and the ignore file that applies to the context. */
+export interface DockerfileSource {
+  /** Name for messages: as the user wrote it. */
+  readonly file: string;
+  readonly text: string;
+  readonly ignore: { readonly file: string; readonly text: string } | undefined;
+}
+
+function readText(path: string, shown: string): string {
+  let size: number;
+  try {
+    const stat = statSync(path);
+    if (stat.isDirectory()) throw new TsbuildError("TSB_USAGE", `${JSON.stringify(shown)} is a folder, not a Dockerfile`);
+    size = stat.size;
+  } catch (error) {
+    if (errnoCode(error) !== "ENOENT" && errnoCode(error) !== "ENOTDIR") throw error;
+    throw new TsbuildError("TSB_USAGE", `there is no Dockerfile at ${JSON.stringify(shown)}`, {
+      hint: "name it with -f FILE, or give the folder that holds it as the last argument",
+      cause: error,
+    });
+  }
+  if (size > limits.dockerfileBytes) {
+    throw new TsbuildError("TSB_DOCKERFILE", `${shown} has ${size} bytes; a Dockerfile may have ${limits.dockerfileBytes}`);
+  }
+  return readFileSync(path, "utf8");
+}
+
+/** The Dockerfile in a context folder: `Dockerfile`, else `dockerfile` (D137). */
+function defaultPath(folder: string): string {
+  const upper = join(folder, "Dockerfile");
+  const lower = join(folder, "dockerfile");
+  return !existsSync(upper) && existsSync(lower) ? lower : upper;
+}
+
+/** `<Dockerfile>.dockerignore` beside the Dockerfile wins over `.dockerignore` of the context (D131). */
+function readIgnore(folder: string | undefined, dockerfile: string | undefined): DockerfileSource["ignore"] {
+  const own = dockerfile === undefined ? undefined : `${dockerfile}.dockerignore`;
+  const candidates = [own, folder === undefined ? undefined : join(folder, ".dockerignore")];
+  for (const path of candidates) {
+    if (path === undefined) continue;
+    try {
+      return { file: basename(path), text: readFileSync(path, "utf8") };
+    } catch (error) {
+      if (errnoCode(error) !== "ENOENT" && errnoCode(error) !== "ENOTDIR") throw error;
+    }
+  }
+  return undefined;
+}
+
+function shownPath(path: string): string {
+  const inside = relative(process.cwd(), path);
+  return inside.startsWith("..") || isAbsolute(inside) ? path : inside;
+}
+
+/** Finds the Dockerfile of a request. `folder`: the context when it is one. Throws TSB_USAGE. */
+export function readDockerfile(request: BuildRequest, folder: string | undefined): DockerfileSource {
+  if (request.dockerfileText !== undefined) {
+    return { file: "Dockerfile", text: request.dockerfileText, ignore: readIgnore(folder, undefined) };
+  }
+  if (request.dockerfile === undefined && folder === undefined) {
+    throw new TsbuildError("TSB_USAGE", "there is neither a context nor a Dockerfile", { hint: "tsbuild build ." });
+  }
+  const path = resolve(request.dockerfile ?? defaultPath(folder ?? ""));
+  const shown = request.dockerfile ?? shownPath(path);
+  return { file: shown, text: readText(path, shown), ignore: readIgnore(folder, join(dirname(path), basename(path))) };
+}

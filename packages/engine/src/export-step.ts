@@ -1,0 +1,25 @@
+import { type BuildEvent, sha256, TsbuildError, type VertexDigest } from "@tsbuild/base";
+
+type Emit = (event: BuildEvent) => void;
+
+/** Shows a piece of work that is no vertex of the graph (resolving names, exporting) as a step of its own. */
+export async function asStep<T>(emit: Emit, name: string, work: (tell: StepProgress) => Promise<T>): Promise<T> {
+  const vertex = sha256(`step ${name}`) as string as VertexDigest;
+  emit({ type: "vertex-started", at: Date.now(), vertex: { digest: vertex, name, inputs: [] } });
+  try {
+    const result = await work((status) => emit({ type: "status", at: Date.now(), vertex, ...status }));
+    emit({ type: "vertex-completed", at: Date.now(), vertex });
+    return result;
+  } catch (error) {
+    const failure = error instanceof TsbuildError ? error : new TsbuildError("TSB_EXPORT", String(error), { cause: error });
+    emit({ type: "vertex-failed", at: Date.now(), vertex, error: failure, canceled: failure.code === "TSB_CANCELED" });
+    throw error;
+  }
+}
+
+export type StepProgress = (status: {
+  readonly id: string;
+  readonly current: number;
+  readonly total?: number | undefined;
+  readonly done?: boolean | undefined;
+}) => void;

@@ -1,0 +1,100 @@
+import { readFileSync } from "node:fs";
+import { errnoCode } from "@tsbuild/base";
+import { nativeFs } from "@tsbuild/native-fs";
+import type { HttpFetcher, ImageProvider, LocalContext, OpsEnvironment } from "@tsbuild/ops";
+import type { RegistryClient } from "@tsbuild/registry";
+import type { Sandbox } from "@tsbuild/sandbox";
+import type { Store } from "@tsbuild/store";
+import { nativePath } from "./native-path.ts";
+import type { Settings } from "./settings.ts";
+
+/** Parts that several builds of one engine share; each is loaded when it is first needed and closed with the engine. */
+export class Session {
+  readonly store: Store;
+  readonly settings: Settings;
+  #registry: Promise<RegistryClient> | undefined;
+  #http: Promise<HttpFetcher> | undefined;
+  #sandbox: Promise<Sandbox> | undefined;
+  readonly #closers: (() => Promise<void>)[] = [];
+
+  constructor(options: { readonly store: Store; readonly settings: Settings }) {
+    this.store = options.store;
+    this.settings = options.settings;
+  }
+
+  registry(): Promise<RegistryClient> {
+    this.#registry ??= this.#openRegistry();
+    return this.#registry;
+  }
+
+  async #openRegistry(): Promise<RegistryClient> {
+    const { createRegistryClient, parseMirrors } = await import("@tsbuild/registry");
+    const fromEnv = parseMirrors(this.settings.mirror ?? "");
+    const hosts = { ...this.settings.registries };
+    for (const [host, { mirrors = [] }] of Object.entries(fromEnv)) {
+      hosts[host] = { ...hosts[host], mirrors: [...mirrors, ...(hosts[host]?.mirrors ?? [])] };
+    }
+    const client = createRegistryClient({ hosts });
+    this.#closers.push(() => client.close());
+    return client;
+  }
+
+  http(): Promise<HttpFetcher> {
+    this.#http ??= this.#openHttp();
+    return this.#http;
+  }
+
+  async #openHttp(): Promise<HttpFetcher> {
+    const [{ createDownloader }, { createHttpFetcher }] = await Promise.all([import("@tsbuild/registry"), import("@tsbuild/ops")]);
+    const downloader = createDownloader();
+    this.#closers.push(() => downloader.close());
+    return createHttpFetcher(this.store, downloader);
+  }
+
+  sandbox(): Promise<Sandbox> {
+    this.#sandbox ??= import("@tsbuild/sandbox").then(({ createSandbox }) => createSandbox({ binary: nativePath("tsbuild-sandbox") }));
+    return this.#sandbox;
+  }
+
+  /** Image sources of one build. */
+  async images(options: { readonly pull: boolean; readonly signal: AbortSignal }): Promise<ImageProvider> {
+    const { createImageProvider } = await import("@tsbuild/ops");
+    return createImageProvider({
+      env: { store: this.store, fs: nativeFs, userxattr: process.getuid?.() !== 0 },
+      registry: () => this.registry(),
+      ...options,
+    });
+  }
+
+  /** What the executors of one build work with. */
+  environment(options: {
+    readonly images: ImageProvider;
+    readonly contexts: ReadonlyMap<string, LocalContext>;
+  }): OpsEnvironment {
+    return {
+      store: this.store,
+      fs: nativeFs,
+      sandbox: () => this.sandbox(),
+      images: async () => options.images,
+      http: () => this.http(),
+      contexts: options.contexts,
+      resolvConf: readResolvConf,
+      userxattr: process.getuid?.() !== 0,
+      proxyEnv: [],
+    };
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#closers.map((closer) => closer()));
+    await this.store.close();
+  }
+}
+
+function readResolvConf(): string | undefined {
+  try {
+    return readFileSync("/etc/resolv.conf", "utf8");
+  } catch (error) {
+    if (errnoCode(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,81 @@
+import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { errnoCode, TsbuildError } from "@tsbuild/base";
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** What the configuration file may say, per registry host. */
+export interface RegistrySettings {
+  readonly mirrors?: readonly string[] | undefined;
+  readonly http?: boolean | undefined;
+}
+
+/** `{"registries": {"docker.io": {"mirrors": ["http://127.0.0.1:5000"]}}}`. */
+export interface Settings {
+  readonly registries: Readonly<Record<string, RegistrySettings>>;
+  /** HOST=URL pairs of TSBUILD_MIRROR, asked before those of the file. */
+  readonly mirror: string | undefined;
+}
+
+/** $TSBUILD_CONFIG, else $XDG_CONFIG_HOME/tsbuild/config.json, else ~/.config/tsbuild/config.json; then /etc/tsbuild/config.json. */
+function candidates(env: Env): string[] {
+  if (env["TSBUILD_CONFIG"]) return [env["TSBUILD_CONFIG"]];
+  const base = env["XDG_CONFIG_HOME"] || join(env["HOME"] || homedir(), ".config");
+  return [join(base, "tsbuild", "config.json"), "/etc/tsbuild/config.json"];
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if (errnoCode(error) === "ENOENT" || errnoCode(error) === "ENOTDIR") return undefined;
+    throw error;
+  }
+}
+
+function invalid(path: string, why: string): TsbuildError {
+  return new TsbuildError("TSB_USAGE", `${path}: ${why}`, {
+    hint: 'for example {"registries": {"docker.io": {"mirrors": ["http://127.0.0.1:5000"]}}}',
+  });
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function parseRegistry(path: string, host: string, value: unknown): RegistrySettings {
+  if (!isObject(value)) throw invalid(path, `registries[${JSON.stringify(host)}] is not an object`);
+  const { mirrors, http, ...rest } = value;
+  const [unknown] = Object.keys(rest);
+  if (unknown !== undefined) throw invalid(path, `unknown setting ${JSON.stringify(unknown)} of registry ${JSON.stringify(host)}`);
+  if (mirrors !== undefined && !(Array.isArray(mirrors) && mirrors.every((url) => typeof url === "string"))) {
+    throw invalid(path, `mirrors of ${JSON.stringify(host)} is not a list of URLs`);
+  }
+  if (http !== undefined && typeof http !== "boolean") throw invalid(path, `http of ${JSON.stringify(host)} is not true or false`);
+  return { mirrors, http };
+}
+
+function parseFile(path: string, text: string): Settings["registries"] {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw invalid(path, `not valid JSON: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  if (!isObject(value)) throw invalid(path, "not a JSON object");
+  const { registries = {}, ...rest } = value;
+  const [unknown] = Object.keys(rest);
+  if (unknown !== undefined) throw invalid(path, `unknown setting ${JSON.stringify(unknown)}`);
+  if (!isObject(registries)) throw invalid(path, '"registries" is not an object');
+  return Object.fromEntries(Object.entries(registries).map(([host, entry]) => [host, parseRegistry(path, host, entry)]));
+}
+
+/** Reads the first configuration file there is. Throws TSB_USAGE naming file and field. */
+export function readSettings(env: Env): Settings {
+  for (const path of candidates(env)) {
+    const text = readIfThere(path);
+    if (text !== undefined) return { registries: parseFile(path, text), mirror: env["TSBUILD_MIRROR"] };
+  }
+  return { registries: {}, mirror: env["TSBUILD_MIRROR"] };
+}

@@ -1,0 +1,86 @@
+import { createReadStream, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Digest, digestHex, errnoCode, isDigest, TsbuildError } from "@tsbuild/base";
+import { type Descriptor, type ImageReference, mediaTypes, parseIndex } from "@tsbuild/oci";
+import type { RegistryClient } from "@tsbuild/registry";
+
+/** Bytes of a manifest or index with their type. */
+export interface OriginManifest {
+  readonly digest: Digest;
+  readonly bytes: Uint8Array;
+}
+
+/** Where an image's documents and layers come from: a registry, or a layout on disk. */
+export interface Origin {
+  /** For messages and memos: `docker.io/library/debian:bookworm`. */
+  readonly name: string;
+  manifest(digest: Digest | undefined, signal: AbortSignal | undefined): Promise<OriginManifest>;
+  blob(blob: Descriptor, signal: AbortSignal | undefined): AsyncIterable<Uint8Array>;
+}
+
+export function registryOrigin(client: RegistryClient, reference: ImageReference, name: string): Origin {
+  const at = (digest: Digest | undefined): ImageReference =>
+    digest === undefined ? reference : { ...reference, digest };
+  return {
+    name,
+    manifest: (digest, signal) => client.manifest(at(digest), { signal }),
+    blob: (blob, signal) => client.blob(reference, blob, { signal }),
+  };
+}
+
+/** `path[:tag][@sha256:…]` of an OCI layout folder (X002). */
+export function layoutOrigin(text: string): Origin {
+  const at = text.lastIndexOf("@");
+  const pinned = at < 0 ? undefined : text.slice(at + 1);
+  if (pinned !== undefined && !isDigest(pinned)) {
+    throw new TsbuildError(
+      "TSB_USAGE",
+      `oci-layout://${text}: the part after @ is not sha256:<64 hex digits>`,
+    );
+  }
+  const rest = at < 0 ? text : text.slice(0, at);
+  const colon = rest.lastIndexOf(":");
+  const tagged = colon > rest.lastIndexOf("/");
+  const folder = tagged ? rest.slice(0, colon) : rest;
+  const tag = tagged ? rest.slice(colon + 1) : "latest";
+  const path = (digest: Digest): string => join(folder, "blobs", "sha256", digestHex(digest));
+  return {
+    name: `oci-layout://${text}`,
+    manifest: async (digest) => {
+      const wanted = digest ?? pinned ?? resolveTag(folder, tag, tagged);
+      return { digest: wanted, bytes: readLayout(folder, path(wanted)) };
+    },
+    blob: (blob) => createReadStream(path(blob.digest)),
+  };
+}
+
+function readLayout(folder: string, path: string): Uint8Array {
+  try {
+    return readFileSync(path);
+  } catch (cause) {
+    if (errnoCode(cause) !== "ENOENT") throw cause;
+    throw new TsbuildError("TSB_RESOLVE", `${path} does not exist`, {
+      hint: `is ${folder} an OCI layout folder?`,
+      cause,
+    });
+  }
+}
+
+/** The entry of index.json with this tag; without a tag, also the only entry there is. */
+function resolveTag(folder: string, tag: string, explicit: boolean): Digest {
+  const { manifests } = parseIndex(readLayout(folder, join(folder, "index.json")));
+  const named = manifests.find((entry) => entry.annotations?.["org.opencontainers.image.ref.name"] === tag);
+  const found = named ?? (!explicit && manifests.length === 1 ? manifests[0] : undefined);
+  if (found !== undefined) return found.digest;
+  const tags = manifests
+    .map((entry) => entry.annotations?.["org.opencontainers.image.ref.name"])
+    .filter((t) => t !== undefined);
+  throw new TsbuildError("TSB_RESOLVE", `the OCI layout ${folder} has no tag ${JSON.stringify(tag)}`, {
+    hint: tags.length > 0 ? `it has ${tags.join(", ")}` : undefined,
+  });
+}
+
+/** True for the media types that list manifests. */
+export function isIndexType(mediaType: string | undefined): boolean {
+  return mediaType === mediaTypes.ociIndex || mediaType === mediaTypes.dockerIndex;
+}

@@ -1,0 +1,148 @@
+import {
+  type Digest,
+  formatPlatform,
+  isDigest,
+  type Platform,
+  type SnapshotId,
+  TsbuildError,
+} from "@tsbuild/base";
+import {
+  formatReference,
+  type ImageConfig,
+  type Manifest,
+  parseImageConfig,
+  parseManifest,
+  parseReference,
+} from "@tsbuild/oci";
+import type { RegistryClient } from "@tsbuild/registry";
+import type { OpContext } from "@tsbuild/solver";
+import type { ImageRecord, Store } from "@tsbuild/store";
+import type { ImageProvider, OpsEnvironment, ProvidedImage } from "../environment.ts";
+import { fetchImage, isIndex } from "./fetch.ts";
+import { layoutOrigin, type Origin, registryOrigin } from "./origin.ts";
+import { unpackImage } from "./unpack.ts";
+
+export interface ProviderOptions {
+  readonly env: Pick<OpsEnvironment, "store" | "fs" | "userxattr">;
+  /** Loaded when something has to come over the network. */
+  readonly registry: () => Promise<RegistryClient>;
+  /** Ask the registry although a tag is known here. */
+  readonly pull: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** An image whose layers may still have to come from somewhere. */
+export interface KnownImage extends ProvidedImage {
+  readonly document: Manifest;
+  /** Undefined for an image made here: its layers are snapshots already. */
+  readonly origin: (() => Promise<Origin>) | undefined;
+  readonly snapshot: SnapshotId | null | undefined;
+}
+
+/**
+ * Images for FROM and --from: first what this machine has (built, imported, or resolved before), then registries (W026, W030). A tag
+ * resolved once stays what it is until `pull`.
+ */
+export function createImageProvider(options: ProviderOptions): ImageProvider {
+  const known = new Map<string, Promise<KnownImage>>();
+  const resolve = (name: string, platform: Platform): Promise<KnownImage> => {
+    const key = `${formatPlatform(platform)} ${name}`;
+    const running = known.get(key);
+    if (running !== undefined) return running;
+    const started = resolveImage(options, name, platform);
+    known.set(key, started);
+    started.catch(() => known.delete(key));
+    return started;
+  };
+  return {
+    resolve: (name, { platform }) => resolve(name, platform),
+    unpack: async (image, context: OpContext) => {
+      const found = [...known.values()].map(async (one) => one);
+      const match = (await Promise.all(found)).find((one) => one.manifest === image.manifest);
+      if (match === undefined) throw new Error("assertion failed: unpacking an image that was not resolved");
+      return unpackImage(options, match, context);
+    },
+  };
+}
+
+interface Wanted {
+  readonly name: string;
+  readonly digest: Digest | undefined;
+  readonly origin: () => Promise<Origin>;
+}
+
+function parseName(options: ProviderOptions, text: string): Wanted {
+  if (text.startsWith("oci-layout://")) {
+    const origin = layoutOrigin(text.slice("oci-layout://".length));
+    return { name: text, digest: undefined, origin: async () => origin };
+  }
+  const reference = parseReference(text.replace(/^docker-image:\/\//, ""));
+  const { digest, ...tagged } = reference;
+  const name = formatReference(tagged.tag === undefined ? { ...tagged, digest } : tagged);
+  return {
+    name,
+    digest,
+    origin: async () => registryOrigin(await options.registry(), reference, formatReference(reference)),
+  };
+}
+
+async function resolveImage(options: ProviderOptions, text: string, platform: Platform): Promise<KnownImage> {
+  const wanted = parseName(options, text);
+  const isLayout = text.startsWith("oci-layout://");
+  const local = isLayout ? undefined : fromStore(options, wanted, platform);
+  if (local !== undefined) return local;
+  const origin = await wanted.origin();
+  const { store } = options.env;
+  const fetched = await fetchImage({
+    store,
+    origin,
+    digest: wanted.digest,
+    platform,
+    signal: options.signal,
+  });
+  if (!isLayout) store.memo.set("image", memoKey(wanted, platform), Buffer.from(fetched.manifest, "latin1"));
+  return { ...fetched, name: wanted.name, origin: wanted.origin, snapshot: undefined };
+}
+
+function memoKey(wanted: Wanted, platform: Platform): string {
+  return `${wanted.name}@${wanted.digest ?? ""} ${formatPlatform(platform)}`;
+}
+
+function rememberedManifest(store: Store, wanted: Wanted, platform: Platform): Digest | undefined {
+  const remembered = store.memo.get("image", memoKey(wanted, platform));
+  const manifest = remembered === undefined ? undefined : Buffer.from(remembered).toString("latin1");
+  return manifest !== undefined && isDigest(manifest) ? manifest : undefined;
+}
+
+/** What this machine already knows by the name or digest. */
+function fromStore(options: ProviderOptions, wanted: Wanted, platform: Platform): KnownImage | undefined {
+  const { store } = options.env;
+  // A digest says exactly what is wanted: asking again could not change it.
+  const record =
+    wanted.digest === undefined
+      ? options.pull
+        ? undefined
+        : store.images.get(wanted.name)
+      : store.images.byDigest(wanted.digest);
+  if (record !== undefined) return fromRecord(store, record, wanted);
+  const manifest = wanted.digest ?? (options.pull ? undefined : rememberedManifest(store, wanted, platform));
+  if (manifest === undefined || !store.blobs.has(manifest) || isIndex(store.blobs.read(manifest))) return undefined;
+  const document = parseManifest(store.blobs.read(manifest));
+  if (!store.blobs.has(document.config.digest)) return undefined;
+  const config = parseImageConfig(store.blobs.read(document.config.digest));
+  return { name: wanted.name, manifest, document, config, origin: wanted.origin, snapshot: undefined };
+}
+
+function fromRecord(store: Store, record: ImageRecord, wanted: Wanted): KnownImage {
+  const config: ImageConfig = parseImageConfig(store.blobs.read(record.config));
+  const document = parseManifest(store.blobs.read(record.manifest));
+  const { manifest, snapshot } = record;
+  if (record.origin === "pulled")
+    return { name: record.name, manifest, document, config, origin: wanted.origin, snapshot };
+  if (snapshot === undefined) {
+    throw new TsbuildError("TSB_STORE", `the image ${record.name} was made here, but its layers are gone`, {
+      hint: "build it again",
+    });
+  }
+  return { name: record.name, manifest, document, config, origin: undefined, snapshot };
+}

@@ -1,0 +1,40 @@
+import type { Downloader, Validators } from "@tsbuild/registry";
+import { type Digest, isDigest } from "@tsbuild/base";
+import type { Store } from "@tsbuild/store";
+import type { OpContext } from "@tsbuild/solver";
+import type { FetchedFile, HttpFetcher } from "../environment.ts";
+import { withProgress } from "../progress.ts";
+
+interface Remembered extends Validators {
+  readonly digest: string;
+  readonly modifiedMs?: number | undefined;
+  readonly fileName: string;
+}
+
+function remembered(store: Store, url: string): (Remembered & { readonly digest: Digest }) | undefined {
+  const bytes = store.memo.get("http", url);
+  if (bytes === undefined) return undefined;
+  const value = JSON.parse(Buffer.from(bytes).toString("utf8")) as Remembered;
+  const { digest } = value;
+  return isDigest(digest) && store.blobs.has(digest) ? { ...value, digest } : undefined;
+}
+
+/** Downloads into the store, asking servers whether what is there is still good; validators hold for their own URL only (V019). */
+export function createHttpFetcher(store: Store, downloader: Downloader): HttpFetcher {
+  return {
+    fetch: async (url, context: OpContext): Promise<FetchedFile> => {
+      const known = remembered(store, url);
+      const validators = { etag: known?.etag, lastModified: known?.lastModified };
+      const answer = await downloader.get(url, { validators, signal: context.signal });
+      if (answer.type === "unchanged" && known !== undefined) return known;
+      if (answer.type === "unchanged") throw new Error(`assertion failed: ${url} answered "not modified" to an unconditional request`);
+      const body = withProgress(answer.body, context, { id: url, total: answer.sizeBytes });
+      const { digest } = await store.blobs.ingest(body);
+      const time = answer.validators.lastModified === undefined ? Number.NaN : Date.parse(answer.validators.lastModified);
+      const modifiedMs = Number.isNaN(time) ? undefined : time;
+      const value: Remembered = { ...answer.validators, digest, modifiedMs, fileName: answer.fileName };
+      store.memo.set("http", url, Buffer.from(JSON.stringify(value)));
+      return { digest, modifiedMs, fileName: answer.fileName };
+    },
+  };
+}

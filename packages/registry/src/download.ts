@@ -1,0 +1,65 @@
+import { TsbuildError } from "@tsbuild/base";
+import { statusError } from "./failure.ts";
+import { header, Transport } from "./transport.ts";
+
+/** What an earlier download of the same URL left to ask again with. */
+export interface Validators {
+  readonly etag?: string | undefined;
+  readonly lastModified?: string | undefined;
+}
+
+export type Download =
+  | { readonly type: "unchanged" }
+  | {
+      readonly type: "body";
+      readonly body: AsyncIterable<Uint8Array>;
+      readonly sizeBytes: number | undefined;
+      readonly validators: Validators;
+      /** From Content-Disposition or the URL; "" when neither gives a name. */
+      readonly fileName: string;
+    };
+
+/** The name that a server or URL gives a file; only its last path element, never a path (D111). */
+function fileNameOf(url: string, disposition: string | undefined): string {
+  const quoted = disposition === undefined ? undefined : /filename="?([^";]+)"?/i.exec(disposition)?.[1];
+  const fromUrl = decodeURIComponent(new URL(url).pathname.split("/").pop() ?? "");
+  const name = (quoted ?? fromUrl).split("/").pop() ?? "";
+  return name === "." || name === ".." ? "" : name;
+}
+
+/** Plain downloads for ADD. */
+export interface Downloader {
+  get(
+    url: string,
+    options: { readonly validators: Validators; readonly signal: AbortSignal },
+  ): Promise<Download>;
+  close(): Promise<void>;
+}
+
+export function createDownloader(): Downloader {
+  const transport = new Transport();
+  return {
+    get: async (url, { validators, signal }) => {
+      const headers: Record<string, string> = {};
+      if (validators.etag !== undefined) headers["if-none-match"] = validators.etag;
+      else if (validators.lastModified !== undefined) headers["if-modified-since"] = validators.lastModified;
+      const what = `downloading ${url}`;
+      if (!URL.canParse(url)) throw new TsbuildError("TSB_RESOLVE", `${JSON.stringify(url)} is not a URL`);
+      const answer = await transport.send({ what, url, method: "GET", headers, signal });
+      if (answer.status === 304) {
+        await answer.body.dump();
+        return { type: "unchanged" };
+      }
+      if (answer.status !== 200) throw statusError(what, url, answer.status, await answer.body.text());
+      const length = header(answer, "content-length");
+      return {
+        type: "body",
+        body: answer.body,
+        sizeBytes: length === undefined ? undefined : Number(length),
+        validators: { etag: header(answer, "etag"), lastModified: header(answer, "last-modified") },
+        fileName: fileNameOf(answer.url, header(answer, "content-disposition")),
+      };
+    },
+    close: () => transport.close(),
+  };
+}
