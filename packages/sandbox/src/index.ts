@@ -1,1 +1,25 @@
+export {
+  type Capability,
+  capabilitiesOf,
+  capabilityMask,
+  capabilityNames,
+  defaultCapabilities,
+} from "./capabilities.ts";
+export {
+  type CgroupHierarchy,
+  type CgroupLayout,
+  type HostFacts,
+  hostFactsFrom,
+  readHostFacts,
+} from "./host.ts";
+export { type ExtraHost, hostsFile } from "./hosts.ts";
+export { type MountPoint, mountPoints } from "./mount-points.ts";
+export { type RuntimeSpec, toRuntimeSpec } from "./oci-spec.ts";
+export { compilePlan, type PlanContext } from "./plan.ts";
+export { encodePlan, type SandboxPlan } from "./plan-encode.ts";
+export type { PlanOp } from "./plan-ops.ts";
+export { type DnsConfig, resolvConf, resolvedUpstreamPath, usesResolvedStub } from "./resolv-conf.ts";
+export { createSandbox } from "./run.ts";
+export { type BpfInstruction, compileSeccomp, encodeBpf } from "./seccomp/compile.ts";
+export { defaultSeccomp, type LinuxSeccomp, type SeccompMachine } from "./seccomp/profile.ts";
 export type * from "./spec.ts";

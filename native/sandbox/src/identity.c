@@ -1,0 +1,140 @@
+/* The operations on the process itself: who it is and what it may do. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/keyctl.h>
+#include <linux/seccomp.h>
+#include <net/if.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <signal.h>
+
+#include "resolve.h"
+#include "sandbox.h"
+#include "sys.h"
+
+int op_hostname(struct sandbox *sb, const struct op *op, struct err *err) {
+  (void)sb;
+  if (sethostname(op->arg[0].data.bytes, op->arg[0].data.size) < 0)
+    return fail(err, "sethostname", op->arg[0].data.bytes);
+  return 0;
+}
+
+int op_loopback_up(struct sandbox *sb, const struct op *op, struct err *err) {
+  (void)sb, (void)op;
+  struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+  int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return fail(err, "socket", "lo");
+  int result = ioctl(fd, SIOCSIFFLAGS, &request) < 0 ? fail(err, "ioctl", "lo") : 0;
+  close(fd);
+  return result;
+}
+
+int op_stdin_null(struct sandbox *sb, const struct op *op, struct err *err) {
+  (void)sb, (void)op;
+  int fd = open("/dev/null", O_RDWR | O_CLOEXEC | O_NOCTTY);
+  if (fd < 0) return fail(err, "open", "/dev/null");
+  if (dup2(fd, 0) < 0) return fail(err, "dup2", "stdin");
+  close(fd);
+  return 0;
+}
+
+int op_new_session(struct sandbox *sb, const struct op *op, struct err *err) {
+  (void)sb, (void)op;
+  return setsid() < 0 ? fail(err, "setsid", "") : 0;
+}
+
+int op_foreground(struct sandbox *sb, const struct op *op, struct err *err) {
+  (void)sb, (void)op;
+  if (!isatty(0)) return 0;
+  if (setpgid(0, 0) < 0) return fail(err, "setpgid", "");
+  /* A background process that takes the terminal is stopped by SIGTTOU unless it blocks it. */
+  sigset_t output, before;
+  sigemptyset(&output);
+  sigaddset(&output, SIGTTOU);
+  sigprocmask(SIG_BLOCK, &output, &before);
+  int result = tcsetpgrp(0, getpid()) < 0 ? fail(err, "tcsetpgrp", "stdin") : 0;
+  sigprocmask(SIG_SETMASK, &before, NULL);
+  return result;
+}
+
+int op_session_keyring(struct sandbox *sb, const struct op *op, struct err *err) {
+  (void)sb;
+  if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, op->arg[0].data.bytes, 0, 0, 0) >= 0) return 0;
+  /* Kernels without keyrings, outer sandboxes that forbid them, and the per-user quota are no reason to fail. */
+  if (errno == ENOSYS || errno == EPERM || errno == EACCES || errno == EDQUOT) return 0;
+  return fail(err, "keyctl", op->arg[0].data.bytes);
+}
+
+int op_rlimit(struct sandbox *sb, const struct op *op, struct err *err) {
+  (void)sb;
+  struct rlimit limit = {.rlim_cur = op->arg[1].number, .rlim_max = op->arg[2].number};
+  return setrlimit((int)op->arg[0].number, &limit) < 0 ? fail(err, "setrlimit", "") : 0;
+}
+
+int op_bounding(struct sandbox *sb, const struct op *op, struct err *err) {
+  (void)sb;
+  for (unsigned cap = 0; cap < 64; cap++) {
+    if (op->arg[0].number >> cap & 1) continue;
+    if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0) continue;
+    if (errno == EINVAL) return 0; /* beyond the kernel's last */
+    return fail(err, "prctl", "PR_CAPBSET_DROP");
+  }
+  return 0;
+}
+
+int op_seccomp(struct sandbox *sb, const struct op *op, struct err *err) {
+  (void)sb;
+  uint32_t size = op->arg[0].data.size;
+  struct sock_filter program[BPF_MAXINSNS];
+  if (size % sizeof program[0] != 0 || size > sizeof program) return fail_with(err, EINVAL, "seccomp", "size");
+  /* The plan's bytes lie at any address; the program is copied to one that suits it. */
+  memcpy(program, op->arg[0].data.bytes, size);
+  struct sock_fprog filter = {.len = (unsigned short)(size / sizeof program[0]), .filter = program};
+  if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) < 0) return fail(err, "seccomp", "filter");
+  return 0;
+}
+
+int op_user(struct sandbox *sb, const struct op *op, struct err *err) {
+  (void)sb;
+  gid_t groups[1024];
+  uint32_t size = op->arg[2].data.size;
+  if (size % sizeof groups[0] != 0 || size > sizeof groups) return fail_with(err, EINVAL, "setgroups", "size");
+  memcpy(groups, op->arg[2].data.bytes, size);
+  uid_t uid = (uid_t)op->arg[0].number;
+  gid_t gid = (gid_t)op->arg[1].number;
+  if (setgroups(size / sizeof groups[0], groups) < 0) return fail(err, "setgroups", "");
+  if (setresgid(gid, gid, gid) < 0) return fail(err, "setresgid", "");
+  /* Leaving uid 0 empties the permitted and effective sets: what a user without file capabilities has (as runc does). */
+  if (setresuid(uid, uid, uid) < 0) return fail(err, "setresuid", "");
+  return 0;
+}
+
+int op_capabilities(struct sandbox *sb, const struct op *op, struct err *err) {
+  (void)sb;
+  struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+  struct __user_cap_data_struct data[2];
+  for (int i = 0; i < 2; i++) {
+    data[i].effective = (uint32_t)(op->arg[0].number >> 32 * i);
+    data[i].permitted = (uint32_t)(op->arg[1].number >> 32 * i);
+    data[i].inheritable = (uint32_t)(op->arg[2].number >> 32 * i);
+  }
+  return syscall(SYS_capset, &header, data) < 0 ? fail(err, "capset", "") : 0;
+}
+
+int op_umask(struct sandbox *sb, const struct op *op, struct err *err) {
+  (void)sb, (void)err;
+  umask((mode_t)op->arg[0].number);
+  return 0;
+}
+
+int op_chdir(struct sandbox *sb, const struct op *op, struct err *err) {
+  (void)sb;
+  return chdir(op->arg[0].data.bytes) < 0 ? fail(err, "chdir", op->arg[0].data.bytes) : 0;
+}

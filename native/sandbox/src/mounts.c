@@ -1,0 +1,206 @@
+/* The operations on mounts: everything is made detached, dressed, and moved into place with its attributes already on. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "nodes.h"
+#include "resolve.h"
+#include "sandbox.h"
+#include "sys.h"
+
+#ifndef MS_REC
+#define MS_REC 16384
+#define MS_PRIVATE (1 << 18)
+#endif
+
+/* Flags of `bind`. */
+#define BIND_RECURSIVE 1
+#define BIND_MAKE_MOUNT_POINT 2
+
+/* Adds attributes to a mount and cuts it off from its peers, so that nothing mounted on the host later appears inside. */
+static int set_attrs(int mount, uint64_t attrs, unsigned flags, struct err *err, const char *text) {
+  struct mount_attr attr = {.attr_set = attrs, .propagation = MS_PRIVATE};
+  if (sys_mount_setattr(mount, AT_EMPTY_PATH | flags, &attr) < 0) return fail(err, "mount_setattr", text);
+  return 0;
+}
+
+static int move_onto(int mount, int target, const char *dest, struct err *err) {
+  return sys_move_mount(mount, target) < 0 ? fail(err, "move_mount", dest) : 0;
+}
+
+static int move_to(const struct sandbox *sb, int mount, const char *dest, struct err *err) {
+  int target = open_in_root(sb, dest, err);
+  if (target < 0) return -1;
+  int result = move_onto(mount, target, dest, err);
+  close(target);
+  return result;
+}
+
+int op_root(struct sandbox *sb, const struct op *op, struct err *err) {
+  struct mount_attr private = {.propagation = MS_PRIVATE};
+  if (syscall(SYS_mount_setattr, AT_FDCWD, "/", AT_RECURSIVE, &private, sizeof private) < 0)
+    return fail(err, "mount_setattr", "/");
+  int mount = plan_fd(&op->arg[0]);
+  if (set_attrs(mount, op->arg[1].number, 0, err, "root") < 0) return -1;
+  /* On top of "/": the one folder that surely exists; pivot_root takes it from there. */
+  if (syscall(SYS_move_mount, mount, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+    return fail(err, "move_mount", "/");
+  sb->root = mount;
+  return 0;
+}
+
+/* One option, "key=value" or "flag". The plan is ours to write to: the sign is put back after the call. */
+static int configure(int fs, char *option) {
+  char *sign = strchr(option, '=');
+  if (sign == NULL) return sys_fsconfig(fs, FSCONFIG_SET_FLAG, option, NULL);
+  *sign = '\0';
+  int result = sys_fsconfig(fs, FSCONFIG_SET_STRING, option, sign + 1);
+  *sign = '=';
+  return result;
+}
+
+/* A detached mount of a new file system. */
+static int new_mount(const char *type, char *const *options, uint64_t attrs, struct err *err) {
+  int fs = sys_fsopen(type);
+  if (fs < 0) return fail(err, "fsopen", type);
+  int mount = -1;
+  for (; *options != NULL; options++) {
+    if (configure(fs, *options) < 0) {
+      fail(err, "fsconfig", *options);
+      goto done;
+    }
+  }
+  if (sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL) < 0)
+    fail(err, "fsconfig", type);
+  else if ((mount = sys_fsmount(fs, (unsigned)attrs)) < 0)
+    fail(err, "fsmount", type);
+done:
+  close(fs);
+  return mount;
+}
+
+int op_mount(struct sandbox *sb, const struct op *op, struct err *err) {
+  int mount = new_mount(op->arg[0].data.bytes, op->arg[1].list.items, op->arg[3].number, err);
+  if (mount < 0) return -1;
+  int result = move_to(sb, mount, op->arg[2].data.bytes, err);
+  close(mount);
+  return result;
+}
+
+/* Detached copy of what an O_PATH descriptor shows. */
+static int clone_tree(int fd, unsigned recursive, uint64_t attrs, const char *text, struct err *err) {
+  int tree = sys_open_tree(fd, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recursive);
+  if (tree < 0) return fail(err, "open_tree", text);
+  if (set_attrs(tree, attrs, recursive, err, text) == 0) return tree;
+  close(tree);
+  return -1;
+}
+
+/*
+ * Before 6.15 the kernel clones only mounts that are attached in the caller's own namespace. A detached one is then attached
+ * first, somewhere on the old root, which goes away with all its mounts at `enter_root`. What it hides there no longer matters.
+ */
+static int attach_aside(int fd) {
+  static const char *const places[] = {"/proc", "/sys", "/dev", "/tmp"};
+  for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+    if (syscall(SYS_move_mount, fd, "", AT_FDCWD, places[i], MOVE_MOUNT_F_EMPTY_PATH) == 0) return 0;
+  }
+  return -1;
+}
+
+static int clone_source(int dir, int source, const struct op *op, struct err *err) {
+  const char *path = op->arg[1].data.bytes;
+  unsigned recursive = (op->arg[4].number & BIND_RECURSIVE) ? AT_RECURSIVE : 0;
+  int tree = clone_tree(source, recursive, op->arg[3].number, path, err);
+  if (tree < 0 && err->errnum == EINVAL && attach_aside(dir) == 0)
+    tree = clone_tree(source, recursive, op->arg[3].number, path, err);
+  return tree;
+}
+
+/* Mount points inside other mounts are made here, of the source's type; those in the root itself must exist. */
+static int bind_target(const struct sandbox *sb, int source, const struct op *op, struct err *err) {
+  const char *dest = op->arg[2].data.bytes;
+  struct stat st;
+  if (op->arg[4].number & BIND_MAKE_MOUNT_POINT) {
+    if (fstat(source, &st) < 0) return fail(err, "fstat", dest);
+    if (make_mount_point(sb, dest, !S_ISDIR(st.st_mode), err) < 0) return -1;
+  }
+  return open_in_root(sb, dest, err);
+}
+
+int op_bind(struct sandbox *sb, const struct op *op, struct err *err) {
+  int dir = plan_fd(&op->arg[0]), result = -1, target = -1, tree = -1;
+  int source = open_beneath(dir, op->arg[1].data.bytes, err);
+  if (source < 0) return -1;
+  target = bind_target(sb, source, op, err);
+  if (target >= 0) tree = clone_source(dir, source, op, err);
+  if (tree >= 0) result = move_onto(tree, target, op->arg[2].data.bytes, err);
+  if (tree >= 0) close(tree);
+  if (target >= 0) close(target);
+  close(source);
+  return result;
+}
+
+int op_pin(struct sandbox *sb, const struct op *op, struct err *err) {
+  const char *path = op->arg[0].data.bytes;
+  int target = open_in_root(sb, path, err);
+  if (target < 0) return (op->arg[2].number & 1) && err->errnum == ENOENT ? 0 : -1;
+  int result = -1;
+  int tree = clone_tree(target, AT_RECURSIVE, op->arg[1].number, path, err);
+  if (tree >= 0) {
+    result = move_onto(tree, target, path, err);
+    close(tree);
+  }
+  close(target);
+  return result;
+}
+
+/* What hides a path: an empty folder or the null device, by the type of what is hidden. */
+static int cover_for(const struct sandbox *sb, int target, const char *path, struct err *err) {
+  char size[] = "size=0k", mode[] = "mode=755";
+  char *const options[] = {size, mode, NULL};
+  struct stat st;
+  if (fstat(target, &st) < 0) return fail(err, "fstat", path);
+  if (S_ISDIR(st.st_mode))
+    return new_mount("tmpfs", options, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, err);
+  int null = open_in_root(sb, "/dev/null", err);
+  if (null < 0) return -1;
+  int tree = clone_tree(null, 0, 0, path, err);
+  close(null);
+  return tree;
+}
+
+int op_mask(struct sandbox *sb, const struct op *op, struct err *err) {
+  const char *path = op->arg[0].data.bytes;
+  int target = open_in_root(sb, path, err);
+  if (target < 0) return err->errnum == ENOENT ? 0 : -1;
+  int result = -1;
+  int cover = cover_for(sb, target, path, err);
+  if (cover >= 0) {
+    result = move_onto(cover, target, path, err);
+    close(cover);
+  }
+  close(target);
+  return result;
+}
+
+int op_mount_attr(struct sandbox *sb, const struct op *op, struct err *err) {
+  const char *path = op->arg[0].data.bytes;
+  int target = open_in_root(sb, path, err);
+  if (target < 0) return -1;
+  int result = set_attrs(target, op->arg[1].number, 0, err, path);
+  close(target);
+  return result;
+}
+
+int op_enter_root(struct sandbox *sb, const struct op *op, struct err *err) {
+  (void)op;
+  if (sb->root < 0) return fail_with(err, EINVAL, "pivot_root", "the root is not mounted yet");
+  if (fchdir(sb->root) < 0) return fail(err, "fchdir", "root");
+  /* The old root ends up on top of the new one at "/", where "." still means the new one's parent: one lazy umount removes it. */
+  if (sys_pivot_root(".", ".") < 0) return fail(err, "pivot_root", "root");
+  if (sys_umount2(".", 2 /* MNT_DETACH */) < 0) return fail(err, "umount2", "old root");
+  if (chdir("/") < 0) return fail(err, "chdir", "/");
+  return 0;
+}

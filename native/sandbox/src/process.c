@@ -1,0 +1,127 @@
+/* The operations that start processes: each plan is begun by the supervisor, built by PID 1, and ended by the command's own. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "sandbox.h"
+#include "supervise.h"
+#include "sys.h"
+
+/* Standard streams of the sandbox: real pipes, so that /dev/stdout can be opened again (a socket cannot). */
+static int make_pipes(struct streams *streams, bool interactive, struct err *err) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) < 0) return fail(err, "pipe2", "report");
+  streams->report_read = ends[0];
+  streams->report_write = ends[1];
+  for (int i = 0; i < 2; i++) {
+    streams->output_read[i] = streams->output_write[i] = -1;
+    if (interactive) continue;
+    if (pipe2(ends, O_CLOEXEC) < 0) return fail(err, "pipe2", "output");
+    streams->output_read[i] = ends[0];
+    streams->output_write[i] = ends[1];
+  }
+  return 0;
+}
+
+/* The kernel kills PID 1, and with it all of the namespace, when the supervisor dies in whatever way. */
+static int die_with_parent(int report, struct err *err) {
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0) return fail(err, "prctl", "PR_SET_PDEATHSIG");
+  /* It may have died before that line: then nobody reads the report any more. */
+  struct pollfd reader = {.fd = report};
+  if (poll(&reader, 1, 0) < 0) return fail(err, "poll", "report");
+  if (reader.revents & POLLERR) _exit(1);
+  return 0;
+}
+
+/* The new PID 1 takes its streams and lets go of the supervisor's. */
+static int become_init(struct sandbox *sb, const struct streams *streams, struct err *err) {
+  sb->report = streams->report_write;
+  if (die_with_parent(sb->report, err) < 0) return -1;
+  close(streams->report_read);
+  close(sb->control);
+  for (int i = 0; i < 2; i++) {
+    if (streams->output_write[i] < 0) continue;
+    close(streams->output_read[i]);
+    if (dup2(streams->output_write[i], i + 1) < 0) return fail(err, "dup2", "output");
+    close(streams->output_write[i]);
+  }
+  /* Modes in the plan are meant as they are; the command's own mask comes later. */
+  umask(0);
+  return 0;
+}
+
+/* The supervisor keeps nothing of the sandbox open, or the mounts would outlive it. */
+static void release_plan_fds(const struct sandbox *sb, struct streams *streams) {
+  for (uint32_t i = 0; i < sb->plan->fd_count; i++) close(FIRST_PLAN_FD + (int)i);
+  close(streams->report_write);
+  for (int i = 0; i < 2; i++) {
+    if (streams->output_write[i] >= 0) close(streams->output_write[i]);
+  }
+}
+
+int op_clone(struct sandbox *sb, const struct op *op, struct err *err) {
+  struct streams streams;
+  if (sb->report >= 0) return fail_with(err, EINVAL, "clone3", "second clone in a plan");
+  if (make_pipes(&streams, (sb->plan->flags & PLAN_INTERACTIVE) != 0, err) < 0) return -1;
+  struct clone_args args = {.flags = op->arg[0].number, .exit_signal = SIGCHLD};
+  int pid = sys_clone3(&args);
+  if (pid < 0) return fail(err, "clone3", "");
+  if (pid == 0) return become_init(sb, &streams, err);
+  release_plan_fds(sb, &streams);
+  _exit(supervise(sb->control, pid, &streams));
+}
+
+int op_join_cgroups(struct sandbox *sb, const struct op *op, struct err *err) {
+  (void)sb;
+  for (char *const *path = op->arg[0].list.items; *path != NULL; path++) {
+    int fd = open(*path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0) return fail(err, "open", *path);
+    ssize_t written = write(fd, "0", 1);
+    if (written != 1) fail(err, "write", *path);
+    close(fd);
+    if (written != 1) return -1;
+  }
+  return 0;
+}
+
+int op_unshare(struct sandbox *sb, const struct op *op, struct err *err) {
+  (void)sb;
+  return unshare((int)op->arg[0].number) < 0 ? fail(err, "unshare", "") : 0;
+}
+
+/* Reaps whatever ends until the command does; then the kernel kills the rest of the namespace with this process. */
+static _Noreturn void reap(int report, pid_t command) {
+  struct report message = {.kind = REPORT_EXITED};
+  for (;;) {
+    pid_t pid = wait(&message.wait_status);
+    if (pid == command) break;
+    if (pid < 0 && errno != EINTR) _exit(1);
+  }
+  _exit(write(report, &message, sizeof message) == sizeof message ? 0 : 1);
+}
+
+/* PID 1 needs nothing but its report: it keeps no capability, stream or folder that the command could reach through /proc/1. */
+static _Noreturn void remain_as_init(struct sandbox *sb, pid_t command) {
+  struct err err;
+  const struct op none = {.arg = {{.number = 0}}};
+  if (dup2(sb->report, 0) < 0) _exit(1);
+  if (sys_close_range(1, ~0u, 0) < 0) _exit(1);
+  if (op_capabilities(sb, &none, &err) < 0) _exit(1);
+  reap(0, command);
+}
+
+int op_fork(struct sandbox *sb, const struct op *op, struct err *err) {
+  (void)op;
+  if (sb->report < 0) return fail_with(err, EINVAL, "fork", "fork before clone");
+  pid_t pid = fork();
+  if (pid < 0) return fail(err, "fork", "");
+  if (pid > 0) remain_as_init(sb, pid);
+  return 0;
+}

@@ -1,0 +1,41 @@
+#ifndef TSB_SANDBOX_H
+#define TSB_SANDBOX_H
+
+#include "err.h"
+#include "plan.h"
+
+/* Where Node hands over its end of the conversation, and the first descriptor that plans may name. */
+#define CONTROL_FD 3
+#define FIRST_PLAN_FD 4
+
+/* The process that performs a plan: first the supervisor, then PID 1, then the command's own. */
+struct sandbox {
+  const struct plan *plan;
+  /* Socket to Node; only the supervisor uses it. */
+  int control;
+  /* Write end of the pipe on which PID 1 and the command's process report to the supervisor; -1 before `clone`. */
+  int report;
+  /* The new root once it is mounted; -1 before. */
+  int root;
+};
+
+/* What PID 1 or the command's process tells the supervisor; smaller than PIPE_BUF, so that a write is never torn. */
+struct report {
+  enum { REPORT_FAILED, REPORT_EXITED } kind;
+  /* As wait(2) has it. */
+  int wait_status;
+  struct err err;
+};
+
+/* The descriptor behind the index of an FD argument. */
+static inline int plan_fd(const union arg *arg) { return FIRST_PLAN_FD + (int)arg->number; }
+
+/* Performs the plan from operation `first` on. Returns only on failure: a plan ends with an exec. */
+int perform(struct sandbox *sb, uint32_t first, struct err *err);
+
+/* One function per line of plan.def: op_clone, op_mount, … */
+#define PLAN_OP(name, args) int op_##name(struct sandbox *sb, const struct op *op, struct err *err);
+#include "../../plan.def"
+#undef PLAN_OP
+
+#endif

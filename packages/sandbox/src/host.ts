@@ -1,0 +1,110 @@
+/** What the plan has to know about the machine: read once, handed around as data, so that everything after it is pure. */
+import { readFileSync } from "node:fs";
+import { normalizeArchitecture } from "@tsbuild/base";
+import { type Capability, capabilitiesOf } from "./capabilities.ts";
+import type { SeccompMachine } from "./seccomp/profile.ts";
+
+export interface HostFacts {
+  /** Undefined: a machine that the seccomp profile has no numbers for. */
+  readonly seccompMachine: SeccompMachine | undefined;
+  /** What this process may grant: its permitted set within its bounding set. */
+  readonly capabilities: readonly Capability[];
+  readonly cgroups: CgroupLayout;
+}
+
+/** How control groups are mounted: one tree, one tree a controller (with v2 beside or not), or not at all. */
+export type CgroupLayout =
+  | { readonly version: 2; readonly mountPoint: string; readonly path: string }
+  | { readonly version: 1; readonly hierarchies: readonly CgroupHierarchy[] }
+  | { readonly version: 0 };
+
+export interface CgroupHierarchy {
+  /** Controllers that share the tree, e.g. `cpu`, `cpuacct`. */
+  readonly controllers: readonly string[];
+  readonly mountPoint: string;
+  /** This process's own group in it: `/` at the top. */
+  readonly path: string;
+}
+
+/** Controllers whose limits programs look up. The others are only for whoever manages groups, which a step may not. */
+const VISIBLE_CONTROLLERS = new Set(["cpu", "cpuacct", "cpuset", "memory", "pids"]);
+
+function unescapeMount(text: string): string {
+  return text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+}
+
+interface MountLine {
+  readonly type: string;
+  readonly mountPoint: string;
+  readonly superOptions: readonly string[];
+}
+
+/** proc_pid_mountinfo(5): `36 35 98:0 /root /mount/point options … - type source super-options`. */
+function parseMountinfo(text: string): MountLine[] {
+  return text.split("\n").flatMap((line) => {
+    const [before, after] = line.split(" - ");
+    const mountPoint = before?.split(" ")[4];
+    const [type, , superOptions] = after?.split(" ") ?? [];
+    if (mountPoint === undefined || type === undefined) return [];
+    return [{ type, mountPoint: unescapeMount(mountPoint), superOptions: superOptions?.split(",") ?? [] }];
+  });
+}
+
+/** proc_pid_cgroup(5): `4:memory:/group`, `0::/group` for v2. Group by its controllers, joined with commas. */
+function parseOwnGroups(text: string): Map<string, string> {
+  const lines = text.split("\n").map((line) => /^\d+:([^:]*):(.*)$/.exec(line));
+  return new Map(lines.flatMap((match) => (match === null ? [] : [[match[1] ?? "", match[2] ?? "/"]])));
+}
+
+/** Layout from the text of /proc/self/mountinfo and /proc/self/cgroup. */
+export function cgroupLayout(mountinfo: string, ownGroups: string): CgroupLayout {
+  const mounts = parseMountinfo(mountinfo);
+  const groups = parseOwnGroups(ownGroups);
+  const hierarchies = [...groups].flatMap(([joined, path]) => {
+    const controllers = joined.split(",").filter((name) => VISIBLE_CONTROLLERS.has(name));
+    const mount = mounts.find(
+      ({ type, superOptions }) =>
+        type === "cgroup" && controllers.every((name) => superOptions.includes(name)),
+    );
+    return controllers.length === 0 || mount === undefined
+      ? []
+      : [{ controllers, mountPoint: mount.mountPoint, path }];
+  });
+  if (hierarchies.length > 0) return { version: 1, hierarchies };
+  const unified = mounts.find(({ type }) => type === "cgroup2");
+  if (unified === undefined) return { version: 0 };
+  return { version: 2, mountPoint: unified.mountPoint, path: groups.get("") ?? "/" };
+}
+
+function statusMask(status: string, field: string): bigint {
+  const digits = new RegExp(`^${field}:\\s*([0-9a-f]+)$`, "m").exec(status)?.[1];
+  return digits === undefined ? 0n : BigInt(`0x${digits}`);
+}
+
+/** Facts from the text of files below /proc. */
+export function hostFactsFrom(files: {
+  readonly status: string;
+  readonly mountinfo: string;
+  readonly cgroup: string;
+  readonly arch: string;
+}): HostFacts {
+  const machine = normalizeArchitecture(files.arch);
+  const hasSeccomp = /^Seccomp:/m.test(files.status);
+  const supported = hasSeccomp && (machine === "amd64" || machine === "arm64");
+  return {
+    seccompMachine: supported ? machine : undefined,
+    capabilities: capabilitiesOf(statusMask(files.status, "CapPrm") & statusMask(files.status, "CapBnd")),
+    cgroups: cgroupLayout(files.mountinfo, files.cgroup),
+  };
+}
+
+/** Facts about this machine and process. */
+export function readHostFacts(): HostFacts {
+  const read = (name: string): string => readFileSync(`/proc/self/${name}`, "utf8");
+  return hostFactsFrom({
+    status: read("status"),
+    mountinfo: read("mountinfo"),
+    cgroup: read("cgroup"),
+    arch: process.arch,
+  });
+}

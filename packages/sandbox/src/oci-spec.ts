@@ -1,0 +1,214 @@
+/**
+ * ExecSpec → OCI runtime spec: the config.json that runc and crun take (runtime-spec, config.md and config-linux.md). Sources
+ * of mounts are descriptors, written `/proc/self/fd/N/sub/path`.
+ */
+import { type Capability, defaultCapabilities } from "./capabilities.ts";
+import type { HostFacts } from "./host.ts";
+import { defaultSeccomp, type LinuxSeccomp } from "./seccomp/profile.ts";
+import type { ExecMount, ExecSpec } from "./spec.ts";
+
+export interface RuntimeSpec {
+  readonly ociVersion: string;
+  readonly process: {
+    readonly terminal: boolean;
+    readonly user: {
+      readonly uid: number;
+      readonly gid: number;
+      readonly umask: number;
+      readonly additionalGids: readonly number[];
+    };
+    readonly args: readonly string[];
+    readonly env: readonly string[];
+    readonly cwd: string;
+    readonly capabilities: {
+      readonly bounding: readonly Capability[];
+      readonly effective: readonly Capability[];
+      readonly permitted: readonly Capability[];
+    };
+    readonly rlimits: readonly { readonly type: string; readonly soft: number; readonly hard: number }[];
+    readonly noNewPrivileges: boolean;
+  };
+  readonly root: { readonly path: string; readonly readonly: boolean };
+  readonly hostname: string;
+  readonly mounts: readonly RuntimeMount[];
+  readonly linux: {
+    readonly namespaces: readonly { readonly type: NamespaceType }[];
+    readonly devices: readonly RuntimeDevice[];
+    readonly cgroupsPath: string;
+    readonly resources: RuntimeResources;
+    readonly seccomp?: LinuxSeccomp;
+    readonly maskedPaths: readonly string[];
+    readonly readonlyPaths: readonly string[];
+  };
+}
+
+export type NamespaceType = "mount" | "pid" | "ipc" | "uts" | "cgroup" | "network";
+
+export interface RuntimeMount {
+  readonly destination: string;
+  readonly type: string;
+  readonly source: string;
+  readonly options: readonly string[];
+}
+
+export interface RuntimeDevice {
+  readonly path: string;
+  readonly type: "c";
+  readonly major: number;
+  readonly minor: number;
+  readonly fileMode: number;
+}
+
+export interface RuntimeResources {
+  readonly memory?: { readonly limit: number; readonly swap: number };
+  readonly cpu?: { readonly quota: number; readonly period: number };
+  readonly pids?: { readonly limit: number };
+}
+
+/** Paths that show or steer the host (B005). Those that a kernel lacks are skipped. */
+const MASKED_PATHS = [
+  "/proc/acpi",
+  "/proc/asound",
+  "/proc/kcore",
+  "/proc/keys",
+  "/proc/latency_stats",
+  "/proc/sched_debug",
+  "/proc/scsi",
+  "/proc/timer_list",
+  "/proc/timer_stats",
+  "/sys/devices/virtual/powercap",
+  "/sys/firmware",
+];
+
+const READONLY_PATHS = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
+const DEVICES: readonly RuntimeDevice[] = [
+  ["/dev/null", 1, 3],
+  ["/dev/zero", 1, 5],
+  ["/dev/full", 1, 7],
+  ["/dev/random", 1, 8],
+  ["/dev/urandom", 1, 9],
+  ["/dev/tty", 5, 0],
+].map(([path, major, minor]) => ({ path, type: "c", major, minor, fileMode: 0o666 }) as RuntimeDevice);
+
+/** Devices of the host that an insecure step may open besides (B019). */
+const INSECURE_DEVICES: readonly RuntimeDevice[] = [
+  ["/dev/fuse", 10, 229],
+  ["/dev/kvm", 10, 232],
+  ["/dev/net/tun", 10, 200],
+  ["/dev/loop-control", 10, 237],
+].map(([path, major, minor]) => ({ path, type: "c", major, minor, fileMode: 0o666 }) as RuntimeDevice);
+
+const DEV_SIZE_BYTES = 64 * 1024 * 1024;
+const UMASK = 0o022;
+
+function systemMounts(spec: ExecSpec): RuntimeMount[] {
+  const access = spec.security === "insecure" ? "rw" : "ro";
+  const hard = ["nosuid", "noexec", "nodev"];
+  return [
+    { destination: "/proc", type: "proc", source: "proc", options: hard },
+    {
+      destination: "/dev",
+      type: "tmpfs",
+      source: "tmpfs",
+      options: ["nosuid", "strictatime", "mode=755", `size=${DEV_SIZE_BYTES / 1024}k`],
+    },
+    {
+      destination: "/dev/pts",
+      type: "devpts",
+      source: "devpts",
+      options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
+    },
+    {
+      destination: "/dev/shm",
+      type: "tmpfs",
+      source: "shm",
+      options: [...hard, "mode=1777", `size=${spec.shmSizeBytes}`],
+    },
+    { destination: "/dev/mqueue", type: "mqueue", source: "mqueue", options: hard },
+    { destination: "/sys", type: "sysfs", source: "sysfs", options: [...hard, access] },
+    { destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup", options: [...hard, access] },
+  ];
+}
+
+function bindSource(fd: number, sourcePath: string): string {
+  const path = sourcePath.replace(/^\/+/, "");
+  return path === "" ? `/proc/self/fd/${fd}` : `/proc/self/fd/${fd}/${path}`;
+}
+
+function userMount(mount: ExecMount, nodev: readonly string[]): RuntimeMount {
+  if (mount.type === "bind") {
+    const options = ["rbind", ...nodev, ...(mount.readonly ? ["ro"] : [])];
+    return {
+      destination: mount.dest,
+      type: "bind",
+      source: bindSource(mount.fd, mount.sourcePath),
+      options,
+    };
+  }
+  const size = mount.sizeBytes === undefined ? [] : [`size=${mount.sizeBytes}`];
+  const options = ["nosuid", ...nodev, `mode=${mount.mode.toString(8)}`, ...size];
+  return { destination: mount.dest, type: "tmpfs", source: "tmpfs", options };
+}
+
+function namespacesOf(spec: ExecSpec): { type: NamespaceType }[] {
+  const types: NamespaceType[] = ["mount", "pid", "ipc", "uts", "cgroup"];
+  if (spec.network === "none") types.push("network");
+  return types.map((type) => ({ type }));
+}
+
+function resourcesOf(cgroup: ExecSpec["cgroup"]): RuntimeResources {
+  const { memoryBytes, cpuQuotaUs, cpuPeriodUs = 100_000, pids } = cgroup;
+  return {
+    /* No swap beyond the limit, or a step that leaks memory takes the machine's swap before it is stopped. */
+    ...(memoryBytes === undefined ? {} : { memory: { limit: memoryBytes, swap: memoryBytes } }),
+    ...(cpuQuotaUs === undefined ? {} : { cpu: { quota: cpuQuotaUs, period: cpuPeriodUs } }),
+    ...(pids === undefined ? {} : { pids: { limit: pids } }),
+  };
+}
+
+function rlimitType(name: string): string {
+  return name.startsWith("RLIMIT_") ? name : `RLIMIT_${name.toUpperCase()}`;
+}
+
+function processOf(spec: ExecSpec, capabilities: readonly Capability[]): RuntimeSpec["process"] {
+  return {
+    terminal: spec.interactive,
+    user: { ...spec.user, umask: UMASK },
+    args: spec.args,
+    env: spec.env,
+    cwd: spec.cwd,
+    capabilities: { bounding: capabilities, effective: capabilities, permitted: capabilities },
+    rlimits: spec.rlimits.map(({ name, soft, hard }) => ({ type: rlimitType(name), soft, hard })),
+    noNewPrivileges: false,
+  };
+}
+
+/** The OCI runtime spec of a step. Pure; `host` says what the machine can do. */
+export function toRuntimeSpec(spec: ExecSpec, host: HostFacts): RuntimeSpec {
+  const insecure = spec.security === "insecure";
+  const wanted = insecure ? host.capabilities : defaultCapabilities;
+  const capabilities = wanted.filter((name) => host.capabilities.includes(name));
+  const filtered = !insecure && host.seccompMachine !== undefined;
+  return {
+    ociVersion: "1.1.0",
+    process: processOf(spec, capabilities),
+    root: { path: bindSource(spec.rootFd, ""), readonly: spec.readonlyRoot },
+    hostname: spec.hostname,
+    mounts: [
+      ...systemMounts(spec),
+      ...spec.mounts.map((mount) => userMount(mount, insecure ? [] : ["nodev"])),
+    ],
+    linux: {
+      namespaces: namespacesOf(spec),
+      devices: insecure ? [...DEVICES, ...INSECURE_DEVICES] : DEVICES,
+      cgroupsPath: `${spec.cgroup.parent === "" ? "/tsbuild" : spec.cgroup.parent}/${spec.id}`,
+      resources: resourcesOf(spec.cgroup),
+      ...(filtered && host.seccompMachine !== undefined
+        ? { seccomp: defaultSeccomp(host.seccompMachine, capabilities) }
+        : {}),
+      maskedPaths: insecure ? [] : MASKED_PATHS,
+      readonlyPaths: insecure ? [] : READONLY_PATHS,
+    },
+  };
+}

@@ -1,0 +1,171 @@
+/** The part of a plan that builds the file system view: OCI mounts, devices, masked and read-only paths → operations. */
+import type { CgroupLayout, HostFacts } from "./host.ts";
+import { isInsideMount, normalizeDest } from "./mount-points.ts";
+import type { RuntimeDevice, RuntimeMount, RuntimeSpec } from "./oci-spec.ts";
+import type { PlanOp } from "./plan-ops.ts";
+
+/** MOUNT_ATTR_* of mount_setattr(2), by the name of the mount option. */
+const ATTRIBUTES: Readonly<Record<string, number>> = {
+  ro: 0x1,
+  nosuid: 0x2,
+  nodev: 0x4,
+  noexec: 0x8,
+  noatime: 0x10,
+  strictatime: 0x20,
+};
+const RDONLY = 0x1;
+const NOSUID = 0x2;
+const NODEV = 0x4;
+const NOEXEC = 0x8;
+
+/** Options of the OCI spec that say nothing to a single mount call. */
+const NEUTRAL = new Set(["rw", "bind", "rbind", "relatime", "rprivate", "private"]);
+
+const BIND_RECURSIVE = 1;
+const BIND_MAKE_MOUNT_POINT = 2;
+const PIN_OPTIONAL = 1;
+const KIND_FOLDER = 0;
+const S_IFCHR = 0o020000;
+
+/** Index of a descriptor among those that the plan hands over; the same descriptor is handed over once. */
+export type FdIndex = (fd: number) => number;
+
+interface ParsedOptions {
+  readonly attrs: number;
+  /** `key=value` and flags for the file system itself. */
+  readonly data: readonly string[];
+}
+
+function parseOptions(options: readonly string[]): ParsedOptions {
+  const attrs = options.reduce((sum, option) => sum | (ATTRIBUTES[option] ?? 0), 0);
+  return {
+    attrs,
+    data: options.filter((option) => !NEUTRAL.has(option) && !Object.hasOwn(ATTRIBUTES, option)),
+  };
+}
+
+/** Descriptor and path beneath it of an OCI source, `/proc/self/fd/N/sub/path`. */
+export function parseFdSource(source: string): { fd: number; path: string } {
+  const match = /^\/proc\/self\/fd\/(\d+)(?:\/(.*))?$/s.exec(source);
+  if (match === null) throw new TypeError(`not a descriptor: ${JSON.stringify(source)}`);
+  return { fd: Number(match[1]), path: match[2] ?? "" };
+}
+
+function mountOp(mount: RuntimeMount, dest: string): PlanOp {
+  const { attrs, data } = parseOptions(mount.options);
+  return { op: "mount", type: mount.type, options: [`source=${mount.source}`, ...data], dest, attrs };
+}
+
+function bindOp(mount: RuntimeMount, dest: string, nested: boolean, index: FdIndex): PlanOp {
+  const { fd, path } = parseFdSource(mount.source);
+  const flags = (mount.options.includes("rbind") ? BIND_RECURSIVE : 0) | (nested ? BIND_MAKE_MOUNT_POINT : 0);
+  return { op: "bind", source: index(fd), path, dest, attrs: parseOptions(mount.options).attrs, flags };
+}
+
+function deviceNodes(devices: readonly RuntimeDevice[]): PlanOp[] {
+  const folders = new Set(devices.map(({ path }) => path.slice(0, path.lastIndexOf("/"))));
+  folders.delete("/dev");
+  return [
+    ...[...folders].map((path) => ({ op: "mkdir", path, mode: 0o755 }) as const),
+    ...devices.map(({ path, major, minor, fileMode }) => {
+      return { op: "mknod", path, mode: S_IFCHR | fileMode, major, minor } as const;
+    }),
+  ];
+}
+
+/** Links that programs expect in /dev (runtime-spec, config-linux.md "default devices" and runtime-linux.md "dev symlinks"). */
+const DEV_LINKS: readonly (readonly [string, string])[] = [
+  ["/dev/fd", "/proc/self/fd"],
+  ["/dev/stdin", "/proc/self/fd/0"],
+  ["/dev/stdout", "/proc/self/fd/1"],
+  ["/dev/stderr", "/proc/self/fd/2"],
+  ["/dev/core", "/proc/kcore"],
+  ["/dev/ptmx", "pts/ptmx"],
+];
+
+/**
+ * What goes into the fresh /dev. A step may make device nodes (CAP_MKNOD), so nothing outside of a control group would keep it
+ * from opening the host's disks: every mount is `nodev`, /dev too, and only the standard nodes are each mounted without it.
+ */
+function devContents(spec: RuntimeSpec, confined: boolean): PlanOp[] {
+  const { devices } = spec.linux;
+  return [
+    ...deviceNodes(devices),
+    ...DEV_LINKS.map(([path, target]) => ({ op: "symlink", target, path }) as const),
+    ...(confined ? confineDevices(devices) : []),
+  ];
+}
+
+function confineDevices(devices: readonly RuntimeDevice[]): PlanOp[] {
+  return [
+    ...devices.map(({ path }) => ({ op: "pin", path, attrs: NOSUID | NOEXEC, flags: 0 }) as const),
+    { op: "mount_attr", path: "/dev", attrs: NODEV },
+  ];
+}
+
+/** One tree per controller below a small tmpfs, as systemd lays them out; joint controllers get links. */
+function cgroupV1(layout: Extract<CgroupLayout, { version: 1 }>, dest: string, attrs: number): PlanOp[] {
+  const ops: PlanOp[] = [
+    { op: "mount", type: "tmpfs", options: ["source=cgroup", "mode=755"], dest, attrs: attrs & ~RDONLY },
+  ];
+  for (const { controllers } of layout.hierarchies) {
+    const folder = `${dest}/${controllers.join(",")}`;
+    ops.push({ op: "mkdir", path: folder, mode: 0o755 });
+    ops.push({
+      op: "mount",
+      type: "cgroup",
+      options: ["source=cgroup", ...controllers],
+      dest: folder,
+      attrs,
+    });
+    if (controllers.length < 2) continue;
+    for (const name of controllers) {
+      ops.push({ op: "symlink", target: controllers.join(","), path: `${dest}/${name}` });
+    }
+  }
+  return attrs & RDONLY ? [...ops, { op: "mount_attr", path: dest, attrs: RDONLY }] : ops;
+}
+
+function cgroupOps(layout: CgroupLayout, mount: RuntimeMount): PlanOp[] {
+  const { attrs } = parseOptions(mount.options);
+  const dest = mount.destination;
+  if (layout.version === 1) return cgroupV1(layout, dest, attrs);
+  if (layout.version === 2)
+    return [{ op: "mount", type: "cgroup2", options: ["source=cgroup"], dest, attrs }];
+  return [];
+}
+
+function oneMount(
+  mount: RuntimeMount,
+  mounted: readonly string[],
+  context: { readonly host: HostFacts; readonly index: FdIndex },
+): PlanOp[] {
+  if (mount.type === "cgroup") return cgroupOps(context.host.cgroups, mount);
+  const dest = normalizeDest(mount.destination);
+  const nested = isInsideMount(dest, mounted);
+  if (mount.type === "bind") return [bindOp(mount, dest, nested, context.index)];
+  const point: PlanOp[] = nested ? [{ op: "mount_point", path: dest, kind: KIND_FOLDER }] : [];
+  return [...point, mountOp(mount, dest)];
+}
+
+/** Operations for all mounts of a spec, in its order, then for masked and read-only paths. */
+export function planMounts(
+  spec: RuntimeSpec,
+  context: { readonly host: HostFacts; readonly index: FdIndex; readonly confined: boolean },
+): PlanOp[] {
+  const ops: PlanOp[] = [];
+  const mounted: string[] = [];
+  for (const mount of spec.mounts) {
+    ops.push(...oneMount(mount, mounted, context));
+    if (mount.destination === "/dev") ops.push(...devContents(spec, context.confined));
+    mounted.push(normalizeDest(mount.destination));
+  }
+  return [
+    ...ops,
+    ...spec.linux.maskedPaths.map((path) => ({ op: "mask", path }) as const),
+    ...spec.linux.readonlyPaths.map((path) => {
+      return { op: "pin", path, attrs: RDONLY | NOSUID | NODEV | NOEXEC, flags: PIN_OPTIONAL } as const;
+    }),
+    ...(spec.root.readonly ? [{ op: "mount_attr", path: "/", attrs: RDONLY } as const] : []),
+  ];
+}

@@ -1,0 +1,71 @@
+// Generated from native/plan.def by native/sandbox/generate.ts. Do not edit.
+// biome-ignore-all format: generated
+
+/** One line of a plan: see native/plan.def for what each does. */
+export type PlanOp =
+  | { readonly op: "clone"; readonly flags: number | bigint }
+  | { readonly op: "join_cgroups"; readonly paths: readonly string[] }
+  | { readonly op: "unshare"; readonly flags: number | bigint }
+  | { readonly op: "root"; readonly mount: number; readonly attrs: number | bigint }
+  | { readonly op: "mount"; readonly type: string; readonly options: readonly string[]; readonly dest: string; readonly attrs: number | bigint }
+  | { readonly op: "bind"; readonly source: number; readonly path: string; readonly dest: string; readonly attrs: number | bigint; readonly flags: number | bigint }
+  | { readonly op: "pin"; readonly path: string; readonly attrs: number | bigint; readonly flags: number | bigint }
+  | { readonly op: "mask"; readonly path: string }
+  | { readonly op: "mount_attr"; readonly path: string; readonly attrs: number | bigint }
+  | { readonly op: "mount_point"; readonly path: string; readonly kind: number | bigint }
+  | { readonly op: "mkdir"; readonly path: string; readonly mode: number | bigint }
+  | { readonly op: "mknod"; readonly path: string; readonly mode: number | bigint; readonly major: number | bigint; readonly minor: number | bigint }
+  | { readonly op: "symlink"; readonly target: string; readonly path: string }
+  | { readonly op: "enter_root" }
+  | { readonly op: "hostname"; readonly name: string }
+  | { readonly op: "loopback_up" }
+  | { readonly op: "fork" }
+  | { readonly op: "stdin_null" }
+  | { readonly op: "new_session" }
+  | { readonly op: "foreground" }
+  | { readonly op: "session_keyring"; readonly name: string }
+  | { readonly op: "rlimit"; readonly resource: number | bigint; readonly soft: number | bigint; readonly hard: number | bigint }
+  | { readonly op: "bounding"; readonly keep: number | bigint }
+  | { readonly op: "seccomp"; readonly program: Uint8Array }
+  | { readonly op: "user"; readonly uid: number | bigint; readonly gid: number | bigint; readonly groups: Uint8Array }
+  | { readonly op: "capabilities"; readonly effective: number | bigint; readonly permitted: number | bigint; readonly inheritable: number | bigint }
+  | { readonly op: "umask"; readonly mask: number | bigint }
+  | { readonly op: "chdir"; readonly path: string }
+  | { readonly op: "exec"; readonly args: readonly string[]; readonly env: readonly string[] };
+
+export type PlanArgumentKind = "fd" | "u64" | "str" | "strs" | "bytes";
+
+/** Code on the wire and arguments in order, by operation. */
+export const planOps: Readonly<
+  Record<PlanOp["op"], { readonly code: number; readonly args: readonly (readonly [string, PlanArgumentKind])[] }>
+> = {
+  clone: { code: 0, args: [["flags", "u64"]] },
+  join_cgroups: { code: 1, args: [["paths", "strs"]] },
+  unshare: { code: 2, args: [["flags", "u64"]] },
+  root: { code: 3, args: [["mount", "fd"], ["attrs", "u64"]] },
+  mount: { code: 4, args: [["type", "str"], ["options", "strs"], ["dest", "str"], ["attrs", "u64"]] },
+  bind: { code: 5, args: [["source", "fd"], ["path", "str"], ["dest", "str"], ["attrs", "u64"], ["flags", "u64"]] },
+  pin: { code: 6, args: [["path", "str"], ["attrs", "u64"], ["flags", "u64"]] },
+  mask: { code: 7, args: [["path", "str"]] },
+  mount_attr: { code: 8, args: [["path", "str"], ["attrs", "u64"]] },
+  mount_point: { code: 9, args: [["path", "str"], ["kind", "u64"]] },
+  mkdir: { code: 10, args: [["path", "str"], ["mode", "u64"]] },
+  mknod: { code: 11, args: [["path", "str"], ["mode", "u64"], ["major", "u64"], ["minor", "u64"]] },
+  symlink: { code: 12, args: [["target", "str"], ["path", "str"]] },
+  enter_root: { code: 13, args: [] },
+  hostname: { code: 14, args: [["name", "str"]] },
+  loopback_up: { code: 15, args: [] },
+  fork: { code: 16, args: [] },
+  stdin_null: { code: 17, args: [] },
+  new_session: { code: 18, args: [] },
+  foreground: { code: 19, args: [] },
+  session_keyring: { code: 20, args: [["name", "str"]] },
+  rlimit: { code: 21, args: [["resource", "u64"], ["soft", "u64"], ["hard", "u64"]] },
+  bounding: { code: 22, args: [["keep", "u64"]] },
+  seccomp: { code: 23, args: [["program", "bytes"]] },
+  user: { code: 24, args: [["uid", "u64"], ["gid", "u64"], ["groups", "bytes"]] },
+  capabilities: { code: 25, args: [["effective", "u64"], ["permitted", "u64"], ["inheritable", "u64"]] },
+  umask: { code: 26, args: [["mask", "u64"]] },
+  chdir: { code: 27, args: [["path", "str"]] },
+  exec: { code: 28, args: [["args", "strs"], ["env", "strs"]] },
+};

@@ -1,0 +1,139 @@
+/** OCI runtime spec → plan: the whole policy of a sandbox as one flat list. */
+import { type Capability, capabilityMask, capabilityNames } from "./capabilities.ts";
+import type { HostFacts } from "./host.ts";
+import type { NamespaceType, RuntimeSpec } from "./oci-spec.ts";
+import type { SandboxPlan } from "./plan-encode.ts";
+import { parseFdSource, planMounts } from "./plan-mounts.ts";
+import type { PlanOp } from "./plan-ops.ts";
+import { compileSeccomp, encodeBpf } from "./seccomp/compile.ts";
+import type { LinuxSeccomp } from "./seccomp/profile.ts";
+
+/** CLONE_NEW* of clone(2). */
+const NAMESPACE_FLAGS: Readonly<Record<NamespaceType, number>> = {
+  mount: 0x00020000,
+  cgroup: 0x02000000,
+  uts: 0x04000000,
+  ipc: 0x08000000,
+  pid: 0x20000000,
+  network: 0x40000000,
+};
+
+/** RLIMIT_* of getrlimit(2), asm-generic numbers (x86-64 and arm64). */
+const RLIMITS: Readonly<Record<string, number>> = {
+  RLIMIT_CPU: 0,
+  RLIMIT_FSIZE: 1,
+  RLIMIT_DATA: 2,
+  RLIMIT_STACK: 3,
+  RLIMIT_CORE: 4,
+  RLIMIT_RSS: 5,
+  RLIMIT_NPROC: 6,
+  RLIMIT_NOFILE: 7,
+  RLIMIT_MEMLOCK: 8,
+  RLIMIT_AS: 9,
+  RLIMIT_LOCKS: 10,
+  RLIMIT_SIGPENDING: 11,
+  RLIMIT_MSGQUEUE: 12,
+  RLIMIT_NICE: 13,
+  RLIMIT_RTPRIO: 14,
+  RLIMIT_RTTIME: 15,
+};
+
+const NODEV = 0x4;
+const RLIM_INFINITY = 2n ** 64n - 1n;
+
+export interface PlanContext {
+  readonly host: HostFacts;
+  /** cgroup.procs files of the step's own groups; none: it stays in this process's groups. */
+  readonly cgroupProcs: readonly string[];
+}
+
+function limitValue(value: number): bigint {
+  return value < 0 || !Number.isFinite(value) ? RLIM_INFINITY : BigInt(value);
+}
+
+function rlimitOp({ type, soft, hard }: RuntimeSpec["process"]["rlimits"][number]): PlanOp {
+  const resource = RLIMITS[type];
+  if (resource === undefined) throw new TypeError(`unknown limit ${JSON.stringify(type)}`);
+  return { op: "rlimit", resource, soft: limitValue(soft), hard: limitValue(hard) };
+}
+
+/** The cgroup namespace shows the group that a process is in when it is made: so only after the step has joined its own. */
+function namespaceOps(spec: RuntimeSpec, cgroupProcs: readonly string[]): PlanOp[] {
+  const flags = spec.linux.namespaces.reduce((sum, { type }) => sum | NAMESPACE_FLAGS[type], 0);
+  if (cgroupProcs.length === 0) return [{ op: "clone", flags }];
+  return [
+    { op: "clone", flags: flags & ~NAMESPACE_FLAGS.cgroup },
+    { op: "join_cgroups", paths: cgroupProcs },
+    { op: "unshare", flags: NAMESPACE_FLAGS.cgroup },
+  ];
+}
+
+/** Compiling takes a millisecond and the profile seldom changes: the last program is kept, by its JSON. */
+const programs = new Map<string, Uint8Array>();
+
+function seccompProgram(seccomp: LinuxSeccomp): Uint8Array {
+  const key = JSON.stringify(seccomp);
+  let program = programs.get(key);
+  if (program === undefined) {
+    program = encodeBpf(compileSeccomp(seccomp));
+    programs.clear();
+    programs.set(key, program);
+  }
+  return program;
+}
+
+function groupBytes(gids: readonly number[]): Uint8Array {
+  return new Uint8Array(Uint32Array.from(gids).buffer);
+}
+
+/**
+ * Who the command is and what it may do. The order matters: the filter needs CAP_SYS_ADMIN, as no_new_privs stays off; the
+ * bounding set can only be cut while CAP_SETPCAP is there; the folder is entered while root may still enter any (runc does so).
+ */
+function identityOps(spec: RuntimeSpec, capabilities: readonly Capability[]): PlanOp[] {
+  const { user, cwd } = spec.process;
+  const mask = user.uid === 0 ? capabilityMask(capabilities) : 0n;
+  const allKnown = capabilities.length === capabilityNames.length;
+  return [
+    ...spec.process.rlimits.map(rlimitOp),
+    ...(allKnown ? [] : [{ op: "bounding", keep: capabilityMask(capabilities) } as const]),
+    ...(spec.linux.seccomp === undefined
+      ? []
+      : [{ op: "seccomp", program: seccompProgram(spec.linux.seccomp) } as const]),
+    { op: "umask", mask: user.umask },
+    { op: "chdir", path: cwd },
+    { op: "user", uid: user.uid, gid: user.gid, groups: groupBytes(user.additionalGids) },
+    { op: "capabilities", effective: mask, permitted: mask, inheritable: 0 },
+  ];
+}
+
+function sessionOps(spec: RuntimeSpec): PlanOp[] {
+  const streams: PlanOp[] = spec.process.terminal
+    ? [{ op: "foreground" }]
+    : [{ op: "stdin_null" }, { op: "new_session" }];
+  return [...streams, { op: "session_keyring", name: "_tsbuild" }];
+}
+
+/** The plan of a runtime spec. Pure but for the memory of the compiled filter. */
+export function compilePlan(spec: RuntimeSpec, context: PlanContext): SandboxPlan {
+  const fds: number[] = [];
+  const index = (fd: number): number => {
+    if (!fds.includes(fd)) fds.push(fd);
+    return fds.indexOf(fd);
+  };
+  const confined = spec.linux.maskedPaths.length > 0;
+  const hasOwnNetwork = spec.linux.namespaces.some(({ type }) => type === "network");
+  const ops: PlanOp[] = [
+    ...namespaceOps(spec, context.cgroupProcs),
+    { op: "root", mount: index(parseFdSource(spec.root.path).fd), attrs: confined ? NODEV : 0 },
+    { op: "hostname", name: spec.hostname },
+    ...(hasOwnNetwork ? [{ op: "loopback_up" } as const] : []),
+    ...planMounts(spec, { host: context.host, index, confined }),
+    { op: "enter_root" },
+    { op: "fork" },
+    ...sessionOps(spec),
+    ...identityOps(spec, spec.process.capabilities.bounding),
+    { op: "exec", args: spec.process.args, env: spec.process.env },
+  ];
+  return { fds, interactive: spec.process.terminal, ops };
+}

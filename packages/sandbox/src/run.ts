@@ -1,0 +1,135 @@
+import { spawn } from "node:child_process";
+import type { Socket } from "node:net";
+import { constants } from "node:os";
+import { getSystemErrorName } from "node:util";
+import { TsbuildError } from "@tsbuild/base";
+import { type Frame, FrameReader } from "./frames.ts";
+import { type HostFacts, readHostFacts } from "./host.ts";
+import { toRuntimeSpec } from "./oci-spec.ts";
+import { compilePlan } from "./plan.ts";
+import { encodePlan, type SandboxPlan } from "./plan-encode.ts";
+import type { ExecIo, ExecOutcome, ExecSpec, Sandbox } from "./spec.ts";
+
+/** The last word of the native program. */
+type LastFrame = Exclude<Frame, { type: "output" }>;
+
+const SIGNAL_NAMES = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));
+
+function canceled(): TsbuildError {
+  return new TsbuildError("TSB_CANCELED", "the step was canceled");
+}
+
+/** Arguments of an operation, short enough for a message: no filter program, environment or command line. */
+function describeOp(plan: SandboxPlan, line: number): string {
+  const op = plan.ops[line];
+  if (op === undefined) return "before the plan";
+  const words = Object.entries(op).flatMap(([key, value]) => {
+    return key !== "op" && (typeof value === "string" || typeof value === "number")
+      ? [`${key}=${value}`]
+      : [];
+  });
+  return [`line ${line} of the plan: ${op.op}`, ...words].join(" ");
+}
+
+function errnoName(errno: number): string {
+  try {
+    return getSystemErrorName(-errno);
+  } catch {
+    /* A number that libuv has no name for is still worth showing. */
+    return `errno ${errno}`;
+  }
+}
+
+function hintFor(frame: Extract<Frame, { type: "failed" }>): string | undefined {
+  const name = errnoName(frame.errno);
+  if (name === "EPERM" && frame.call === "clone3") return "making namespaces needs root or user namespaces";
+  if (name === "ENOSYS") return "the sandbox needs Linux 5.12 or newer";
+  return undefined;
+}
+
+function setupError(plan: SandboxPlan, frame: Extract<Frame, { type: "failed" }>): TsbuildError {
+  const what = [frame.call, frame.text].filter(Boolean).join(" ");
+  const where = describeOp(plan, frame.line);
+  const message = `cannot set up the sandbox: ${what}: ${errnoName(frame.errno)} (${where})`;
+  return new TsbuildError("TSB_SANDBOX", message, { hint: hintFor(frame) });
+}
+
+function outcomeOf(frame: Extract<Frame, { type: "exited" }>): ExecOutcome {
+  const signal = frame.waitStatus & 0x7f;
+  return {
+    exitCode: signal === 0 ? (frame.waitStatus >> 8) & 0xff : 128 + signal,
+    ...(signal === 0 ? {} : { signal: SIGNAL_NAMES.get(signal) ?? `SIG${signal}` }),
+    oomKilled: false,
+    peakMemoryBytes: frame.peakBytes,
+    cpuUs: frame.cpuUs,
+  };
+}
+
+/** Starts the native program with a plan and waits for its last frame. */
+function perform(binary: string, plan: SandboxPlan, io: ExecIo): Promise<LastFrame> {
+  return new Promise((resolve, reject) => {
+    const standard = plan.interactive ? "inherit" : "ignore";
+    /* Host environment and folder stay here: the program gets none, and the command's come with the plan. */
+    const child = spawn(binary, [], {
+      stdio: [standard, standard, standard, "pipe", ...plan.fds],
+      env: {},
+      cwd: "/",
+    });
+    const control = child.stdio[3] as Socket;
+    const frames = new FrameReader();
+    let last: LastFrame | undefined;
+    /* Hanging up kills PID 1 of the sandbox; the last frame still comes when everything is gone. */
+    const hangUp = (): void => void control.end();
+    const finish = (settle: () => void): void => {
+      io.signal.removeEventListener("abort", hangUp);
+      settle();
+    };
+    const take = (chunk: Buffer): void => {
+      for (const frame of frames.push(chunk)) {
+        if (frame.type !== "output") last = frame;
+        else if (frame.stream === 1) io.stdout(frame.data);
+        else io.stderr(frame.data);
+      }
+      if (last !== undefined) {
+        const frame = last;
+        finish(() => resolve(frame));
+      }
+    };
+    control.on("data", take);
+    control.on("error", () => control.destroy());
+    child.on("error", (cause) => {
+      finish(() =>
+        reject(new TsbuildError("TSB_SANDBOX", `cannot start ${binary}: ${cause.message}`, { cause })),
+      );
+    });
+    child.on("close", (code, signal) => {
+      const end = signal ?? `exit status ${code}`;
+      finish(() => reject(new TsbuildError("TSB_SANDBOX", `the sandbox program ended early (${end})`)));
+    });
+    io.signal.addEventListener("abort", hangUp);
+    control.write(encodePlan(plan));
+  });
+}
+
+async function run(binary: string, host: HostFacts, spec: ExecSpec, io: ExecIo): Promise<ExecOutcome> {
+  if (io.signal.aborted) throw canceled();
+  const plan = compilePlan(toRuntimeSpec(spec, host), { host, cgroupProcs: [] });
+  const last = await perform(binary, plan, io);
+  if (io.signal.aborted) throw canceled();
+  if (last.type === "failed") throw setupError(plan, last);
+  return outcomeOf(last);
+}
+
+/**
+ * The native sandbox. `binary` is the program that native/sandbox/build.ts makes. Reads the machine's facts once; a run holds no
+ * state of its own, so any number may be under way at the same time.
+ */
+export function createSandbox(options: { readonly binary: string }): Sandbox {
+  let host: HostFacts | undefined;
+  return {
+    run: (spec, io) => {
+      host ??= readHostFacts();
+      return run(options.binary, host, spec, io);
+    },
+  };
+}
