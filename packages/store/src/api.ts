@@ -129,11 +129,20 @@ export interface CacheMountStore {
    * Opens the folder for `id`, waiting (locked) or making another one (private) when it is in use. `created` tells that it is
    * new and must be seeded by the caller before `release`; `abandon` gives back a new one that could not be seeded: the next to
    * come gets a new one again. `reset` starts with a fresh one that replaces the old (D090).
+   *
+   * Those who share a new folder wait until it is seeded: until `seeded`, which its first user may call as soon as that is so,
+   * or `release`, which implies it.
    */
   acquire(options: {
     readonly id: string;
     readonly sharing: "shared" | "private" | "locked";
     readonly reset: boolean;
     readonly signal: AbortSignal;
-  }): Promise<{ readonly folder: string; readonly created: boolean; release(): void; abandon(): void }>;
+  }): Promise<{
+    readonly folder: string;
+    readonly created: boolean;
+    seeded(): void;
+    release(): void;
+    abandon(): void;
+  }>;
 }

@@ -1,1 +1,6 @@
 export type * from "./api.ts";
+export { type PruneReport, prune } from "./collect.ts";
+export { fsck, type StoreProblem } from "./fsck.ts";
+export { openStore, type StoreOptions } from "./open.ts";
+export { refForSnapshot, snapshotOf } from "./refs.ts";
+export { defaultRoot } from "./root.ts";

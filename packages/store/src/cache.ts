@@ -1,0 +1,169 @@
+import type { SnapshotId } from "@tsbuild/base";
+import type {
+  CacheKeyId,
+  CacheLink,
+  CacheRecord,
+  CacheStorage,
+  KeyField,
+  Ref,
+  ResultId,
+} from "@tsbuild/solver";
+import type { SnapshotStore } from "./api.ts";
+import { refForSnapshot, snapshotOfResult } from "./refs.ts";
+import type { StoreState } from "./state.ts";
+
+/** Times of use are kept this coarse, so that a build that finds everything in the cache seldom writes. */
+const USE_GRAIN_MS = 60 * 60 * 1000;
+
+const LINKED = `
+SELECT child.name FROM cache_links l
+  JOIN cache_keys parent ON parent.id = l.parent
+  JOIN cache_keys child ON child.id = l.child
+WHERE parent.name=? AND l.op=? AND l.output=? AND l.input=? AND l.selector=?
+ORDER BY l.id`;
+
+const RECORD_COLUMNS =
+  "k.name AS key, r.id, r.result, r.created_at, r.last_used_at, r.description, r.fields, r.duration_ms";
+
+const RECORDS = `
+SELECT ${RECORD_COLUMNS} FROM cache_records r JOIN cache_keys k ON k.id = r.key
+WHERE k.name=? ORDER BY r.created_at DESC, r.id DESC`;
+
+const NEWEST_LIKE = `
+SELECT ${RECORD_COLUMNS} FROM cache_records r JOIN cache_keys k ON k.id = r.key
+WHERE r.description=? ORDER BY r.created_at DESC, r.id DESC LIMIT 1`;
+
+interface RecordRow {
+  readonly key: string;
+  readonly id: number;
+  readonly result: string;
+  readonly created_at: number;
+  readonly last_used_at: number;
+  readonly description: string;
+  readonly fields: string;
+  readonly duration_ms: number;
+}
+
+/** The solver's keys, links and records. Row ids stand for keys; their names are stored once. */
+export class SqliteCacheStorage implements CacheStorage {
+  readonly #state: StoreState;
+  readonly #snapshots: SnapshotStore;
+  /** Rows of the records handed out, by key and result, for `load`. */
+  readonly #rows = new WeakMap<CacheRecord, RecordRow>();
+  readonly #used = new Set<number>();
+
+  constructor(state: StoreState, snapshots: SnapshotStore) {
+    this.#state = state;
+    this.#snapshots = snapshots;
+  }
+
+  linked(parent: CacheKeyId, link: CacheLink): readonly CacheKeyId[] {
+    const rows = this.#state.database.all<{ name: string }>(
+      LINKED,
+      parent,
+      link.op,
+      link.output,
+      link.input,
+      link.selector,
+    );
+    return rows.map((row) => row.name as CacheKeyId);
+  }
+
+  records(key: CacheKeyId): readonly CacheRecord[] {
+    return this.#state.database.all<RecordRow>(RECORDS, key).map((row) => this.#record(row));
+  }
+
+  keysOf(result: ResultId): readonly CacheKeyId[] {
+    const rows = this.#state.database.all<{ name: string }>(
+      "SELECT k.name FROM cache_records r JOIN cache_keys k ON k.id = r.key WHERE r.result=? ORDER BY r.id",
+      result,
+    );
+    return rows.map((row) => row.name as CacheKeyId);
+  }
+
+  save(entry: Parameters<CacheStorage["save"]>[0]): void {
+    this.#state.database.transaction(() => {
+      for (const { parent, link, child } of entry.links) this.#saveLink(parent, link, child);
+      for (const record of entry.records) this.#saveRecord(record);
+    });
+  }
+
+  newestLike(description: string): CacheRecord | undefined {
+    const row = this.#state.database.get<RecordRow>(NEWEST_LIKE, description);
+    return row === undefined ? undefined : this.#record(row);
+  }
+
+  load(record: CacheRecord): Ref | undefined {
+    const snapshot = snapshotOfResult(record.result);
+    if (snapshot === undefined || !this.#isThere(snapshot)) return undefined;
+    this.#markUsed(record);
+    return refForSnapshot({ snapshots: this.#snapshots }, snapshot);
+  }
+
+  /** Writes down which records were used; at closing, in one transaction, and only when there is news. */
+  flushUses(): void {
+    if (this.#used.size === 0) return;
+    const now = Date.now();
+    this.#state.database.transaction(() => {
+      for (const id of this.#used) {
+        this.#state.database.run("UPDATE cache_records SET last_used_at=? WHERE id=?", now, id);
+      }
+    });
+    this.#used.clear();
+  }
+
+  #isThere(snapshot: SnapshotId | null): boolean {
+    return snapshot === null || this.#snapshots.exists(snapshot);
+  }
+
+  #markUsed(record: CacheRecord): void {
+    const row = this.#rows.get(record);
+    if (row !== undefined && row.last_used_at < Date.now() - USE_GRAIN_MS) this.#used.add(row.id);
+  }
+
+  #record(row: RecordRow): CacheRecord {
+    const record: CacheRecord = {
+      key: row.key as CacheKeyId,
+      result: row.result as ResultId,
+      createdAt: row.created_at,
+      description: row.description,
+      fields: JSON.parse(row.fields) as KeyField[],
+      durationMs: row.duration_ms,
+    };
+    this.#rows.set(record, row);
+    return record;
+  }
+
+  #saveLink(parent: CacheKeyId, link: CacheLink, child: CacheKeyId): void {
+    this.#state.database.run(
+      "INSERT OR IGNORE INTO cache_links(parent, op, output, input, selector, child) VALUES(?, ?, ?, ?, ?, ?)",
+      this.#key(parent),
+      link.op,
+      link.output,
+      link.input,
+      link.selector,
+      this.#key(child),
+    );
+  }
+
+  #saveRecord(record: CacheRecord): void {
+    this.#state.database.run(
+      `INSERT OR IGNORE INTO cache_records(key, result, created_at, last_used_at, duration_ms, description, fields)
+       VALUES(?, ?, ?, ?, ?, ?, ?)`,
+      this.#key(record.key),
+      record.result,
+      record.createdAt,
+      record.createdAt,
+      record.durationMs,
+      record.description,
+      JSON.stringify(record.fields),
+    );
+  }
+
+  /** Row id of a key, made when it is new. */
+  #key(name: CacheKeyId): number {
+    const { database } = this.#state;
+    const row = database.get<{ id: number }>("SELECT id FROM cache_keys WHERE name=?", name);
+    return row?.id ?? database.run("INSERT INTO cache_keys(name) VALUES(?)", name).lastId;
+  }
+}

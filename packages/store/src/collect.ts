@@ -1,0 +1,165 @@
+import { readdirSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import type { SnapshotId } from "@tsbuild/base";
+import type { ResultId } from "@tsbuild/solver";
+import type { Store } from "./api.ts";
+import { collectBlobs } from "./blob-roots.ts";
+import { removeCacheMount } from "./cache-mounts.ts";
+import { readHeld } from "./leases.ts";
+import { reapDeadLeases } from "./open.ts";
+import { snapshotOfResult } from "./refs.ts";
+import { removeLayer, snapshotId } from "./snapshots.ts";
+import { type StoreState, stateOf } from "./state.ts";
+
+/** What a collection removed. */
+export interface PruneReport {
+  readonly records: number;
+  readonly snapshots: number;
+  readonly layers: number;
+  readonly blobs: number;
+  /** Of the removed blobs; layers are not measured. */
+  readonly blobBytes: number;
+  readonly cacheMounts: number;
+}
+
+interface SnapshotRow {
+  readonly id: number;
+  readonly parent: number | null;
+  readonly layer: number;
+  readonly lease: string | null;
+}
+
+/**
+ * Removes what nothing keeps. Images, leases of living processes and cache records keep their snapshots (with all parents);
+ * images keep their blobs, and a layer the blobs of its compressed forms. With `all`, records keep nothing: those whose result
+ * no image or running build has go too, and unused cache mounts and remembered values. Safe while builds run.
+ * Resolves when the disk space is free.
+ */
+export async function prune(store: Store, options: { readonly all: boolean }): Promise<PruneReport> {
+  const state = stateOf(store);
+  reapDeadLeases(state);
+  const report = state.database.transaction(() => collect(state, options.all));
+  state.trash.sweep();
+  const cacheMounts = pruneCacheMounts(state, options.all);
+  removeLockFiles(state);
+  await state.trash.finish(Number.POSITIVE_INFINITY);
+  return { ...report, cacheMounts };
+}
+
+function collect(state: StoreState, all: boolean): Omit<PruneReport, "cacheMounts"> {
+  const { database, layout } = state;
+  const held = readHeld(layout);
+  const rows = database.all<SnapshotRow>("SELECT id, parent, layer, lease FROM snapshots");
+  const alive = aliveSnapshots(rows, [
+    ...held.snapshots,
+    ...imageSnapshots(state),
+    ...(all ? [] : recordSnapshots(state)),
+  ]);
+  const records = removeRecords(state, alive, all);
+  const removed = removeSnapshots(state, rows, alive);
+  if (records > 0 || all) removeUselessKeys(state);
+  if (all) database.run("DELETE FROM memo");
+  return { records, ...removed, ...collectBlobs(state, held.blobs) };
+}
+
+/** Ids of `roots`, of active snapshots, and of all below them. */
+function aliveSnapshots(rows: readonly SnapshotRow[], roots: readonly string[]): Set<number> {
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  const alive = new Set<number>();
+  const active = rows.filter((row) => row.lease !== null).map((row) => row.id);
+  for (const root of [...active, ...roots.map(Number)]) {
+    let row = byId.get(root);
+    while (row !== undefined && !alive.has(row.id)) {
+      alive.add(row.id);
+      row = row.parent === null ? undefined : byId.get(row.parent);
+    }
+  }
+  return alive;
+}
+
+function imageSnapshots(state: StoreState): SnapshotId[] {
+  const rows = state.database.all<{ snapshot: number }>(
+    "SELECT snapshot FROM images WHERE snapshot IS NOT NULL",
+  );
+  return rows.map((row) => snapshotId(row.snapshot));
+}
+
+function recordSnapshots(state: StoreState): SnapshotId[] {
+  const rows = state.database.all<{ result: string }>("SELECT DISTINCT result FROM cache_records");
+  return rows.map((row) => snapshotOfResult(row.result as ResultId)).filter((id) => id != null);
+}
+
+/** Records whose result goes; with `all` also those of scratch, which keeps nothing but the record itself. */
+function removeRecords(state: StoreState, alive: ReadonlySet<number>, all: boolean): number {
+  const { database } = state;
+  let count = 0;
+  for (const row of database.all<{ id: number; result: string }>("SELECT id, result FROM cache_records")) {
+    const snapshot = snapshotOfResult(row.result as ResultId);
+    const stays = snapshot === null ? !all : alive.has(Number(snapshot));
+    if (stays) continue;
+    database.run("DELETE FROM cache_records WHERE id=?", row.id);
+    count += 1;
+  }
+  return count;
+}
+
+function removeSnapshots(
+  state: StoreState,
+  rows: readonly SnapshotRow[],
+  alive: ReadonlySet<number>,
+): { readonly snapshots: number; readonly layers: number } {
+  const dead = rows.filter((row) => !alive.has(row.id));
+  // Children first: a parent is referred to by them, and is always the older row.
+  dead.sort((a, b) => b.id - a.id);
+  for (const row of dead) state.database.run("DELETE FROM snapshots WHERE id=?", row.id);
+  const layers = state.database.all<{ id: number }>(
+    "SELECT id FROM layers WHERE id NOT IN (SELECT layer FROM snapshots)",
+  );
+  for (const layer of layers) removeLayer(state, layer.id);
+  return { snapshots: dead.length, layers: layers.length };
+}
+
+/** Keys that have no record and lead to none, with the links to them. */
+function removeUselessKeys(state: StoreState): void {
+  const { database } = state;
+  const links = database.all<{ id: number; parent: number; child: number }>(
+    "SELECT id, parent, child FROM cache_links",
+  );
+  const parents = Map.groupBy(links, (link) => link.child);
+  const pending = database
+    .all<{ key: number }>("SELECT DISTINCT key FROM cache_records")
+    .map((row) => row.key);
+  const useful = new Set<number>();
+  for (let key = pending.pop(); key !== undefined; key = pending.pop()) {
+    if (useful.has(key)) continue;
+    useful.add(key);
+    for (const link of parents.get(key) ?? []) pending.push(link.parent);
+  }
+  for (const link of links) {
+    if (!useful.has(link.child)) database.run("DELETE FROM cache_links WHERE id=?", link.id);
+  }
+  for (const { id } of database.all<{ id: number }>("SELECT id FROM cache_keys")) {
+    if (!useful.has(id)) database.run("DELETE FROM cache_keys WHERE id=?", id);
+  }
+}
+
+function pruneCacheMounts(state: StoreState, all: boolean): number {
+  const rows = state.database.all<{ id: number }>(
+    all ? "SELECT id FROM cache_mounts" : "SELECT id FROM cache_mounts WHERE retired",
+  );
+  return rows.filter((row) => removeCacheMount(state, row.id)).length;
+}
+
+/** Lock files that killed processes left behind: empty, and harmless but for their number. */
+function removeLockFiles(state: StoreState): void {
+  const { layout, native } = state;
+  for (const name of readdirSync(layout.locks)) {
+    const file = join(layout.locks, name);
+    // Gone since it was listed: locking would make it again.
+    if (statSync(file, { throwIfNoEntry: false }) === undefined) continue;
+    const lock = native.tryLock(file, "exclusive");
+    if (lock === undefined) continue;
+    rmSync(file, { force: true });
+    native.close(lock);
+  }
+}

@@ -1,0 +1,117 @@
+import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import { guarded, isBusy } from "./failure.ts";
+import { createSchema, SCHEMA_VERSION, unknownVersion } from "./schema.ts";
+
+/** How long a transaction waits for another process's. Transactions here are short: this is for a loaded machine. */
+const BUSY_TIMEOUT_MS = 10_000;
+
+export type Value = SQLInputValue;
+
+/**
+ * The metadata database: one connection, prepared statements kept by their text. Every change happens in `transaction`, which
+ * takes the write lock at its start, so that what it reads stays true until it commits.
+ *
+ * WAL with synchronous=NORMAL: a commit is one write without fsync. A killed process loses nothing that was committed; a power
+ * cut may lose the newest commits but never breaks the database.
+ */
+export class StateDatabase {
+  readonly #db: DatabaseSync;
+  readonly #root: string;
+  readonly #statements = new Map<string, StatementSync>();
+  #inTransaction = false;
+
+  constructor(file: string, root: string) {
+    this.#root = root;
+    this.#db = guarded(
+      "open the state database",
+      root,
+      () => new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS }),
+    );
+    try {
+      guarded("open the state database", root, () => this.#prepareSchema());
+    } catch (error) {
+      this.#db.close();
+      throw error;
+    }
+  }
+
+  /** First row, or undefined. */
+  get<Row>(sql: string, ...values: Value[]): Row | undefined {
+    return guarded("read the state database", this.#root, () => this.#statement(sql).get(...values)) as
+      | Row
+      | undefined;
+  }
+
+  all<Row>(sql: string, ...values: Value[]): Row[] {
+    return guarded("read the state database", this.#root, () => this.#statement(sql).all(...values)) as Row[];
+  }
+
+  /** Runs a statement that changes rows; only inside `transaction`. */
+  run(sql: string, ...values: Value[]): { readonly changes: number; readonly lastId: number } {
+    const result = guarded("write the state database", this.#root, () => this.#statement(sql).run(...values));
+    return { changes: Number(result.changes), lastId: Number(result.lastInsertRowid) };
+  }
+
+  /** One state change: all of `body` or nothing. Inside another transaction it is part of that one. */
+  transaction<T>(body: () => T): T {
+    if (this.#inTransaction) return body();
+    guarded("write the state database", this.#root, () => this.#statement("BEGIN IMMEDIATE").run());
+    this.#inTransaction = true;
+    try {
+      const result = body();
+      guarded("write the state database", this.#root, () => this.#statement("COMMIT").run());
+      return result;
+    } catch (error) {
+      // SQLite has already rolled back after some failures, a full disk among them.
+      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+      throw error;
+    } finally {
+      this.#inTransaction = false;
+    }
+  }
+
+  close(): void {
+    this.#statements.clear();
+    guarded("close the state database", this.#root, () => this.#db.close());
+  }
+
+  #statement(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#db.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  #version(): number {
+    const row = this.#db.prepare("PRAGMA user_version").get() as { user_version: number };
+    return row.user_version;
+  }
+
+  #prepareSchema(): void {
+    this.#db.exec("PRAGMA synchronous=NORMAL");
+    const version = this.#version();
+    if (version === SCHEMA_VERSION) return;
+    if (version !== 0) throw unknownVersion(version, this.#root);
+    this.#switchToWal();
+    this.transaction(() => {
+      // Another process may have been quicker.
+      if (this.#version() === 0) createSchema((sql) => this.#db.exec(sql));
+    });
+  }
+
+  /** The journal mode stays with the file. The switch needs the file alone and does not wait by itself. */
+  #switchToWal(): void {
+    const deadline = Date.now() + BUSY_TIMEOUT_MS;
+    for (;;) {
+      try {
+        this.#db.exec("PRAGMA journal_mode=WAL");
+        return;
+      } catch (error) {
+        if (!isBusy(error) || Date.now() > deadline) throw error;
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);
+      }
+    }
+  }
+}

@@ -1,0 +1,87 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { type Digest, digestHex } from "@tsbuild/base";
+
+/** Version of everything below the state folder; another format goes into another folder beside it. */
+const FORMAT = "v1";
+
+/**
+ * Where things are in a state folder:
+ *
+ *     ROOT/v1/state.db          metadata (see schema.ts); -wal and -shm beside it
+ *     ROOT/v1/blobs/sha256/HEX  committed blobs
+ *     ROOT/v1/snapshots/N/fs    a layer folder; `work` beside it while it is being written. N is the layer's row id
+ *     ROOT/v1/leases/ID.lock    flock()ed as long as the lease's process lives
+ *     ROOT/v1/leases/ID.held    what the lease holds, a log of `+s12`, `-s12`, `+b<hex>`
+ *     ROOT/v1/leases/ID/        temporary files of the lease
+ *     ROOT/v1/locks/HEX         work locks
+ *     ROOT/v1/cache-mounts/N/fs folders of RUN --mount=type=cache; N.lock and N.seed beside
+ *     ROOT/v1/trash/            renamed here, removed in the background
+ *
+ * All of it is on one filesystem: blobs, layers and trash move by rename.
+ */
+export class Layout {
+  readonly root: string;
+  readonly base: string;
+  readonly database: string;
+  readonly blobs: string;
+  readonly snapshots: string;
+  readonly leases: string;
+  readonly locks: string;
+  readonly cacheMounts: string;
+  readonly trash: string;
+
+  constructor(root: string) {
+    this.root = root;
+    this.base = join(root, FORMAT);
+    this.database = join(this.base, "state.db");
+    this.blobs = join(this.base, "blobs", "sha256");
+    this.snapshots = join(this.base, "snapshots");
+    this.leases = join(this.base, "leases");
+    this.locks = join(this.base, "locks");
+    this.cacheMounts = join(this.base, "cache-mounts");
+    this.trash = join(this.base, "trash");
+  }
+
+  blob(digest: Digest): string {
+    return join(this.blobs, digestHex(digest));
+  }
+
+  layer(id: number): string {
+    return join(this.snapshots, String(id));
+  }
+
+  layerFolder(id: number): string {
+    return join(this.snapshots, String(id), "fs");
+  }
+
+  leaseLock(name: string): string {
+    return join(this.leases, `${name}.lock`);
+  }
+
+  leaseHeld(name: string): string {
+    return join(this.leases, `${name}.held`);
+  }
+
+  leaseFolder(name: string): string {
+    return join(this.leases, name);
+  }
+
+  /**
+   * Makes the folders. Only the owner may enter `base`: layers hold set-uid programs and files of other users, which nobody
+   * else of the machine may reach by path. What is below keeps ordinary modes.
+   */
+  create(): void {
+    mkdirSync(this.root, { recursive: true, mode: 0o700 });
+    mkdirSync(this.base, { recursive: true, mode: 0o700 });
+    const folders = [
+      this.blobs,
+      this.snapshots,
+      this.leases,
+      this.locks,
+      this.cacheMounts,
+      this.trash,
+    ] as const;
+    for (const folder of folders) mkdirSync(folder, { recursive: true, mode: 0o755 });
+  }
+}

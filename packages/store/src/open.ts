@@ -1,0 +1,106 @@
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import type { Store } from "./api.ts";
+import { FileBlobStore } from "./blobs.ts";
+import { SqliteCacheStorage } from "./cache.ts";
+import { FolderCacheMountStore } from "./cache-mounts.ts";
+import { StateDatabase } from "./database.ts";
+import { guarded } from "./failure.ts";
+import { SqliteImageStore } from "./images.ts";
+import { Layout } from "./layout.ts";
+import { collectDeadLeases, Lease } from "./leases.ts";
+import { FileWorkLocks } from "./locks.ts";
+import { SqliteMemoStore } from "./memo.ts";
+import type { LockCalls } from "./native.ts";
+import { OverlaySnapshotStore, removeActiveOf } from "./snapshots.ts";
+import { rememberState, type StoreState } from "./state.ts";
+import { Trash } from "./trash.ts";
+
+export interface StoreOptions {
+  /** The state folder; made when it is not there. */
+  readonly root: string;
+  /** flock(), from the addon. */
+  readonly native: LockCalls;
+}
+
+/** Emptying the trash begins this long after opening: the start of a build has better things to do. */
+const TRASH_DELAY_MS = 200;
+/** What closing may spend on emptying the trash; the next build goes on. */
+const TRASH_BUDGET_MS = 200;
+
+/**
+ * Opens the state folder. Throws TSB_STORE when it cannot be read or written, or is of a newer version. Synchronous and
+ * without fsync, so that a build that finds everything in the cache spends a few milliseconds here.
+ */
+export function openStore(options: StoreOptions): Store {
+  const layout = new Layout(resolve(options.root));
+  // The database is made last: with it there, all else is.
+  if (!existsSync(layout.database)) guarded("make the state folder", layout.root, () => layout.create());
+  const database = new StateDatabase(layout.database, layout.root);
+  const state: StoreState = {
+    layout,
+    database,
+    native: options.native,
+    lease: new Lease(layout, options.native),
+    trash: new Trash(layout, database),
+  };
+  try {
+    guarded("clean the state folder", layout.root, () => reapDeadLeases(state));
+    return assemble(state);
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/** Removes what dead processes were writing. Folders only move to the trash here. */
+export function reapDeadLeases(state: StoreState): void {
+  const { layout, database, trash, native, lease } = state;
+  collectDeadLeases({
+    layout,
+    locks: native,
+    own: lease,
+    reap: (name) => {
+      database.transaction(() => removeActiveOf(state, name));
+      trash.discard(layout.leaseFolder(name));
+    },
+  });
+  trash.sweep();
+}
+
+function assemble(state: StoreState): Store {
+  const { layout, database, lease, trash } = state;
+  const blobs = new FileBlobStore(state);
+  const snapshots = new OverlaySnapshotStore(state);
+  const cache = new SqliteCacheStorage(state, snapshots);
+  const timer = setTimeout(() => trash.start(), TRASH_DELAY_MS);
+  timer.unref();
+  let closed = false;
+  const store: Store = {
+    root: layout.root,
+    blobs,
+    snapshots,
+    images: new SqliteImageStore(state, blobs, snapshots),
+    cache,
+    locks: new FileWorkLocks(state),
+    memo: new SqliteMemoStore(state),
+    cacheMounts: new FolderCacheMountStore(state),
+    temporaryFolder: () => lease.temporaryFolder(),
+    close: async () => {
+      if (closed) return;
+      closed = true;
+      clearTimeout(timer);
+      try {
+        cache.flushUses();
+        snapshots.discardAll();
+        lease.close((folder) => trash.discard(folder));
+        trash.sweep();
+        await trash.finish(TRASH_BUDGET_MS);
+      } finally {
+        database.close();
+      }
+    },
+  };
+  rememberState(store, state);
+  return store;
+}

@@ -1,0 +1,302 @@
+import { chmodSync, chownSync, mkdirSync, rmdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { type ChainId, type DiffId, errnoCode, type SnapshotId, TsbuildError } from "@tsbuild/base";
+import type { ActiveSnapshot, LayerInfo, SnapshotStore } from "./api.ts";
+import { guarded } from "./failure.ts";
+import type { StoreState } from "./state.ts";
+
+interface LayerRow {
+  readonly id: number;
+  readonly diff_id: string | null;
+  readonly size_bytes: number | null;
+}
+
+/** Layers of a snapshot, top first. */
+const LAYERS = `
+WITH RECURSIVE chain(id, parent, layer, height) AS (
+  SELECT id, parent, layer, 0 FROM snapshots WHERE id=? AND lease IS NULL
+  UNION ALL
+  SELECT s.id, s.parent, s.layer, height + 1 FROM chain JOIN snapshots s ON s.id = chain.parent
+)
+SELECT l.id, l.diff_id, l.size_bytes FROM chain JOIN layers l ON l.id = chain.layer ORDER BY height`;
+
+/**
+ * Snapshots as rows over layer folders. An active one is a row with the lease of its process; committing clears that column.
+ * So a crash leaves either an active row, which the next open removes with its folder, or a whole committed snapshot.
+ */
+export class OverlaySnapshotStore implements SnapshotStore {
+  readonly #state: StoreState;
+  readonly #active = new Set<SnapshotId>();
+
+  constructor(state: StoreState) {
+    this.#state = state;
+  }
+
+  prepare(parent: SnapshotId | null): ActiveSnapshot {
+    const { lease, database, layout } = this.#state;
+    const made = database.transaction(() => {
+      const depth = parent === null ? 0 : this.#depth(parent) + 1;
+      // The row of the new snapshot keeps its parents from collection.
+      const layer = database.run("INSERT INTO layers DEFAULT VALUES").lastId;
+      const id = insertSnapshot(this.#state, { parent, layer, depth, lease: lease.name });
+      return { id, layer };
+    });
+    this.#active.add(made.id);
+    const lowers = parent === null ? [] : this.lowers(parent);
+    const folder = layout.layer(made.layer);
+    const active = { id: made.id, parent, upper: join(folder, "fs"), work: join(folder, "work"), lowers };
+    try {
+      guarded("make a snapshot", layout.root, () => this.#makeFolders(folder, lowers[0]));
+    } catch (error) {
+      this.discard(active);
+      throw error;
+    }
+    return active;
+  }
+
+  commit(active: ActiveSnapshot): SnapshotId {
+    this.#mustBeActive(active);
+    const { lease, database, layout } = this.#state;
+    guarded("commit a snapshot", layout.root, () => this.#removeWork(active.work));
+    database.transaction(() => {
+      lease.holdSnapshot(active.id);
+      database.run("UPDATE snapshots SET lease=NULL WHERE id=?", active.id);
+    });
+    this.#active.delete(active.id);
+    return active.id;
+  }
+
+  discard(active: ActiveSnapshot): void {
+    this.#mustBeActive(active);
+    this.#active.delete(active.id);
+    this.#state.database.transaction(() => removeActive(this.#state, active.id));
+    this.#state.trash.sweep();
+    this.#state.trash.start();
+  }
+
+  /** Discards what nobody committed or discarded; for closing. */
+  discardAll(): void {
+    if (this.#active.size === 0) return;
+    this.#state.database.transaction(() => {
+      for (const id of this.#active) removeActive(this.#state, id);
+    });
+    this.#active.clear();
+  }
+
+  lowers(id: SnapshotId): readonly string[] {
+    return this.#layerRows(id).map((row) => this.#state.layout.layerFolder(row.id));
+  }
+
+  layers(id: SnapshotId): readonly LayerInfo[] {
+    return this.#layerRows(id)
+      .reverse()
+      .map((row) => ({
+        id: row.id,
+        folder: this.#state.layout.layerFolder(row.id),
+        diffId: (row.diff_id ?? undefined) as DiffId | undefined,
+        sizeBytes: row.size_bytes ?? undefined,
+      }));
+  }
+
+  exists(id: SnapshotId): boolean {
+    return this.#tryHold(id);
+  }
+
+  parent(id: SnapshotId): SnapshotId | null {
+    const row = this.#state.database.get<{ parent: number | null }>(
+      "SELECT parent FROM snapshots WHERE id=? AND lease IS NULL",
+      id,
+    );
+    if (row === undefined) throw unknownSnapshot(id);
+    return row.parent === null ? null : snapshotId(row.parent);
+  }
+
+  stack(parent: SnapshotId | null, layers: readonly LayerInfo[]): SnapshotId | null {
+    const { database, lease } = this.#state;
+    return database.transaction(() => {
+      let top = parent;
+      let depth = parent === null ? -1 : this.#depth(parent);
+      for (const layer of layers) {
+        depth += 1;
+        top = this.#stackOne({ parent: top, layer: layer.id, depth });
+      }
+      if (top !== null) lease.holdSnapshot(top);
+      return top;
+    });
+  }
+
+  setDiff(layer: number, diff: { readonly diffId: DiffId; readonly sizeBytes: number }): void {
+    const { database } = this.#state;
+    database.transaction(() => {
+      database.run(
+        "UPDATE layers SET diff_id=?, size_bytes=? WHERE id=?",
+        diff.diffId,
+        diff.sizeBytes,
+        layer,
+      );
+    });
+  }
+
+  byChainId(chainId: ChainId): SnapshotId | undefined {
+    const rows = this.#state.database.all<{ id: number }>(
+      "SELECT id FROM snapshots WHERE chain_id=? AND lease IS NULL ORDER BY id",
+      chainId,
+    );
+    return rows.map((row) => snapshotId(row.id)).find((id) => this.#tryHold(id));
+  }
+
+  setChainId(id: SnapshotId, chainId: ChainId): void {
+    const { database } = this.#state;
+    database.transaction(() => {
+      database.run("UPDATE snapshots SET chain_id=? WHERE id=?", chainId, id);
+    });
+  }
+
+  hold(id: SnapshotId): { release(): void } {
+    if (!this.#tryHold(id)) throw unknownSnapshot(id);
+    let held = true;
+    return {
+      release: () => {
+        if (held) this.#state.lease.releaseSnapshot(id);
+        held = false;
+      },
+    };
+  }
+
+  /** See `Lease`: looked up and held in one transaction, so that no other process collects it in between. */
+  #tryHold(id: SnapshotId): boolean {
+    const { database, lease } = this.#state;
+    return database.transaction(() => {
+      const row = database.get("SELECT 1 FROM snapshots WHERE id=? AND lease IS NULL", id);
+      if (row === undefined) return false;
+      lease.holdSnapshot(id);
+      return true;
+    });
+  }
+
+  #depth(id: SnapshotId): number {
+    const row = this.#state.database.get<{ depth: number }>(
+      "SELECT depth FROM snapshots WHERE id=? AND lease IS NULL",
+      id,
+    );
+    if (row === undefined) throw unknownSnapshot(id);
+    return row.depth;
+  }
+
+  #layerRows(id: SnapshotId): LayerRow[] {
+    const rows = this.#state.database.all<LayerRow>(LAYERS, id);
+    if (rows.length === 0) throw unknownSnapshot(id);
+    return rows;
+  }
+
+  #stackOne(one: {
+    readonly parent: SnapshotId | null;
+    readonly layer: number;
+    readonly depth: number;
+  }): SnapshotId {
+    const { database } = this.#state;
+    const equal = database.get<{ id: number }>(
+      "SELECT id FROM snapshots WHERE layer=? AND parent IS ? AND lease IS NULL",
+      one.layer,
+      one.parent,
+    );
+    if (equal !== undefined) return snapshotId(equal.id);
+    if (database.get("SELECT 1 FROM layers WHERE id=?", one.layer) === undefined) {
+      throw new TsbuildError("TSB_STORE", `the layer ${one.layer} is not in the state folder`);
+    }
+    return insertSnapshot(this.#state, { ...one, lease: null });
+  }
+
+  /**
+   * The root of a layer hides that of the layers below in the merged view: it takes over owner and mode from the topmost, so
+   * that a step on an image whose `/` is special leaves it so. Without lowers it is 0755, as an image's `/` is.
+   */
+  #makeFolders(folder: string, below: string | undefined): void {
+    // A power cut may have lost the newest rows but not their folders: an id then comes again.
+    this.#state.trash.discard(folder);
+    mkdirSync(folder);
+    const upper = join(folder, "fs");
+    mkdirSync(upper);
+    mkdirSync(join(folder, "work"));
+    const made = statSync(upper);
+    const { mode, uid, gid } =
+      below === undefined ? { mode: 0o755, uid: made.uid, gid: made.gid } : statSync(below);
+    if (uid !== made.uid || gid !== made.gid) chownSync(upper, uid, gid);
+    // The umask has cut the mode, and chown clears set-id bits.
+    chmodSync(upper, mode & 0o7777);
+  }
+
+  /** overlayfs leaves `work/work` behind, mode 000 and nearly always empty: two rmdir calls then do. */
+  #removeWork(work: string): void {
+    removeEmpty(join(work, "work"));
+    if (!removeEmpty(work)) this.#state.trash.discard(work);
+  }
+
+  #mustBeActive(active: ActiveSnapshot): void {
+    if (this.#active.has(active.id)) return;
+    throw new Error(`assertion failed: snapshot ${active.id} is not active in this store`);
+  }
+}
+
+/** False when there is something in it. */
+function removeEmpty(folder: string): boolean {
+  try {
+    rmdirSync(folder);
+    return true;
+  } catch (error) {
+    const code = errnoCode(error);
+    if (code === "ENOENT") return true;
+    if (code === "ENOTEMPTY") return false;
+    throw error;
+  }
+}
+
+/** In a transaction: forgets an active snapshot and its layer, and schedules the folder for removal. */
+function removeActive(state: StoreState, id: SnapshotId): void {
+  const row = state.database.get<{ layer: number }>("SELECT layer FROM snapshots WHERE id=?", id);
+  if (row === undefined) return;
+  state.database.run("DELETE FROM snapshots WHERE id=?", id);
+  removeLayer(state, row.layer);
+}
+
+/** In a transaction: forgets a layer that no snapshot has any more. */
+export function removeLayer(state: StoreState, layer: number): void {
+  state.database.run("DELETE FROM layers WHERE id=?", layer);
+  state.trash.schedule(`snapshots/${layer}`);
+}
+
+/** In a transaction: forgets what a dead lease was writing. */
+export function removeActiveOf(state: StoreState, lease: string): void {
+  const rows = state.database.all<{ id: number }>("SELECT id FROM snapshots WHERE lease=?", lease);
+  for (const row of rows) removeActive(state, snapshotId(row.id));
+}
+
+function insertSnapshot(
+  state: StoreState,
+  row: {
+    readonly parent: SnapshotId | null;
+    readonly layer: number;
+    readonly depth: number;
+    readonly lease: string | null;
+  },
+): SnapshotId {
+  const { lastId } = state.database.run(
+    "INSERT INTO snapshots(parent, layer, depth, lease, created_at) VALUES(?, ?, ?, ?, ?)",
+    row.parent,
+    row.layer,
+    row.depth,
+    row.lease,
+    Date.now(),
+  );
+  return snapshotId(lastId);
+}
+
+export function snapshotId(row: number): SnapshotId {
+  return String(row) as SnapshotId;
+}
+
+function unknownSnapshot(id: SnapshotId): TsbuildError {
+  return new TsbuildError("TSB_STORE", `the snapshot ${id} is not in the state folder`, {
+    hint: "it may have been removed by `tsbuild prune`; build again",
+  });
+}

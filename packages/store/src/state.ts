@@ -1,0 +1,28 @@
+import type { Store } from "./api.ts";
+import type { StateDatabase } from "./database.ts";
+import type { Layout } from "./layout.ts";
+import type { Lease } from "./leases.ts";
+import type { LockCalls } from "./native.ts";
+import type { Trash } from "./trash.ts";
+
+/** What the parts of one open store share. */
+export interface StoreState {
+  readonly layout: Layout;
+  readonly database: StateDatabase;
+  readonly lease: Lease;
+  readonly trash: Trash;
+  readonly native: LockCalls;
+}
+
+const states = new WeakMap<Store, StoreState>();
+
+export function rememberState(store: Store, state: StoreState): void {
+  states.set(store, state);
+}
+
+/** The inside of a store made by `openStore`, for collection and checking. */
+export function stateOf(store: Store): StoreState {
+  const state = states.get(store);
+  if (state === undefined) throw new TypeError("not a store made by openStore");
+  return state;
+}

@@ -1,0 +1,126 @@
+import { randomBytes } from "node:crypto";
+import { readdirSync, renameSync } from "node:fs";
+import { chmod, readdir, rmdir, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import { errnoCode } from "@tsbuild/base";
+import type { StateDatabase } from "./database.ts";
+import type { Layout } from "./layout.ts";
+
+/** Files removed at a time: enough to keep the disk busy, few enough to leave threads to the build. */
+const PARALLEL = 16;
+
+/**
+ * Removes folders without making anyone wait: they are renamed into `trash/` at once and emptied in the background. The
+ * rename comes after the commit that forgot them; the `removals` table, written by that commit, makes up for a crash between.
+ */
+export class Trash {
+  readonly #layout: Layout;
+  readonly #database: StateDatabase;
+  #stop = false;
+  #emptying: Promise<void> | undefined;
+
+  constructor(layout: Layout, database: StateDatabase) {
+    this.#layout = layout;
+    this.#database = database;
+  }
+
+  /** In a transaction: this folder (below the base) has no row any more. `sweep` after the commit moves it away. */
+  schedule(folder: string): void {
+    this.#database.run("INSERT OR IGNORE INTO removals(folder) VALUES(?)", folder);
+  }
+
+  /** Moves away what transactions scheduled, this process's or a dead one's. */
+  sweep(): void {
+    const rows = this.#database.all<{ folder: string }>("SELECT folder FROM removals");
+    if (rows.length === 0) return;
+    for (const { folder } of rows) this.discard(join(this.#layout.base, folder));
+    this.#database.transaction(() => {
+      for (const { folder } of rows) this.#database.run("DELETE FROM removals WHERE folder=?", folder);
+    });
+  }
+
+  /** Moves a folder or file away. One that is not there is fine: another process was quicker. */
+  discard(path: string): void {
+    const target = join(this.#layout.trash, randomBytes(8).toString("hex"));
+    try {
+      renameSync(path, target);
+    } catch (error) {
+      if (errnoCode(error) !== "ENOENT") throw error;
+    }
+  }
+
+  /** Starts emptying in the background if there is anything. */
+  start(): void {
+    if (this.#emptying !== undefined || readdirSync(this.#layout.trash).length === 0) return;
+    this.#emptying = this.#empty();
+    // The outcome is told by `finish`; until then it must not count as unhandled.
+    this.#emptying.catch(() => undefined);
+  }
+
+  /** Waits until the trash is empty, `budgetMs` at most; the rest is left to later builds. */
+  async finish(budgetMs: number): Promise<void> {
+    this.start();
+    if (this.#emptying === undefined) return;
+    const timer = setTimeout(() => {
+      this.#stop = true;
+    }, budgetMs);
+    try {
+      await this.#emptying;
+    } finally {
+      clearTimeout(timer);
+      this.#emptying = undefined;
+      this.#stop = false;
+    }
+  }
+
+  async #empty(): Promise<void> {
+    for (const name of readdirSync(this.#layout.trash)) {
+      if (this.#stop) return;
+      await this.#remove(Buffer.from(join(this.#layout.trash, name)));
+    }
+  }
+
+  /** Paths are bytes: a layer may hold names that are not UTF-8. Two processes may empty at once: what is gone is fine. */
+  async #remove(path: Buffer): Promise<void> {
+    if (this.#stop) return;
+    try {
+      await unlink(path);
+    } catch (error) {
+      const code = errnoCode(error);
+      if (code === "ENOENT") return;
+      // unlink(2) of a folder: EISDIR on Linux.
+      if (code !== "EISDIR") throw error;
+      await this.#removeFolder(path);
+    }
+  }
+
+  async #removeFolder(path: Buffer): Promise<void> {
+    const names = await namesIn(path);
+    for (let start = 0; start < names.length && !this.#stop; start += PARALLEL) {
+      const batch = names.slice(start, start + PARALLEL);
+      await Promise.all(batch.map((name) => this.#remove(Buffer.concat([path, SLASH, name]))));
+    }
+    if (this.#stop) return;
+    try {
+      await rmdir(path);
+    } catch (error) {
+      const code = errnoCode(error);
+      if (code !== "ENOENT" && code !== "ENOTEMPTY") throw error;
+    }
+  }
+}
+
+const SLASH = Buffer.from("/");
+
+async function namesIn(path: Buffer): Promise<Buffer[]> {
+  try {
+    return await readdir(path, { encoding: "buffer" });
+  } catch (error) {
+    const code = errnoCode(error);
+    if (code === "ENOENT") return [];
+    // overlayfs makes its work folder mode 000, and a step may have made any folder unreadable.
+    if (code !== "EACCES") throw error;
+    await chmod(path, 0o700);
+    return readdir(path, { encoding: "buffer" });
+  }
+}
