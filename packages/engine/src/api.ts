@@ -13,6 +13,8 @@ export interface BuildRequest {
   /** `undefined` value: taken from the caller's environment (D052). */
   readonly buildArgs: Readonly<Record<string, string | undefined>>;
   readonly labels: Readonly<Record<string, string>>;
+  /** Named contexts (C017): a folder, `docker-image://REF` or `oci-layout://FOLDER[:TAG]`. */
+  readonly buildContexts?: Readonly<Record<string, string>> | undefined;
   readonly platforms: readonly Platform[];
   readonly noCache: boolean;
   /** Stages whose records are ignored. */

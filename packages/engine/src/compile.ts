@@ -1,4 +1,4 @@
-import { type Digest, formatPlatform, sha256Fields, type Platform } from "@tsbuild/base";
+import { type Digest, formatPlatform, type Platform, sha256Fields } from "@tsbuild/base";
 import type { Compiled, CompileRequest, ImageResolver } from "@tsbuild/frontend";
 import { graphFromJson, graphToJson } from "@tsbuild/llb";
 import type { Store } from "@tsbuild/store";
@@ -8,7 +8,8 @@ const KIND = "compiled";
 
 /** Everything that a compilation depends on but the base images, which are checked when it is read back. */
 function compileKey(request: CompileRequest): string {
-  const sorted = (record: Readonly<Record<string, string>>): string => JSON.stringify(Object.entries(record).sort());
+  const sorted = (record: Readonly<Record<string, string>>): string =>
+    JSON.stringify(Object.entries(record).sort());
   return sha256Fields([
     VERSION,
     request.file,
@@ -26,7 +27,13 @@ function compileKey(request: CompileRequest): string {
     request.network,
     JSON.stringify(request.addHosts),
     JSON.stringify(request.ulimits),
-    JSON.stringify([request.shmSizeBytes, request.cgroupParent, request.hostname, request.resolveMode, request.multiPlatform]),
+    JSON.stringify([
+      request.shmSizeBytes,
+      request.cgroupParent,
+      request.hostname,
+      request.resolveMode,
+      request.multiPlatform,
+    ]),
   ]);
 }
 
@@ -35,20 +42,30 @@ interface StoredPlatform extends Omit<Compiled["platforms"][number], "graph"> {
 }
 
 function store(compiled: Compiled): Uint8Array {
-  const platforms: StoredPlatform[] = compiled.platforms.map((one) => ({ ...one, graph: graphToJson(one.graph) }));
+  const platforms: StoredPlatform[] = compiled.platforms.map((one) => ({
+    ...one,
+    graph: graphToJson(one.graph),
+  }));
   return Buffer.from(JSON.stringify({ ...compiled, platforms }));
 }
 
 function restore(bytes: Uint8Array): Compiled {
-  const stored = JSON.parse(Buffer.from(bytes).toString("utf8")) as Compiled & { readonly platforms: readonly StoredPlatform[] };
-  const platforms = stored.platforms.map((one) => ({ ...one, graph: graphFromJson(one.graph as Parameters<typeof graphFromJson>[0]) }));
+  const stored = JSON.parse(Buffer.from(bytes).toString("utf8")) as Compiled & {
+    readonly platforms: readonly StoredPlatform[];
+  };
+  const platforms = stored.platforms.map((one) => ({
+    ...one,
+    graph: graphFromJson(one.graph as Parameters<typeof graphFromJson>[0]),
+  }));
   return { ...stored, platforms };
 }
 
 async function stillHolds(compiled: Compiled, resolver: ImageResolver): Promise<boolean> {
   const now = await Promise.all(
     compiled.images.map(async ({ name, platform, digest }): Promise<boolean> => {
-      const resolved: { readonly digest?: Digest | undefined } = await resolver.resolve(name, { platform: platform as Platform });
+      const resolved: { readonly digest?: Digest | undefined } = await resolver.resolve(name, {
+        platform: platform as Platform,
+      });
       return resolved.digest === digest;
     }),
   );
@@ -59,7 +76,11 @@ async function stillHolds(compiled: Compiled, resolver: ImageResolver): Promise<
  * Compiles a Dockerfile, or takes the graph of an earlier build of the same text and options with the same base images: then neither the
  * parser nor the frontend is loaded, which is most of what a fully cached build would otherwise cost.
  */
-export async function compileDockerfile(state: Store, request: CompileRequest, resolver: ImageResolver): Promise<Compiled> {
+export async function compileDockerfile(
+  state: Store,
+  request: CompileRequest,
+  resolver: ImageResolver,
+): Promise<Compiled> {
   const key = compileKey(request);
   const known = state.memo.get(KIND, key);
   if (known !== undefined) {

@@ -15,7 +15,8 @@ function readText(path: string, shown: string): string {
   let size: number;
   try {
     const stat = statSync(path);
-    if (stat.isDirectory()) throw new TsbuildError("TSB_USAGE", `${JSON.stringify(shown)} is a folder, not a Dockerfile`);
+    if (stat.isDirectory())
+      throw new TsbuildError("TSB_USAGE", `${JSON.stringify(shown)} is a folder, not a Dockerfile`);
     size = stat.size;
   } catch (error) {
     if (errnoCode(error) !== "ENOENT" && errnoCode(error) !== "ENOTDIR") throw error;
@@ -25,7 +26,10 @@ function readText(path: string, shown: string): string {
     });
   }
   if (size > limits.dockerfileBytes) {
-    throw new TsbuildError("TSB_DOCKERFILE", `${shown} has ${size} bytes; a Dockerfile may have ${limits.dockerfileBytes}`);
+    throw new TsbuildError(
+      "TSB_DOCKERFILE",
+      `${shown} has ${size} bytes; a Dockerfile may have ${limits.dockerfileBytes}`,
+    );
   }
   return readFileSync(path, "utf8");
 }
@@ -63,9 +67,15 @@ export function readDockerfile(request: BuildRequest, folder: string | undefined
     return { file: "Dockerfile", text: request.dockerfileText, ignore: readIgnore(folder, undefined) };
   }
   if (request.dockerfile === undefined && folder === undefined) {
-    throw new TsbuildError("TSB_USAGE", "there is neither a context nor a Dockerfile", { hint: "tsbuild build ." });
+    throw new TsbuildError("TSB_USAGE", "there is neither a context nor a Dockerfile", {
+      hint: "tsbuild build .",
+    });
   }
   const path = resolve(request.dockerfile ?? defaultPath(folder ?? ""));
   const shown = request.dockerfile ?? shownPath(path);
-  return { file: shown, text: readText(path, shown), ignore: readIgnore(folder, join(dirname(path), basename(path))) };
+  return {
+    file: shown,
+    text: readText(path, shown),
+    ignore: readIgnore(folder, join(dirname(path), basename(path))),
+  };
 }

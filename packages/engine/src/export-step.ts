@@ -3,7 +3,11 @@ import { type BuildEvent, sha256, TsbuildError, type VertexDigest } from "@tsbui
 type Emit = (event: BuildEvent) => void;
 
 /** Shows a piece of work that is no vertex of the graph (resolving names, exporting) as a step of its own. */
-export async function asStep<T>(emit: Emit, name: string, work: (tell: StepProgress) => Promise<T>): Promise<T> {
+export async function asStep<T>(
+  emit: Emit,
+  name: string,
+  work: (tell: StepProgress) => Promise<T>,
+): Promise<T> {
   const vertex = sha256(`step ${name}`) as string as VertexDigest;
   emit({ type: "vertex-started", at: Date.now(), vertex: { digest: vertex, name, inputs: [] } });
   try {
@@ -11,8 +15,15 @@ export async function asStep<T>(emit: Emit, name: string, work: (tell: StepProgr
     emit({ type: "vertex-completed", at: Date.now(), vertex });
     return result;
   } catch (error) {
-    const failure = error instanceof TsbuildError ? error : new TsbuildError("TSB_EXPORT", String(error), { cause: error });
-    emit({ type: "vertex-failed", at: Date.now(), vertex, error: failure, canceled: failure.code === "TSB_CANCELED" });
+    const failure =
+      error instanceof TsbuildError ? error : new TsbuildError("TSB_EXPORT", String(error), { cause: error });
+    emit({
+      type: "vertex-failed",
+      at: Date.now(),
+      vertex,
+      error: failure,
+      canceled: failure.code === "TSB_CANCELED",
+    });
     throw error;
   }
 }

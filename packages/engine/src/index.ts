@@ -1,1 +1,12 @@
-export type * from "./api.ts";
+export type {
+  BuildRequest,
+  BuildResult,
+  ContextSource,
+  Engine,
+  EngineOptions,
+  ImageSummary,
+  OutputRequest,
+  RunRequest,
+} from "./api.ts";
+export { openEngine } from "./engine.ts";
+export { VERSION } from "./version.ts";

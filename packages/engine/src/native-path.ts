@@ -8,5 +8,7 @@ export function nativePath(name: string): string {
   const candidates = [join(here, name), join(here, "../../../native/build", name)];
   const found = candidates.find((path) => existsSync(path));
   if (found !== undefined) return found;
-  throw new TsbuildError("TSB_SANDBOX", `the program ${name} was not built`, { hint: "run: npx -y pnpm@12 build" });
+  throw new TsbuildError("TSB_SANDBOX", `the program ${name} was not built`, {
+    hint: "run: npx -y pnpm@12 build",
+  });
 }

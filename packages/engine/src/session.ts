@@ -45,14 +45,19 @@ export class Session {
   }
 
   async #openHttp(): Promise<HttpFetcher> {
-    const [{ createDownloader }, { createHttpFetcher }] = await Promise.all([import("@tsbuild/registry"), import("@tsbuild/ops")]);
+    const [{ createDownloader }, { createHttpFetcher }] = await Promise.all([
+      import("@tsbuild/registry"),
+      import("@tsbuild/ops"),
+    ]);
     const downloader = createDownloader();
     this.#closers.push(() => downloader.close());
     return createHttpFetcher(this.store, downloader);
   }
 
   sandbox(): Promise<Sandbox> {
-    this.#sandbox ??= import("@tsbuild/sandbox").then(({ createSandbox }) => createSandbox({ binary: nativePath("tsbuild-sandbox") }));
+    this.#sandbox ??= import("@tsbuild/sandbox").then(({ createSandbox }) =>
+      createSandbox({ binary: nativePath("tsbuild-sandbox") }),
+    );
     return this.#sandbox;
   }
 

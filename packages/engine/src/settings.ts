@@ -48,11 +48,13 @@ function parseRegistry(path: string, host: string, value: unknown): RegistrySett
   if (!isObject(value)) throw invalid(path, `registries[${JSON.stringify(host)}] is not an object`);
   const { mirrors, http, ...rest } = value;
   const [unknown] = Object.keys(rest);
-  if (unknown !== undefined) throw invalid(path, `unknown setting ${JSON.stringify(unknown)} of registry ${JSON.stringify(host)}`);
+  if (unknown !== undefined)
+    throw invalid(path, `unknown setting ${JSON.stringify(unknown)} of registry ${JSON.stringify(host)}`);
   if (mirrors !== undefined && !(Array.isArray(mirrors) && mirrors.every((url) => typeof url === "string"))) {
     throw invalid(path, `mirrors of ${JSON.stringify(host)} is not a list of URLs`);
   }
-  if (http !== undefined && typeof http !== "boolean") throw invalid(path, `http of ${JSON.stringify(host)} is not true or false`);
+  if (http !== undefined && typeof http !== "boolean")
+    throw invalid(path, `http of ${JSON.stringify(host)} is not true or false`);
   return { mirrors, http };
 }
 
@@ -68,7 +70,9 @@ function parseFile(path: string, text: string): Settings["registries"] {
   const [unknown] = Object.keys(rest);
   if (unknown !== undefined) throw invalid(path, `unknown setting ${JSON.stringify(unknown)}`);
   if (!isObject(registries)) throw invalid(path, '"registries" is not an object');
-  return Object.fromEntries(Object.entries(registries).map(([host, entry]) => [host, parseRegistry(path, host, entry)]));
+  return Object.fromEntries(
+    Object.entries(registries).map(([host, entry]) => [host, parseRegistry(path, host, entry)]),
+  );
 }
 
 /** Reads the first configuration file there is. Throws TSB_USAGE naming file and field. */

@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import type { NativeFs } from "@tsbuild/native-fs";
 import { limits, TsbuildError } from "@tsbuild/base";
+import type { NativeFs } from "@tsbuild/native-fs";
 import type { Store } from "@tsbuild/store";
 
 /** What came through standard input (C001). */
@@ -39,7 +39,8 @@ async function readAll(stream: AsyncIterable<Uint8Array>): Promise<string> {
   let size = 0;
   for await (const chunk of stream) {
     size += chunk.length;
-    if (size > limits.dockerfileBytes) throw new TsbuildError("TSB_DOCKERFILE", "the Dockerfile on standard input is too large");
+    if (size > limits.dockerfileBytes)
+      throw new TsbuildError("TSB_DOCKERFILE", "the Dockerfile on standard input is too large");
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString("utf8");

@@ -26,9 +26,15 @@ export interface OpsEnvironment {
 
 /** Images as sources of a build: the local store first, then mirrors and registries. */
 export interface ImageProvider {
-  resolve(name: string, options: { readonly platform: Platform }): Promise<ProvidedImage>;
+  resolve(name: string, options: ResolveOptions): Promise<ProvidedImage>;
   /** Makes all layers of an image available; emits status events. `null`: an image without layers. */
   unpack(image: ProvidedImage, context: OpContext): Promise<SnapshotId | null>;
+}
+
+export interface ResolveOptions {
+  readonly platform: Platform;
+  /** Wraps what has to go over the network, e.g. to show it as a step. */
+  readonly onRemote?: (<T>(what: string, work: () => Promise<T>) => Promise<T>) | undefined;
 }
 
 export interface ProvidedImage {

@@ -12,7 +12,16 @@ export async function* withProgress(
   let current = 0;
   let told = 0;
   const tell = (at: number, done: boolean): void => {
-    context.emit({ type: "status", at, vertex: context.vertex, id: what.id, current, total: what.total, unit: "bytes", done });
+    context.emit({
+      type: "status",
+      at,
+      vertex: context.vertex,
+      id: what.id,
+      current,
+      total: what.total,
+      unit: "bytes",
+      done,
+    });
   };
   for await (const chunk of source) {
     current += chunk.length;

@@ -23,27 +23,70 @@ export interface ExecRun {
 
 const SHM_SIZE_BYTES = 64 * 1024 * 1024;
 
+/** Where a process's output goes; by default to the log of its vertex. */
+export interface ProcessIo {
+  readonly stdout: (chunk: Uint8Array) => void;
+  readonly stderr: (chunk: Uint8Array) => void;
+  /** The process gets the caller's own terminal instead. */
+  readonly interactive: boolean;
+}
+
 /** Runs a step: mounts, user and environment from the root filesystem, the process, then what it wrote becomes its outputs. */
 export async function runExec(run: ExecRun): Promise<readonly Ref[]> {
+  return withRoot(run, async (root, mounts, rootOutput) => {
+    const { outcome, stubs } = await runInRoot(run, { root, mounts, io: logIo(run.context) });
+    checkOutcome(run.op.kind, outcome);
+    removeStubs(run.env.fs, root.root, stubs);
+    return () => {
+      dropCopiedFolders(root.active.upper, root.active.lowers, stubs);
+      return collectOutputs(run.env, { active: root.active, rootOutput, mounts });
+    };
+  });
+}
+
+/** Runs a process whose files nobody wants; tells how it ended. */
+export async function runThrowaway(run: ExecRun, io: ProcessIo): Promise<ExecOutcome> {
+  return withRoot(run, async (root, mounts) => {
+    const { outcome } = await runInRoot(run, { root, mounts, io });
+    return () => {
+      run.env.store.snapshots.discard(root.active);
+      return outcome;
+    };
+  });
+}
+
+/**
+ * Prepares root and mounts, does the work, closes the root's view and only then lets `work`'s answer look at the layer: overlayfs wants
+ * its upper folder left alone while it is mounted.
+ */
+async function withRoot<T>(
+  run: ExecRun,
+  work: (root: OpenLayer, mounts: StepMounts, rootOutput: number) => Promise<() => T>,
+): Promise<T> {
   const { env, op, inputs } = run;
   const rootMount = op.kind.mounts.find((mount) => mountTarget(op.kind, mount.dest) === "/");
   const rootRef = rootMount === undefined ? undefined : inputs[rootMount.input];
   const mounts = await prepareMounts({ env, op: op.kind, inputs, context: run.context });
   try {
     const root = openLayer(env, rootRef === undefined ? null : snapshotOf(rootRef));
-    let stubs: Stubs;
+    let finish: () => T;
     try {
-      stubs = await runInRoot(run, root, mounts);
+      finish = await work(root, mounts, rootMount?.output ?? -1);
     } catch (error) {
       discardLayer(env, root);
       throw error;
     }
     env.fs.close(root.root);
-    dropCopiedFolders(root.active.upper, root.active.lowers, stubs);
-    return collectOutputs(env, { active: root.active, rootOutput: rootMount?.output ?? -1, mounts });
+    return finish();
   } finally {
     mounts.close();
   }
+}
+
+function logIo(context: OpContext): ProcessIo {
+  const log = (stream: 1 | 2) => (data: Uint8Array) =>
+    context.emit({ type: "log", at: Date.now(), vertex: context.vertex, stream, data });
+  return { stdout: log(1), stderr: log(2), interactive: false };
 }
 
 function collectOutputs(
@@ -59,31 +102,39 @@ function collectOutputs(
   return outputs;
 }
 
-/** Runs the process on an open root and takes the stubs out again; tells which there were. */
-async function runInRoot(run: ExecRun, root: OpenLayer, mounts: StepMounts): Promise<Stubs> {
+interface RootRun {
+  readonly root: OpenLayer;
+  readonly mounts: StepMounts;
+  readonly io: ProcessIo;
+}
+
+/** Runs the process on an open root; tells how it ended and what was made only to hang mounts on. */
+async function runInRoot(
+  run: ExecRun,
+  { root, mounts, io }: RootRun,
+): Promise<{ readonly outcome: ExecOutcome; readonly stubs: Stubs }> {
   const { env, op, context } = run;
   const files = networkFiles(env, op.kind);
   try {
-    const spec = execSpec(run, root, [...files.mounts, ...mounts.mounts]);
+    const spec = execSpec(run, root, {
+      mounts: [...files.mounts, ...mounts.mounts],
+      interactive: io.interactive,
+    });
     const stubs = makeStubs(env.fs, root.root, mountPoints(spec));
     makeWorkingFolder(run, root.root, spec.user);
     const sandbox = await env.sandbox();
-    const outcome = await sandbox.run(spec, {
-      stdout: (data) =>
-        context.emit({ type: "log", at: Date.now(), vertex: context.vertex, stream: 1, data }),
-      stderr: (data) =>
-        context.emit({ type: "log", at: Date.now(), vertex: context.vertex, stream: 2, data }),
-      signal: context.signal,
-    });
-    checkOutcome(op.kind, outcome);
-    removeStubs(env.fs, root.root, stubs);
-    return stubs;
+    const outcome = await sandbox.run(spec, { stdout: io.stdout, stderr: io.stderr, signal: context.signal });
+    return { outcome, stubs };
   } finally {
     files.close();
   }
 }
 
-function execSpec(run: ExecRun, root: OpenLayer, mounts: readonly ExecMount[]): ExecSpec {
+function execSpec(
+  run: ExecRun,
+  root: OpenLayer,
+  options: { readonly mounts: readonly ExecMount[]; readonly interactive: boolean },
+): ExecSpec {
   const { env, context } = run;
   const { meta, network, security, mounts: opMounts } = run.op.kind;
   const user = resolveStepUser(env.fs, root.root, meta.user);
@@ -95,7 +146,7 @@ function execSpec(run: ExecRun, root: OpenLayer, mounts: readonly ExecMount[]): 
     cwd: `/${cleanPath(meta.cwd)}`,
     user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids },
     hostname: meta.hostname || DEFAULT_HOSTNAME,
-    mounts,
+    mounts: options.mounts,
     // Until there is a private network, the default one is the host's.
     network: network === "none" ? "none" : "host",
     security,
@@ -103,7 +154,7 @@ function execSpec(run: ExecRun, root: OpenLayer, mounts: readonly ExecMount[]): 
     shmSizeBytes: SHM_SIZE_BYTES,
     cgroup: { parent: meta.cgroupParent },
     id: digestHex(context.vertex).slice(0, 12),
-    interactive: false,
+    interactive: options.interactive,
   };
 }
 

@@ -17,7 +17,7 @@ import {
 import type { RegistryClient } from "@tsbuild/registry";
 import type { OpContext } from "@tsbuild/solver";
 import type { ImageRecord, Store } from "@tsbuild/store";
-import type { ImageProvider, OpsEnvironment, ProvidedImage } from "../environment.ts";
+import type { ImageProvider, OpsEnvironment, ProvidedImage, ResolveOptions } from "../environment.ts";
 import { fetchImage, isIndex } from "./fetch.ts";
 import { layoutOrigin, type Origin, registryOrigin } from "./origin.ts";
 import { unpackImage } from "./unpack.ts";
@@ -45,17 +45,17 @@ export interface KnownImage extends ProvidedImage {
  */
 export function createImageProvider(options: ProviderOptions): ImageProvider {
   const known = new Map<string, Promise<KnownImage>>();
-  const resolve = (name: string, platform: Platform): Promise<KnownImage> => {
-    const key = `${formatPlatform(platform)} ${name}`;
+  const resolve = (name: string, how: ResolveOptions): Promise<KnownImage> => {
+    const key = `${formatPlatform(how.platform)} ${name}`;
     const running = known.get(key);
     if (running !== undefined) return running;
-    const started = resolveImage(options, name, platform);
+    const started = resolveImage(options, name, how);
     known.set(key, started);
     started.catch(() => known.delete(key));
     return started;
   };
   return {
-    resolve: (name, { platform }) => resolve(name, platform),
+    resolve,
     unpack: async (image, context: OpContext) => {
       const found = [...known.values()].map(async (one) => one);
       const match = (await Promise.all(found)).find((one) => one.manifest === image.manifest);
@@ -86,7 +86,12 @@ function parseName(options: ProviderOptions, text: string): Wanted {
   };
 }
 
-async function resolveImage(options: ProviderOptions, text: string, platform: Platform): Promise<KnownImage> {
+async function resolveImage(
+  options: ProviderOptions,
+  text: string,
+  how: ResolveOptions,
+): Promise<KnownImage> {
+  const { platform, onRemote = (_what, work) => work() } = how;
   const wanted = parseName(options, text);
   const isLayout = text.startsWith("oci-layout://");
   const local = isLayout ? undefined : fromStore(options, wanted, platform);
@@ -126,7 +131,8 @@ function fromStore(options: ProviderOptions, wanted: Wanted, platform: Platform)
       : store.images.byDigest(wanted.digest);
   if (record !== undefined) return fromRecord(store, record, wanted);
   const manifest = wanted.digest ?? (options.pull ? undefined : rememberedManifest(store, wanted, platform));
-  if (manifest === undefined || !store.blobs.has(manifest) || isIndex(store.blobs.read(manifest))) return undefined;
+  if (manifest === undefined || !store.blobs.has(manifest) || isIndex(store.blobs.read(manifest)))
+    return undefined;
   const document = parseManifest(store.blobs.read(manifest));
   if (!store.blobs.has(document.config.digest)) return undefined;
   const config = parseImageConfig(store.blobs.read(document.config.digest));

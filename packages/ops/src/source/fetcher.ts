@@ -1,7 +1,7 @@
-import type { Downloader, Validators } from "@tsbuild/registry";
 import { type Digest, isDigest } from "@tsbuild/base";
-import type { Store } from "@tsbuild/store";
+import type { Downloader, Validators } from "@tsbuild/registry";
 import type { OpContext } from "@tsbuild/solver";
+import type { Store } from "@tsbuild/store";
 import type { FetchedFile, HttpFetcher } from "../environment.ts";
 import { withProgress } from "../progress.ts";
 
@@ -27,10 +27,14 @@ export function createHttpFetcher(store: Store, downloader: Downloader): HttpFet
       const validators = { etag: known?.etag, lastModified: known?.lastModified };
       const answer = await downloader.get(url, { validators, signal: context.signal });
       if (answer.type === "unchanged" && known !== undefined) return known;
-      if (answer.type === "unchanged") throw new Error(`assertion failed: ${url} answered "not modified" to an unconditional request`);
+      if (answer.type === "unchanged")
+        throw new Error(`assertion failed: ${url} answered "not modified" to an unconditional request`);
       const body = withProgress(answer.body, context, { id: url, total: answer.sizeBytes });
       const { digest } = await store.blobs.ingest(body);
-      const time = answer.validators.lastModified === undefined ? Number.NaN : Date.parse(answer.validators.lastModified);
+      const time =
+        answer.validators.lastModified === undefined
+          ? Number.NaN
+          : Date.parse(answer.validators.lastModified);
       const modifiedMs = Number.isNaN(time) ? undefined : time;
       const value: Remembered = { ...answer.validators, digest, modifiedMs, fileName: answer.fileName };
       store.memo.set("http", url, Buffer.from(JSON.stringify(value)));

@@ -1,0 +1,192 @@
+import { writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { type BuildEvent, type Digest, TsbuildError } from "@tsbuild/base";
+import type { CommittedImage } from "@tsbuild/export";
+import type { Compiled, CompiledPlatform, ImageResolver } from "@tsbuild/frontend";
+import { formatReference, parseReference } from "@tsbuild/oci";
+import { type ImageProvider, resolveOp, snapshotOf } from "@tsbuild/ops";
+import { type Ref, solve } from "@tsbuild/solver";
+import type { BuildRequest, BuildResult, OutputRequest } from "./api.ts";
+import { compileDockerfile } from "./compile.ts";
+import { asStep } from "./export-step.ts";
+import { compileRequest, type PreparedRequest, prepareRequest } from "./request.ts";
+import type { Session } from "./session.ts";
+
+export interface BuildRun {
+  readonly session: Session;
+  readonly request: BuildRequest;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly signal: AbortSignal;
+  readonly emit: (event: BuildEvent) => void;
+}
+
+/** One build from request to result; the last event is build-finished, whatever happens. */
+export async function runBuild(run: BuildRun): Promise<BuildResult> {
+  const { request, emit } = run;
+  const title = request.tags[0] ?? request.target ?? "image";
+  emit({
+    type: "build-started",
+    at: Date.now(),
+    title,
+    ...(request.dockerfile === undefined ? {} : { dockerfile: request.dockerfile }),
+  });
+  try {
+    const result = await buildInSteps(run);
+    emit({ type: "build-finished", at: Date.now() });
+    return result;
+  } catch (error) {
+    const failure = asFailure(error, run.signal);
+    emit({ type: "build-finished", at: Date.now(), error: failure });
+    throw failure;
+  }
+}
+
+function asFailure(error: unknown, signal: AbortSignal): TsbuildError {
+  if (error instanceof TsbuildError) return error;
+  if (signal.aborted) return new TsbuildError("TSB_CANCELED", "the build was canceled", { cause: error });
+  const message = error instanceof Error ? error.message : String(error);
+  return new TsbuildError("TSB_STORE", message, { cause: error });
+}
+
+async function buildInSteps(run: BuildRun): Promise<BuildResult> {
+  const { session, request, signal } = run;
+  const names = request.tags.map((tag) => formatReference(parseReference(tag)));
+  const prepared = await prepareRequest(request, { store: session.store, signal });
+  const images = await session.images({ pull: request.pull, signal });
+  const compiled = await compileDockerfile(
+    session.store,
+    compileRequest(prepared, run.env),
+    resolverOf(run, images),
+  );
+  warn(run, prepared, compiled);
+  const [platform, ...others] = compiled.platforms;
+  if (platform === undefined || others.length > 0) {
+    throw new TsbuildError("TSB_UNSUPPORTED", "building for several platforms at once is not supported", {
+      hint: "build one platform at a time: --platform linux/amd64",
+    });
+  }
+  const ref = await solvePlatform({ run, prepared, platform, images });
+  try {
+    return await deliver({ run, platform, names, ref });
+  } finally {
+    ref?.release();
+  }
+}
+
+/** Resolves base images, each shown as a step of its own when it is not known here. */
+function resolverOf(run: BuildRun, images: ImageProvider): ImageResolver {
+  return {
+    resolve: async (name, options) => {
+      const { manifest, config } = await images.resolve(name, {
+        ...options,
+        onRemote: (what, work) => asStep(run.emit, `[internal] load metadata for ${what}`, work),
+      });
+      return { digest: manifest, config };
+    },
+  };
+}
+
+function warn(run: BuildRun, prepared: PreparedRequest, compiled: Compiled): void {
+  for (const warning of compiled.warnings) {
+    const { rule, message, url, ranges } = warning;
+    run.emit({ type: "warning", at: Date.now(), rule, message, url, ranges, file: prepared.dockerfile.file });
+  }
+}
+
+interface PlatformBuild {
+  readonly run: BuildRun;
+  readonly prepared: PreparedRequest;
+  readonly platform: CompiledPlatform;
+  readonly images: ImageProvider;
+}
+
+async function solvePlatform({ run, prepared, platform, images }: PlatformBuild): Promise<Ref | null> {
+  const { session, request, signal, emit } = run;
+  const env = session.environment({ images, contexts: prepared.contexts });
+  try {
+    const { ref } = await solve({
+      graph: platform.graph,
+      resolveOp: (vertex) => resolveOp(env, vertex),
+      storage: session.store.cache,
+      locks: session.store.locks,
+      jobs: request.jobs ?? availableParallelism(),
+      signal,
+      emit,
+    });
+    return ref;
+  } catch (error) {
+    throw locate(error, platform, prepared);
+  }
+}
+
+/** Adds the lines of the instruction that failed. */
+function locate(error: unknown, platform: CompiledPlatform, prepared: PreparedRequest): unknown {
+  if (!(error instanceof TsbuildError) || error.vertex === undefined) return error;
+  const ranges = platform.graph.source?.locations.get(error.vertex);
+  if (ranges === undefined || ranges.length === 0) return error;
+  const { file, text } = prepared.dockerfile;
+  return error.with({ source: { file, text, ranges } });
+}
+
+interface Delivery {
+  readonly run: BuildRun;
+  readonly platform: CompiledPlatform;
+  readonly names: readonly string[];
+  readonly ref: Ref | null;
+}
+
+function wantsImage(run: BuildRun, outputs: readonly OutputRequest[]): boolean {
+  return (
+    run.request.tags.length > 0 ||
+    outputs.length === 0 ||
+    outputs.some((output) => output.type !== "cacheonly")
+  );
+}
+
+/** Puts the result where it was asked for. Without a name or an output it goes to the local store, nameless: nothing is dropped. */
+async function deliver({ run, platform, names, ref }: Delivery): Promise<BuildResult> {
+  const { request, session, emit, signal } = run;
+  if (!wantsImage(run, request.outputs)) return finish(run, { names: [] });
+  const { commitImage, exportResult } = await import("@tsbuild/export");
+  const snapshot = ref === null ? null : snapshotOf(ref);
+  const stored =
+    request.outputs.length === 0 ||
+    request.tags.length > 0 ||
+    request.outputs.some((output) => output.type === "image");
+  const image: CommittedImage = await asStep(emit, stored ? "exporting to image" : "preparing layers", () =>
+    commitImage(session.store, {
+      config: platform.image,
+      snapshot,
+      names,
+      platform: platform.platform,
+      epochSeconds: platform.epochSeconds,
+      register: stored,
+      signal,
+    }),
+  );
+  for (const output of request.outputs) {
+    if (output.type === "cacheonly" || output.type === "image") continue;
+    const shown = output.dest === undefined || output.dest === "-" ? "standard output" : output.dest;
+    await asStep(emit, `exporting to ${output.type} (${shown})`, (tell) =>
+      exportResult(output, image, { store: session.store, signal, onProgress: tell }),
+    );
+  }
+  return finish(run, { imageId: image.imageId, manifest: image.manifest, names: request.tags });
+}
+
+function finish(run: BuildRun, result: BuildResult): BuildResult {
+  const { iidFile, metadataFile } = run.request;
+  if (iidFile !== undefined && result.imageId !== undefined) writeFileSync(iidFile, result.imageId);
+  if (metadataFile !== undefined)
+    writeFileSync(metadataFile, `${JSON.stringify(metadataOf(result), undefined, 2)}\n`);
+  return result;
+}
+
+/** The keys that buildx writes (FEATURES 2.4). */
+function metadataOf(result: BuildResult): Record<string, Digest | string> {
+  return {
+    ...(result.manifest === undefined ? {} : { "containerimage.digest": result.manifest }),
+    ...(result.imageId === undefined ? {} : { "containerimage.config.digest": result.imageId }),
+    ...(result.names.length === 0 ? {} : { "image.name": result.names.join(",") }),
+  };
+}

@@ -1,0 +1,45 @@
+import { defaultRoot, openStore } from "@tsbuild/store";
+import type { Engine, EngineOptions, ImageSummary } from "./api.ts";
+import { runBuild } from "./build.ts";
+import { Session } from "./session.ts";
+import { readSettings } from "./settings.ts";
+
+/** Opens the state folder; several engines, also in other processes, may share one. Throws TSB_STORE, TSB_USAGE. */
+export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
+  const env = options.env ?? process.env;
+  const root = options.root ?? defaultRoot(env, process.getuid?.() ?? 0);
+  const settings = readSettings(env);
+  const session = new Session({ store: await openStore({ root }), settings });
+  const never = new AbortController().signal;
+  return {
+    build: (request, { signal = never, onEvent = () => undefined } = {}) =>
+      runBuild({ session, request, env, signal, emit: onEvent }),
+    importImage: async (request) => (await import("./import-image.ts")).importImage(session, request),
+    images: () => listImages(session),
+    run: async (request) => (await import("./run-image.ts")).runImage(session, request),
+    close: () => session.close(),
+  };
+}
+
+function listImages({ store }: Session): ImageSummary[] {
+  return store.images.list().map((image) => {
+    const layers =
+      image.snapshot === undefined || image.snapshot === null ? [] : store.snapshots.layers(image.snapshot);
+    const sizeBytes =
+      image.snapshot === undefined
+        ? undefined
+        : layers.reduce((sum, layer) => sum + (layer.sizeBytes ?? 0), 0);
+    return {
+      name: shownName(image.name),
+      imageId: image.config,
+      manifest: image.manifest,
+      createdAt: image.createdAt,
+      sizeBytes,
+    };
+  });
+}
+
+/** As people write it: without `docker.io/library/`. */
+function shownName(name: string): string {
+  return name.startsWith("<none>") ? "<none>" : name.replace(/^docker\.io\/(?:library\/)?/, "");
+}

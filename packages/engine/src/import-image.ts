@@ -1,0 +1,93 @@
+import { hostPlatform, TsbuildError } from "@tsbuild/base";
+import { commitImage } from "@tsbuild/export";
+import { nativeFs } from "@tsbuild/native-fs";
+import {
+  type ContainerConfig,
+  formatReference,
+  type ImageConfig,
+  parseReference,
+  unpackArchive,
+} from "@tsbuild/oci";
+import type { BuildResult } from "./api.ts";
+import { compileDockerfile } from "./compile.ts";
+import type { Session } from "./session.ts";
+
+interface ImportRequest {
+  readonly source: AsyncIterable<Uint8Array>;
+  readonly name: string;
+  readonly changes: readonly string[];
+  readonly signal?: AbortSignal;
+}
+
+const DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** The config that the changes make, by compiling them as a Dockerfile on nothing. Only instructions that run nothing are allowed. */
+async function configOf(session: Session, changes: readonly string[]): Promise<ContainerConfig> {
+  const text = ["FROM scratch", ...changes].join("\n");
+  const resolver = { resolve: () => Promise.reject(new Error("assertion failed: nothing to resolve")) };
+  const compiled = await compileDockerfile(
+    session.store,
+    {
+      file: "--change",
+      text,
+      platforms: [],
+      buildPlatform: hostPlatform(),
+      buildArgs: {},
+      labels: {},
+      namedContexts: {},
+      noCache: "none",
+      network: "default",
+      addHosts: [],
+      ulimits: [],
+    },
+    resolver,
+  );
+  const [platform] = compiled.platforms;
+  if (platform === undefined) throw new Error("assertion failed: compiled for no platform");
+  if (platform.graph.result !== null) {
+    throw new TsbuildError("TSB_USAGE", "--change takes only instructions that set the config", {
+      hint: "CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, USER, VOLUME, WORKDIR /, ONBUILD, STOPSIGNAL, HEALTHCHECK",
+    });
+  }
+  return platform.image.config ?? {};
+}
+
+/** Makes an image of one layer of a root filesystem tarball. */
+export async function importImage(session: Session, request: ImportRequest): Promise<BuildResult> {
+  const { store } = session;
+  const name = formatReference(parseReference(request.name));
+  const config = await configOf(session, request.changes);
+  const signal = request.signal ?? new AbortController().signal;
+  const active = store.snapshots.prepare(null);
+  let snapshot: ReturnType<typeof store.snapshots.commit>;
+  try {
+    const root = nativeFs.openFolder(active.upper);
+    try {
+      await unpackArchive(request.source, { root, path: "", signal });
+    } finally {
+      nativeFs.close(root);
+    }
+    snapshot = store.snapshots.commit(active);
+  } catch (error) {
+    store.snapshots.discard(active);
+    throw error;
+  }
+  const image: ImageConfig = {
+    ...hostPlatform(),
+    variant: "",
+    config: { Env: [DEFAULT_PATH], ...config },
+    rootfs: { type: "layers", diff_ids: [] },
+    history: [{ created: new Date().toISOString(), created_by: "tsbuild import" }],
+  };
+  delete image.variant;
+  const committed = await commitImage(store, {
+    config: image,
+    snapshot,
+    names: [name],
+    platform: hostPlatform(),
+    register: true,
+    origin: "imported",
+    signal,
+  });
+  return { imageId: committed.imageId, manifest: committed.manifest, names: [request.name] };
+}

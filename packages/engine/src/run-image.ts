@@ -1,0 +1,82 @@
+import { hostPlatform, sha256, TsbuildError, type VertexDigest } from "@tsbuild/base";
+import type { ExecMeta, ExecOp, Op } from "@tsbuild/llb";
+import type { ImageConfig } from "@tsbuild/oci";
+import { runThrowaway } from "@tsbuild/ops";
+import { refForSnapshot } from "@tsbuild/store";
+import type { RunRequest } from "./api.ts";
+import type { Session } from "./session.ts";
+
+function commandOf(request: RunRequest, config: ImageConfig): string[] {
+  const { Entrypoint: own = [], Cmd = [] } = config.config ?? {};
+  const entrypoint = request.entrypoint ?? own;
+  // As docker run: another entrypoint drops the image's CMD.
+  const command = request.args.length > 0 ? request.args : request.entrypoint === undefined ? Cmd : [];
+  const args = [...(entrypoint ?? []), ...(command ?? [])];
+  if (args.length === 0) {
+    throw new TsbuildError("TSB_USAGE", `the image ${request.image} has no command`, {
+      hint: `name one: tsbuild run ${request.image} COMMAND`,
+    });
+  }
+  return args;
+}
+
+function environment(request: RunRequest, config: ImageConfig): string[] {
+  const entries = new Map<string, string>();
+  for (const entry of [...(config.config?.Env ?? []), ...request.env])
+    entries.set(entry.split("=", 1)[0] ?? "", entry);
+  return [...entries.values()];
+}
+
+/** The process as an exec op whose root is thrown away. */
+function execOf(request: RunRequest, config: ImageConfig): Op & { readonly kind: ExecOp } {
+  const meta: ExecMeta = {
+    args: commandOf(request, config),
+    env: environment(request, config),
+    cwd: request.workdir ?? (config.config?.WorkingDir || "/"),
+    user: request.user ?? config.config?.User ?? "",
+    extraHosts: [],
+    hostname: "tsbuild",
+    ulimits: [],
+    cgroupParent: "",
+    removeMountStubsRecursive: true,
+    validExitCodes: [],
+  };
+  const root = {
+    input: 0,
+    selector: "",
+    dest: "/",
+    output: -1,
+    readonly: false,
+    type: "bind",
+    contentCache: "default",
+  } as const;
+  const network = request.network === "none" ? "none" : "default";
+  return {
+    inputs: [],
+    kind: { type: "exec", meta, mounts: [root], network, security: "sandbox", secretEnv: [] },
+  };
+}
+
+/** Runs a command of an image on a layer that is thrown away; resolves with its exit code. */
+export async function runImage(session: Session, request: RunRequest): Promise<number> {
+  const signal = request.signal ?? new AbortController().signal;
+  const images = await session.images({ pull: false, signal });
+  const image = await images.resolve(request.image, { platform: hostPlatform() });
+  const vertex = sha256(`run ${request.image}`) as string as VertexDigest;
+  const context = { vertex, signal, ignoreCache: false, emit: () => undefined };
+  const ref = refForSnapshot(session.store, await images.unpack(image, context));
+  try {
+    const env = session.environment({ images, contexts: new Map() });
+    const { exitCode } = await runThrowaway(
+      { env, op: execOf(request, image.config), inputs: [ref], context },
+      {
+        stdout: request.stdout ?? (() => undefined),
+        stderr: request.stderr ?? (() => undefined),
+        interactive: request.interactive,
+      },
+    );
+    return exitCode;
+  } finally {
+    ref.release();
+  }
+}
