@@ -2,8 +2,6 @@ import type { Engine, EngineOptions } from "@tsbuild/engine";
 
 /** The engine, loaded by the commands that need it and not before: it is most of the program. */
 export async function loadEngine(options: EngineOptions): Promise<Engine> {
-  const engine = (await import("@tsbuild/engine")) as {
-    openEngine(options: EngineOptions): Promise<Engine>;
-  };
-  return engine.openEngine(options);
+  const { openEngine } = await import("@tsbuild/engine");
+  return openEngine(options);
 }

@@ -15,12 +15,15 @@ const TICK_MS = 1000;
 
 /** Only the chosen view's module is loaded. */
 export async function startProgress(mode: ProgressMode, io: CommandIo): Promise<ProgressView> {
+  if (mode === "tty") {
+    const { TtyView } = await import("./tty-view.ts");
+    return new TtyView(io);
+  }
   return new PrinterView(await makePrinter(mode, io), io);
 }
 
-async function makePrinter(mode: ProgressMode, io: CommandIo): Promise<Printer> {
+async function makePrinter(mode: Exclude<ProgressMode, "tty">, io: CommandIo): Promise<Printer> {
   switch (mode) {
-    case "tty":
     case "plain": {
       const { PlainPrinter } = await import("./plain.ts");
       return new PlainPrinter({ colors: hasColors(io.stderr, io.env) });
