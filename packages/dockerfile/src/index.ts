@@ -1,6 +1,20 @@
-export type * from "./api.ts";
 export type * from "./ast.ts";
+export { dumpAst, dumpError, type Json } from "./dump.ts";
+export { parseDuration } from "./duration.ts";
+export { dockerfileError, type Place, type SourceText } from "./error.ts";
+export { expandWord, expandWords, NO_VARIABLES } from "./expand.ts";
+export { chompHeredoc, type HeredocMark, parseHeredocMark } from "./heredoc.ts";
 export type * from "./ignore.ts";
 export type * from "./instruction.ts";
-export type * from "./mount.ts";
+export { type CacheSharing, checkMountText, type Mount, type MountType, parseMount } from "./mount.ts";
+export { INSTRUCTION_NAMES } from "./node.ts";
+export { parse } from "./parse.ts";
+export {
+  type CheckedInstructions,
+  checkInstructions,
+  parseInstruction,
+  parseInstructions,
+  parseTrigger,
+} from "./parse-instructions.ts";
+export { nearest, suggestion } from "./suggest.ts";
 export type * from "./word.ts";

@@ -151,10 +151,8 @@ export interface WorkdirInstruction extends InstructionBase<"workdir"> {
   readonly path: string;
 }
 export interface OnbuildInstruction extends InstructionBase<"onbuild"> {
-  /** The trigger as the image config stores it, heredoc bodies included. */
+  /** The trigger as the image config stores it, heredoc bodies included; `parseTrigger` reads it. */
   readonly expression: string;
-  /** The trigger, already checked. */
-  readonly trigger: Command;
 }
 export interface StopsignalInstruction extends InstructionBase<"stopsignal"> {
   readonly signal: string;

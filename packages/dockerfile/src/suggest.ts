@@ -1,0 +1,32 @@
+/** Number of single edits between two short texts; gives up above `limit`. */
+function editDistance(a: string, b: string, limit: number): number {
+  if (Math.abs(a.length - b.length) > limit) return limit + 1;
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replace = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(replace, row[j]! + 1, next[j - 1]! + 1));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}
+
+/** The name of `known` that `word` is a near miss of: at most one edit in three characters, two at most. */
+export function nearest(word: string, known: Iterable<string>): string | undefined {
+  const limit = Math.min(2, Math.max(1, Math.floor(word.length / 3)));
+  let best: string | undefined;
+  let bestDistance = limit + 1;
+  for (const name of known) {
+    const distance = editDistance(word.toLowerCase(), name.toLowerCase(), limit);
+    if (distance < bestDistance) [best, bestDistance] = [name, distance];
+  }
+  return best;
+}
+
+/** `did you mean X?` for a near miss, else the list of what is possible. */
+export function suggestion(word: string, known: readonly string[]): string {
+  const name = nearest(word, known);
+  return name === undefined ? `known: ${known.join(", ")}` : `did you mean ${name}?`;
+}
