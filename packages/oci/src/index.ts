@@ -9,6 +9,32 @@ export {
 } from "./compression/compress.ts";
 export { type DecompressOptions, decompress } from "./compression/decompress.ts";
 export { type Compression, sniffCompression } from "./compression/sniff.ts";
+export { parseImageConfig } from "./documents/config.ts";
+export {
+  isIndexType,
+  isManifestType,
+  parseIndex,
+  parseManifest,
+  parseManifestOrIndex,
+} from "./documents/manifest.ts";
+export { imageManifests, selectPlatform } from "./documents/platform.ts";
+export {
+  canonicalJson,
+  serializeImageConfig,
+  serializeIndex,
+  serializeManifest,
+} from "./documents/serialize.ts";
+export type { ReadCalls } from "./layer/contents.ts";
+export { measureLayer, type PackedLayer } from "./layer/measure.ts";
+export { type PackOptions, packLayer, packTree } from "./layer/pack.ts";
+export type { WriteCalls } from "./layer/tree-writer.ts";
+export { isArchive, type UnpackArchiveOptions, unpackArchive } from "./layer/unpack-archive.ts";
+export {
+  inheritFolders,
+  type UnpackedLayer,
+  type UnpackLayerOptions,
+  unpackLayer,
+} from "./layer/unpack-layer.ts";
 export {
   familiarName,
   formatReference,

@@ -1,0 +1,165 @@
+import { decodeTree, type TreeEntry } from "@tsbuild/native-fs";
+import type { TarEntry, TarEntryType, TarMember } from "../tar/entry.ts";
+import { writeTar } from "../tar/writer.ts";
+import { type PlannedMember, type ReadCalls, withContents } from "./contents.ts";
+import { isImageXattr, isOpaque, isWhiteout, OPAQUE_NAME, WHITEOUT_PREFIX } from "./whiteout.ts";
+
+export interface PackOptions {
+  readonly fs: ReadCalls;
+  /** Later times become this one (X020: SOURCE_DATE_EPOCH with rewrite-timestamp). */
+  readonly maxMtimeNs?: bigint | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Told of each entry that an image layer cannot hold. */
+  readonly onSkipped?: ((path: string, why: string) => void) | undefined;
+}
+
+/** What tells a layer's tar from that of a plain tree. */
+interface Form {
+  readonly whiteouts: boolean;
+}
+
+const S_IFMT = 0o170000;
+const TYPES: Readonly<Record<number, TarEntryType>> = {
+  16807: "file",
+  9604: "folder",
+  21609: "symlink",
+  4802: "char",
+  14406: "block",
+  2401: "fifo",
+};
+
+function baseName(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}
+
+function siblingPath(path: string, name: string): string {
+  return path.slice(0, path.lastIndexOf("/") + 1) + name;
+}
+
+/** Without a time: that of a whiteout is the time of the removal, and the bytes of a layer should not tell it. */
+function marker(path: string): TarEntry {
+  return { path, type: "file", mode: 0, uid: 0, gid: 0, size: 0, mtimeNs: 0n };
+}
+
+function isBelow(path: string, folder: string | undefined): boolean {
+  return folder !== undefined && path.startsWith(`${folder}/`);
+}
+
+/** Turns tree entries into tar entries: one object packs one tree, in the order of the walk. */
+class TreePacker {
+  readonly #options: PackOptions;
+  readonly #form: Form;
+  /** First path of each inode with several names. */
+  readonly #linked = new Map<string, string>();
+  /** The opaque folder that we are in: nothing of the layers below shows there, so its whiteouts say nothing. */
+  #opaque: string | undefined;
+  /** The folder left out that we are in. */
+  #skipped: string | undefined;
+
+  constructor(options: PackOptions, form: Form) {
+    this.#options = options;
+    this.#form = form;
+  }
+
+  #mtime(entry: TreeEntry): bigint {
+    const max = this.#options.maxMtimeNs;
+    return max !== undefined && entry.mtimeNs > max ? max : entry.mtimeNs;
+  }
+
+  /** The tar entries that say `tree`: none for what tar cannot hold, two for an opaque folder. */
+  entries(tree: TreeEntry): TarEntry[] {
+    // As containerd: the root has no entry of its own; its metadata is the base image's affair.
+    if (tree.path === "") return [];
+    if (this.#form.whiteouts) {
+      if (isWhiteout(tree)) return this.#whiteout(tree);
+      if (isBelow(tree.path, this.#skipped)) return [];
+      if (baseName(tree.path).startsWith(WHITEOUT_PREFIX)) return this.#skip(tree);
+    }
+    const type = TYPES[tree.mode & S_IFMT];
+    if (type === undefined) return [];
+    const entry = this.#entry(tree, type);
+    return this.#form.whiteouts && type === "folder" && isOpaque(tree)
+      ? this.#opaqueFolder(tree, entry)
+      : [entry];
+  }
+
+  #skip(tree: TreeEntry): TarEntry[] {
+    this.#skipped = tree.path;
+    const why = `names that begin with ${WHITEOUT_PREFIX} stand for removed files in an image layer`;
+    this.#options.onSkipped?.(tree.path, why);
+    return [];
+  }
+
+  #whiteout(tree: TreeEntry): TarEntry[] {
+    if (isBelow(tree.path, this.#opaque)) return [];
+    return [marker(siblingPath(tree.path, WHITEOUT_PREFIX + baseName(tree.path)))];
+  }
+
+  #opaqueFolder(tree: TreeEntry, entry: TarEntry): TarEntry[] {
+    if (isBelow(tree.path, this.#opaque)) return [entry];
+    this.#opaque = tree.path;
+    // Right behind its folder: readers that apply in order then hide the lower layers before they add to the folder.
+    return [entry, marker(`${tree.path}/${OPAQUE_NAME}`)];
+  }
+
+  #entry(tree: TreeEntry, type: TarEntryType): TarEntry {
+    const xattrs = tree.xattrs?.filter((xattr) => isImageXattr(xattr.name));
+    const common = {
+      path: tree.path,
+      mode: tree.mode & 0o7777,
+      uid: tree.uid,
+      gid: tree.gid,
+      mtimeNs: this.#mtime(tree),
+      // On further names of a file too: who unpacks sets the owner for each name, and that drops capabilities.
+      xattrs,
+    };
+    const first = type === "folder" ? undefined : this.#firstName(tree);
+    if (first !== undefined) return { ...common, type: "hardlink", size: 0, target: first };
+    return {
+      ...common,
+      type,
+      size: type === "file" ? tree.size : 0,
+      target: type === "symlink" ? (tree.target ?? "") : undefined,
+      major: type === "char" || type === "block" ? tree.rdevMajor : undefined,
+      minor: type === "char" || type === "block" ? tree.rdevMinor : undefined,
+    };
+  }
+
+  /** Where the same inode was packed before; names are relative to the root of the archive (docker refuses others). */
+  #firstName(tree: TreeEntry): string | undefined {
+    if (tree.nlink < 2) return undefined;
+    const inode = `${tree.dev}:${tree.ino}`;
+    const first = this.#linked.get(inode);
+    if (first === undefined) this.#linked.set(inode, tree.path);
+    return first;
+  }
+}
+
+function* planMembers(walked: Buffer, options: PackOptions, form: Form): Generator<PlannedMember> {
+  const packer = new TreePacker(options, form);
+  for (const tree of decodeTree(walked)) {
+    for (const entry of packer.entries(tree)) yield { entry, tree };
+  }
+}
+
+async function* treeMembers(root: number, options: PackOptions, form: Form): AsyncGenerator<TarMember> {
+  const walked = await options.fs.walk(root, "", { xattrs: true });
+  for await (const member of withContents(options.fs, root, planMembers(walked, options, form))) {
+    options.signal?.throwIfAborted();
+    yield member;
+  }
+}
+
+/**
+ * The uncompressed OCI layer tar of one overlayfs layer folder (X018): entries as the walk gives them, parents before children and
+ * names in byte order; whiteouts and opaque folders as `.wh.` members. Equal folders give equal bytes. `root`: descriptor of
+ * the layer folder. Holds a few MiB, and about 200 bytes per entry.
+ */
+export function packLayer(root: number, options: PackOptions): AsyncGenerator<Buffer> {
+  return writeTar(treeMembers(root, options, { whiteouts: true }));
+}
+
+/** The same of a plain tree (X015): nothing is a whiteout, every name is a name. */
+export function packTree(root: number, options: PackOptions): AsyncGenerator<Buffer> {
+  return writeTar(treeMembers(root, options, { whiteouts: false }));
+}

@@ -1,0 +1,133 @@
+import { TsbuildError } from "@tsbuild/base";
+import type { NodeOptions, TreeOp, Xattr } from "@tsbuild/native-fs";
+import type { TarEntry } from "../tar/entry.ts";
+import type { ReadMember } from "../tar/reader.ts";
+import { memberPath, parentPath } from "./member-path.ts";
+import type { TreeWriter } from "./tree-writer.ts";
+import { isImageXattr } from "./whiteout.ts";
+
+/** More members than this are not an image but an attack on memory and inodes. */
+const MAX_MEMBERS = 5_000_000;
+
+export interface UnpackerOptions {
+  readonly writer: TreeWriter;
+  /** Metadata of a folder that the archive needs but does not hold; undefined: there is one already. */
+  readonly impliedFolder: (path: string, member: TarEntry) => NodeOptions | undefined;
+  /** True: the archive's own root entry sets the metadata of the root. */
+  readonly rootMetadata: boolean;
+  readonly devices: boolean;
+}
+
+export function refuse(why: string): TsbuildError {
+  return new TsbuildError("TSB_INTEGRITY", `the archive is damaged: ${why}`);
+}
+
+/**
+ * Makes tree ops of members. It remembers what it made, because the ops of a member depend on those before it: implied parents, a later
+ * entry in place of an earlier, the times of folders (set last: making what is in them changes them).
+ */
+export class Unpacker {
+  readonly #options: UnpackerOptions;
+  /** Folders made, with the time that they get at the end. */
+  readonly folders = new Map<string, bigint | undefined>();
+  /** Everything else that was made. */
+  readonly others = new Set<string>();
+  #members = 0;
+
+  constructor(options: UnpackerOptions) {
+    this.#options = options;
+  }
+
+  /** Folders above `path` that nothing has made. A link in their place is left to be followed. */
+  async makeParents(path: string, member: TarEntry): Promise<void> {
+    const parent = parentPath(path);
+    if (parent === "" || this.folders.has(parent) || this.others.has(parent)) return;
+    await this.makeParents(parent, member);
+    const options = this.#options.impliedFolder(parent, member);
+    this.folders.set(parent, options?.mtimeNs);
+    if (options === undefined) return;
+    await this.#options.writer.add({ ...options, type: "folder", path: parent, existing: "keep" });
+  }
+
+  /** What was made at and below `path` is about to be replaced. */
+  #forget(path: string): void {
+    this.others.delete(path);
+    if (!this.folders.delete(path)) return;
+    for (const known of [...this.folders.keys()])
+      if (known.startsWith(`${path}/`)) this.folders.delete(known);
+    for (const known of [...this.others]) if (known.startsWith(`${path}/`)) this.others.delete(known);
+  }
+
+  async add({ entry, body }: ReadMember): Promise<void> {
+    this.#members += 1;
+    if (this.#members > MAX_MEMBERS) throw refuse(`it has more than ${MAX_MEMBERS} members`);
+    const path = memberPath(entry.path);
+    if (path === "") return this.#root(entry);
+    const isDevice = entry.type === "char" || entry.type === "block";
+    if (isDevice && !this.#options.devices) return;
+    await this.makeParents(path, entry);
+    if (entry.type === "folder") return this.#folder(path, entry);
+    this.#forget(path);
+    this.others.add(path);
+    if (entry.type === "file") await this.#options.writer.file({ path, ...metadata(entry) }, entry, body);
+    else await this.#options.writer.add(nodeOp(path, entry));
+  }
+
+  async #root(entry: TarEntry): Promise<void> {
+    if (entry.type !== "folder") throw refuse(`its root is a ${entry.type}`);
+    if (this.#options.rootMetadata) await this.#folder("", entry);
+  }
+
+  async #folder(path: string, entry: TarEntry): Promise<void> {
+    this.others.delete(path);
+    this.folders.set(path, entry.mtimeNs);
+    await this.#options.writer.add({ path, type: "folder", existing: "replace", ...metadata(entry) });
+  }
+
+  /** Sets the times of folders; call when all members are there. */
+  async finish(): Promise<void> {
+    for (const [path, mtimeNs] of this.folders) {
+      if (mtimeNs !== undefined)
+        await this.#options.writer.add({ type: "times", path, existing: "keep", mtimeNs });
+    }
+    await this.#options.writer.finish();
+  }
+}
+
+function metadata(entry: TarEntry): NodeOptions & { readonly xattrs: readonly Xattr[] } {
+  return {
+    mode: entry.mode,
+    uid: entry.uid,
+    gid: entry.gid,
+    mtimeNs: entry.mtimeNs,
+    // Others would reach into overlayfs (trusted.overlay.redirect, metacopy) or into the host's security policy.
+    xattrs: (entry.xattrs ?? []).filter((xattr) => isImageXattr(xattr.name)),
+  };
+}
+
+function nodeOp(path: string, entry: TarEntry): TreeOp {
+  const { mode, ...withoutMode } = metadata(entry);
+  const place = { path, existing: "replace" } as const;
+  switch (entry.type) {
+    case "symlink":
+      if (entry.target === undefined || entry.target === "")
+        throw refuse(`the symbolic link ${path} is empty`);
+      return { ...place, ...withoutMode, type: "symlink", target: entry.target, xattrs: [] };
+    case "hardlink":
+      return { ...place, type: "hardlink", to: memberPath(entry.target ?? "") };
+    case "fifo":
+      return { ...place, ...withoutMode, mode, type: "node", kind: "fifo", major: 0, minor: 0 };
+    default: {
+      const kind = entry.type === "char" ? "char" : "block";
+      return {
+        ...place,
+        ...withoutMode,
+        mode,
+        type: "node",
+        kind,
+        major: entry.major ?? 0,
+        minor: entry.minor ?? 0,
+      };
+    }
+  }
+}
