@@ -37,19 +37,6 @@ static int move_to(const struct sandbox *sb, int mount, const char *dest, struct
   return result;
 }
 
-int op_root(struct sandbox *sb, const struct op *op, struct err *err) {
-  struct mount_attr private = {.propagation = MS_PRIVATE};
-  if (syscall(SYS_mount_setattr, AT_FDCWD, "/", AT_RECURSIVE, &private, sizeof private) < 0)
-    return fail(err, "mount_setattr", "/");
-  int mount = plan_fd(&op->arg[0]);
-  if (set_attrs(mount, op->arg[1].number, 0, err, "root") < 0) return -1;
-  /* On top of "/": the one folder that surely exists; pivot_root takes it from there. */
-  if (syscall(SYS_move_mount, mount, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
-    return fail(err, "move_mount", "/");
-  sb->root = mount;
-  return 0;
-}
-
 /* One option, "key=value" or "flag". The plan is ours to write to: the sign is put back after the call. */
 static int configure(int fs, char *option) {
   char *sign = strchr(option, '=');
@@ -109,13 +96,25 @@ static int attach_aside(int fd) {
   return -1;
 }
 
-static int clone_source(int dir, int source, const struct op *op, struct err *err) {
-  const char *path = op->arg[1].data.bytes;
-  unsigned recursive = (op->arg[4].number & BIND_RECURSIVE) ? AT_RECURSIVE : 0;
-  int tree = clone_tree(source, recursive, op->arg[3].number, path, err);
-  if (tree < 0 && err->errnum == EINVAL && attach_aside(dir) == 0)
-    tree = clone_tree(source, recursive, op->arg[3].number, path, err);
+static int clone_detached(int mount, int source, unsigned recursive, uint64_t attrs, const char *text, struct err *err) {
+  int tree = clone_tree(source, recursive, attrs, text, err);
+  if (tree < 0 && err->errnum == EINVAL && attach_aside(mount) == 0)
+    tree = clone_tree(source, recursive, attrs, text, err);
   return tree;
+}
+
+int op_root(struct sandbox *sb, const struct op *op, struct err *err) {
+  struct mount_attr private = {.propagation = MS_PRIVATE};
+  if (syscall(SYS_mount_setattr, AT_FDCWD, "/", AT_RECURSIVE, &private, sizeof private) < 0)
+    return fail(err, "mount_setattr", "/");
+  int mount = plan_fd(&op->arg[0]);
+  /* A clone, as attributes would stay on the caller's own mount: it still tidies up behind a read-only root. */
+  sb->root = clone_detached(mount, mount, 0, op->arg[1].number, "root", err);
+  if (sb->root < 0) return -1;
+  /* On top of "/": the one folder that surely exists; pivot_root takes it from there. */
+  if (syscall(SYS_move_mount, sb->root, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+    return fail(err, "move_mount", "/");
+  return 0;
 }
 
 /* Mount points inside other mounts are made here, of the source's type; those in the root itself must exist. */
@@ -134,7 +133,8 @@ int op_bind(struct sandbox *sb, const struct op *op, struct err *err) {
   int source = open_beneath(dir, op->arg[1].data.bytes, err);
   if (source < 0) return -1;
   target = bind_target(sb, source, op, err);
-  if (target >= 0) tree = clone_source(dir, source, op, err);
+  unsigned recursive = (op->arg[4].number & BIND_RECURSIVE) ? AT_RECURSIVE : 0;
+  if (target >= 0) tree = clone_detached(dir, source, recursive, op->arg[3].number, op->arg[1].data.bytes, err);
   if (tree >= 0) result = move_onto(tree, target, op->arg[2].data.bytes, err);
   if (tree >= 0) close(tree);
   if (target >= 0) close(target);

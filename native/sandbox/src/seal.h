@@ -6,7 +6,7 @@
 /*
  * Makes sure that the running binary cannot be written to through /proc/PID/exe: a command that is executed as
  * "/proc/self/exe" would otherwise hold a writable link to a file of the host (CVE-2019-5736). `state` is the program's first
- * argument: "" at the first start, which executes a sealed copy of itself with "sealed".
+ * argument: "" at the first start, which executes itself again from a read-only mount, with "sealed".
  */
 int seal_binary(const char *state, struct err *err);
 

@@ -202,7 +202,7 @@ export function toRuntimeSpec(spec: ExecSpec, host: HostFacts): RuntimeSpec {
     linux: {
       namespaces: namespacesOf(spec),
       devices: insecure ? [...DEVICES, ...INSECURE_DEVICES] : DEVICES,
-      cgroupsPath: `${spec.cgroup.parent === "" ? "/tsbuild" : spec.cgroup.parent}/${spec.id}`,
+      cgroupsPath: `${spec.cgroup.parent === "" ? "tsbuild" : spec.cgroup.parent}/${spec.id}`,
       resources: resourcesOf(spec.cgroup),
       ...(filtered && host.seccompMachine !== undefined
         ? { seccomp: defaultSeccomp(host.seccompMachine, capabilities) }

@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import { constants } from "node:os";
 import { getSystemErrorName } from "node:util";
 import { TsbuildError } from "@tsbuild/base";
+import { type CgroupUsage, planCgroups, StepCgroups } from "./cgroup.ts";
 import { type Frame, FrameReader } from "./frames.ts";
 import { type HostFacts, readHostFacts } from "./host.ts";
 import { toRuntimeSpec } from "./oci-spec.ts";
@@ -54,13 +55,13 @@ function setupError(plan: SandboxPlan, frame: Extract<Frame, { type: "failed" }>
   return new TsbuildError("TSB_SANDBOX", message, { hint: hintFor(frame) });
 }
 
-function outcomeOf(frame: Extract<Frame, { type: "exited" }>): ExecOutcome {
+function outcomeOf(frame: Extract<Frame, { type: "exited" }>, usage: CgroupUsage): ExecOutcome {
   const signal = frame.waitStatus & 0x7f;
   return {
     exitCode: signal === 0 ? (frame.waitStatus >> 8) & 0xff : 128 + signal,
     ...(signal === 0 ? {} : { signal: SIGNAL_NAMES.get(signal) ?? `SIG${signal}` }),
-    oomKilled: false,
-    peakMemoryBytes: frame.peakBytes,
+    oomKilled: usage.oomKilled,
+    peakMemoryBytes: usage.peakMemoryBytes ?? frame.peakBytes,
     cpuUs: frame.cpuUs,
   };
 }
@@ -113,11 +114,19 @@ function perform(binary: string, plan: SandboxPlan, io: ExecIo): Promise<LastFra
 
 async function run(binary: string, host: HostFacts, spec: ExecSpec, io: ExecIo): Promise<ExecOutcome> {
   if (io.signal.aborted) throw canceled();
-  const plan = compilePlan(toRuntimeSpec(spec, host), { host, cgroupProcs: [] });
-  const last = await perform(binary, plan, io);
-  if (io.signal.aborted) throw canceled();
-  if (last.type === "failed") throw setupError(plan, last);
-  return outcomeOf(last);
+  const runtime = toRuntimeSpec(spec, host);
+  const groups = new StepCgroups(
+    planCgroups(host.cgroups, runtime.linux.cgroupsPath, runtime.linux.resources),
+  );
+  try {
+    const plan = compilePlan(runtime, { host, cgroupProcs: groups.procs });
+    const last = await perform(binary, plan, io);
+    if (io.signal.aborted) throw canceled();
+    if (last.type === "failed") throw setupError(plan, last);
+    return outcomeOf(last, groups.usage());
+  } finally {
+    await groups.remove();
+  }
 }
 
 /**

@@ -4,8 +4,8 @@
  */
 export interface ExecSpec {
   /**
-   * Root of a (detached, writable) mount that becomes `/`. It is moved into the step's mount namespace: good for one `run`; the
-   * caller still closes it afterwards.
+   * Root of a (detached, writable) mount that becomes `/`. Good for one `run`: before Linux 6.15 the mount itself is taken into
+   * the step's namespace and detached with it. The descriptor stays open and usable for files; the caller closes it.
    */
   readonly rootFd: number;
   /** True: `/` is remounted read-only after the mount points exist. */
@@ -25,7 +25,10 @@ export interface ExecSpec {
   /** Bytes of /dev/shm. */
   readonly shmSizeBytes: number;
   readonly cgroup: {
-    /** Parent below which the step's group is made; "" for the default. */
+    /**
+     * Absolute path of the group, in each hierarchy, below which the step's own is made; "": `tsbuild` below this process's
+     * group. A group is made only if a limit is set; limits that cannot be set (no rights, controller missing) are left out.
+     */
     readonly parent: string;
     readonly memoryBytes?: number | undefined;
     readonly cpuQuotaUs?: number | undefined;
@@ -68,7 +71,9 @@ export interface ExecOutcome {
   readonly signal?: string | undefined;
   /** The kernel killed a process of the step for want of memory. */
   readonly oomKilled: boolean;
+  /** Of the step's control group; without one, of the largest single process. */
   readonly peakMemoryBytes?: number | undefined;
+  /** Of all processes together. */
   readonly cpuUs?: number | undefined;
 }
 

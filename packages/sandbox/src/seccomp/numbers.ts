@@ -435,24 +435,24 @@ const COLUMNS = [
 /** An architecture as the OCI runtime spec (config-linux.md "seccomp") calls it; those that tsbuild has numbers for. */
 export type SeccompArch = (typeof COLUMNS)[number];
 
-function parseColumn(column: number): ReadonlyMap<string, number> {
-  const numbers = new Map<string, number>();
+type Columns = ReadonlyMap<SeccompArch, ReadonlyMap<string, number>>;
+
+function parseTable(): Columns {
+  const columns = COLUMNS.map((arch) => [arch, new Map<string, number>()] as const);
   for (const row of TABLE.trim().split("\n")) {
     const [name = "", ...cells] = row.split(" ");
-    const cell = cells[column];
-    if (cell !== undefined && cell !== "-") numbers.set(name, Number(cell));
+    columns.forEach(([, numbers], column) => {
+      const cell = cells[column];
+      if (cell !== undefined && cell !== "-") numbers.set(name, Number(cell));
+    });
   }
-  return numbers;
+  return new Map(columns);
 }
 
-const columns = new Map<SeccompArch, ReadonlyMap<string, number>>();
+let parsed: Columns | undefined;
 
-/** Number of each call by name, for one architecture. Parsed when first asked for. */
+/** Number of each call by name, for one architecture. The table is parsed when first asked for. */
 export function syscallNumbers(arch: SeccompArch): ReadonlyMap<string, number> {
-  let numbers = columns.get(arch);
-  if (numbers === undefined) {
-    numbers = parseColumn(COLUMNS.indexOf(arch));
-    columns.set(arch, numbers);
-  }
-  return numbers;
+  parsed ??= parseTable();
+  return parsed.get(arch) ?? new Map();
 }

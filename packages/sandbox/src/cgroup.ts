@@ -1,0 +1,223 @@
+/**
+ * The step's own control groups, made only when a limit asks for them: joining one can wait for a grace period of the kernel on
+ * a busy machine. Limits are best effort: a builder in a container often has no group that it may write to.
+ */
+import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { errnoCode } from "@tsbuild/base";
+import type { CgroupLayout } from "./host.ts";
+import type { RuntimeResources } from "./oci-spec.ts";
+
+/** A file of a group and what is written to it. */
+export interface CgroupSetting {
+  readonly file: string;
+  readonly value: string;
+}
+
+/** One folder to make: the group, what has to be written first in its parents, and its limits. */
+export interface CgroupPlan {
+  /** Parents from the top down, each with the settings that let children have controllers. */
+  readonly parents: readonly { readonly path: string; readonly settings: readonly CgroupSetting[] }[];
+  readonly path: string;
+  readonly settings: readonly CgroupSetting[];
+  readonly version: 1 | 2;
+  readonly hasMemory: boolean;
+}
+
+type Controller = "memory" | "cpu" | "pids";
+
+function settingsV1(resources: RuntimeResources): Record<Controller, CgroupSetting[]> {
+  const { memory, cpu, pids } = resources;
+  return {
+    memory: memory
+      ? [
+          { file: "memory.limit_in_bytes", value: `${memory.limit}` },
+          { file: "memory.memsw.limit_in_bytes", value: `${memory.swap}` },
+        ]
+      : [],
+    cpu: cpu
+      ? [
+          { file: "cpu.cfs_period_us", value: `${cpu.period}` },
+          { file: "cpu.cfs_quota_us", value: `${cpu.quota}` },
+        ]
+      : [],
+    pids: pids ? [{ file: "pids.max", value: `${pids.limit}` }] : [],
+  };
+}
+
+function settingsV2(resources: RuntimeResources): Record<Controller, CgroupSetting[]> {
+  const { memory, cpu, pids } = resources;
+  return {
+    memory: memory
+      ? [
+          { file: "memory.max", value: `${memory.limit}` },
+          { file: "memory.swap.max", value: `${memory.swap - memory.limit}` },
+        ]
+      : [],
+    cpu: cpu ? [{ file: "cpu.max", value: `${cpu.quota} ${cpu.period}` }] : [],
+    pids: pids ? [{ file: "pids.max", value: `${pids.limit}` }] : [],
+  };
+}
+
+const CONTROLLERS: readonly Controller[] = ["memory", "cpu", "pids"];
+
+function groupPath(own: string, cgroupsPath: string): string {
+  return cgroupsPath.startsWith("/") ? cgroupsPath : join(own, cgroupsPath);
+}
+
+/** Every folder from below the mount point down to the parent of `path`. */
+function parentsOf(mountPoint: string, path: string): string[] {
+  const parents: string[] = [];
+  for (let parent = dirname(path); parent !== "/" && parent !== "."; parent = dirname(parent)) {
+    parents.unshift(join(mountPoint, parent));
+  }
+  return parents;
+}
+
+function plansV1(
+  layout: Extract<CgroupLayout, { version: 1 }>,
+  cgroupsPath: string,
+  resources: RuntimeResources,
+): CgroupPlan[] {
+  const settings = settingsV1(resources);
+  return layout.hierarchies.flatMap(({ controllers, mountPoint, path: own }) => {
+    const wanted = CONTROLLERS.filter((name) => controllers.includes(name) && settings[name].length > 0);
+    if (wanted.length === 0) return [];
+    const path = groupPath(own, cgroupsPath);
+    const plan: CgroupPlan = {
+      parents: parentsOf(mountPoint, path).map((parent) => ({ path: parent, settings: [] })),
+      path: join(mountPoint, path),
+      settings: wanted.flatMap((name) => settings[name]),
+      version: 1,
+      hasMemory: wanted.includes("memory"),
+    };
+    return [plan];
+  });
+}
+
+function planV2(
+  layout: Extract<CgroupLayout, { version: 2 }>,
+  cgroupsPath: string,
+  resources: RuntimeResources,
+): CgroupPlan {
+  const settings = settingsV2(resources);
+  const wanted = CONTROLLERS.filter((name) => settings[name].length > 0);
+  const path = groupPath(layout.path, cgroupsPath);
+  /* One write each: a controller that a parent does not hand down must not keep the others away. */
+  const enable = wanted.map((name) => ({ file: "cgroup.subtree_control", value: `+${name}` }));
+  return {
+    parents: [layout.mountPoint, ...parentsOf(layout.mountPoint, path)].map((parent) => ({
+      path: parent,
+      settings: enable,
+    })),
+    path: join(layout.mountPoint, path),
+    settings: wanted.flatMap((name) => settings[name]),
+    version: 2,
+    hasMemory: wanted.includes("memory"),
+  };
+}
+
+/** What to make for a step's limits; nothing without limits or without control groups. Pure. */
+export function planCgroups(
+  layout: CgroupLayout,
+  cgroupsPath: string,
+  resources: RuntimeResources,
+): CgroupPlan[] {
+  if (Object.keys(resources).length === 0 || layout.version === 0) return [];
+  return layout.version === 1
+    ? plansV1(layout, cgroupsPath, resources)
+    : [planV2(layout, cgroupsPath, resources)];
+}
+
+/**
+ * The ways in which a machine says that it has no such limit or does not let us set it. EBUSY: a v2 group with processes of its
+ * own hands no controller down. EINVAL: a v1 swap limit below a parent's.
+ */
+const UNAVAILABLE = new Set([
+  "EACCES",
+  "EPERM",
+  "EROFS",
+  "ENOENT",
+  "EBUSY",
+  "EINVAL",
+  "EOPNOTSUPP",
+  "ENODEV",
+]);
+
+/** True if it was done, false if the machine has not got it; anything else is thrown. */
+function attempt(action: () => void): boolean {
+  try {
+    action();
+    return true;
+  } catch (error) {
+    if (UNAVAILABLE.has(errnoCode(error) ?? "")) return false;
+    throw error;
+  }
+}
+
+function makeFolder(path: string): boolean {
+  return attempt(() => void mkdirSync(path, { recursive: true }));
+}
+
+function makeGroup(plan: CgroupPlan): boolean {
+  for (const { path, settings } of plan.parents) {
+    if (!makeFolder(path)) return false;
+    for (const { file, value } of settings) attempt(() => writeFileSync(join(path, file), value));
+  }
+  if (!makeFolder(plan.path)) return false;
+  for (const { file, value } of plan.settings) attempt(() => writeFileSync(join(plan.path, file), value));
+  return true;
+}
+
+function readNumber(path: string): number | undefined {
+  let text = "";
+  const found = attempt(() => {
+    text = readFileSync(path, "utf8");
+  });
+  return found && /^\d+$/.test(text.trim()) ? Number(text) : undefined;
+}
+
+function readCounter(path: string, key: string): number {
+  let text = "";
+  attempt(() => {
+    text = readFileSync(path, "utf8");
+  });
+  return Number(new RegExp(`^${key} (\\d+)$`, "m").exec(text)?.[1] ?? 0);
+}
+
+/** What a memory group remembers of a step. */
+export interface CgroupUsage {
+  readonly oomKilled: boolean;
+  readonly peakMemoryBytes: number | undefined;
+}
+
+/** Groups that exist; `remove` them when no process of the step is left. */
+export class StepCgroups {
+  readonly #plans: readonly CgroupPlan[];
+
+  constructor(plans: readonly CgroupPlan[]) {
+    this.#plans = plans.filter(makeGroup);
+  }
+
+  /** Files through which a process joins. */
+  get procs(): string[] {
+    return this.#plans.map(({ path }) => join(path, "cgroup.procs"));
+  }
+
+  usage(): CgroupUsage {
+    const memory = this.#plans.find(({ hasMemory }) => hasMemory);
+    if (memory === undefined) return { oomKilled: false, peakMemoryBytes: undefined };
+    const unified = memory.version === 2;
+    const events = join(memory.path, unified ? "memory.events" : "memory.oom_control");
+    const peak = join(memory.path, unified ? "memory.peak" : "memory.max_usage_in_bytes");
+    return { oomKilled: readCounter(events, "oom_kill") > 0, peakMemoryBytes: readNumber(peak) };
+  }
+
+  async remove(): Promise<void> {
+    for (const { path } of this.#plans) {
+      /* The kernel lets go of the last process a moment after it was reaped. */
+      for (let tries = 0; tries < 20 && !attempt(() => rmdirSync(path)); tries++) await sleep(5);
+    }
+  }
+}
