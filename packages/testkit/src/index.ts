@@ -1,1 +1,4 @@
-export {};
+export { type BlobStoreHarness, blobStoreSuite } from "./blob-store-suite.ts";
+export { type CacheStorageHarness, cacheStorageSuite } from "./cache-storage-suite.ts";
+export { type SnapshotStoreHarness, snapshotStoreSuite } from "./snapshot-store-suite.ts";
+export { type WorkLocksHarness, workLocksSuite } from "./work-locks-suite.ts";

@@ -1,0 +1,121 @@
+import { assert } from "@tsbuild/base";
+import type { CacheKeyId, CacheLink, CacheRecord, CacheStorage, Ref, ResultId } from "./ports.ts";
+
+/**
+ * Counted handles to values in memory: the twin of a snapshot store. `outstanding` is how many handles nobody has
+ * released yet; a solve that leaks none leaves it as it was.
+ */
+export class MemoryResults<T> {
+  readonly #values = new Map<ResultId, T>();
+  readonly #handles = new WeakMap<Ref, T>();
+  #outstanding = 0;
+  #nextId = 1;
+
+  get outstanding(): number {
+    return this.#outstanding;
+  }
+
+  /** Stores a value under a new id, or under `id`, and returns a handle to it. */
+  create(value: T, id?: ResultId): Ref {
+    const result = id ?? (`result-${this.#nextId++}` as ResultId);
+    this.#values.set(result, value);
+    return this.#handle(result, value);
+  }
+
+  /** A handle to a value that is read in place and cannot be recorded (a local context). */
+  transient(value: T): Ref {
+    return this.#handle(undefined, value);
+  }
+
+  /** A handle to a stored value; undefined after `evict`. */
+  open(id: ResultId): Ref | undefined {
+    const value = this.#values.get(id);
+    return value === undefined ? undefined : this.#handle(id, value);
+  }
+
+  /** Reads through a handle. Fails on a released one. */
+  value(ref: Ref): T {
+    const value = this.#handles.get(ref);
+    assert(value !== undefined, "a ref is read after its release, or belongs to somebody else");
+    return value;
+  }
+
+  /** Forgets a value. Handles that are open keep theirs, as a held snapshot stays. */
+  evict(id: ResultId): void {
+    this.#values.delete(id);
+  }
+
+  #handle(id: ResultId | undefined, value: T): Ref {
+    this.#outstanding++;
+    const ref: Ref = {
+      id,
+      clone: () => this.#handle(id, this.value(ref)),
+      release: () => {
+        assert(this.#handles.delete(ref), "a ref is released twice");
+        this.#outstanding--;
+      },
+    };
+    this.#handles.set(ref, value);
+    return ref;
+  }
+}
+
+/** `CacheStorage` in memory. Keeps every key and record; what is evicted is only noticed by `load`. */
+export class MemoryCacheStorage<T> implements CacheStorage {
+  readonly results: MemoryResults<T>;
+  readonly #children = new Map<string, CacheKeyId[]>();
+  readonly #records = new Map<CacheKeyId, CacheRecord[]>();
+  readonly #keys = new Map<ResultId, CacheKeyId[]>();
+  readonly #newest = new Map<string, CacheRecord>();
+
+  constructor(results: MemoryResults<T> = new MemoryResults<T>()) {
+    this.results = results;
+  }
+
+  linked(parent: CacheKeyId, link: CacheLink): readonly CacheKeyId[] {
+    return this.#children.get(edgeName(parent, link)) ?? [];
+  }
+
+  records(key: CacheKeyId): readonly CacheRecord[] {
+    return this.#records.get(key) ?? [];
+  }
+
+  keysOf(result: ResultId): readonly CacheKeyId[] {
+    return this.#keys.get(result) ?? [];
+  }
+
+  save(entry: Parameters<CacheStorage["save"]>[0]): void {
+    for (const { parent, link, child } of entry.links) this.#saveLink(edgeName(parent, link), child);
+    for (const record of entry.records) this.#saveRecord(record);
+  }
+
+  newestLike(description: string): CacheRecord | undefined {
+    return this.#newest.get(description);
+  }
+
+  load(record: CacheRecord): Ref | undefined {
+    return this.results.open(record.result);
+  }
+
+  #saveLink(edge: string, child: CacheKeyId): void {
+    const children = this.#children.get(edge);
+    if (children === undefined) this.#children.set(edge, [child]);
+    else if (!children.includes(child)) this.#children.set(edge, [...children, child]);
+  }
+
+  // Lists are replaced, never changed: what a caller was given stays as it was.
+  #saveRecord(record: CacheRecord): void {
+    const records = this.records(record.key);
+    if (records.some((known) => known.result === record.result)) return;
+    const older = records.findIndex((known) => known.createdAt <= record.createdAt);
+    this.#records.set(record.key, records.toSpliced(older < 0 ? records.length : older, 0, record));
+    this.#keys.set(record.result, [...this.keysOf(record.result), record.key]);
+    const newest = this.#newest.get(record.description);
+    if (newest === undefined || newest.createdAt <= record.createdAt)
+      this.#newest.set(record.description, record);
+  }
+}
+
+function edgeName(parent: CacheKeyId, link: CacheLink): string {
+  return JSON.stringify([parent, link.op, link.output, link.input, link.selector]);
+}
