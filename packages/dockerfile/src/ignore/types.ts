@@ -23,6 +23,10 @@ export interface PathMatcher {
   readonly hasNegations: boolean;
   /** True when the slash-separated relative path or a parent of it is matched. */
   matches(path: string): boolean;
-  /** The root of a walk: quicker than `matches`, parents are looked at once. */
+  /**
+   * The root of a walk: quicker than `matches`, as folders are looked at once. It judges by what each folder on the
+   * way was found to be; `matches` looks at all parents anew, which differs for a pattern that is repeated after
+   * its negation (`a`, `!a/b`, `a`: the walk keeps `a/b`).
+   */
   readonly root: FolderMatch;
 }
