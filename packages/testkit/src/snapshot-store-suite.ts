@@ -1,0 +1,178 @@
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { chainId, type DiffId, type SnapshotId, sha256 } from "@tsbuild/base";
+import type { SnapshotStore } from "@tsbuild/store";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+
+export interface SnapshotStoreHarness {
+  readonly snapshots: SnapshotStore;
+  close(): Promise<void>;
+}
+
+/** What every `SnapshotStore` promises. No mounts: layers are looked at as folders. */
+export function snapshotStoreSuite(name: string, open: () => Promise<SnapshotStoreHarness>): void {
+  describe(`snapshot store: ${name}`, () => {
+    let harness: SnapshotStoreHarness;
+    let snapshots: SnapshotStore;
+    beforeEach(async () => {
+      harness = await open();
+      snapshots = harness.snapshots;
+    });
+    afterEach(() => harness.close());
+
+    /** A committed layer with one file of that name and content. */
+    function layer(parent: SnapshotId | null, file: string): SnapshotId {
+      const active = snapshots.prepare(parent);
+      writeFileSync(join(active.upper, file), file);
+      return snapshots.commit(active);
+    }
+
+    it("prepares an empty layer and a work folder on one filesystem", () => {
+      const active = snapshots.prepare(null);
+      expect(active.parent).toBeNull();
+      expect(active.lowers).toEqual([]);
+      expect(statSync(active.upper).mode & 0o7777).toBe(0o755);
+      expect(statSync(active.work).dev).toBe(statSync(active.upper).dev);
+    });
+
+    it("makes the root of a layer like that of the layer below", () => {
+      const base = snapshots.prepare(null);
+      chmodSync(base.upper, 0o1711);
+      const child = snapshots.prepare(snapshots.commit(base));
+      expect(statSync(child.upper).mode & 0o7777).toBe(0o1711);
+    });
+
+    it("shows a snapshot once it is committed", () => {
+      const active = snapshots.prepare(null);
+      expect(snapshots.exists(active.id)).toBe(false);
+      expect(() => snapshots.lowers(active.id)).toThrow(expect.objectContaining({ code: "TSB_STORE" }));
+      const id = snapshots.commit(active);
+      expect(snapshots.exists(id)).toBe(true);
+      expect(snapshots.lowers(id)).toEqual([active.upper]);
+      expect(existsSync(active.work)).toBe(false);
+    });
+
+    it("commits although overlayfs left things in the work folder", () => {
+      const active = snapshots.prepare(null);
+      mkdirSync(join(active.work, "work"), { mode: 0o000 });
+      mkdirSync(join(active.work, "index"));
+      snapshots.commit(active);
+      expect(existsSync(active.work)).toBe(false);
+    });
+
+    it("does not commit twice, nor after discarding", () => {
+      const committed = snapshots.prepare(null);
+      snapshots.commit(committed);
+      expect(() => snapshots.commit(committed)).toThrow(/not active/);
+      const discarded = snapshots.prepare(null);
+      snapshots.discard(discarded);
+      expect(() => snapshots.commit(discarded)).toThrow(/not active/);
+      expect(() => snapshots.discard(discarded)).toThrow(/not active/);
+    });
+
+    it("throws a discarded layer away", () => {
+      const active = snapshots.prepare(null);
+      writeFileSync(join(active.upper, "file"), "x");
+      snapshots.discard(active);
+      expect(existsSync(active.upper)).toBe(false);
+      expect(snapshots.exists(active.id)).toBe(false);
+    });
+
+    it("gives layers top first as lowers and bottom first as layers", () => {
+      const a = layer(null, "a");
+      const b = layer(a, "b");
+      const c = layer(b, "c");
+      const files = (folders: readonly string[]): boolean[][] =>
+        folders.map((folder) => ["a", "b", "c"].map((file) => existsSync(join(folder, file))));
+      const stack = [
+        [false, false, true],
+        [false, true, false],
+        [true, false, false],
+      ];
+      expect(files(snapshots.lowers(c))).toEqual(stack);
+      expect(files(snapshots.layers(c).map((one) => one.folder))).toEqual(stack.toReversed());
+      expect(snapshots.prepare(c).lowers).toEqual(snapshots.lowers(c));
+      expect([snapshots.parent(c), snapshots.parent(b), snapshots.parent(a)]).toEqual([b, a, null]);
+    });
+
+    it("lets siblings share their parent", () => {
+      const base = layer(null, "base");
+      const [left, right] = [layer(base, "left"), layer(base, "right")];
+      expect(snapshots.lowers(left)[1]).toBe(snapshots.lowers(right)[1]);
+      expect(snapshots.lowers(left)[0]).not.toBe(snapshots.lowers(right)[0]);
+    });
+
+    it("refuses unknown snapshots", () => {
+      const unknown = "987654" as SnapshotId;
+      expect(snapshots.exists(unknown)).toBe(false);
+      for (const use of ["lowers", "layers", "parent", "hold", "prepare"] as const) {
+        expect(() => snapshots[use](unknown)).toThrow(expect.objectContaining({ code: "TSB_STORE" }));
+      }
+      expect(() => snapshots.stack(unknown, [])).toThrow(expect.objectContaining({ code: "TSB_STORE" }));
+    });
+
+    it("does not build on an active snapshot", () => {
+      const active = snapshots.prepare(null);
+      expect(() => snapshots.prepare(active.id)).toThrow(expect.objectContaining({ code: "TSB_STORE" }));
+    });
+
+    it("stacks layers on another parent without copying", () => {
+      const old = layer(null, "old");
+      const step = layer(layer(old, "one"), "two");
+      const fresh = layer(null, "fresh");
+      const moved = snapshots.layers(step).slice(1);
+      const rebased = snapshots.stack(fresh, moved)!;
+      expect(snapshots.lowers(rebased)).toEqual([
+        ...moved.map((one) => one.folder).reverse(),
+        ...snapshots.lowers(fresh),
+      ]);
+      expect(snapshots.stack(fresh, moved)).toBe(rebased);
+      expect(snapshots.stack(old, moved)).toBe(step);
+      expect(snapshots.stack(fresh, [])).toBe(fresh);
+      expect(snapshots.stack(null, [])).toBeNull();
+    });
+
+    it("tells the diff of a layer in every snapshot that has it", () => {
+      const a = layer(null, "a");
+      const [own] = snapshots.layers(a);
+      const other = snapshots.stack(layer(null, "b"), [own!])!;
+      const diffId = sha256("tar of a") as string as DiffId;
+      snapshots.setDiff(own!.id, { diffId, sizeBytes: 1024 });
+      expect(snapshots.layers(a)[0]).toEqual({ ...own, diffId, sizeBytes: 1024 });
+      expect(snapshots.layers(other)[1]).toEqual({ ...own, diffId, sizeBytes: 1024 });
+      expect(snapshots.layers(other)[0]?.diffId).toBeUndefined();
+    });
+
+    it("finds a snapshot by its chain ID", () => {
+      const a = layer(null, "a");
+      const chain = chainId([sha256("tar of a") as string as DiffId])!;
+      expect(snapshots.byChainId(chain)).toBeUndefined();
+      snapshots.setChainId(a, chain);
+      expect(snapshots.byChainId(chain)).toBe(a);
+    });
+
+    it("does not find an active snapshot by its chain ID", () => {
+      const active = snapshots.prepare(null);
+      const chain = chainId([sha256("being written") as string as DiffId])!;
+      snapshots.setChainId(active.id, chain);
+      expect(snapshots.byChainId(chain)).toBeUndefined();
+      snapshots.commit(active);
+      expect(snapshots.byChainId(chain)).toBe(active.id);
+    });
+
+    it("keeps content as it was committed", () => {
+      const a = layer(null, "a");
+      layer(a, "b");
+      expect(readFileSync(join(snapshots.lowers(a)[0]!, "a"), "utf8")).toBe("a");
+    });
+
+    it("counts holds", () => {
+      const a = layer(null, "a");
+      const [first, second] = [snapshots.hold(a), snapshots.hold(a)];
+      first.release();
+      first.release();
+      second.release();
+      expect(snapshots.exists(a)).toBe(true);
+    });
+  });
+}
