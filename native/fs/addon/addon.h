@@ -1,0 +1,27 @@
+#pragma once
+#include <node_api.h>
+
+/* Calls on one path: they return when it is done. */
+napi_value open_folder(napi_env env, napi_callback_info info);
+napi_value close_fd(napi_env env, napi_callback_info info);
+napi_value mount_overlay(napi_env env, napi_callback_info info);
+napi_value open_in_root(napi_env env, napi_callback_info info);
+napi_value stat_in_root(napi_env env, napi_callback_info info);
+napi_value readlink_in_root(napi_env env, napi_callback_info info);
+napi_value list_in_root(napi_env env, napi_callback_info info);
+napi_value read_file_in_root(napi_env env, napi_callback_info info);
+napi_value write_file_in_root(napi_env env, napi_callback_info info);
+napi_value symlink_in_root(napi_env env, napi_callback_info info);
+napi_value mkdir_in_root(napi_env env, napi_callback_info info);
+napi_value remove_in_root(napi_env env, napi_callback_info info);
+napi_value set_times_in_root(napi_env env, napi_callback_info info);
+napi_value set_owner_mode_in_root(napi_env env, napi_callback_info info);
+napi_value try_lock(napi_env env, napi_callback_info info);
+
+/* Calls on a batch: they return a promise and work on libuv's pool. */
+napi_value walk(napi_env env, napi_callback_info info);
+napi_value hash_files(napi_env env, napi_callback_info info);
+napi_value read_files(napi_env env, napi_callback_info info);
+napi_value apply(napi_env env, napi_callback_info info);
+napi_value sync_fs(napi_env env, napi_callback_info info);
+napi_value fsync_folder(napi_env env, napi_callback_info info);

@@ -1,0 +1,184 @@
+#include "addon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "../core/apply.h"
+#include "../core/cleanup.h"
+#include "../core/contents.h"
+#include "../core/single.h"
+#include "../core/walk.h"
+#include "args.h"
+#include "values.h"
+
+/*
+ * One call on the pool. The descriptors are duplicates, so that a caller who closes (or reuses the number of) a root too early gets an
+ * error from the kernel at worst, never work on another tree. Bytes are kept alive by a reference and must not be changed meanwhile.
+ */
+struct job {
+  int (*run)(struct job *job);
+  napi_async_work work;
+  napi_deferred deferred;
+  napi_ref bytes_ref;
+  int root;
+  int source;
+  char *path;
+  const uint8_t *bytes;
+  size_t len;
+  uint32_t count;
+  uint64_t max;
+  struct walk_options walk;
+  struct apply_options apply;
+  int failed;
+  struct buf out;
+  struct err err;
+};
+
+static struct job *job_new(int (*run)(struct job *)) {
+  struct job *job = calloc(1, sizeof *job);
+  if (job == NULL) abort(); /* as V8 does, for less */
+  job->run = run;
+  job->root = job->source = -1;
+  job->err = ERR_INIT;
+  return job;
+}
+
+static void job_free(napi_env env, struct job *job) {
+  if (job->bytes_ref != NULL) napi_delete_reference(env, job->bytes_ref);
+  if (job->work != NULL) napi_delete_async_work(env, job->work);
+  cleanup_close(&job->root);
+  cleanup_close(&job->source);
+  buf_free(&job->out);
+  err_free(&job->err);
+  free(job->path);
+  free(job);
+}
+
+static void execute(napi_env env, void *data) {
+  struct job *job = data;
+  (void)env;
+  job->failed = job->run(job);
+}
+
+static void complete(napi_env env, napi_status status, void *data) {
+  struct job *job = data;
+  if (status == napi_cancelled) job->failed = err_set(&job->err, ECANCELED, "uv_cancel", NULL);
+  if (job->failed < 0) napi_reject_deferred(env, job->deferred, value_error(env, &job->err));
+  else napi_resolve_deferred(env, job->deferred, value_buffer(env, &job->out));
+  job_free(env, job);
+}
+
+/* A duplicate of the descriptor at `at`; a failure is reported by the promise. */
+static int duplicate(struct job *job, struct args *args, size_t at) {
+  int fd = (int)args_integer(args, at);
+  int copy = args->failed || fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  if (!args->failed && fd >= 0 && copy < 0) err_sys(&job->err, "fcntl", NULL);
+  return copy;
+}
+
+static void keep_bytes(struct job *job, struct args *args, size_t at) {
+  job->bytes = args_bytes(args, at, &job->len);
+  if (!args->failed) napi_create_reference(args->env, args->values[at], 1, &job->bytes_ref);
+}
+
+static napi_value job_start(napi_env env, struct args *args, struct job *job) {
+  napi_value promise, name;
+  if (args->failed) {
+    job_free(env, job);
+    return NULL;
+  }
+  napi_create_promise(env, &job->deferred, &promise);
+  if (job->err.code != 0) {
+    napi_reject_deferred(env, job->deferred, value_error(env, &job->err));
+    job_free(env, job);
+    return promise;
+  }
+  napi_create_string_utf8(env, "tsbuild-fs", NAPI_AUTO_LENGTH, &name);
+  napi_create_async_work(env, NULL, name, execute, complete, job, &job->work);
+  napi_queue_async_work(env, job->work);
+  return promise;
+}
+
+static int run_walk(struct job *job) {
+  return walk_tree(job->root, job->path, &job->walk, &job->out, &job->err);
+}
+
+napi_value walk(napi_env env, napi_callback_info info) {
+  struct args args = args_get(env, info);
+  struct job *job = job_new(run_walk);
+  job->root = duplicate(job, &args, 0);
+  job->path = args_text(&args, 1);
+  job->walk.xattrs = args_boolean(&args, 2);
+  job->walk.depth = (uint32_t)args_integer(&args, 3);
+  return job_start(env, &args, job);
+}
+
+static int run_hash(struct job *job) {
+  const char *paths = (const char *)job->bytes;
+  if (contents_check_paths(paths, job->len, job->count, &job->err) < 0) return -1;
+  return contents_hash(job->root, paths, job->count, &job->out, &job->err);
+}
+
+napi_value hash_files(napi_env env, napi_callback_info info) {
+  struct args args = args_get(env, info);
+  struct job *job = job_new(run_hash);
+  job->root = duplicate(job, &args, 0);
+  keep_bytes(job, &args, 1);
+  job->count = (uint32_t)args_integer(&args, 2);
+  return job_start(env, &args, job);
+}
+
+static int run_read(struct job *job) {
+  const char *paths = (const char *)job->bytes;
+  if (contents_check_paths(paths, job->len, job->count, &job->err) < 0) return -1;
+  return contents_read(job->root, paths, job->count, job->max, &job->out, &job->err);
+}
+
+napi_value read_files(napi_env env, napi_callback_info info) {
+  struct args args = args_get(env, info);
+  struct job *job = job_new(run_read);
+  job->root = duplicate(job, &args, 0);
+  keep_bytes(job, &args, 1);
+  job->count = (uint32_t)args_integer(&args, 2);
+  job->max = (uint64_t)args_integer(&args, 3);
+  return job_start(env, &args, job);
+}
+
+static int run_apply(struct job *job) {
+  return apply_ops(job->root, job->source, job->bytes, job->len, &job->apply, &job->out, &job->err);
+}
+
+napi_value apply(napi_env env, napi_callback_info info) {
+  struct args args = args_get(env, info);
+  struct job *job = job_new(run_apply);
+  job->root = duplicate(job, &args, 0);
+  job->source = duplicate(job, &args, 1);
+  keep_bytes(job, &args, 2);
+  job->apply.hash = args_boolean(&args, 3);
+  job->apply.ignore_xattr_errors = args_boolean(&args, 4);
+  return job_start(env, &args, job);
+}
+
+static int run_sync_fs(struct job *job) {
+  return single_sync_fs(job->root, &job->err);
+}
+
+napi_value sync_fs(napi_env env, napi_callback_info info) {
+  struct args args = args_get(env, info);
+  struct job *job = job_new(run_sync_fs);
+  job->root = duplicate(job, &args, 0);
+  return job_start(env, &args, job);
+}
+
+static int run_sync_folder(struct job *job) {
+  return single_sync_folder(job->path, &job->err);
+}
+
+napi_value fsync_folder(napi_env env, napi_callback_info info) {
+  struct args args = args_get(env, info);
+  struct job *job = job_new(run_sync_folder);
+  job->path = args_text(&args, 0);
+  return job_start(env, &args, job);
+}

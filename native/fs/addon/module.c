@@ -1,0 +1,32 @@
+/* The table of what the addon offers. src/addon.ts declares the same for TypeScript. */
+#include "addon.h"
+
+#define CALL(name, function) {name, NULL, function, NULL, NULL, NULL, napi_enumerable, NULL}
+
+NAPI_MODULE_INIT(/* napi_env env, napi_value exports */) {
+  static const napi_property_descriptor calls[] = {
+      CALL("openFolder", open_folder),
+      CALL("close", close_fd),
+      CALL("mountOverlay", mount_overlay),
+      CALL("openInRoot", open_in_root),
+      CALL("statInRoot", stat_in_root),
+      CALL("readlinkInRoot", readlink_in_root),
+      CALL("listInRoot", list_in_root),
+      CALL("readFileInRoot", read_file_in_root),
+      CALL("writeFileInRoot", write_file_in_root),
+      CALL("symlinkInRoot", symlink_in_root),
+      CALL("mkdirInRoot", mkdir_in_root),
+      CALL("removeInRoot", remove_in_root),
+      CALL("setTimesInRoot", set_times_in_root),
+      CALL("setOwnerModeInRoot", set_owner_mode_in_root),
+      CALL("tryLock", try_lock),
+      CALL("walk", walk),
+      CALL("hashFiles", hash_files),
+      CALL("readFiles", read_files),
+      CALL("apply", apply),
+      CALL("syncFs", sync_fs),
+      CALL("fsyncFolder", fsync_folder),
+  };
+  napi_define_properties(env, exports, sizeof calls / sizeof *calls, calls);
+  return exports;
+}

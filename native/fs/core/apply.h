@@ -1,0 +1,19 @@
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "buf.h"
+#include "err.h"
+
+struct apply_options {
+  bool hash;
+  bool ignore_xattr_errors;
+};
+
+/*
+ * Performs a batch (see ops.h) below `root`, in order; file content comes from below `source`. Appends 32 bytes per copied file when
+ * asked to hash. Stops at the first failure, whose op is err->index.
+ */
+int apply_ops(int root, int source, const uint8_t *ops, size_t len, const struct apply_options *options,
+              struct buf *digests, struct err *err);

@@ -1,0 +1,90 @@
+import { existsSync, realpathSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+
+type Name = string | Buffer;
+
+/**
+ * What `tsbuild-fs.node` exports (addon/module.c). Times are whole seconds and nanoseconds; lists of names come as one block with
+ * NULs. `native.ts` makes the public interface of it.
+ */
+export interface Addon {
+  openFolder(path: Name): number;
+  close(fd: number): void;
+  mountOverlay(
+    lowers: readonly Name[],
+    upper: Name | undefined,
+    work: Name | undefined,
+    userxattr: boolean,
+    volatileUpper: boolean,
+  ): number;
+  openInRoot(root: number, path: Name, flags: number, mode: number): number;
+  statInRoot(root: number, path: Name, follow: boolean, out: BigInt64Array): boolean;
+  readlinkInRoot(root: number, path: Name): Buffer;
+  listInRoot(root: number, path: Name): Buffer;
+  readFileInRoot(root: number, path: Name, maxBytes: number): Buffer | undefined;
+  writeFileInRoot(
+    ...args: [root: number, path: Name, data: Uint8Array, mode: number, ...owner: OwnerAndTime]
+  ): void;
+  symlinkInRoot(...args: [root: number, path: Name, target: Name, ...owner: OwnerAndTime]): void;
+  mkdirInRoot(
+    ...args: [root: number, path: Name, parents: boolean, mode: number, ...owner: OwnerAndTime]
+  ): Buffer;
+  removeInRoot(root: number, path: Name): boolean;
+  setTimesInRoot(
+    root: number,
+    path: Name,
+    atimeSec: number,
+    atimeNsec: number,
+    mtimeSec: number,
+    mtimeNsec: number,
+  ): void;
+  setOwnerModeInRoot(root: number, path: Name, uid: number, gid: number, mode: number | undefined): void;
+  tryLock(path: Name, exclusive: boolean): number | undefined;
+  walk(root: number, path: Name, xattrs: boolean, depth: number): Promise<Buffer>;
+  hashFiles(root: number, paths: Buffer, count: number): Promise<Buffer>;
+  readFiles(root: number, paths: Buffer, count: number, maxBytesEach: number): Promise<Buffer>;
+  apply(
+    root: number,
+    source: number,
+    ops: Buffer,
+    hash: boolean,
+    ignoreXattrErrors: boolean,
+  ): Promise<Buffer>;
+  syncFs(fd: number): Promise<Buffer>;
+  fsyncFolder(path: Name): Promise<Buffer>;
+}
+
+export type OwnerAndTime = [
+  uid: number,
+  gid: number,
+  mtimeSec: number | undefined,
+  mtimeNsec: number | undefined,
+];
+
+const FILE = "tsbuild-fs.node";
+
+/** Beside the bundle that is running, else beside this file (when it is bundled), else where the build script puts it. */
+export function addonPath(): string {
+  const script = process.argv[1];
+  const beside =
+    script !== undefined && existsSync(script) ? [join(dirname(realpathSync(script)), FILE)] : [];
+  const candidates = [
+    ...beside,
+    join(import.meta.dirname, FILE),
+    join(import.meta.dirname, "../../build", FILE),
+  ];
+  const found = candidates.find((path) => existsSync(path));
+  if (found === undefined) {
+    throw new Error(`${FILE} is missing (looked for ${candidates.join(", ")}): run \`npm run build\``);
+  }
+  return found;
+}
+
+let loaded: Addon | undefined;
+
+/** Loaded at the first call, not at import: what needs no addon does not wait for it. */
+export function addon(): Addon {
+  loaded ??= createRequire(import.meta.url)(addonPath()) as Addon;
+  return loaded;
+}

@@ -1,0 +1,123 @@
+import { availableParallelism } from "node:os";
+import { addon, type OwnerAndTime } from "./addon.ts";
+import type { NativeFs, NodeOptions } from "./api.ts";
+import { decodeName, decodeNames, encodePaths, nameArgument } from "./names.ts";
+import { STAT_FIELDS, statOf } from "./stat.ts";
+import { splitTime } from "./time.ts";
+
+/** Below this many paths a second thread costs more than it saves. */
+const PATHS_PER_BATCH_MIN = 64;
+/** libuv's pool has four threads; two of them stay free for everyone else. */
+const BATCHES_MAX = Math.min(2, availableParallelism());
+
+const UNLIMITED_DEPTH = 0xffff_ffff;
+
+/** One for all calls: they are synchronous. */
+const statValues = new BigInt64Array(STAT_FIELDS);
+
+function ownerAndTime({ uid, gid, mtimeNs }: Omit<NodeOptions, "mode">): OwnerAndTime {
+  if (mtimeNs === undefined) return [uid, gid, undefined, undefined];
+  const { seconds, nanos } = splitTime(mtimeNs);
+  return [uid, gid, Number(seconds), nanos];
+}
+
+/** Cuts a list into the runs that the threads work on, keeping its order. */
+function runsOf<T>(items: readonly T[]): { readonly start: number; readonly items: readonly T[] }[] {
+  const batches = Math.min(BATCHES_MAX, Math.ceil(items.length / PATHS_PER_BATCH_MIN)) || 1;
+  const size = Math.ceil(items.length / batches) || 1;
+  return Array.from({ length: batches }, (_, run) => ({
+    start: run * size,
+    items: items.slice(run * size, (run + 1) * size),
+  }));
+}
+
+/**
+ * Runs `work` over the runs of `paths` at once. All are waited for, so that no thread still works when the caller sees the failure;
+ * of several failures it is that of the first path.
+ */
+async function inParallel(
+  paths: readonly string[],
+  work: (paths: readonly string[]) => Promise<Buffer>,
+): Promise<Buffer[]> {
+  const runs = runsOf(paths);
+  const settled = await Promise.allSettled(runs.map((run) => work(run.items)));
+  return settled.map((result, run) => {
+    if (result.status === "fulfilled") return result.value;
+    throw shiftIndex(result.reason, runs[run]!.start);
+  });
+}
+
+/** The index in an error is that in the whole list. */
+function shiftIndex(error: unknown, start: number): unknown {
+  if (error instanceof Error && "index" in error && typeof error.index === "number") error.index += start;
+  return error;
+}
+
+/** Cuts what the addon's `readFiles` returned: u64 length, bytes, for each file. */
+function splitContents(block: Buffer): Buffer[] {
+  const contents: Buffer[] = [];
+  for (let at = 0; at < block.length; ) {
+    const end = at + 8 + Number(block.readBigUInt64LE(at));
+    contents.push(block.subarray(at + 8, end));
+    at = end;
+  }
+  return contents;
+}
+
+export const nativeFs: NativeFs = {
+  openFolder: (path) => addon().openFolder(nameArgument(path)),
+  close: (fd) => addon().close(fd),
+  mountOverlay: ({ lowers, upper, work, userxattr, volatile }) =>
+    addon().mountOverlay(
+      lowers.map(nameArgument),
+      upper === undefined ? undefined : nameArgument(upper),
+      work === undefined ? undefined : nameArgument(work),
+      userxattr,
+      volatile ?? false,
+    ),
+  syncFs: async (fd) => {
+    await addon().syncFs(fd);
+  },
+  fsyncFolder: async (path) => {
+    await addon().fsyncFolder(nameArgument(path));
+  },
+
+  openInRoot: (root, path, flags, mode) => addon().openInRoot(root, nameArgument(path), flags, mode),
+  statInRoot: (root, path, follow) =>
+    addon().statInRoot(root, nameArgument(path), follow, statValues) ? statOf(statValues) : undefined,
+  readlinkInRoot: (root, path) => decodeName(addon().readlinkInRoot(root, nameArgument(path))),
+  listInRoot: (root, path) => decodeNames(addon().listInRoot(root, nameArgument(path))),
+  readFileInRoot: (root, path, maxBytes) => addon().readFileInRoot(root, nameArgument(path), maxBytes),
+  mkdirInRoot: (root, path, options) =>
+    decodeNames(
+      addon().mkdirInRoot(root, nameArgument(path), options.parents, options.mode, ...ownerAndTime(options)),
+    ),
+  removeInRoot: (root, path) => addon().removeInRoot(root, nameArgument(path)),
+  setTimesInRoot: (root, path, atimeNs, mtimeNs) => {
+    const atime = splitTime(atimeNs);
+    const mtime = splitTime(mtimeNs);
+    const seconds = [Number(atime.seconds), Number(mtime.seconds)] as const;
+    addon().setTimesInRoot(root, nameArgument(path), seconds[0], atime.nanos, seconds[1], mtime.nanos);
+  },
+  setOwnerModeInRoot: (root, path, { uid, gid, mode }) =>
+    addon().setOwnerModeInRoot(root, nameArgument(path), uid, gid, mode),
+  writeFileInRoot: (root, path, data, options) =>
+    addon().writeFileInRoot(root, nameArgument(path), data, options.mode, ...ownerAndTime(options)),
+  symlinkInRoot: (root, path, target, options) =>
+    addon().symlinkInRoot(root, nameArgument(path), nameArgument(target), ...ownerAndTime(options)),
+
+  walk: async (root, path, { xattrs, depth = UNLIMITED_DEPTH }) =>
+    addon().walk(root, nameArgument(path), xattrs, depth),
+  hashFiles: async (root, paths) =>
+    Buffer.concat(await inParallel(paths, (run) => addon().hashFiles(root, encodePaths(run), run.length))),
+  readFiles: async (root, paths, maxBytesEach) => {
+    const blocks = await inParallel(paths, (run) =>
+      addon().readFiles(root, encodePaths(run), run.length, maxBytesEach),
+    );
+    return blocks.flatMap(splitContents);
+  },
+  apply: async (root, source, ops, { hash, ignoreXattrErrors }) =>
+    addon().apply(root, source, ops, hash, ignoreXattrErrors ?? false),
+
+  tryLock: (path, mode) => addon().tryLock(nameArgument(path), mode === "exclusive"),
+};
