@@ -35,6 +35,8 @@ export {
   type UnpackLayerOptions,
   unpackLayer,
 } from "./layer/unpack-layer.ts";
+export { ImageLayout, type LayoutImage, type LayoutSelector } from "./layout/read.ts";
+export { type LayoutBlob, type LayoutContents, layoutMembers, writeLayout } from "./layout/write.ts";
 export {
   familiarName,
   formatReference,
@@ -56,3 +58,6 @@ export {
   type Manifest,
   mediaTypes,
 } from "./types.ts";
+export type { PackJob, UnpackJob } from "./workers/job.ts";
+export { isLayerWorker, runLayerWorker } from "./workers/layer-worker.ts";
+export { type JobOptions, LayerWorkers, type PackedStream, setWorkerEntry } from "./workers/layer-workers.ts";

@@ -1,5 +1,4 @@
 import { Readable } from "node:stream";
-import { constants, createGzip, createZstdCompress } from "node:zlib";
 import { mediaTypes } from "../types.ts";
 import { pipeThrough } from "./pipe.ts";
 
@@ -41,13 +40,19 @@ export type Compressor = (
   variant: CompressionVariant,
 ) => AsyncIterable<Uint8Array>;
 
-export const compress: Compressor = (stream, variant) => {
-  const level = variant.level ?? DEFAULT_LEVELS[variant.compression];
-  if (variant.compression === "uncompressed") return stream;
+export const compress: Compressor = (stream, variant) =>
+  variant.compression === "uncompressed" ? stream : compressed(stream, variant);
+
+async function* compressed(
+  stream: AsyncIterable<Uint8Array>,
+  { compression, level = DEFAULT_LEVELS[compression] }: CompressionVariant,
+): AsyncGenerator<Buffer> {
+  const { constants, createGzip, createZstdCompress } = await import("node:zlib");
   const source = Readable.from(stream, { objectMode: true, highWaterMark: 2 });
-  if (variant.compression === "gzip") {
-    return pipeThrough(source, createGzip({ level, chunkSize: CHUNK_BYTES }), "gzip");
-  }
   const params = { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1 };
-  return pipeThrough(source, createZstdCompress({ params, chunkSize: CHUNK_BYTES }), "zstd");
-};
+  const through =
+    compression === "gzip"
+      ? createGzip({ level, chunkSize: CHUNK_BYTES })
+      : createZstdCompress({ params, chunkSize: CHUNK_BYTES });
+  yield* pipeThrough(source, through, compression);
+}

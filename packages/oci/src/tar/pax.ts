@@ -1,5 +1,5 @@
 import { limits, TsbuildError } from "@tsbuild/base";
-import { nameBytes } from "./name.ts";
+import { encodeName } from "@tsbuild/native-fs";
 
 /** Records of a PAX extended header (POSIX.1-2001 pax, "pax Extended Header"); values are bytes: xattrs need not be text. */
 export type PaxRecords = ReadonlyMap<string, Buffer>;
@@ -13,7 +13,7 @@ const SPACE = 0x20;
 function paxRecord(key: string, value: Uint8Array): Buffer {
   const rest = Buffer.concat([
     Buffer.from(" "),
-    nameBytes(key),
+    encodeName(key),
     Buffer.of(EQUALS),
     value,
     Buffer.of(NEWLINE),
@@ -46,7 +46,7 @@ function paxHeader(sizeBytes: number): Buffer {
 
 /** The blocks that say `records` of the next member; sorted by key, so that equal members have equal bytes. */
 export function encodePax(records: PaxRecords): Buffer {
-  const keys = [...records.keys()].sort((a, b) => Buffer.compare(nameBytes(a), nameBytes(b)));
+  const keys = [...records.keys()].sort((a, b) => Buffer.compare(encodeName(a), encodeName(b)));
   const body = Buffer.concat(keys.map((key) => paxRecord(key, records.get(key) ?? Buffer.alloc(0))));
   const padding = Buffer.alloc((BLOCK - (body.length % BLOCK)) % BLOCK);
   return Buffer.concat([paxHeader(body.length), body, padding]);

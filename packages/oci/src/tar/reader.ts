@@ -1,9 +1,8 @@
 import { assert, limits, TsbuildError } from "@tsbuild/base";
-import type { Xattr } from "@tsbuild/native-fs";
+import { decodeName, type Xattr } from "@tsbuild/native-fs";
 import type { Extract, Header } from "tar-stream";
-import tar from "tar-stream";
 import type { TarEntry, TarEntryType } from "./entry.ts";
-import { bytesName } from "./name.ts";
+
 import { decodePax, parsePaxTime } from "./pax.ts";
 
 /** A member as it comes by. `body` is read to its end or not at all; then it is skipped when the next member is asked for. */
@@ -42,9 +41,9 @@ function bad(what: string): TsbuildError {
   return new TsbuildError("TSB_INTEGRITY", `the archive is damaged: ${what}`);
 }
 
-/** Latin-1 on the way in keeps every byte; `bytesName` makes the name of it. */
+/** Latin-1 on the way in keeps every byte; `decodeName` makes the name of it. */
 function latin1Name(text: string): string {
-  return bytesName(Buffer.from(text, "latin1"));
+  return decodeName(Buffer.from(text, "latin1"));
 }
 
 function cutAtNul(body: Buffer): string {
@@ -185,9 +184,14 @@ async function feed(extract: Extract, source: AsyncIterable<Uint8Array>): Promis
   }
 }
 
-function openExtract(): { extract: Extract; internals: ExtractInternals; seen: { ended: boolean } } {
+async function openExtract(): Promise<{
+  extract: Extract;
+  internals: ExtractInternals;
+  seen: { ended: boolean };
+}> {
   // v7 archives have no magic. (Options that tar-stream's types lack.)
   const options: object = { allowUnknownFormat: true, filenameEncoding: "latin1" };
+  const { default: tar } = await import("tar-stream");
   const extract = tar.extract(options);
   const internals = extract as unknown as ExtractInternals;
   assert(
@@ -222,7 +226,7 @@ async function* bodyOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
  * on sparse members.
  */
 export async function* readTar(source: AsyncIterable<Uint8Array>): AsyncGenerator<ReadMember> {
-  const { extract, internals, seen } = openExtract();
+  const { extract, internals, seen } = await openExtract();
   const feeding = (async () => {
     await feed(extract, source);
     if (seen.ended) internals._missing = 0;

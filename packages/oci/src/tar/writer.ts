@@ -1,7 +1,6 @@
+import { encodeName } from "@tsbuild/native-fs";
 import type { Header, Pack } from "tar-stream";
-import tar from "tar-stream";
 import type { TarEntry, TarEntryType, TarMember } from "./entry.ts";
-import { nameBytes } from "./name.ts";
 import { encodePax, formatPaxTime } from "./pax.ts";
 
 const TYPES = {
@@ -37,8 +36,8 @@ function plainName(name: string): string {
 /** Everything about a member that its ustar header cannot say exactly. */
 function paxRecords(entry: TarEntry, name: string): Map<string, Buffer> {
   const records = new Map<string, Buffer>();
-  if (!isPlain(name)) records.set("path", nameBytes(name));
-  if (entry.target !== undefined && !isPlain(entry.target)) records.set("linkpath", nameBytes(entry.target));
+  if (!isPlain(name)) records.set("path", encodeName(name));
+  if (entry.target !== undefined && !isPlain(entry.target)) records.set("linkpath", encodeName(entry.target));
   if (entry.uid > MAX_ID) records.set("uid", Buffer.from(String(entry.uid)));
   if (entry.gid > MAX_ID) records.set("gid", Buffer.from(String(entry.gid)));
   const seconds = Number(entry.mtimeNs / 1_000_000_000n);
@@ -132,6 +131,8 @@ const BLOCK_BYTES = 256 * 1024;
 export async function* writeTar(
   members: AsyncIterable<TarMember> | Iterable<TarMember>,
 ): AsyncGenerator<Buffer> {
+  // Here, so that programs that only name images do not load it.
+  const { default: tar } = await import("tar-stream");
   const pack = tar.pack({ highWaterMark: BUFFER_BYTES });
   const writing = (async () => {
     for await (const member of members) await addMember(pack, member);

@@ -1,0 +1,100 @@
+import { constants } from "node:fs";
+import { copyFile, mkdir, open, rename, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { digestHex } from "@tsbuild/base";
+import { serializeIndex } from "../documents/serialize.ts";
+import type { TarEntry, TarMember } from "../tar/entry.ts";
+import type { Descriptor, Index } from "../types.ts";
+
+/** A blob of a layout: bytes at hand, a file, or a stream of exactly `size` bytes that is opened once. */
+export type LayoutBlob = Pick<Descriptor, "digest" | "size"> &
+  (
+    | { readonly bytes: Uint8Array }
+    | { readonly path: string }
+    | { readonly open: () => AsyncIterable<Uint8Array> }
+  );
+
+export interface LayoutContents {
+  readonly index: Index;
+  readonly blobs: readonly LayoutBlob[];
+  /** Further files at the top, e.g. docker's manifest.json. */
+  readonly extra?: readonly { readonly name: string; readonly bytes: Uint8Array }[] | undefined;
+}
+
+const LAYOUT_FILE = Buffer.from('{"imageLayoutVersion":"1.0.0"}');
+
+interface LayoutFile {
+  readonly name: string;
+  readonly size: number;
+  readonly content:
+    | Uint8Array
+    | { readonly path: string }
+    | { readonly open: () => AsyncIterable<Uint8Array> };
+}
+
+function blobFile(blob: LayoutBlob): LayoutFile {
+  const name = `blobs/sha256/${digestHex(blob.digest)}`;
+  return { name, size: blob.size, content: "bytes" in blob ? blob.bytes : blob };
+}
+
+/** Files of a layout, each blob once. The small documents come first, for readers that stream. */
+function layoutFiles({ index, blobs, extra = [] }: LayoutContents): LayoutFile[] {
+  const documents = [
+    { name: "oci-layout", bytes: LAYOUT_FILE },
+    { name: "index.json", bytes: serializeIndex(index) },
+    ...extra,
+  ].map(({ name, bytes }) => ({ name, size: bytes.length, content: bytes }));
+  const unique = [...new Map(blobs.map((blob) => [blob.digest, blob])).values()];
+  return [...documents, ...unique.map(blobFile)];
+}
+
+async function* readPath(path: string): AsyncGenerator<Uint8Array> {
+  const file = await open(path, constants.O_RDONLY);
+  try {
+    yield* file.createReadStream({ highWaterMark: 1024 * 1024, autoClose: false });
+  } finally {
+    await file.close();
+  }
+}
+
+function bodyOf(file: LayoutFile): Uint8Array | AsyncIterable<Uint8Array> {
+  if (file.content instanceof Uint8Array) return file.content;
+  return "path" in file.content ? readPath(file.content.path) : file.content.open();
+}
+
+function entryOf(path: string, type: "file" | "folder", size: number): TarEntry {
+  return { path, type, mode: type === "file" ? 0o644 : 0o755, uid: 0, gid: 0, size, mtimeNs: 0n };
+}
+
+/** Members of a tar of the layout: no times, no owners, so that equal images are equal files. */
+export function* layoutMembers(contents: LayoutContents): Generator<TarMember> {
+  yield { entry: entryOf("blobs", "folder", 0) };
+  yield { entry: entryOf("blobs/sha256", "folder", 0) };
+  for (const file of layoutFiles(contents)) {
+    yield { entry: entryOf(file.name, "file", file.size), body: bodyOf(file) };
+  }
+}
+
+async function writeLayoutFile(target: string, file: LayoutFile): Promise<void> {
+  if (!(file.content instanceof Uint8Array) && "path" in file.content) {
+    // A copy on write where the file system has that. Not a hard link: a layout is the user's to change, the store is not.
+    await copyFile(file.content.path, target, constants.COPYFILE_FICLONE);
+    return;
+  }
+  await writeFile(target, bodyOf(file));
+}
+
+/**
+ * Writes a layout into a folder; blobs and other files that are there stay. Each file is whole or not there, and `index.json` comes last.
+ */
+export async function writeLayout(folder: string, contents: LayoutContents): Promise<void> {
+  await mkdir(join(folder, "blobs/sha256"), { recursive: true });
+  const files = layoutFiles(contents);
+  const last = files.filter((file) => file.name === "index.json");
+  for (const file of [...files.filter((one) => one.name !== "index.json"), ...last]) {
+    const target = join(folder, file.name);
+    const temporary = join(dirname(target), `.${process.pid}.tmp`);
+    await writeLayoutFile(temporary, file);
+    await rename(temporary, target);
+  }
+}

@@ -1,0 +1,70 @@
+import { createReadStream } from "node:fs";
+import type { NativeFs } from "@tsbuild/native-fs";
+import { type CompressionVariant, compress } from "../compression/compress.ts";
+import { decompress } from "../compression/decompress.ts";
+import { measureLayer, type PackedLayer } from "../layer/measure.ts";
+import { packLayer } from "../layer/pack.ts";
+import { type UnpackedLayer, unpackLayer } from "../layer/unpack-layer.ts";
+
+/** Packs one layer folder. Plain data: it travels to a worker. */
+export interface PackJob {
+  /** Host path of the layer folder. */
+  readonly folder: string;
+  /** Absent: only the diff ID is wanted, no bytes come out. */
+  readonly variant?: CompressionVariant | undefined;
+  /** See `PackOptions`. */
+  readonly maxMtimeNs?: bigint | undefined;
+}
+
+/** Unpacks one layer blob, compressed as it may be, into an empty layer folder. */
+export interface UnpackJob {
+  /** Host path of the blob. */
+  readonly blob: string;
+  readonly folder: string;
+  /** Host paths of the layer folders below, top first, as far as they are there. */
+  readonly lowers?: readonly string[] | undefined;
+  readonly userxattr: boolean;
+  /** Bound on the uncompressed size. */
+  readonly maxBytes?: number | undefined;
+}
+
+export interface JobContext {
+  readonly fs: NativeFs;
+  readonly signal: AbortSignal;
+  /** Entries that an image layer cannot hold (see `PackOptions`). */
+  readonly onSkipped: (path: string, why: string) => void;
+}
+
+const READ_BYTES = 1024 * 1024;
+
+/** Runs a pack job here; with a variant, `emit` gets the bytes of the blob and is waited for. */
+export async function runPackJob(
+  job: PackJob,
+  context: JobContext,
+  emit: (chunk: Uint8Array) => Promise<void>,
+): Promise<PackedLayer> {
+  const { fs, signal, onSkipped } = context;
+  const root = fs.openFolder(job.folder);
+  try {
+    const tar = packLayer(root, { fs, signal, onSkipped, maxMtimeNs: job.maxMtimeNs });
+    const measured = measureLayer(tar);
+    if (job.variant === undefined) for await (const _ of measured.stream);
+    else for await (const chunk of compress(measured.stream, job.variant)) await emit(chunk);
+    return measured.result();
+  } finally {
+    fs.close(root);
+  }
+}
+
+export async function runUnpackJob(job: UnpackJob, { fs, signal }: JobContext): Promise<UnpackedLayer> {
+  const opened: number[] = [];
+  try {
+    for (const path of [job.folder, ...(job.lowers ?? [])]) opened.push(fs.openFolder(path));
+    const [root = -1, ...lowers] = opened;
+    const blob = createReadStream(job.blob, { highWaterMark: READ_BYTES });
+    const tar = decompress(blob, { maxBytes: job.maxBytes });
+    return await unpackLayer(tar, root, { fs, lowers, userxattr: job.userxattr, signal });
+  } finally {
+    for (const fd of opened) fs.close(fd);
+  }
+}

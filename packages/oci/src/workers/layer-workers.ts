@@ -1,0 +1,156 @@
+import { statSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { decodeTree, nativeFs } from "@tsbuild/native-fs";
+import type { CompressionVariant } from "../compression/compress.ts";
+import type { PackedLayer } from "../layer/measure.ts";
+import type { UnpackedLayer } from "../layer/unpack-layer.ts";
+import { ChunkQueue } from "./chunk-queue.ts";
+import { type JobContext, type PackJob, runPackJob, runUnpackJob, type UnpackJob } from "./job.ts";
+import { type JobListener, LayerThread } from "./thread.ts";
+
+/** Below this, starting a thread (about 40 ms) costs more than the work. */
+const SMALL_LAYER_BYTES = 4 * 1024 * 1024;
+const SMALL_BLOB_BYTES = 1024 * 1024;
+/** Bytes that an entry counts besides its content. */
+const ENTRY_BYTES = 1024;
+
+const OWN_NAME = "/layer-workers.ts";
+/** From sources the worker's own module; in a bundle the bundle itself, whose main asks `isLayerWorker()`. */
+let workerEntry = import.meta.url.endsWith(OWN_NAME)
+  ? new URL("./layer-worker.ts", import.meta.url)
+  : new URL(import.meta.url);
+
+/** Names the file that worker threads start with, for bundles that are cut in another way. */
+export function setWorkerEntry(entry: URL): void {
+  workerEntry = entry;
+}
+
+export interface JobOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** See `PackOptions`. */
+  readonly onSkipped?: ((path: string, why: string) => void) | undefined;
+}
+
+/** A compressed layer as it comes. `result` is settled when the stream has ended. */
+export interface PackedStream {
+  readonly stream: AsyncIterable<Uint8Array>;
+  readonly result: Promise<PackedLayer>;
+}
+
+async function isSmallFolder(folder: string): Promise<boolean> {
+  const root = nativeFs.openFolder(folder);
+  try {
+    let sizeBytes = 0;
+    for (const entry of decodeTree(await nativeFs.walk(root, "", { xattrs: false }))) {
+      sizeBytes += entry.size + ENTRY_BYTES;
+      if (sizeBytes > SMALL_LAYER_BYTES) return false;
+    }
+    return true;
+  } finally {
+    nativeFs.close(root);
+  }
+}
+
+function here({ signal, onSkipped }: JobOptions): JobContext {
+  return {
+    fs: nativeFs,
+    signal: signal ?? new AbortController().signal,
+    onSkipped: onSkipped ?? (() => undefined),
+  };
+}
+
+function listen(options: JobOptions, onChunk: (bytes: Uint8Array) => void = () => undefined): JobListener {
+  return { onChunk, onSkipped: (path, why) => options.onSkipped?.(path, why) };
+}
+
+/**
+ * Packs and unpacks layers on worker threads, as many at once as there are cores; small ones right here, since a thread would take longer
+ * to start. Threads are started when first needed, and do not keep the process alive.
+ */
+export class LayerWorkers {
+  readonly #max: number;
+  readonly #threads = new Set<LayerThread>();
+  readonly #idle: LayerThread[] = [];
+  readonly #waiting: ((thread: LayerThread) => void)[] = [];
+
+  constructor(options: { readonly threads?: number } = {}) {
+    this.#max = options.threads ?? availableParallelism();
+  }
+
+  async #acquire(): Promise<LayerThread> {
+    const idle = this.#idle.pop();
+    if (idle !== undefined) return idle;
+    if (this.#threads.size < this.#max) return this.#startThread();
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  #startThread(): LayerThread {
+    const thread = new LayerThread(workerEntry);
+    this.#threads.add(thread);
+    return thread;
+  }
+
+  #release(thread: LayerThread): void {
+    if (!thread.alive) this.#threads.delete(thread);
+    const usable = thread.alive ? thread : undefined;
+    const next = this.#waiting.shift();
+    if (next !== undefined) next(usable ?? this.#startThread());
+    else if (usable !== undefined) this.#idle.push(usable);
+  }
+
+  async #withThread<T>(options: JobOptions, work: (thread: LayerThread) => Promise<T>): Promise<T> {
+    const thread = await this.#acquire();
+    try {
+      options.signal?.throwIfAborted();
+      return await work(thread);
+    } finally {
+      this.#release(thread);
+    }
+  }
+
+  /** Diff ID and size of a layer folder. */
+  async measure(job: Omit<PackJob, "variant">, options: JobOptions = {}): Promise<PackedLayer> {
+    if (await isSmallFolder(job.folder)) return runPackJob(job, here(options), () => Promise.resolve());
+    return this.#withThread(options, (thread) =>
+      thread.run({ type: "pack", job }, listen(options), options.signal),
+    );
+  }
+
+  /** Packs and compresses a layer folder. The stream must be read, or ended with `return`. */
+  pack(job: PackJob & { readonly variant: CompressionVariant }, options: JobOptions = {}): PackedStream {
+    const stop = new AbortController();
+    const signal = AbortSignal.any([stop.signal, ...(options.signal === undefined ? [] : [options.signal])]);
+    const queue = new ChunkQueue(() => stop.abort());
+    const result = this.#pack(job, { ...options, signal }, queue);
+    result.then(
+      () => queue.end(),
+      (error: Error) => queue.end(error),
+    );
+    return { stream: queue.chunks(), result };
+  }
+
+  async #pack(job: PackJob, options: JobOptions, queue: ChunkQueue): Promise<PackedLayer> {
+    if (await isSmallFolder(job.folder)) return runPackJob(job, here(options), (chunk) => queue.put(chunk));
+    return this.#withThread(options, (thread) => {
+      const credit = () => thread.post({ type: "credit" });
+      const listener = listen(options, (bytes) => void queue.put(bytes).then(credit));
+      return thread.run({ type: "pack", job }, listener, options.signal);
+    });
+  }
+
+  /** Unpacks a layer blob into an empty layer folder. The caller compares the diff ID. */
+  async unpack(job: UnpackJob, options: JobOptions = {}): Promise<UnpackedLayer> {
+    if (statSync(job.blob).size <= SMALL_BLOB_BYTES) return runUnpackJob(job, here(options));
+    return this.#withThread(options, async (thread) => {
+      const result = await thread.run({ type: "unpack", job }, listen(options), options.signal);
+      return result as UnpackedLayer;
+    });
+  }
+
+  /** Ends the threads; jobs still running fail. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#threads].map((thread) => thread.close()));
+    this.#threads.clear();
+    this.#idle.length = 0;
+  }
+}

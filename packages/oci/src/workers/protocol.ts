@@ -1,0 +1,51 @@
+import { type ErrorCode, errnoCode, TsbuildError } from "@tsbuild/base";
+import type { PackedLayer } from "../layer/measure.ts";
+import type { UnpackedLayer } from "../layer/unpack-layer.ts";
+import type { PackJob, UnpackJob } from "./job.ts";
+
+/** What `workerData` holds, so that a bundle started as a worker knows what it is. */
+export const WORKER_MARK = { tsbuildWorker: "layer" } as const;
+
+/** To the worker. It runs one job at a time. */
+export type WorkerRequest =
+  | { readonly type: "pack"; readonly job: PackJob }
+  | { readonly type: "unpack"; readonly job: UnpackJob }
+  /** One more chunk may be sent. */
+  | { readonly type: "credit" }
+  | { readonly type: "cancel" };
+
+/** From the worker. `done` or `failed` is the last message of a job. */
+export type WorkerReply =
+  | { readonly type: "chunk"; readonly bytes: Uint8Array }
+  | { readonly type: "skipped"; readonly path: string; readonly why: string }
+  | { readonly type: "done"; readonly result: PackedLayer | UnpackedLayer }
+  | { readonly type: "failed"; readonly failure: PlainFailure };
+
+/** Chunks on their way to the main thread at most: about 1 MiB. */
+export const INITIAL_CREDIT = 4;
+
+/** An error as data: structured clones of errors lose their fields. */
+export interface PlainFailure {
+  readonly message: string;
+  readonly code?: string | undefined;
+  readonly hint?: string | undefined;
+  readonly expected: boolean;
+  readonly stack?: string | undefined;
+}
+
+export function toPlainFailure(error: unknown): PlainFailure {
+  if (!(error instanceof Error)) return { message: String(error), expected: false };
+  const hint = error instanceof TsbuildError ? error.hint : undefined;
+  const expected = error instanceof TsbuildError;
+  return { message: error.message, code: errnoCode(error), hint, expected, stack: error.stack };
+}
+
+export function fromPlainFailure(failure: PlainFailure): Error {
+  if (failure.expected) {
+    return new TsbuildError(failure.code as ErrorCode, failure.message, { hint: failure.hint });
+  }
+  const error: Error & { code?: string } = new Error(failure.message);
+  if (failure.code !== undefined) error.code = failure.code;
+  if (failure.stack !== undefined) error.stack = failure.stack;
+  return error;
+}
