@@ -1,0 +1,15 @@
+/**
+ * Builds what an install has to leave behind: the sandbox program, the file-system addon, zlib-sync against the Node that tsbuild runs on, and
+ * the bundled command. Each part is skipped when it is newer than its sources, so that it costs nothing when there is nothing to do.
+ */
+import { buildFs } from "../native/fs/build.ts";
+import { buildSandbox } from "../native/sandbox/build.ts";
+import { buildZlibSync } from "../packages/oci/native/build-zlib-sync.ts";
+import { bundle } from "./bundle.ts";
+
+const force = process.argv.includes("--force");
+
+buildSandbox(undefined, { force });
+await buildFs(undefined, { force });
+await buildZlibSync();
+await bundle();

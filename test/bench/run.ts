@@ -1,0 +1,197 @@
+/**
+ * Measures whole commands, interleaved: each round runs every program once, so that the machine's drift hits all alike. Prints medians, the ratio to the
+ * baseline of the case, and the largest peak memory. `pnpm bench [SLUG …] [--rounds N] [--with buildah]`.
+ *
+ * Baselines: `node -e 0` for start-up, `find -printf` for walks, and buildah where it is asked for and installed.
+ */
+import { spawn } from "node:child_process";
+import { mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { busyboxTar, findProgram, missing, runOk, World } from "../e2e/world.ts";
+import { type Workload, workloads } from "./workloads.ts";
+
+const launcher = join(import.meta.dirname, "../../packages/cli/bin/tsbuild");
+
+interface Sample {
+  readonly wallMs: number;
+  readonly peakBytes: number;
+}
+
+interface Program {
+  readonly name: string;
+  readonly command: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Peak resident size of a process, read while it runs: the kernel forgets it with the process. */
+function watchPeak(pid: number): () => number {
+  let peak = 0;
+  const read = (): void => {
+    try {
+      const line = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
+      peak = Math.max(peak, Number(line?.[1] ?? 0) * 1024);
+    } catch {
+      // Gone: what was seen last counts.
+    }
+  };
+  const timer = setInterval(read, 5);
+  return () => {
+    clearInterval(timer);
+    return peak;
+  };
+}
+
+function time(program: Program): Promise<Sample> {
+  const [file = "", ...args] = program.command;
+  return new Promise((resolve, reject) => {
+    const started = process.hrtime.bigint();
+    const child = spawn(file, args, {
+      stdio: ["ignore", "ignore", "pipe"],
+      env: { ...process.env, ...program.env },
+    });
+    const log: Buffer[] = [];
+    child.stderr.on("data", (chunk: Buffer) => log.push(chunk));
+    const peak = watchPeak(child.pid ?? 0);
+    child.on("error", reject);
+    child.on("close", (code) => {
+      const wallMs = Number(process.hrtime.bigint() - started) / 1e6;
+      const peakBytes = peak();
+      if (code === 0) resolve({ wallMs, peakBytes });
+      else
+        reject(
+          new Error(`${program.name}: exit ${code}\n${Buffer.concat(log).toString("utf8").slice(-2000)}`),
+        );
+    });
+  });
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}
+
+function tsbuild(world: World, workload: Workload, folder: string): Program {
+  const command = [
+    launcher,
+    "build",
+    "--progress=plain",
+    ...workload.flags,
+    "--output",
+    "type=cacheonly",
+    folder,
+  ];
+  return { name: "tsbuild", command, env: { ...world.env, TSBUILD_ROOT: world.root } };
+}
+
+function baseline(slug: string, folder: string): Program {
+  if (slug.startsWith("context-50k"))
+    return { name: "find -printf", command: ["find", folder, "-printf", "%p %s %T@\\n"] };
+  return { name: "node -e 0", command: [process.execPath, "-e", "0"] };
+}
+
+function buildah(world: World, workload: Workload, folder: string): Program {
+  const flags = workload.flags.includes("--no-cache") ? ["--no-cache"] : [];
+  const root = [
+    "--root",
+    world.path("buildah/root"),
+    "--runroot",
+    world.path("buildah/run"),
+    "--storage-driver",
+    "overlay",
+  ];
+  const limits = ["--ulimit=nofile=20000:20000"];
+  return {
+    name: "buildah",
+    command: [
+      "buildah",
+      ...root,
+      "bud",
+      "--layers",
+      "--network=host",
+      "--pull-never",
+      "--jobs=16",
+      ...limits,
+      ...flags,
+      folder,
+    ],
+  };
+}
+
+async function measure(
+  world: World,
+  workload: Workload,
+  options: { readonly rounds: number; readonly peers: readonly string[] },
+): Promise<void> {
+  const folder = world.path("ctx", workload.slug);
+  mkdirSync(folder, { recursive: true });
+  workload.make(folder);
+  const programs = [tsbuild(world, workload, folder), baseline(workload.slug, folder)];
+  if (options.peers.includes("buildah")) programs.push(buildah(world, workload, folder));
+  const samples = new Map<string, Sample[]>(programs.map((program) => [program.name, []]));
+  // Round 0 fills caches and does not count.
+  for (let round = 0; round <= options.rounds; round++) {
+    for (const program of programs) {
+      workload.touch?.(folder, round);
+      const sample = await time(program);
+      if (round > 0) samples.get(program.name)?.push(sample);
+    }
+  }
+  report(workload, samples);
+}
+
+function report(workload: Workload, samples: ReadonlyMap<string, readonly Sample[]>): void {
+  const own = median((samples.get("tsbuild") ?? []).map((sample) => sample.wallMs));
+  console.log(`\n${workload.slug}: ${workload.what}`);
+  for (const [name, list] of samples) {
+    const wall = median(list.map((sample) => sample.wallMs));
+    const peak = Math.max(...list.map((sample) => sample.peakBytes)) / 1e6;
+    const ratio = name === "tsbuild" ? "" : `  tsbuild/${name} = ${(own / wall).toFixed(2)}`;
+    const per =
+      workload.per === undefined || name !== "tsbuild"
+        ? ""
+        : `  ${(wall / workload.per).toFixed(1)} ms per step`;
+    console.log(
+      `  ${name.padEnd(14)} ${wall.toFixed(0).padStart(7)} ms  peak ${peak.toFixed(0).padStart(4)} MB${ratio}${per}`,
+    );
+  }
+}
+
+async function importBase(world: World, peers: readonly string[]): Promise<void> {
+  const tar = await busyboxTar(world);
+  await world.ok(["import", tar, "busybox", "--change", 'CMD ["sh"]']);
+  if (!peers.includes("buildah")) return;
+  const root = [
+    "--root",
+    world.path("buildah/root"),
+    "--runroot",
+    world.path("buildah/run"),
+    "--storage-driver",
+    "overlay",
+  ];
+  const rootfs = world.context("buildah-base", { Dockerfile: "FROM scratch\nADD busybox.tar /\n" });
+  await runOk("cp", [tar, rootfs]);
+  await runOk("buildah", [...root, "bud", "-t", "busybox", rootfs]);
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    rounds: { type: "string", default: "7" },
+    with: { type: "string", multiple: true, default: [] },
+  },
+});
+const reason = missing("busybox", "tar");
+if (reason !== undefined) throw new Error(`the benchmark ${reason}`);
+const peers = values.with.filter((name) => findProgram(name) !== undefined);
+const world = new World();
+try {
+  await importBase(world, peers);
+  for (const workload of workloads) {
+    if (positionals.length > 0 && !positionals.includes(workload.slug)) continue;
+    await measure(world, workload, { rounds: Number(values.rounds), peers });
+  }
+} finally {
+  // Deleting last: for a minute after a mass deletion ext4 creates files more slowly.
+  world.close();
+}

@@ -1,0 +1,185 @@
+import { spawn } from "node:child_process";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, dirname, join } from "node:path";
+
+const repository = join(import.meta.dirname, "../..");
+const main = join(repository, "packages/cli/src/main.ts");
+
+export interface Finished {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunOptions {
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly input?: string | Uint8Array;
+  /** Sends SIGKILL after this many milliseconds. */
+  readonly killAfterMs?: number;
+}
+
+/** Runs a program to its end. */
+export function run(program: string, args: readonly string[], options: RunOptions = {}): Promise<Finished> {
+  const env = { ...process.env, ...options.env };
+  const child = spawn(program, args, { cwd: options.cwd, env, stdio: ["pipe", "pipe", "pipe"] });
+  const timer =
+    options.killAfterMs === undefined
+      ? undefined
+      : setTimeout(() => child.kill("SIGKILL"), options.killAfterMs);
+  const out: Buffer[] = [];
+  const err: Buffer[] = [];
+  child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
+  child.stderr.on("data", (chunk: Buffer) => err.push(chunk));
+  // The program may end before it has read everything.
+  child.stdin.on("error", () => undefined);
+  child.stdin.end(options.input ?? "");
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code, signal) => {
+      clearTimeout(timer);
+      const text = (chunks: Buffer[]): string => Buffer.concat(chunks).toString("utf8");
+      resolve({ code: code ?? (signal === "SIGKILL" ? 137 : 143), stdout: text(out), stderr: text(err) });
+    });
+  });
+}
+
+/** Fails with everything the program said unless it succeeded. */
+export async function runOk(
+  program: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<Finished> {
+  const finished = await run(program, args, options);
+  if (finished.code !== 0) {
+    throw new Error(
+      `${program} ${args.join(" ")}: exit ${finished.code}\n${finished.stdout}\n${finished.stderr}`,
+    );
+  }
+  return finished;
+}
+
+/** Where a program is, or undefined. */
+export function findProgram(name: string): string | undefined {
+  const folders = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin", "/sbin"];
+  return folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
+}
+
+/** Why this machine cannot run tests that need root and these programs; undefined when it can. */
+export function missing(...programs: readonly string[]): string | undefined {
+  if (process.getuid?.() !== 0) return "needs root";
+  const absent = programs.filter((name) => findProgram(name) === undefined);
+  return absent.length === 0 ? undefined : `needs ${absent.join(", ")} (apt-get install)`;
+}
+
+/** A state folder and a scratch folder of their own, gone at the end. */
+export class World {
+  readonly folder = mkdtempSync(join(tmpdir(), "tsbuild-test-"));
+  readonly root = join(this.folder, "state");
+  readonly env: Record<string, string> = { TSBUILD_CONFIG: join(this.folder, "no-config.json") };
+
+  constructor() {
+    writeFileSync(join(this.folder, "no-config.json"), "{}");
+  }
+
+  path(...parts: readonly string[]): string {
+    return join(this.folder, ...parts);
+  }
+
+  /** Writes files of a context; returns its folder. */
+  context(name: string, files: Readonly<Record<string, string | Uint8Array>>): string {
+    const folder = this.path(name);
+    for (const [path, content] of Object.entries(files)) {
+      mkdirSync(dirname(join(folder, path)), { recursive: true });
+      writeFileSync(join(folder, path), content);
+    }
+    return folder;
+  }
+
+  tsbuild(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
+    const env = { TSBUILD_ROOT: this.root, ...this.env, ...options.env };
+    return run(process.execPath, ["--disable-warning=ExperimentalWarning", main, ...args], {
+      ...options,
+      env,
+    });
+  }
+
+  async ok(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
+    const finished = await this.tsbuild(args, options);
+    if (finished.code !== 0)
+      throw new Error(
+        `tsbuild ${args.join(" ")}: exit ${finished.code}\n${finished.stdout}\n${finished.stderr}`,
+      );
+    return finished;
+  }
+
+  /** Builds a context and returns the plain log. */
+  async build(folder: string, ...flags: readonly string[]): Promise<string> {
+    return (await this.ok(["build", "--progress=plain", ...flags, folder])).stderr;
+  }
+
+  /** Standard output of a command of an image. */
+  async inside(image: string, ...command: readonly string[]): Promise<string> {
+    return (await this.ok(["run", image, ...command])).stdout;
+  }
+
+  close(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+const APPLETS =
+  "sh ls cat echo mkdir rm stat touch test true false id env pwd ln cp mv chmod chown find sort head tail grep sed wc sleep ps kill mount hostname date readlink dd sha256sum tar wget nc du xargs tr cut printf awk seq basename dirname which mkfifo mknod adduser addgroup";
+
+/** A root filesystem of busybox: the host's static binary and a link per applet. Returns the path of its tar. */
+export async function busyboxTar(world: World): Promise<string> {
+  const rootfs = world.path("busybox");
+  for (const folder of [
+    "bin",
+    "etc",
+    "root",
+    "usr/bin",
+    "usr/sbin",
+    "sbin",
+    "var",
+    "proc",
+    "sys",
+    "dev",
+    "home",
+    "tmp",
+  ]) {
+    mkdirSync(join(rootfs, folder), { recursive: true });
+  }
+  chmodSync(join(rootfs, "tmp"), 0o1777);
+  const busybox = findProgram("busybox");
+  if (busybox === undefined) throw new Error("no busybox: ask missing() first");
+  copyFileSync(busybox, join(rootfs, "bin/busybox"));
+  chmodSync(join(rootfs, "bin/busybox"), 0o755);
+  for (const applet of APPLETS.split(" ")) symlinkSync("busybox", join(rootfs, "bin", applet));
+  writeFileSync(
+    join(rootfs, "etc/passwd"),
+    "root:x:0:0:root:/root:/bin/sh\nalice:x:1000:1001::/home/alice:/bin/sh\n",
+  );
+  writeFileSync(
+    join(rootfs, "etc/group"),
+    "root:x:0:\nalice:x:1001:\nstaff:x:50:alice\nwheel:x:10:alice,root\n",
+  );
+  const tar = world.path("busybox.tar");
+  await runOk("tar", ["-C", rootfs, "--numeric-owner", "--owner=0", "--group=0", "-cf", tar, "."]);
+  return tar;
+}
+
+/** Imports busybox as `busybox:latest`. */
+export async function importBusybox(world: World): Promise<void> {
+  await world.ok(["import", await busyboxTar(world), "busybox", "--change", 'CMD ["sh"]']);
+}
