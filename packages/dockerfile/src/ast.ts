@@ -69,7 +69,10 @@ export interface AstNode {
 /** A `# key=value` line at the top (FEATURES D010–D015). */
 export interface Directive {
   readonly name: "syntax" | "escape" | "check";
+  /** Up to the first blank. */
   readonly value: string;
+  /** All of it. */
+  readonly text: string;
   readonly range: LineRange;
 }
 

@@ -55,10 +55,15 @@ function findIn(
   for (const text of lines) {
     const directive = reader.read(text);
     if (directive === undefined || directive.repeated) return undefined;
-    if (directive.name === name) return { name, value: directive.value, range: { start: line, end: line } };
+    if (directive.name === name)
+      return { name, ...splitValue(directive.value), range: { start: line, end: line } };
     line++;
   }
   return undefined;
+}
+
+function splitValue(text: string): Pick<Directive, "value" | "text"> {
+  return { value: text.split(" ")[0]!, text };
 }
 
 function* linesOf(text: string, offset: number): Generator<string> {
@@ -89,7 +94,7 @@ function jsonSyntax(text: string, line: number): Directive | undefined {
   if (!/^[\t\n\r ]*\{/.test(text)) return undefined;
   const value = parseObject(text)?.["syntax"];
   if (typeof value !== "string") return undefined;
-  return { name: "syntax", value, range: { start: line, end: line } };
+  return { name: "syntax", value, text: value, range: { start: line, end: line } };
 }
 
 function parseObject(text: string): Record<string, unknown> | undefined {

@@ -3,7 +3,7 @@ import type { AstNode, DockerfileAst, Heredoc } from "./ast.ts";
 
 /** JSON data. */
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
-type JsonObject = { [key: string]: Json };
+export type JsonObject = { [key: string]: Json };
 
 /** An AST as `tsbuild debug dump-ast` prints it: plain data, empty values left out. */
 export function dumpAst(ast: DockerfileAst): JsonObject {

@@ -1,5 +1,7 @@
 export type * from "./ast.ts";
-export { dumpAst, dumpError, type Json } from "./dump.ts";
+export { dumpAst, type Json, type JsonObject } from "./dump.ts";
+export { dumpDockerfile } from "./dump-dockerfile.ts";
+export { dumpProgram } from "./dump-instruction.ts";
 export { parseDuration } from "./duration.ts";
 export { dockerfileError, type Place, type SourceText } from "./error.ts";
 export { expandWord, expandWords, NO_VARIABLES } from "./expand.ts";

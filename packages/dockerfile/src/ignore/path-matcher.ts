@@ -23,7 +23,11 @@ export function compilePattern(pattern: string): PathPattern {
   const negated = cleaned.startsWith("!");
   const text = negated ? cleaned.slice(1) : cleaned;
   if (text === "") throw textError('"!" alone is no pattern', "write what is to be kept after it");
-  parseGlob(text); // malformed ones are found here
+  // Malformed ones are found here. filepath.Match lets [z-a] pass, to match nothing; here it is an error.
+  const hasEmptyRange = parseGlob(text).some(
+    (item) => item.type === "class" && item.class.ranges.some(([low, high]) => low > high),
+  );
+  if (hasEmptyRange) throw textError(`malformed pattern ${JSON.stringify(text)}: a range runs backwards`);
   return new PathPattern(text, negated);
 }
 
