@@ -10,6 +10,6 @@ import { bundle } from "./bundle.ts";
 const force = process.argv.includes("--force");
 
 buildSandbox(undefined, { force });
-await buildFs(undefined, { force });
+await buildFs();
 await buildZlibSync();
 await bundle();

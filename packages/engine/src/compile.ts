@@ -1,6 +1,6 @@
 import { type Digest, formatPlatform, type Platform, sha256Fields } from "@tsbuild/base";
-import type { Compiled, CompileRequest, ImageResolver } from "@tsbuild/frontend";
-import { graphFromJson, graphToJson } from "@tsbuild/llb";
+import type { Compiled, CompiledPlatform, CompileRequest, ImageResolver } from "@tsbuild/frontend";
+import { type GraphJson, graphFromJson, graphToJson } from "@tsbuild/llb";
 import type { Store } from "@tsbuild/store";
 import { VERSION } from "./version.ts";
 
@@ -37,27 +37,23 @@ function compileKey(request: CompileRequest): string {
   ]);
 }
 
-interface StoredPlatform extends Omit<Compiled["platforms"][number], "graph"> {
-  readonly graph: unknown;
+/** A compiled Dockerfile as it is stored: graphs in their JSON form. */
+interface StoredCompiled extends Omit<Compiled, "platforms"> {
+  readonly platforms: readonly (Omit<CompiledPlatform, "graph"> & { readonly graph: GraphJson })[];
 }
 
 function store(compiled: Compiled): Uint8Array {
-  const platforms: StoredPlatform[] = compiled.platforms.map((one) => ({
-    ...one,
-    graph: graphToJson(one.graph),
-  }));
-  return Buffer.from(JSON.stringify({ ...compiled, platforms }));
+  const platforms = compiled.platforms.map((one) => ({ ...one, graph: graphToJson(one.graph) }));
+  const stored: StoredCompiled = { ...compiled, platforms };
+  return Buffer.from(JSON.stringify(stored));
 }
 
 function restore(bytes: Uint8Array): Compiled {
-  const stored = JSON.parse(Buffer.from(bytes).toString("utf8")) as Compiled & {
-    readonly platforms: readonly StoredPlatform[];
+  const stored = JSON.parse(Buffer.from(bytes).toString("utf8")) as StoredCompiled;
+  return {
+    ...stored,
+    platforms: stored.platforms.map((one) => ({ ...one, graph: graphFromJson(one.graph) })),
   };
-  const platforms = stored.platforms.map((one) => ({
-    ...one,
-    graph: graphFromJson(one.graph as Parameters<typeof graphFromJson>[0]),
-  }));
-  return { ...stored, platforms };
 }
 
 async function stillHolds(compiled: Compiled, resolver: ImageResolver): Promise<boolean> {

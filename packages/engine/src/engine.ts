@@ -1,3 +1,4 @@
+import { nativeFs } from "@tsbuild/native-fs";
 import { defaultRoot, openStore } from "@tsbuild/store";
 import type { Engine, EngineOptions, ImageSummary } from "./api.ts";
 import { runBuild } from "./build.ts";
@@ -9,7 +10,7 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
   const env = options.env ?? process.env;
   const root = options.root ?? defaultRoot(env, process.getuid?.() ?? 0);
   const settings = readSettings(env);
-  const session = new Session({ store: await openStore({ root }), settings });
+  const session = new Session({ store: await openStore({ root, native: nativeFs }), settings });
   const never = new AbortController().signal;
   return {
     build: (request, { signal = never, onEvent = () => undefined } = {}) =>

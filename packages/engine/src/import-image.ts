@@ -3,6 +3,7 @@ import { commitImage } from "@tsbuild/export";
 import { nativeFs } from "@tsbuild/native-fs";
 import {
   type ContainerConfig,
+  decompress,
   formatReference,
   type ImageConfig,
   parseReference,
@@ -63,7 +64,7 @@ export async function importImage(session: Session, request: ImportRequest): Pro
   try {
     const root = nativeFs.openFolder(active.upper);
     try {
-      await unpackArchive(request.source, { root, path: "", signal });
+      await unpackArchive(decompress(request.source), root, { fs: nativeFs, signal });
     } finally {
       nativeFs.close(root);
     }

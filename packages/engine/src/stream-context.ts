@@ -34,6 +34,10 @@ async function peek(
   return { head, whole: whole() };
 }
 
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
+
 async function readAll(stream: AsyncIterable<Uint8Array>): Promise<string> {
   const chunks: Uint8Array[] = [];
   let size = 0;
@@ -52,13 +56,13 @@ export async function readStreamContext(
   tools: { readonly store: Store; readonly fs: NativeFs; readonly signal: AbortSignal },
 ): Promise<StreamContext> {
   const { head, whole } = await peek(stream, HEAD_BYTES);
-  const { isArchive, unpackArchive } = await import("@tsbuild/oci");
-  if (!(await isArchive(head))) return { type: "dockerfile", text: await readAll(whole) };
+  const { decompress, isArchive, unpackArchive } = await import("@tsbuild/oci");
+  if (!(await isArchive(once(head)))) return { type: "dockerfile", text: await readAll(whole) };
   const path = join(tools.store.temporaryFolder(), "context");
   mkdirSync(path, { recursive: true });
   const root = tools.fs.openFolder(path);
   try {
-    await unpackArchive(whole, { root, path: "", signal: tools.signal });
+    await unpackArchive(decompress(whole), root, { fs: tools.fs, signal: tools.signal });
   } finally {
     tools.fs.close(root);
   }

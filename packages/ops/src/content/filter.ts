@@ -1,4 +1,4 @@
-import { createMatcher, type PatternMatcher } from "@tsbuild/dockerfile";
+import { createMatcher, type PathMatcher } from "@tsbuild/dockerfile";
 import type { TreeEntry } from "@tsbuild/native-fs";
 import { isFolder, type Located } from "./locate.ts";
 import type { Selector } from "./selector.ts";
@@ -22,8 +22,8 @@ export function visibilityOf(ignore: readonly string[]): Visibility {
 }
 
 interface Filters {
-  readonly include: PatternMatcher | undefined;
-  readonly exclude: PatternMatcher | undefined;
+  readonly include: PathMatcher | undefined;
+  readonly exclude: PathMatcher | undefined;
 }
 
 /** Relative to what the patterns of --exclude and --parents are: the source; for a single file, its name (D106). */

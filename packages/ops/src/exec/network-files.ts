@@ -20,7 +20,9 @@ export function networkFiles(env: OpsEnvironment, op: ExecOp): NetworkFiles {
   const hostname = op.meta.hostname || DEFAULT_HOSTNAME;
   const network = op.network === "none" ? "none" : "host";
   writeFileSync(join(folder, "hosts"), hostsFile(hostname, op.meta.extraHosts), { mode: 0o644 });
-  writeFileSync(join(folder, "resolv.conf"), resolvConf(env.resolvConf(), { network }), { mode: 0o644 });
+  writeFileSync(join(folder, "resolv.conf"), resolvConf(env.resolvConf() ?? "", { network }), {
+    mode: 0o644,
+  });
   const files = [
     fileMount(env, folder, "resolv.conf", "/etc/resolv.conf"),
     fileMount(env, folder, "hosts", "/etc/hosts"),

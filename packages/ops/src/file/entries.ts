@@ -7,15 +7,16 @@ import type { Ownership } from "./owner.ts";
 import { join } from "./target.ts";
 
 const S_IFMT = 0o170000;
-const KIND: Readonly<Record<number, "folder" | "file" | "symlink" | "fifo" | "char" | "block" | "socket">> = {
-  9604: "folder",
-  16807: "file",
-  21609: "symlink",
-  2401: "fifo",
-  4802: "char",
-  14406: "block",
-  26411: "socket",
-};
+type Kind = "folder" | "file" | "symlink" | "fifo" | "char" | "block" | "socket";
+const KINDS: ReadonlyMap<number, Kind> = new Map([
+  [0o040000, "folder"],
+  [0o100000, "file"],
+  [0o120000, "symlink"],
+  [0o010000, "fifo"],
+  [0o020000, "char"],
+  [0o060000, "block"],
+  [0o140000, "socket"],
+]);
 
 /** How the copy differs from its source. */
 export interface CopyStyle {
@@ -74,7 +75,7 @@ function metadataOf(entry: TreeEntry, style: CopyStyle) {
 function addEntry(acc: Accumulator, entry: TreeEntry): void {
   const { ops, selected, target, style } = acc;
   const path = join(target, entry.path);
-  const kind = KIND[entry.mode & S_IFMT];
+  const kind = KINDS.get(entry.mode & S_IFMT);
   const mode = style.mode === undefined ? entry.mode & 0o7777 : style.mode(entry.mode);
   const metadata = metadataOf(entry, style);
   const common = {
@@ -87,7 +88,7 @@ function addEntry(acc: Accumulator, entry: TreeEntry): void {
       // The folder that contents are copied into keeps its own metadata (D097, D098).
       if (entry.path === "") return;
       ops.folders.push({ ...common, ...metadata, type: "folder", mode });
-      ops.times.push({ path, existing: "keep", type: "times", mtimeNs: metadata.mtimeNs });
+      ops.times.push({ path, existing: "replace", type: "times", mtimeNs: metadata.mtimeNs });
       return;
     case "file":
       addFile(acc, entry, {

@@ -98,13 +98,9 @@ async function resolveImage(
   if (local !== undefined) return local;
   const origin = await wanted.origin();
   const { store } = options.env;
-  const fetched = await fetchImage({
-    store,
-    origin,
-    digest: wanted.digest,
-    platform,
-    signal: options.signal,
-  });
+  const fetched = await onRemote(wanted.name, () =>
+    fetchImage({ store, origin, digest: wanted.digest, platform, signal: options.signal }),
+  );
   if (!isLayout) store.memo.set("image", memoKey(wanted, platform), Buffer.from(fetched.manifest, "latin1"));
   return { ...fetched, name: wanted.name, origin: wanted.origin, snapshot: undefined };
 }

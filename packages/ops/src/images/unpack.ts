@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import { availableParallelism } from "node:os";
 import { type ChainId, chainId, type DiffId, type SnapshotId, TsbuildError } from "@tsbuild/base";
-import { type Descriptor, unpackLayer } from "@tsbuild/oci";
+import { type Descriptor, decompress, unpackLayer } from "@tsbuild/oci";
 import type { OpContext } from "@tsbuild/solver";
 import { withProgress } from "../progress.ts";
 import type { Origin } from "./origin.ts";
@@ -93,14 +93,12 @@ async function unpackOne(
   const active = store.snapshots.prepare(null);
   try {
     const root = fs.openFolder(active.upper);
-    const unpacked = await unpackLayer(
-      createReadStream(store.blobs.path(blob.digest), { highWaterMark: 1 << 20 }),
-      {
-        root,
-        userxattr,
-        signal: context.signal,
-      },
-    ).finally(() => fs.close(root));
+    const bytes = createReadStream(store.blobs.path(blob.digest), { highWaterMark: 1 << 20 });
+    const unpacked = await unpackLayer(decompress(bytes), root, {
+      fs,
+      userxattr,
+      signal: context.signal,
+    }).finally(() => fs.close(root));
     if (unpacked.diffId !== diffId) {
       throw new TsbuildError(
         "TSB_INTEGRITY",

@@ -26,7 +26,9 @@ export function createHttpFetcher(store: Store, downloader: Downloader): HttpFet
       const known = remembered(store, url);
       const validators = { etag: known?.etag, lastModified: known?.lastModified };
       const answer = await downloader.get(url, { validators, signal: context.signal });
-      if (answer.type === "unchanged" && known !== undefined) return known;
+      if (answer.type === "unchanged" && known !== undefined) {
+        return { digest: known.digest, modifiedMs: known.modifiedMs, fileName: known.fileName };
+      }
       if (answer.type === "unchanged")
         throw new Error(`assertion failed: ${url} answered "not modified" to an unconditional request`);
       const body = withProgress(answer.body, context, { id: url, total: answer.sizeBytes });
