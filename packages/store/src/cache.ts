@@ -136,7 +136,8 @@ export class SqliteCacheStorage implements CacheStorage {
 
   #saveLink(parent: CacheKeyId, link: CacheLink, child: CacheKeyId): void {
     this.#state.database.run(
-      "INSERT OR IGNORE INTO cache_links(parent, op, output, input, selector, child) VALUES(?, ?, ?, ?, ?, ?)",
+      `INSERT INTO cache_links(parent, op, output, input, selector, child) VALUES(?, ?, ?, ?, ?, ?)
+       ON CONFLICT(parent, op, output, input, selector, child) DO NOTHING`,
       this.#key(parent),
       link.op,
       link.output,
@@ -148,8 +149,8 @@ export class SqliteCacheStorage implements CacheStorage {
 
   #saveRecord(record: CacheRecord): void {
     this.#state.database.run(
-      `INSERT OR IGNORE INTO cache_records(key, result, created_at, last_used_at, duration_ms, description, fields)
-       VALUES(?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO cache_records(key, result, created_at, last_used_at, duration_ms, description, fields)
+       VALUES(?, ?, ?, ?, ?, ?, ?) ON CONFLICT(key, result) DO NOTHING`,
       this.#key(record.key),
       record.result,
       record.createdAt,

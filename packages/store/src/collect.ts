@@ -42,7 +42,7 @@ export async function prune(store: Store, options: { readonly all: boolean }): P
   state.trash.sweep();
   const cacheMounts = pruneCacheMounts(state, options.all);
   removeLockFiles(state);
-  await state.trash.finish(Number.POSITIVE_INFINITY);
+  await state.trash.finish();
   return { ...report, cacheMounts };
 }
 

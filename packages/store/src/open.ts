@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
+import { nativeFs } from "@tsbuild/native-fs";
 import type { Store } from "./api.ts";
 import { FileBlobStore } from "./blobs.ts";
 import { SqliteCacheStorage } from "./cache.ts";
@@ -19,8 +20,8 @@ import { Trash } from "./trash.ts";
 export interface StoreOptions {
   /** The state folder; made when it is not there. */
   readonly root: string;
-  /** flock(), from the addon. */
-  readonly native: LockCalls;
+  /** flock(); the addon's when not given. */
+  readonly native?: LockCalls;
 }
 
 /** Emptying the trash begins this long after opening: the start of a build has better things to do. */
@@ -37,11 +38,12 @@ export function openStore(options: StoreOptions): Store {
   // The database is made last: with it there, all else is.
   if (!existsSync(layout.database)) guarded("make the state folder", layout.root, () => layout.create());
   const database = new StateDatabase(layout.database, layout.root);
+  const native = options.native ?? nativeFs;
   const state: StoreState = {
     layout,
     database,
-    native: options.native,
-    lease: new Lease(layout, options.native),
+    native,
+    lease: new Lease(layout, native),
     trash: new Trash(layout, database),
   };
   try {

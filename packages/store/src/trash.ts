@@ -57,13 +57,14 @@ export class Trash {
     this.#emptying.catch(() => undefined);
   }
 
-  /** Waits until the trash is empty, `budgetMs` at most; the rest is left to later builds. */
-  async finish(budgetMs: number): Promise<void> {
+  /** Waits until the trash is empty, `budgetMs` at most if given; the rest is left to later builds. */
+  async finish(budgetMs?: number): Promise<void> {
     this.start();
     if (this.#emptying === undefined) return;
-    const timer = setTimeout(() => {
+    const stop = (): void => {
       this.#stop = true;
-    }, budgetMs);
+    };
+    const timer = budgetMs === undefined ? undefined : setTimeout(stop, budgetMs);
     try {
       await this.#emptying;
     } finally {
