@@ -7,7 +7,20 @@ import type { ImageConfig } from "@tsbuild/oci";
  * Rejects with TSB_RESOLVE (not found, unreachable) or TSB_AUTH; the frontend adds the line of the FROM.
  */
 export interface ImageResolver {
+  /**
+   * `name` is a full reference (`docker.io/library/alpine:latest`) or, for a context that is an OCI layout,
+   * `oci-layout://STORE@sha256:…`.
+   */
   resolve(name: string, options: { readonly platform: Platform }): Promise<ResolvedImage>;
+  /**
+   * Seconds since the epoch that a git or http source is from (commit time, Last-Modified), for
+   * SOURCE_DATE_EPOCH=context and the like (D056); undefined when it has none. Without this method such a
+   * SOURCE_DATE_EPOCH is as if it were not given.
+   */
+  sourceTime?(source: {
+    readonly identifier: string;
+    readonly attrs: Readonly<Record<string, string>>;
+  }): Promise<number | undefined>;
 }
 
 export interface ResolvedImage {
@@ -30,8 +43,14 @@ export interface CompileRequest {
   readonly labels: Readonly<Record<string, string>>;
   /** Image of another source in place of a name (`--build-context`): `docker-image://…`, `local:NAME`, `oci-layout://…`. */
   readonly namedContexts: Readonly<Record<string, string>>;
+  /** Text of the ignore file of local named contexts, by the name in `local:NAME` (D136). */
+  readonly contextIgnores?:
+    | Readonly<Record<string, { readonly file: string; readonly text: string }>>
+    | undefined;
   /** The main context when it is not the local folder: a git or http URL, an image. */
   readonly context?: string | undefined;
+  /** False when the http(s) main context is one plain file; default: an archive, to be unpacked. */
+  readonly contextIsArchive?: boolean | undefined;
   readonly noCache: "none" | "all" | readonly string[];
   readonly network: "default" | "none" | "host";
   readonly addHosts: readonly { readonly host: string; readonly ip: string }[];
@@ -47,6 +66,8 @@ export interface CompiledPlatform {
   readonly platform: Platform;
   readonly graph: Graph;
   readonly image: ImageConfig;
+  /** Config of the base image of the target stage, before any instruction; absent for scratch. */
+  readonly baseImage?: ImageConfig | undefined;
   /** Seconds since the epoch from SOURCE_DATE_EPOCH. */
   readonly epochSeconds?: number | undefined;
 }

@@ -1,0 +1,120 @@
+import type { Platform } from "@tsbuild/base";
+import type { DockerfileAst, DockerfileProgram } from "@tsbuild/dockerfile";
+import { scratch } from "@tsbuild/llb";
+import type { CompiledPlatform, CompileRequest } from "./api.ts";
+import type { CompileContext, PlatformChoice } from "./context.ts";
+import { connectStages, refuseCycles } from "./dependencies.ts";
+import { resolveEpoch, setEpoch, wantedEpoch } from "./epoch.ts";
+import { globalArgs, predefinedArgs } from "./global-args.ts";
+import { formatEpoch } from "./history.ts";
+import { ignoreMatcher, ignorePatterns } from "./ignore.ts";
+import { emptyImage, finishImage } from "./image-config.ts";
+import type { Linter } from "./lint/linter.ts";
+import { isLocalContext, mainContext } from "./main-context.ts";
+import { planStages } from "./plan-stages.ts";
+import { proxyEnv } from "./proxy.ts";
+import type { RecordingResolver } from "./recording-resolver.ts";
+import { buildStages, resolveStages } from "./resolve-stages.ts";
+import type { Stage } from "./stage.ts";
+
+/** What all platforms of one compilation share. */
+export interface Compilation {
+  readonly request: CompileRequest;
+  readonly ast: DockerfileAst;
+  readonly program: DockerfileProgram;
+  readonly resolver: RecordingResolver;
+  readonly multiPlatform: boolean;
+}
+
+function choose(request: CompileRequest, target: Platform | undefined): PlatformChoice {
+  const build = request.buildPlatform;
+  return { target: target ?? build, build, implicit: target === undefined };
+}
+
+async function startContext(
+  compilation: Compilation,
+  platform: Platform | undefined,
+  linter: Linter,
+): Promise<CompileContext> {
+  const { request, ast, program, resolver, multiPlatform } = compilation;
+  const platforms = choose(request, platform);
+  const wordOptions = { escape: ast.escape };
+  const buildArgs = new Map(Object.entries(request.buildArgs));
+  const lastStage = program.stages.at(-1)?.from.stageName ?? "";
+  const predefined = predefinedArgs(platforms, request.target || lastStage, buildArgs);
+  linter.defaultArgsInFrom(program, predefined, wordOptions);
+  const args = globalArgs({
+    instructions: program.metaArgs,
+    predefined,
+    buildArgs,
+    wordOptions,
+    source: ast,
+  });
+  const { stages } = program;
+  const question = { request, resolver, source: ast, wordOptions, platforms, globalArgs: args, stages };
+  const wanted = wantedEpoch(buildArgs, args);
+  const epochSeconds = await resolveEpoch(wanted, question);
+  if (wanted !== "" || buildArgs.has("SOURCE_DATE_EPOCH")) setEpoch(epochSeconds, buildArgs, args);
+  const patterns = request.ignore && isLocalContext(request) ? ignorePatterns(request.ignore) : [];
+  const contextPaths = new Set<string>();
+  linter.startStages(program, args);
+  return {
+    request,
+    source: ast,
+    wordOptions,
+    platforms,
+    globalArgs: args,
+    buildArgs,
+    epochSeconds,
+    proxyEnv: proxyEnv(buildArgs),
+    multiPlatform,
+    hostname: request.buildArgs["BUILDKIT_SANDBOX_HOSTNAME"] || request.hostname || "",
+    cacheNamespace: request.buildArgs["BUILDKIT_CACHE_MOUNT_NS"] ?? "",
+    resolver,
+    stages: planStages(stages, { request, source: ast, wordOptions, platforms, globalArgs: args, linter }),
+    linter,
+    mainContext: mainContext(request, contextPaths, patterns),
+    contextPaths,
+    ignored: ignoreMatcher(patterns),
+  };
+}
+
+/** The whole result is used, whatever of it was asked for on the way. */
+function markResult(target: Stage): void {
+  target.paths.add("/");
+}
+
+function finish(target: Stage, context: CompileContext): CompiledPlatform {
+  const { platforms, request, source, epochSeconds } = context;
+  const image = target.build?.image ?? target.resolved?.image ?? emptyImage(platforms.target);
+  if (Object.keys(request.labels).length > 0)
+    image.config.Labels = { ...image.config.Labels, ...request.labels };
+  const state = target.result ?? scratch();
+  const graph = state.toGraph({ file: source.file, language: "Dockerfile", text: source.text });
+  const baseImage = target.build?.resolvedImage;
+  const finished = finishImage(image, platforms.implicit ? undefined : platforms.target);
+  return {
+    platform: platforms.target,
+    graph,
+    image: epochSeconds === undefined ? finished : { created: formatEpoch(epochSeconds), ...finished },
+    ...(baseImage === undefined ? {} : { baseImage }),
+    ...(epochSeconds === undefined ? {} : { epochSeconds }),
+  };
+}
+
+/** Compiles for one platform; undefined: the build platform, unless the base image says otherwise. */
+export async function compilePlatform(
+  compilation: Compilation,
+  platform: Platform | undefined,
+  linter: Linter,
+): Promise<CompiledPlatform> {
+  const context = await startContext(compilation, platform, linter);
+  const target = context.stages.target(compilation.request.target);
+  connectStages(context);
+  refuseCycles(context);
+  if (context.stages.stages.length === 1) target.displayName = "";
+  const needed = await resolveStages(target, context);
+  buildStages(needed, context);
+  markResult(target);
+  return finish(target, context);
+}

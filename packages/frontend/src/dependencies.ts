@@ -1,0 +1,97 @@
+import type { LineRange } from "@tsbuild/base";
+import {
+  type Command,
+  type CopyInstruction,
+  expandWord,
+  NO_VARIABLES,
+  type RunInstruction,
+} from "@tsbuild/dockerfile";
+import type { CompileContext } from "./context.ts";
+import { at, locate, mistake } from "./failure.ts";
+import type { Stage, StageCommand } from "./stage.ts";
+import { EMPTY_IMAGE } from "./stage-names.ts";
+
+/** The stage of a `COPY --from` (D060–D063): a name before a number, else an image or named context. */
+function copySource(command: CopyInstruction, range: LineRange, context: CompileContext): Stage | undefined {
+  const { from } = command;
+  if (from === "") return undefined;
+  if (expandWord(from, NO_VARIABLES, context.wordOptions).text !== from)
+    throw mistake(
+      `--from=${from} has a variable, which only FROM can use`,
+      `add a stage \`FROM ${from} AS name\` and copy --from=name`,
+    );
+  const { stages } = context;
+  if (/^[+-]?\d+$/.test(from)) return stages.at(Number(from));
+  return stages.find(from) ?? stages.implicit(from, range);
+}
+
+/** `from=` of a mount as it is written: it takes no variables (D042). The last one counts. */
+function mountFrom(text: string): string {
+  let from = "";
+  for (const [, value] of text.matchAll(/(?:^|,)"?from=([^,"]*)/gi)) from = value as string;
+  return from;
+}
+
+function mountSource(text: string, range: LineRange, context: CompileContext): Stage | undefined {
+  const from = mountFrom(text);
+  if (from === "" || from === EMPTY_IMAGE) return undefined;
+  return context.stages.find(from) ?? context.stages.implicit(from, range);
+}
+
+function sourcesOf(command: Command, range: LineRange, context: CompileContext): (Stage | undefined)[] {
+  if (command.kind === "copy") return [copySource(command, range, context)];
+  if (command.kind !== "run") return [];
+  return (command as RunInstruction).mounts.map((mount) => mountSource(mount, range, context));
+}
+
+export interface Placement {
+  readonly range: LineRange;
+  readonly onbuild: boolean;
+}
+
+/** The instruction with the stages it takes from, which `stage` needs from now on. */
+export function connect(
+  stage: Stage,
+  command: Command,
+  { range, onbuild }: Placement,
+  context: CompileContext,
+): StageCommand {
+  const sources = at(context.source, range, () => sourcesOf(command, range, context));
+  for (const source of sources) if (source !== undefined) stage.needs.set(source, range);
+  return { command, sources, onbuild, range };
+}
+
+/** Connects all stages of the file. */
+export function connectStages(context: CompileContext): void {
+  // Images named by --from are added to the table on the way; they have no instructions.
+  for (const stage of [...context.stages.stages]) {
+    stage.commands = stage.written.map((command) =>
+      connect(stage, command, { range: command.range, onbuild: false }, context),
+    );
+  }
+}
+
+/** A way from a stage back to itself, as the lines that lead along it. */
+function findCycle(stage: Stage, trail: Map<Stage, LineRange>, done: Set<Stage>): LineRange[] | undefined {
+  if (done.has(stage)) return undefined;
+  done.add(stage);
+  for (const [need, range] of stage.needs) {
+    if (trail.has(need) || need === stage) return [...trail.values(), range];
+    const cycle = findCycle(need, new Map([...trail, [stage, range]]), done);
+    if (cycle !== undefined) return cycle;
+  }
+  return undefined;
+}
+
+/** Stages must not copy from each other in a circle (D062). */
+export function refuseCycles(context: CompileContext): void {
+  const done = new Set<Stage>();
+  for (const stage of context.stages.stages) {
+    const lines = findCycle(stage, new Map(), done);
+    if (lines === undefined) continue;
+    throw mistake(
+      `stage ${stage.displayName} needs itself: stages copy from each other in a circle`,
+      "split what both need into a stage of its own",
+    ).with({ source: locate(context.source, lines) });
+  }
+}

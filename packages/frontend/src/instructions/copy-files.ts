@@ -1,0 +1,176 @@
+import { posix } from "node:path";
+import {
+  type AddInstruction,
+  type CopyInstruction,
+  expandWord,
+  type SourceContent,
+} from "@tsbuild/dockerfile";
+import { type CopyOptions, FileActions, merge, mkfile, type State, scratch } from "@tsbuild/llb";
+import { mistake } from "../failure.ts";
+import { isHttpSource, parseGitReference } from "../git-source.ts";
+import { contextPath, destinationPath, hasWildcard } from "../paths.ts";
+import { currentStepName, nextStepName, type StepPlatform } from "../progress.ts";
+import { parseMode } from "./mode.ts";
+import { ownerOf } from "./owner.ts";
+import { type RemoteOptions, remoteCopy } from "./remote-sources.ts";
+import type { Step } from "./step.ts";
+import { stepText } from "./step-text.ts";
+
+type CopyStep = Step<CopyInstruction> | Step<AddInstruction>;
+
+/** The words of COPY and ADD with variables filled in. */
+export interface ExpandedCopy {
+  readonly chown: string;
+  readonly chmod: string;
+  readonly sources: readonly string[];
+  readonly contents: readonly SourceContent[];
+  readonly dest: string;
+}
+
+export interface CopyRequest extends ExpandedCopy {
+  /** Filesystem of the sources that are paths. */
+  readonly from: State;
+  /** `from` is the user's files. */
+  readonly local: boolean;
+  readonly parents: boolean;
+  /** `--unpack`; undefined: the instruction's default. */
+  readonly unpack: boolean | undefined;
+  /** ADD only: how URLs are fetched. */
+  readonly remote?: RemoteOptions | undefined;
+}
+
+/** Bodies of heredocs: quotes are text there, and the escape character is always a backslash (D028). */
+function expandContent(step: CopyStep, content: SourceContent): SourceContent {
+  if (!content.expand) return content;
+  const { text } = expandWord(content.data, step.build.env, { escape: "\\", skipQuotes: true });
+  return { ...content, data: text };
+}
+
+export function expandCopy(step: CopyStep): ExpandedCopy {
+  const { command, expand } = step;
+  return {
+    chown: expand(command.chown),
+    chmod: expand(command.chmod),
+    sources: command.sources.map(expand),
+    dest: expand(command.dest),
+    contents: command.contents.map((content) => expandContent(step, content)),
+  };
+}
+
+/** Options that hold for every source of the instruction. */
+function commonOptions(step: CopyStep, { chown, chmod }: ExpandedCopy): CopyOptions {
+  return {
+    createDestPath: true,
+    ...(chmod === "" ? {} : { mode: parseMode(chmod) }),
+    ...(chown === "" ? {} : { owner: ownerOf(chown) }),
+    excludePatterns: step.command.exclude,
+  };
+}
+
+/** `--parents` (D107): the source up to `/./` is the root, what follows is kept below the destination. */
+function parentsOptions(source: string): { src: string; options: CopyOptions } {
+  const pivot = source.indexOf("/./");
+  const root = pivot < 0 ? "/" : source.slice(0, pivot);
+  const written = pivot < 0 ? source : source.slice(pivot + "/./".length);
+  const pattern = posix.isAbsolute(written) ? written : contextPath(written);
+  const literal = !hasWildcard(root) && !hasWildcard(pattern);
+  const options = {
+    includePatterns: [pattern.replace(/^\//, "")],
+    ...(literal ? { requiredPaths: [contextPath(`${root}/${pattern}`)] } : {}),
+  };
+  return { src: root, options };
+}
+
+function pathCopy(step: CopyStep, request: CopyRequest, source: string) {
+  const { src, options } = request.parents ? parentsOptions(source) : { src: source, options: {} };
+  const unpack = request.unpack ?? step.command.kind === "add";
+  return {
+    from: request.from,
+    src,
+    options: {
+      ...options,
+      followSymlink: true,
+      dirCopyContents: true,
+      attemptUnpack: unpack,
+      allowWildcard: true,
+      allowEmptyWildcard: true,
+    },
+  };
+}
+
+function isGitSource(source: string): boolean {
+  return parseGitReference(source)?.looksLocal === false;
+}
+
+/** COPY takes no URLs (D113). */
+function refuseRemote(source: string): void {
+  const what = isGitSource(source) ? "a git repository" : "a URL";
+  throw mistake(`COPY cannot copy from ${what}: ${source}`, "use ADD");
+}
+
+function allActions(step: CopyStep, request: CopyRequest, name: string): FileActions {
+  const common = commonOptions(step, request);
+  const dest = destinationPath(step.build.workdir, request.dest);
+  let actions = new FileActions();
+  for (const source of request.sources) {
+    const isRemote = isHttpSource(source) || isGitSource(source);
+    if (isRemote && request.remote === undefined) refuseRemote(source);
+    const one =
+      isRemote && request.remote !== undefined
+        ? remoteCopy(source, { ...request.remote, name, unpack: request.unpack })
+        : pathCopy(step, request, source);
+    actions = actions.copy(one.from, one.src, dest, { ...common, ...one.options });
+  }
+  for (const { path, data } of request.contents) {
+    const document = scratch().file(mkfile(path, data), { name: "[internal] preparing inline document" });
+    actions = actions.copy(document, path, dest, common);
+  }
+  return actions;
+}
+
+/** `COPY --chown=1:1 a b /dest/`: what Docker's history shows of the instruction (D115). */
+function historyText(step: CopyStep, request: CopyRequest): string {
+  const { chown, chmod, sources, contents, dest, parents } = request;
+  return [
+    step.command.kind.toUpperCase(),
+    ...(parents ? ["--parents"] : []),
+    ...(chown === "" ? [] : [`--chown=${chown}`]),
+    ...(chmod === "" ? [] : [`--chmod=${chmod}`]),
+    ...sources,
+    ...contents.map(({ path }) => `<<${path}`),
+    dest,
+    "# buildkit",
+  ].join(" ");
+}
+
+/** `--link` (D108): the files go to a snapshot of their own, which is laid over the stage. */
+function linked(step: CopyStep, actions: FileActions, text: string, where: StepPlatform): State {
+  const { build, context, range } = step;
+  const name = currentStepName(build.stage, text, where);
+  const common = { lines: [range], ignoreCache: build.stage.ignoreCache || undefined };
+  const id = `link:${context.stages.stages.indexOf(build.stage)}:${build.stage.stepIndex}`;
+  const copied = scratch().file(actions, { ...common, name, progressGroup: { id, name, weak: true } });
+  return merge([build.state, copied], {
+    ...common,
+    name: currentStepName(build.stage, text.replace(/^(?:ONBUILD )?/, "$&LINK "), where),
+    progressGroup: { id, name },
+  });
+}
+
+/** Copies what the instruction names, as one step. */
+export function copyFiles(step: CopyStep, request: CopyRequest): void {
+  const { build, context, range, command } = step;
+  const text = stepText(step);
+  const where = { platform: context.multiPlatform ? build.platform : undefined, env: build.env };
+  const name = nextStepName(build.stage, text, where);
+  const actions = allActions(step, request, name);
+  // BuildKit gives up the link when there is a --chmod.
+  if (command.link && request.chmod === "") build.state = linked(step, actions, text, where);
+  else
+    build.state = build.state.file(actions, {
+      name,
+      lines: [range],
+      ignoreCache: build.stage.ignoreCache || undefined,
+    });
+  build.addHistory(historyText(step, request), true);
+}

@@ -1,0 +1,74 @@
+import { posix } from "node:path";
+import { parseDigest, TsbuildError } from "@tsbuild/base";
+import { type CopyOptions, http, type State } from "@tsbuild/llb";
+import { mistake } from "../failure.ts";
+import { gitSource, parseGitReference } from "../git-source.ts";
+
+export interface RemoteOptions {
+  /** `--checksum`; empty when not given. */
+  readonly checksum: string;
+  readonly keepGitDir?: boolean | undefined;
+}
+
+interface RemoteCopy {
+  readonly from: State;
+  readonly src: string;
+  readonly options: CopyOptions;
+}
+
+/** The two places that can say the same thing must not contradict each other. */
+function agreed<T>(flag: T | undefined, query: T | undefined, what: string): T | undefined {
+  if (flag !== undefined && query !== undefined && flag !== query)
+    throw mistake(
+      `the flag --${what} and the query of the git URL contradict each other`,
+      "keep one of them",
+    );
+  return query ?? flag;
+}
+
+function gitCopy(url: string, options: RemoteOptions, name: string): RemoteCopy {
+  const reference = parseGitReference(url)!;
+  const checksum = agreed(options.checksum || undefined, reference.checksum || undefined, "checksum");
+  const keepGitDir = agreed(options.keepGitDir, reference.keepGitDir, "keep-git-dir");
+  const from = gitSource({ ...reference, checksum: checksum ?? "", keepGitDir, mtime: "" }, { name });
+  return { from, src: "/", options: {} };
+}
+
+/** Name of the file that a URL gives (D111). */
+function fileName(url: string): string {
+  const base = posix.basename(URL.canParse(url) ? decodeURIComponent(new URL(url).pathname) : "");
+  return base === "" ? "__unnamed__" : base;
+}
+
+function checkedDigest(checksum: string): string {
+  try {
+    return checksum === "" ? "" : parseDigest(checksum);
+  } catch (cause) {
+    throw new TsbuildError("TSB_DOCKERFILE", `${JSON.stringify(checksum)} is not a checksum`, {
+      hint: "write it as --checksum=sha256:<64 hex digits>",
+      cause,
+    });
+  }
+}
+
+function httpCopy(
+  url: string,
+  options: RemoteOptions,
+  name: string,
+  unpack: boolean | undefined,
+): RemoteCopy {
+  const filename = fileName(url);
+  const from = http(url, { filename, checksum: checkedDigest(options.checksum), annotations: { name } });
+  return { from, src: filename, options: { attemptUnpack: unpack ?? false } };
+}
+
+/** A git repository (D112) or a download (D111) as the source of ADD. */
+export function remoteCopy(
+  url: string,
+  options: RemoteOptions & { readonly name: string; readonly unpack: boolean | undefined },
+): RemoteCopy {
+  const { name, unpack } = options;
+  return parseGitReference(url) === undefined
+    ? httpCopy(url, options, name, unpack)
+    : gitCopy(url, options, name);
+}

@@ -1,0 +1,99 @@
+import type { Platform } from "@tsbuild/base";
+import { type ExpandedWord, expandWord } from "@tsbuild/dockerfile";
+import type { State } from "@tsbuild/llb";
+import type { ImageConfig } from "@tsbuild/oci";
+import type { CompileContext } from "./context.ts";
+import { Environment, splitVariable } from "./environment.ts";
+import { addHistory } from "./history.ts";
+import type { WorkingImage } from "./image-config.ts";
+import { DEFAULT_PATH, resolvePath } from "./paths.ts";
+import type { Stage, StageBase } from "./stage.ts";
+
+/** An ARG that is declared in the stage, with the value that it got. */
+export interface DeclaredArg {
+  readonly key: string;
+  readonly value: string | undefined;
+}
+
+/** A stage while its instructions run: filesystem, environment and image config after the last one. */
+export class StageBuild {
+  readonly stage: Stage;
+  readonly context: CompileContext;
+  readonly platform: Platform;
+  readonly resolvedImage: ImageConfig | undefined;
+  image: WorkingImage;
+  state: State;
+  /** Platform of the filesystem, for the names of commands; undefined on scratch. */
+  statePlatform: Platform | undefined;
+  env: Environment;
+  workdir: string;
+  user: string;
+  readonly args: DeclaredArg[];
+  /** A WORKDIR of the Dockerfile has been seen, here or in the base stage. */
+  workdirSet: boolean;
+  cmdSet = false;
+
+  private constructor(stage: Stage, context: CompileContext, from: StageBase, base: StageBuild | undefined) {
+    this.stage = stage;
+    this.context = context;
+    this.platform = from.platform;
+    this.resolvedImage = from.resolved;
+    this.image = from.image;
+    this.state = from.state;
+    this.statePlatform = from.statePlatform;
+    this.env = base?.env.clone() ?? new Environment();
+    this.workdir = base?.workdir ?? "/";
+    this.user = base?.user ?? "";
+    this.args = [...(base?.args ?? [])];
+    this.workdirSet = base?.workdirSet ?? false;
+    this.#adoptConfig();
+  }
+
+  /** Starts on an image, a named context or scratch. */
+  static onImage(stage: Stage, context: CompileContext, from: StageBase): StageBuild {
+    return new StageBuild(stage, context, from, undefined);
+  }
+
+  /** Starts on another stage; its triggers do not carry over, its ARGs do (D046). */
+  static onStage(stage: Stage, context: CompileContext, base: StageBuild): StageBuild {
+    const image = structuredClone(base.image);
+    delete image.config.OnBuild;
+    const { state, platform, statePlatform, resolvedImage: resolved } = base;
+    return new StageBuild(stage, context, { state, image, platform, statePlatform, resolved }, base);
+  }
+
+  /** Environment, working folder and user of the image config hold from here on (D070). */
+  #adoptConfig(): void {
+    const { config } = this.image;
+    const names = new Set((config.Env ?? []).map((entry) => splitVariable(entry)[0]));
+    if (!names.has("PATH") && this.platform.os !== "windows")
+      config.Env = [...(config.Env ?? []), `PATH=${DEFAULT_PATH}`];
+    for (const entry of config.Env ?? []) this.env.set(...splitVariable(entry));
+    if (config.WorkingDir) this.setWorkdir(config.WorkingDir);
+    if (config.User) this.user = config.User;
+  }
+
+  /** Relative to the image's working folder. */
+  setWorkdir(path: string): void {
+    const workdir = resolvePath(this.image.config.WorkingDir || "/", path);
+    this.image.config.WorkingDir = workdir;
+    this.workdir = workdir;
+  }
+
+  /** Expands one word with the variables of this point. */
+  expand(word: string): ExpandedWord {
+    return expandWord(word, this.env, this.context.wordOptions);
+  }
+
+  addHistory(createdBy: string, layer = false): void {
+    addHistory(this.image, { createdBy, layer, epochSeconds: this.context.epochSeconds });
+  }
+
+  /** The SHELL with a command text as its last argument (D073). */
+  shellCommand(args: readonly string[]): string[] {
+    const { Shell } = this.image.config;
+    const windows = this.image.os === "windows";
+    const shell = Shell?.length ? Shell : windows ? ["cmd", "/S", "/C"] : ["/bin/sh", "-c"];
+    return [...shell, args.join(" ")];
+  }
+}

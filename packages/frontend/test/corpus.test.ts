@@ -1,0 +1,128 @@
+import { TsbuildError } from "@tsbuild/base";
+import { beforeAll, describe, expect, test } from "vitest";
+import type { Compiled, CompiledPlatform, Warning } from "../src/api.ts";
+import { compile } from "../src/compile.ts";
+import { dumpGraph } from "../src/debug/dump-graph.ts";
+import { firstDifference } from "./corpus/compare.ts";
+import {
+  CannedResolver,
+  type CorpusCase,
+  corpusRoot,
+  type ExpectedBuild,
+  hasCorpus,
+  readCorpus,
+  requestOf,
+} from "./corpus/corpus.ts";
+import { accepted } from "./corpus/accepted.ts";
+
+if (!hasCorpus) console.log(`skipped: no conformance corpus at ${corpusRoot}`);
+
+type Category = "verdict" | "lines" | "llb" | "meta" | "image" | "warnings";
+
+/** Passed and all per category, and what went wrong. */
+class Tally {
+  readonly passed = new Map<Category, number>();
+  readonly all = new Map<Category, number>();
+  readonly failures: { readonly category: Category; readonly text: string }[] = [];
+
+  count(category: Category, place: string, difference: string | undefined): void {
+    this.all.set(category, (this.all.get(category) ?? 0) + 1);
+    const excused = accepted.some((entry) => entry.category === category && place.startsWith(entry.place));
+    if (difference === undefined || excused)
+      this.passed.set(category, (this.passed.get(category) ?? 0) + 1);
+    else this.failures.push({ category, text: `${place}: ${difference}` });
+  }
+
+  report(): string {
+    const rows = Array.from(this.all, ([category, all]) => `${category} ${this.passed.get(category) ?? 0}/${all}`);
+    return rows.join(", ");
+  }
+}
+
+/** `ops` without `meta`, and the metas alone. */
+function splitMeta(llb: unknown): { ops: unknown; metas: unknown } {
+  const { ops, result } = llb as { ops: Record<string, unknown>[]; result: string | null };
+  return {
+    ops: { result, ops: ops.map(({ meta: _, ...op }) => op) },
+    metas: ops.map((op) => op["meta"] ?? {}),
+  };
+}
+
+function compareResult(tally: Tally, place: string, build: ExpectedBuild, platform: CompiledPlatform): void {
+  const expected = splitMeta(build.llb);
+  const actual = splitMeta(JSON.parse(JSON.stringify(dumpGraph(platform.graph))));
+  tally.count("llb", place, firstDifference(expected.ops, actual.ops));
+  tally.count("meta", place, firstDifference(expected.metas, actual.metas));
+  const { created: _, ...image } = JSON.parse(JSON.stringify(platform.image)) as Record<string, unknown>;
+  const { created: __, ...expectedImage } = build.image ?? {};
+  tally.count("image", place, firstDifference(expectedImage, image));
+}
+
+function compareError(tally: Tally, place: string, build: ExpectedBuild, error: TsbuildError): void {
+  const expected = (build.error ?? build.marshalError)!;
+  tally.count("verdict", place, undefined);
+  const lines = expected.lines?.map(([start, end]) => `${start}-${end}`) ?? [];
+  const ranges = error.source?.ranges.map(({ start, end }) => `${start}-${end}`) ?? [];
+  // Where upstream knows no place, any place is better.
+  const wrong = lines.length > 0 && !ranges.every((range) => lines.includes(range));
+  const missing = lines.length > 0 && ranges.length === 0;
+  const shown = `${expected.error} at ${lines.join(" ")}; got ${error.message} at ${ranges.join(" ")}`;
+  tally.count("lines", place, wrong || missing ? shown : undefined);
+}
+
+function compareWarnings(tally: Tally, place: string, build: ExpectedBuild, warnings: readonly Warning[]): void {
+  const shown = (rule: string, start: number, end: number) => `${rule} ${start}-${end}`;
+  const expected = (build.warnings ?? []).map(({ rule, lines }) => shown(rule, lines[0], lines[1])).sort();
+  const actual = warnings
+    .map(({ rule, ranges }) => shown(rule, ranges[0]?.start ?? 0, ranges[0]?.end ?? 0))
+    .sort();
+  tally.count("warnings", place, firstDifference(expected, actual));
+}
+
+async function attempt(file: CorpusCase, build: ExpectedBuild): Promise<Compiled | TsbuildError> {
+  try {
+    return await compile(requestOf(file, build), new CannedResolver());
+  } catch (error) {
+    if (error instanceof TsbuildError) return error;
+    throw new Error(`${file.file}: not an expected failure`, { cause: error });
+  }
+}
+
+async function runBuild(tally: Tally, file: CorpusCase, build: ExpectedBuild): Promise<void> {
+  const opts = Object.entries(build.opts ?? {}).map(([key, value]) => `${key}=${value}`);
+  const place = [file.file, ...opts, ...(build.platform ? [`[${build.platform}]`] : [])].join(" ");
+  const expectedError = build.error ?? build.marshalError;
+  const result = await attempt(file, build);
+  if (expectedError !== undefined) {
+    if (result instanceof TsbuildError) compareError(tally, place, build, result);
+    else tally.count("verdict", place, `expected the error ${expectedError.error}`);
+    return;
+  }
+  if (result instanceof TsbuildError) {
+    tally.count("verdict", place, `unexpected error: ${result.message}`);
+    return;
+  }
+  tally.count("verdict", place, undefined);
+  compareResult(tally, place, build, result.platforms[0]!);
+  compareWarnings(tally, place, build, result.warnings);
+}
+
+describe.runIf(hasCorpus)("conformance corpus", () => {
+  const tally = new Tally();
+
+  beforeAll(async () => {
+    for (const file of readCorpus())
+      for (const build of file.builds) if (!build.unstable) await runBuild(tally, file, build);
+    console.log(`corpus: ${tally.report()}`);
+    const shown = Number(process.env["CORPUS_FAILURES"] ?? 3);
+    for (const category of tally.all.keys()) {
+      const failures = tally.failures.filter((failure) => failure.category === category);
+      for (const { text } of failures.slice(0, shown)) console.log(`${category}: ${text}`);
+    }
+  }, 120_000);
+
+  test.each<Category>(["verdict", "lines", "llb", "meta", "image", "warnings"])("%s", (category) => {
+    const failures = tally.failures.filter((failure) => failure.category === category);
+    expect(failures.map(({ text }) => text)).toEqual([]);
+  });
+});
