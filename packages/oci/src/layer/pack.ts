@@ -19,14 +19,14 @@ interface Form {
 }
 
 const S_IFMT = 0o170000;
-const TYPES: Readonly<Record<number, TarEntryType>> = {
-  16807: "file",
-  9604: "folder",
-  21609: "symlink",
-  4802: "char",
-  14406: "block",
-  2401: "fifo",
-};
+const TYPES: ReadonlyMap<number, TarEntryType> = new Map([
+  [0o100000, "file"],
+  [0o040000, "folder"],
+  [0o120000, "symlink"],
+  [0o020000, "char"],
+  [0o060000, "block"],
+  [0o010000, "fifo"],
+]);
 
 function baseName(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1);
@@ -70,12 +70,12 @@ class TreePacker {
   entries(tree: TreeEntry): TarEntry[] {
     // As containerd: the root has no entry of its own; its metadata is the base image's affair.
     if (tree.path === "") return [];
+    if (isWhiteout(tree)) return this.#form.whiteouts ? this.#whiteout(tree) : [];
     if (this.#form.whiteouts) {
-      if (isWhiteout(tree)) return this.#whiteout(tree);
       if (isBelow(tree.path, this.#skipped)) return [];
       if (baseName(tree.path).startsWith(WHITEOUT_PREFIX)) return this.#skip(tree);
     }
-    const type = TYPES[tree.mode & S_IFMT];
+    const type = TYPES.get(tree.mode & S_IFMT);
     if (type === undefined) return [];
     const entry = this.#entry(tree, type);
     return this.#form.whiteouts && type === "folder" && isOpaque(tree)
@@ -159,7 +159,7 @@ export function packLayer(root: number, options: PackOptions): AsyncGenerator<Bu
   return writeTar(treeMembers(root, options, { whiteouts: true }));
 }
 
-/** The same of a plain tree (X015): nothing is a whiteout, every name is a name. */
+/** The same of a plain tree (X015): whiteouts that nothing lies below are left out, and every name is a name. */
 export function packTree(root: number, options: PackOptions): AsyncGenerator<Buffer> {
   return writeTar(treeMembers(root, options, { whiteouts: false }));
 }

@@ -149,7 +149,7 @@ class LayerUnpacker {
     const { userxattr } = this.#options;
     for (const path of this.#opaque) {
       if (!this.#unpacker.folders.has(path)) continue;
-      await this.#writer.add({ type: "opaque", path, existing: "keep", userxattr });
+      await this.#writer.add({ type: "opaque", path, existing: "replace", userxattr });
     }
     await this.#unpacker.finish();
   }

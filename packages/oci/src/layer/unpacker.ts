@@ -88,7 +88,7 @@ export class Unpacker {
   async finish(): Promise<void> {
     for (const [path, mtimeNs] of this.folders) {
       if (mtimeNs !== undefined)
-        await this.#options.writer.add({ type: "times", path, existing: "keep", mtimeNs });
+        await this.#options.writer.add({ type: "times", path, existing: "replace", mtimeNs });
     }
     await this.#options.writer.finish();
   }

@@ -22,7 +22,9 @@ export class LayerThread {
 
   constructor(entry: URL) {
     // No execArgv: a test runner's or debugger's flags are not for it.
-    this.#worker = new Worker(entry, { workerData: WORKER_MARK, execArgv: [], name: "tsbuild layers" });
+    // Descriptors come from the addon, which Node does not see open them: it must not keep count (and warn).
+    const options = { trackUnmanagedFds: false, execArgv: [], name: "tsbuild layers" };
+    this.#worker = new Worker(entry, { ...options, workerData: WORKER_MARK });
     this.#worker.unref();
     this.#worker.on("message", (reply: WorkerReply) => this.#receive(reply));
     this.#worker.on("error", (error: Error) => this.#die(error));
