@@ -97,7 +97,8 @@ const BAR_COLUMNS = 20;
 export function transferLine(transfer: Transfer, options: LineOptions): Line {
   const { current, total, unit } = transfer;
   const show = (value: number) => (unit === "bytes" ? formatBytes(value) : `${value} files`);
-  const size = total === undefined ? show(current) : `${show(current)} / ${show(total)}`;
+  const amount = total === undefined ? show(current) : `${show(current)} / ${show(total)}`;
+  const size = fit(amount, options.columns - 6, options.marks.ellipsis);
   const hasBar = total !== undefined && total > 0 && options.columns >= 60;
   const bar = hasBar ? progressBar(current / total, options.marks) : "";
   const room = options.columns - 5 - displayWidth(size) - 1 - (hasBar ? BAR_COLUMNS + 1 : 0);
