@@ -14,9 +14,9 @@
 #define MS_PRIVATE (1 << 18)
 #endif
 
-/* Flags of `bind`. */
-#define BIND_RECURSIVE 1
-#define BIND_MAKE_MOUNT_POINT 2
+/* Flags of `tree` and `bind`. */
+#define TREE_RECURSIVE 1
+#define BIND_MAKE_MOUNT_POINT 1
 
 /* Adds attributes to a mount and cuts it off from its peers, so that nothing mounted on the host later appears inside. */
 static int set_attrs(int mount, uint64_t attrs, unsigned flags, struct err *err, const char *text) {
@@ -96,20 +96,15 @@ static int attach_aside(int fd) {
   return -1;
 }
 
-static int clone_detached(int mount, int source, unsigned recursive, uint64_t attrs, const char *text, struct err *err) {
-  int tree = clone_tree(source, recursive, attrs, text, err);
-  if (tree < 0 && err->errnum == EINVAL && attach_aside(mount) == 0)
-    tree = clone_tree(source, recursive, attrs, text, err);
-  return tree;
-}
-
 int op_root(struct sandbox *sb, const struct op *op, struct err *err) {
   struct mount_attr private = {.propagation = MS_PRIVATE};
   if (syscall(SYS_mount_setattr, AT_FDCWD, "/", AT_RECURSIVE, &private, sizeof private) < 0)
     return fail(err, "mount_setattr", "/");
   int mount = plan_fd(&op->arg[0]);
   /* A clone, as attributes would stay on the caller's own mount: it still tidies up behind a read-only root. */
-  sb->root = clone_detached(mount, mount, 0, op->arg[1].number, "root", err);
+  sb->root = clone_tree(mount, 0, op->arg[1].number, "root", err);
+  if (sb->root < 0 && err->errnum == EINVAL && attach_aside(mount) == 0)
+    sb->root = clone_tree(mount, 0, op->arg[1].number, "root", err);
   if (sb->root < 0) return -1;
   /* On top of "/": the one folder that surely exists; pivot_root takes it from there. */
   if (syscall(SYS_move_mount, sb->root, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
@@ -117,28 +112,57 @@ int op_root(struct sandbox *sb, const struct op *op, struct err *err) {
   return 0;
 }
 
-/* Mount points inside other mounts are made here, of the source's type; those in the root itself must exist. */
-static int bind_target(const struct sandbox *sb, int source, const struct op *op, struct err *err) {
-  const char *dest = op->arg[2].data.bytes;
+static int clone_source(int source, const struct op *op, struct err *err) {
+  unsigned recursive = (op->arg[3].number & TREE_RECURSIVE) ? AT_RECURSIVE : 0;
+  return clone_tree(source, recursive, op->arg[2].number, op->arg[1].data.bytes, err);
+}
+
+int op_tree(struct sandbox *sb, const struct op *op, struct err *err) {
+  if (sb->report >= 0) return fail_with(err, EINVAL, "open_tree", "tree after clone");
+  if (sb->tree_count == MAX_TREES) return fail_with(err, E2BIG, "open_tree", "too many trees");
+  int source = open_beneath(plan_fd(&op->arg[0]), op->arg[1].data.bytes, err);
+  if (source < 0) return -1;
+  struct tree *tree = &sb->trees[sb->tree_count++];
+  tree->pending = NULL;
+  tree->fd = clone_source(source, op, err);
+  if (tree->fd >= 0) return close(source);
+  if (err->errnum != EINVAL) return -1;
+  /* A detached mount on an older kernel: PID 1 attaches it in its own namespace, never in the host's. */
+  tree->fd = source;
+  tree->pending = op;
+  return 0;
+}
+
+static int finish_tree(struct tree *tree, struct err *err) {
+  if (tree->pending == NULL) return 0;
+  const struct op *op = tree->pending;
+  int clone = -1;
+  if (attach_aside(plan_fd(&op->arg[0])) < 0) return fail(err, "move_mount", op->arg[1].data.bytes);
+  if ((clone = clone_source(tree->fd, op, err)) < 0) return -1;
+  close(tree->fd);
+  *tree = (struct tree){.fd = clone};
+  return 0;
+}
+
+/* Mount points inside other mounts are made here, of the tree's type; those in the root itself must exist. */
+static int bind_target(const struct sandbox *sb, int tree, const struct op *op, struct err *err) {
+  const char *dest = op->arg[1].data.bytes;
   struct stat st;
-  if (op->arg[4].number & BIND_MAKE_MOUNT_POINT) {
-    if (fstat(source, &st) < 0) return fail(err, "fstat", dest);
+  if (op->arg[2].number & BIND_MAKE_MOUNT_POINT) {
+    if (fstat(tree, &st) < 0) return fail(err, "fstat", dest);
     if (make_mount_point(sb, dest, !S_ISDIR(st.st_mode), err) < 0) return -1;
   }
   return open_in_root(sb, dest, err);
 }
 
 int op_bind(struct sandbox *sb, const struct op *op, struct err *err) {
-  int dir = plan_fd(&op->arg[0]), result = -1, target = -1, tree = -1;
-  int source = open_beneath(dir, op->arg[1].data.bytes, err);
-  if (source < 0) return -1;
-  target = bind_target(sb, source, op, err);
-  unsigned recursive = (op->arg[4].number & BIND_RECURSIVE) ? AT_RECURSIVE : 0;
-  if (target >= 0) tree = clone_detached(dir, source, recursive, op->arg[3].number, op->arg[1].data.bytes, err);
-  if (tree >= 0) result = move_onto(tree, target, op->arg[2].data.bytes, err);
-  if (tree >= 0) close(tree);
-  if (target >= 0) close(target);
-  close(source);
+  if (op->arg[0].number >= sb->tree_count) return fail_with(err, EINVAL, "move_mount", "no such tree");
+  struct tree *tree = &sb->trees[op->arg[0].number];
+  if (finish_tree(tree, err) < 0) return -1;
+  int target = bind_target(sb, tree->fd, op, err);
+  if (target < 0) return -1;
+  int result = move_onto(tree->fd, target, op->arg[1].data.bytes, err);
+  close(target);
   return result;
 }
 

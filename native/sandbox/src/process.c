@@ -60,6 +60,7 @@ static int become_init(struct sandbox *sb, const struct streams *streams, struct
 /* The supervisor keeps nothing of the sandbox open, or the mounts would outlive it. */
 static void release_plan_fds(const struct sandbox *sb, struct streams *streams) {
   for (uint32_t i = 0; i < sb->plan->fd_count; i++) close(FIRST_PLAN_FD + (int)i);
+  for (uint32_t i = 0; i < sb->tree_count; i++) close(sb->trees[i].fd);
   close(streams->report_write);
   for (int i = 0; i < 2; i++) {
     if (streams->output_write[i] >= 0) close(streams->output_write[i]);

@@ -8,6 +8,14 @@
 #define CONTROL_FD 3
 #define FIRST_PLAN_FD 4
 
+#define MAX_TREES 512
+
+/* A cloned mount, or what to clone once it is attached to the sandbox's own namespace. */
+struct tree {
+  int fd;
+  const struct op *pending;
+};
+
 /* The process that performs a plan: first the supervisor, then PID 1, then the command's own. */
 struct sandbox {
   const struct plan *plan;
@@ -17,6 +25,8 @@ struct sandbox {
   int report;
   /* The new root once it is mounted; -1 before. */
   int root;
+  uint32_t tree_count;
+  struct tree trees[MAX_TREES];
 };
 
 /* What PID 1 or the command's process tells the supervisor; smaller than PIPE_BUF, so that a write is never torn. */

@@ -1,5 +1,5 @@
 /** The part of a plan that builds the file system view: OCI mounts, devices, masked and read-only paths → operations. */
-import type { CgroupLayout, HostFacts } from "./host.ts";
+import type { CgroupLayout } from "./host.ts";
 import { isInsideMount, normalizeDest } from "./mount-points.ts";
 import type { RuntimeDevice, RuntimeMount, RuntimeSpec } from "./oci-spec.ts";
 import type { PlanOp } from "./plan-ops.ts";
@@ -21,14 +21,27 @@ const NOEXEC = 0x8;
 /** Options of the OCI spec that say nothing to a single mount call. */
 const NEUTRAL = new Set(["rw", "bind", "rbind", "relatime", "rprivate", "private"]);
 
-const BIND_RECURSIVE = 1;
-const BIND_MAKE_MOUNT_POINT = 2;
+const TREE_RECURSIVE = 1;
+const BIND_MAKE_MOUNT_POINT = 1;
 const PIN_OPTIONAL = 1;
 const KIND_FOLDER = 0;
 const S_IFCHR = 0o020000;
 
-/** Index of a descriptor among those that the plan hands over; the same descriptor is handed over once. */
-export type FdIndex = (fd: number) => number;
+/** Where a bind mount's content comes from: cloned before the namespaces exist. */
+export interface TreeSource {
+  readonly fd: number;
+  readonly path: string;
+  readonly attrs: number;
+  readonly flags: number;
+}
+
+export interface MountContext {
+  readonly cgroups: CgroupLayout;
+  /** Device nodes made inside do not open anything. */
+  readonly confined: boolean;
+  /** Notes a source and returns its number. */
+  readonly addTree: (source: TreeSource) => number;
+}
 
 interface ParsedOptions {
   readonly attrs: number;
@@ -56,10 +69,11 @@ function mountOp(mount: RuntimeMount, dest: string): PlanOp {
   return { op: "mount", type: mount.type, options: [`source=${mount.source}`, ...data], dest, attrs };
 }
 
-function bindOp(mount: RuntimeMount, dest: string, nested: boolean, index: FdIndex): PlanOp {
-  const { fd, path } = parseFdSource(mount.source);
-  const flags = (mount.options.includes("rbind") ? BIND_RECURSIVE : 0) | (nested ? BIND_MAKE_MOUNT_POINT : 0);
-  return { op: "bind", source: index(fd), path, dest, attrs: parseOptions(mount.options).attrs, flags };
+function bindOp(mount: RuntimeMount, dest: string, nested: boolean, context: MountContext): PlanOp {
+  const { attrs } = parseOptions(mount.options);
+  const flags = mount.options.includes("rbind") ? TREE_RECURSIVE : 0;
+  const tree = context.addTree({ ...parseFdSource(mount.source), attrs, flags });
+  return { op: "bind", tree, dest, flags: nested ? BIND_MAKE_MOUNT_POINT : 0 };
 }
 
 function deviceNodes(devices: readonly RuntimeDevice[]): PlanOp[] {
@@ -135,24 +149,17 @@ function cgroupOps(layout: CgroupLayout, mount: RuntimeMount): PlanOp[] {
   return [];
 }
 
-function oneMount(
-  mount: RuntimeMount,
-  mounted: readonly string[],
-  context: { readonly host: HostFacts; readonly index: FdIndex },
-): PlanOp[] {
-  if (mount.type === "cgroup") return cgroupOps(context.host.cgroups, mount);
+function oneMount(mount: RuntimeMount, mounted: readonly string[], context: MountContext): PlanOp[] {
+  if (mount.type === "cgroup") return cgroupOps(context.cgroups, mount);
   const dest = normalizeDest(mount.destination);
   const nested = isInsideMount(dest, mounted);
-  if (mount.type === "bind") return [bindOp(mount, dest, nested, context.index)];
+  if (mount.type === "bind") return [bindOp(mount, dest, nested, context)];
   const point: PlanOp[] = nested ? [{ op: "mount_point", path: dest, kind: KIND_FOLDER }] : [];
   return [...point, mountOp(mount, dest)];
 }
 
 /** Operations for all mounts of a spec, in its order, then for masked and read-only paths. */
-export function planMounts(
-  spec: RuntimeSpec,
-  context: { readonly host: HostFacts; readonly index: FdIndex; readonly confined: boolean },
-): PlanOp[] {
+export function planMounts(spec: RuntimeSpec, context: MountContext): PlanOp[] {
   const ops: PlanOp[] = [];
   const mounted: string[] = [];
   for (const mount of spec.mounts) {

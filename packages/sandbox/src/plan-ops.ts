@@ -3,12 +3,13 @@
 
 /** One line of a plan: see native/plan.def for what each does. */
 export type PlanOp =
+  | { readonly op: "tree"; readonly source: number; readonly path: string; readonly attrs: number | bigint; readonly flags: number | bigint }
   | { readonly op: "clone"; readonly flags: number | bigint }
   | { readonly op: "join_cgroups"; readonly paths: readonly string[] }
   | { readonly op: "unshare"; readonly flags: number | bigint }
   | { readonly op: "root"; readonly mount: number; readonly attrs: number | bigint }
   | { readonly op: "mount"; readonly type: string; readonly options: readonly string[]; readonly dest: string; readonly attrs: number | bigint }
-  | { readonly op: "bind"; readonly source: number; readonly path: string; readonly dest: string; readonly attrs: number | bigint; readonly flags: number | bigint }
+  | { readonly op: "bind"; readonly tree: number | bigint; readonly dest: string; readonly flags: number | bigint }
   | { readonly op: "pin"; readonly path: string; readonly attrs: number | bigint; readonly flags: number | bigint }
   | { readonly op: "mask"; readonly path: string }
   | { readonly op: "mount_attr"; readonly path: string; readonly attrs: number | bigint }
@@ -39,33 +40,34 @@ export type PlanArgumentKind = "fd" | "u64" | "str" | "strs" | "bytes";
 export const planOps: Readonly<
   Record<PlanOp["op"], { readonly code: number; readonly args: readonly (readonly [string, PlanArgumentKind])[] }>
 > = {
-  clone: { code: 0, args: [["flags", "u64"]] },
-  join_cgroups: { code: 1, args: [["paths", "strs"]] },
-  unshare: { code: 2, args: [["flags", "u64"]] },
-  root: { code: 3, args: [["mount", "fd"], ["attrs", "u64"]] },
-  mount: { code: 4, args: [["type", "str"], ["options", "strs"], ["dest", "str"], ["attrs", "u64"]] },
-  bind: { code: 5, args: [["source", "fd"], ["path", "str"], ["dest", "str"], ["attrs", "u64"], ["flags", "u64"]] },
-  pin: { code: 6, args: [["path", "str"], ["attrs", "u64"], ["flags", "u64"]] },
-  mask: { code: 7, args: [["path", "str"]] },
-  mount_attr: { code: 8, args: [["path", "str"], ["attrs", "u64"]] },
-  mount_point: { code: 9, args: [["path", "str"], ["kind", "u64"]] },
-  mkdir: { code: 10, args: [["path", "str"], ["mode", "u64"]] },
-  mknod: { code: 11, args: [["path", "str"], ["mode", "u64"], ["major", "u64"], ["minor", "u64"]] },
-  symlink: { code: 12, args: [["target", "str"], ["path", "str"]] },
-  enter_root: { code: 13, args: [] },
-  hostname: { code: 14, args: [["name", "str"]] },
-  loopback_up: { code: 15, args: [] },
-  fork: { code: 16, args: [] },
-  stdin_null: { code: 17, args: [] },
-  new_session: { code: 18, args: [] },
-  foreground: { code: 19, args: [] },
-  session_keyring: { code: 20, args: [["name", "str"]] },
-  rlimit: { code: 21, args: [["resource", "u64"], ["soft", "u64"], ["hard", "u64"]] },
-  bounding: { code: 22, args: [["keep", "u64"]] },
-  seccomp: { code: 23, args: [["program", "bytes"]] },
-  user: { code: 24, args: [["uid", "u64"], ["gid", "u64"], ["groups", "bytes"]] },
-  capabilities: { code: 25, args: [["effective", "u64"], ["permitted", "u64"], ["inheritable", "u64"]] },
-  umask: { code: 26, args: [["mask", "u64"]] },
-  chdir: { code: 27, args: [["path", "str"]] },
-  exec: { code: 28, args: [["args", "strs"], ["env", "strs"]] },
+  tree: { code: 0, args: [["source", "fd"], ["path", "str"], ["attrs", "u64"], ["flags", "u64"]] },
+  clone: { code: 1, args: [["flags", "u64"]] },
+  join_cgroups: { code: 2, args: [["paths", "strs"]] },
+  unshare: { code: 3, args: [["flags", "u64"]] },
+  root: { code: 4, args: [["mount", "fd"], ["attrs", "u64"]] },
+  mount: { code: 5, args: [["type", "str"], ["options", "strs"], ["dest", "str"], ["attrs", "u64"]] },
+  bind: { code: 6, args: [["tree", "u64"], ["dest", "str"], ["flags", "u64"]] },
+  pin: { code: 7, args: [["path", "str"], ["attrs", "u64"], ["flags", "u64"]] },
+  mask: { code: 8, args: [["path", "str"]] },
+  mount_attr: { code: 9, args: [["path", "str"], ["attrs", "u64"]] },
+  mount_point: { code: 10, args: [["path", "str"], ["kind", "u64"]] },
+  mkdir: { code: 11, args: [["path", "str"], ["mode", "u64"]] },
+  mknod: { code: 12, args: [["path", "str"], ["mode", "u64"], ["major", "u64"], ["minor", "u64"]] },
+  symlink: { code: 13, args: [["target", "str"], ["path", "str"]] },
+  enter_root: { code: 14, args: [] },
+  hostname: { code: 15, args: [["name", "str"]] },
+  loopback_up: { code: 16, args: [] },
+  fork: { code: 17, args: [] },
+  stdin_null: { code: 18, args: [] },
+  new_session: { code: 19, args: [] },
+  foreground: { code: 20, args: [] },
+  session_keyring: { code: 21, args: [["name", "str"]] },
+  rlimit: { code: 22, args: [["resource", "u64"], ["soft", "u64"], ["hard", "u64"]] },
+  bounding: { code: 23, args: [["keep", "u64"]] },
+  seccomp: { code: 24, args: [["program", "bytes"]] },
+  user: { code: 25, args: [["uid", "u64"], ["gid", "u64"], ["groups", "bytes"]] },
+  capabilities: { code: 26, args: [["effective", "u64"], ["permitted", "u64"], ["inheritable", "u64"]] },
+  umask: { code: 27, args: [["mask", "u64"]] },
+  chdir: { code: 28, args: [["path", "str"]] },
+  exec: { code: 29, args: [["args", "strs"], ["env", "strs"]] },
 };

@@ -114,26 +114,41 @@ function sessionOps(spec: RuntimeSpec): PlanOp[] {
   return [...streams, { op: "session_keyring", name: "_tsbuild" }];
 }
 
+/** Gives each descriptor of this process an index in the plan; the same descriptor is handed over once. */
+class FdTable {
+  readonly fds: number[] = [];
+
+  index(fd: number): number {
+    if (!this.fds.includes(fd)) this.fds.push(fd);
+    return this.fds.indexOf(fd);
+  }
+}
+
 /** The plan of a runtime spec. Pure but for the memory of the compiled filter. */
 export function compilePlan(spec: RuntimeSpec, context: PlanContext): SandboxPlan {
-  const fds: number[] = [];
-  const index = (fd: number): number => {
-    if (!fds.includes(fd)) fds.push(fd);
-    return fds.indexOf(fd);
-  };
+  const table = new FdTable();
+  const root = table.index(parseFdSource(spec.root.path).fd);
+  const trees: PlanOp[] = [];
+  /* An insecure step may open devices; it has no masks either, and that is how the spec tells. */
   const confined = spec.linux.maskedPaths.length > 0;
+  const mounts = planMounts(spec, {
+    cgroups: context.host.cgroups,
+    confined,
+    addTree: ({ fd, ...tree }) => trees.push({ op: "tree", source: table.index(fd), ...tree }) - 1,
+  });
   const hasOwnNetwork = spec.linux.namespaces.some(({ type }) => type === "network");
   const ops: PlanOp[] = [
+    ...trees,
     ...namespaceOps(spec, context.cgroupProcs),
-    { op: "root", mount: index(parseFdSource(spec.root.path).fd), attrs: confined ? NODEV : 0 },
+    { op: "root", mount: root, attrs: confined ? NODEV : 0 },
     { op: "hostname", name: spec.hostname },
     ...(hasOwnNetwork ? [{ op: "loopback_up" } as const] : []),
-    ...planMounts(spec, { host: context.host, index, confined }),
+    ...mounts,
     { op: "enter_root" },
     { op: "fork" },
     ...sessionOps(spec),
     ...identityOps(spec, spec.process.capabilities.bounding),
     { op: "exec", args: spec.process.args, env: spec.process.env },
   ];
-  return { fds, interactive: spec.process.terminal, ops };
+  return { fds: table.fds, interactive: spec.process.terminal, ops };
 }

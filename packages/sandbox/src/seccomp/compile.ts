@@ -138,9 +138,11 @@ function compareArgument(arg: SeccompArgument): BpfInstruction[] {
         ...(high(arg.value) === 0 ? [] : equal(at + 4, high(arg.value), high(arg.valueTwo ?? 0))),
         ...equal(at, low(arg.value), low(arg.valueTwo ?? 0)),
       ];
-    case "SCMP_CMP_NE":
-      /* Only the low half: the kernel reads an `int`, and garbage above it must not pass for another value. */
-      return [statement(LOAD, at), { code: JUMP_EQUAL, jt: NO_MATCH, jf: 0, k: low(arg.value) }];
+    /* Only the low half: the kernel reads an `int`, and garbage above it must not pass for another value. */
+    case "SCMP_CMP_LT":
+      return [statement(LOAD, at), { code: JUMP_GREATER_EQUAL, jt: NO_MATCH, jf: 0, k: low(arg.value) }];
+    case "SCMP_CMP_GT":
+      return [statement(LOAD, at), { code: JUMP_GREATER_EQUAL, jt: 0, jf: NO_MATCH, k: low(arg.value + 1) }];
   }
 }
 

@@ -26,7 +26,7 @@ export interface SeccompArgument {
   /** With MASKED_EQ the mask; the masked argument must equal `valueTwo`. */
   readonly value: number;
   readonly valueTwo?: number;
-  readonly op: "SCMP_CMP_EQ" | "SCMP_CMP_NE" | "SCMP_CMP_MASKED_EQ";
+  readonly op: "SCMP_CMP_EQ" | "SCMP_CMP_LT" | "SCMP_CMP_GT" | "SCMP_CMP_MASKED_EQ";
 }
 
 const ALWAYS = `
@@ -105,7 +105,9 @@ const BY_MACHINE: Readonly<Record<SeccompMachine, { arches: readonly SeccompArch
 /** Machines that the profile can be compiled for, by Go's names. */
 export type SeccompMachine = "amd64" | "arm64";
 
-/** AF_VSOCK would reach the hypervisor past every network namespace. */
+/** The kernel's crypto by socket: a large surface that had holes. */
+const AF_ALG = 38;
+/** Reaches the hypervisor past every network namespace. */
 const AF_VSOCK = 40;
 /** PER_LINUX, PER_LINUX32, UNAME26 with both, and 0xffffffff, which only asks. */
 const PERSONALITIES = [0x0, 0x8, 0x20000, 0x20008, 0xffffffff];
@@ -119,6 +121,15 @@ function words(text: string): string[] {
 
 function allow(names: readonly string[], ...args: readonly SeccompArgument[]): SeccompRule {
   return { names, action: "SCMP_ACT_ALLOW", ...(args.length > 0 ? { args } : {}) };
+}
+
+/** All families but two; libseccomp takes one comparison of an argument per rule. */
+function allowedSockets(): SeccompRule[] {
+  return [
+    allow(["socket"], { index: 0, value: AF_ALG, op: "SCMP_CMP_LT" }),
+    allow(["socket"], { index: 0, value: AF_ALG + 1, op: "SCMP_CMP_EQ" }),
+    allow(["socket"], { index: 0, value: AF_VSOCK, op: "SCMP_CMP_GT" }),
+  ];
 }
 
 /** Rules for processes that may not make namespaces. clone3 hides its flags in memory: ENOSYS sends C libraries back to clone. */
@@ -139,7 +150,7 @@ export function defaultSeccomp(machine: SeccompMachine, capabilities: readonly C
     syscalls: [
       allow(words(ALWAYS)),
       allow(words(BY_MACHINE[machine].names)),
-      allow(["socket"], { index: 0, value: AF_VSOCK, op: "SCMP_CMP_NE" }),
+      ...allowedSockets(),
       ...PERSONALITIES.map((value) => allow(["personality"], { index: 0, value, op: "SCMP_CMP_EQ" })),
       ...WITH_CAPABILITY.filter(([capability]) => held.has(capability)).map(([, names]) =>
         allow(words(names)),

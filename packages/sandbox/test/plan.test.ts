@@ -1,0 +1,173 @@
+import { compilePlan, type ExecSpec, encodePlan, type PlanOp, toRuntimeSpec } from "@tsbuild/sandbox";
+import { describe, expect, test } from "vitest";
+import { execSpec, host } from "./support/spec.ts";
+
+/** One operation in one line; big byte strings only by size. */
+function line(op: PlanOp): string {
+  const { op: name, ...args } = op;
+  const words = Object.entries(args).map(([key, value]) => {
+    if (value instanceof Uint8Array) return `${key}=<${value.length > 64 ? "many" : value.length} bytes>`;
+    if (Array.isArray(value)) return `${key}=[${value.join(" ")}]`;
+    const isMask = typeof value === "bigint" || key === "attrs" || key === "mode" || name.endsWith("clone");
+    return `${key}=${isMask ? `0x${value.toString(16)}` : value}`;
+  });
+  return [name, ...words].join(" ");
+}
+
+function plan(changes: Partial<ExecSpec> = {}, cgroupProcs: readonly string[] = []) {
+  return compilePlan(toRuntimeSpec(execSpec(changes), host), { host, cgroupProcs });
+}
+
+function lines(changes: Partial<ExecSpec> = {}, cgroupProcs: readonly string[] = []): string[] {
+  return plan(changes, cgroupProcs).ops.map(line);
+}
+
+test("a default step, line by line", async () => {
+  await expect(`${lines().join("\n")}\n`).toMatchFileSnapshot("testdata/default.plan");
+});
+
+test("an insecure step, line by line", async () => {
+  const text = `${lines({ security: "insecure" }).join("\n")}\n`;
+  await expect(text).toMatchFileSnapshot("testdata/insecure.plan");
+});
+
+describe("mounts", () => {
+  const bind = {
+    type: "bind",
+    fd: 21,
+    sourcePath: "/sub",
+    kind: "folder",
+    dest: "/mnt",
+    readonly: true,
+  } as const;
+
+  test("sources are cloned before the namespaces exist, each descriptor is handed over once", () => {
+    const other = { ...bind, sourcePath: "", dest: "/other", readonly: false };
+    const made = plan({ mounts: [bind, other] });
+    expect(made.fds).toEqual([20, 21]);
+    expect(made.ops.slice(0, 3).map(line)).toEqual([
+      "tree source=1 path=sub attrs=0x5 flags=1",
+      "tree source=1 path= attrs=0x4 flags=1",
+      "clone flags=0x2e020000",
+    ]);
+    expect(made.ops.map(line)).toContain("bind tree=0 dest=/mnt flags=0");
+    expect(made.ops.map(line)).toContain("bind tree=1 dest=/other flags=0");
+  });
+
+  test("a mount below another one gets its mount point made", () => {
+    const tmpfs = { type: "tmpfs", dest: "/mnt/tmp", mode: 0o1777, sizeBytes: 4096 } as const;
+    const made = lines({ mounts: [bind, tmpfs, { ...bind, dest: "/mnt/tmp/x/" }] });
+    const at = made.indexOf("bind tree=0 dest=/mnt flags=0");
+    expect(made.slice(at, at + 4)).toEqual([
+      "bind tree=0 dest=/mnt flags=0",
+      "mount_point path=/mnt/tmp kind=0",
+      "mount type=tmpfs options=[source=tmpfs mode=1777 size=4096] dest=/mnt/tmp attrs=0x6",
+      "bind tree=1 dest=/mnt/tmp/x flags=1",
+    ]);
+  });
+
+  test("a read-only root is closed after the mounts, before it is entered", () => {
+    const made = lines({ readonlyRoot: true });
+    const at = made.indexOf("enter_root");
+    expect(made[at - 1]).toBe("mount_attr path=/ attrs=0x1");
+  });
+
+  test("on cgroup v1 every controller has its tree", () => {
+    const v1 = {
+      version: 1,
+      hierarchies: [{ controllers: ["cpu", "cpuacct"], mountPoint: "/sys/fs/cgroup/cpu,cpuacct", path: "/" }],
+    } as const;
+    const hybrid = { ...host, cgroups: v1 };
+    const made = compilePlan(toRuntimeSpec(execSpec(), hybrid), { host: hybrid, cgroupProcs: [] }).ops.map(
+      line,
+    );
+    const at = made.findIndex((text) => text.includes("dest=/sys/fs/cgroup "));
+    expect(made.slice(at, at + 6)).toEqual([
+      "mount type=tmpfs options=[source=cgroup mode=755] dest=/sys/fs/cgroup attrs=0xe",
+      "mkdir path=/sys/fs/cgroup/cpu,cpuacct mode=0x1ed",
+      "mount type=cgroup options=[source=cgroup cpu cpuacct] dest=/sys/fs/cgroup/cpu,cpuacct attrs=0xf",
+      "symlink target=cpu,cpuacct path=/sys/fs/cgroup/cpu",
+      "symlink target=cpu,cpuacct path=/sys/fs/cgroup/cpuacct",
+      "mount_attr path=/sys/fs/cgroup attrs=0x1",
+    ]);
+  });
+});
+
+describe("process", () => {
+  test("a user without privileges has no capabilities but keeps the bounding set", () => {
+    const made = lines({ user: { uid: 1000, gid: 100, additionalGids: [10, 20] } });
+    expect(made).toContain("bounding keep=0xa80425fb");
+    expect(made).toContain("user uid=1000 gid=100 groups=<8 bytes>");
+    expect(made).toContain("capabilities effective=0x0 permitted=0x0 inheritable=0");
+  });
+
+  test("limits by Docker's names and the kernel's; negative is unlimited", () => {
+    const made = lines({
+      rlimits: [
+        { name: "nofile", soft: 1024, hard: 2048 },
+        { name: "RLIMIT_CORE", soft: -1, hard: -1 },
+      ],
+    });
+    expect(made).toContain("rlimit resource=7 soft=0x400 hard=0x800");
+    expect(made).toContain("rlimit resource=4 soft=0xffffffffffffffff hard=0xffffffffffffffff");
+    expect(() => lines({ rlimits: [{ name: "bogus", soft: 1, hard: 1 }] })).toThrow(/RLIMIT_BOGUS/);
+  });
+
+  test("the filter comes before the identity changes, the exec last", () => {
+    const names = plan().ops.map(({ op }) => op);
+    const tail = ["bounding", "seccomp", "umask", "chdir", "user", "capabilities", "exec"];
+    expect(names.slice(-tail.length)).toEqual(tail);
+  });
+
+  test("a machine without a known instruction set goes without a filter", () => {
+    const bare = { ...host, seccompMachine: undefined };
+    const { ops } = compilePlan(toRuntimeSpec(execSpec(), bare), { host: bare, cgroupProcs: [] });
+    expect(ops.map(({ op }) => op)).not.toContain("seccomp");
+  });
+
+  test("a terminal keeps its session and streams", () => {
+    const made = plan({ interactive: true });
+    expect(made.interactive).toBe(true);
+    const names = made.ops.map(({ op }) => op);
+    expect(names).toContain("foreground");
+    expect(names).not.toContain("new_session");
+    expect(names).not.toContain("stdin_null");
+  });
+});
+
+test("network none has its own network namespace with lo up", () => {
+  expect(lines({ network: "none" })[0]).toBe("clone flags=0x6e020000");
+  expect(lines({ network: "none" })).toContain("loopback_up");
+});
+
+test("the cgroup namespace is made after the step has joined its group", () => {
+  expect(lines({}, ["/sys/fs/cgroup/x/cgroup.procs"]).slice(0, 3)).toEqual([
+    "clone flags=0x2c020000",
+    "join_cgroups paths=[/sys/fs/cgroup/x/cgroup.procs]",
+    "unshare flags=33554432",
+  ]);
+});
+
+describe("encoding", () => {
+  test("header and a plan of two operations, byte by byte", () => {
+    const bytes = encodePlan({
+      fds: [7],
+      interactive: true,
+      ops: [
+        { op: "chdir", path: "/é" },
+        { op: "exec", args: ["a"], env: [] },
+      ],
+    });
+    const body = bytes.subarray(12);
+    expect(bytes.subarray(0, 8).toString()).toBe("TSBPLAN1");
+    expect(bytes.readUInt32LE(8)).toBe(body.length);
+    expect([0, 4, 8].map((at) => body.readUInt32LE(at))).toEqual([1, 1, 2]);
+    expect(body.subarray(16, 24).toString("latin1")).toBe("\x03\0\0\0/\xc3\xa9\0");
+    expect(body.subarray(28).toString("latin1")).toBe("\x01\0\0\0\x01\0\0\0a\0\0\0\0\0");
+  });
+
+  test("a NUL cannot be smuggled into a path or argument", () => {
+    const plan = (path: string) => ({ fds: [], interactive: false, ops: [{ op: "chdir", path } as const] });
+    expect(() => encodePlan(plan("/a\0b"))).toThrow(TypeError);
+  });
+});
