@@ -1,0 +1,157 @@
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { nativeFs } from "@tsbuild/native-fs";
+import { openStore, type Store } from "@tsbuild/store";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { contentKey } from "../src/content/content-key.ts";
+import type { Selector } from "../src/content/selector.ts";
+import type { OpsEnvironment } from "../src/environment.ts";
+import { refForContext } from "../src/local/context.ts";
+
+const isRoot = process.getuid?.() === 0;
+if (!isRoot) console.log("skipped: content keys: needs root");
+
+function never(): never {
+  throw new Error("not needed here");
+}
+
+describe.skipIf(!isRoot)("content of a context", () => {
+  let folder: string;
+  let store: Store;
+  let hashed: string[];
+  let env: OpsEnvironment;
+
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), "tsbuild-content-"));
+    mkdirSync(join(folder, "ctx/sub"), { recursive: true });
+    writeFileSync(join(folder, "ctx/a"), "a");
+    writeFileSync(join(folder, "ctx/sub/b"), "b");
+    store = await openStore({ root: join(folder, "state"), native: nativeFs });
+    hashed = [];
+    const fs = {
+      ...nativeFs,
+      hashFiles: (root: number, paths: readonly string[]) => {
+        hashed.push(...paths);
+        return nativeFs.hashFiles(root, paths);
+      },
+    };
+    env = {
+      store,
+      fs,
+      sandbox: never,
+      images: never,
+      http: never,
+      contexts: new Map(),
+      resolvConf: () => undefined,
+      userxattr: false,
+      proxyEnv: [],
+    };
+  });
+  afterEach(async () => {
+    await store.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  const all: Selector = { path: "/", wildcard: true, follow: true, include: [], exclude: [], optional: true };
+
+  async function digest(selector: Partial<Selector> = {}, ignore: readonly string[] = []): Promise<string> {
+    hashed.length = 0;
+    const ref = refForContext({ name: "context", folder: join(folder, "ctx"), ignore });
+    return (await contentKey(env, ref, [{ ...all, ...selector }])).digest;
+  }
+
+  /** Past the time in which a change could hide. */
+  async function settle(): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, 40));
+  }
+
+  test("an unchanged tree opens no file the second time", async () => {
+    await settle();
+    const first = await digest();
+    expect(hashed.sort()).toEqual(["a", "sub/b"]);
+    expect(await digest()).toBe(first);
+    expect(hashed).toEqual([]);
+  });
+
+  test("only what changed is read again", async () => {
+    await settle();
+    const first = await digest();
+    await settle();
+    writeFileSync(join(folder, "ctx/a"), "A");
+    await settle();
+    expect(await digest()).not.toBe(first);
+    expect(hashed).toEqual(["a"]);
+  });
+
+  test("an edit that keeps size and mtime is seen", async () => {
+    await settle();
+    const first = await digest();
+    const { atime, mtime } = statSync(join(folder, "ctx/a"));
+    writeFileSync(join(folder, "ctx/a"), "x");
+    utimesSync(join(folder, "ctx/a"), atime, mtime);
+    expect(await digest()).not.toBe(first);
+  });
+
+  test("files written while or just before they were hashed are looked at again", async () => {
+    writeFileSync(join(folder, "ctx/a"), "1");
+    const first = await digest();
+    expect(await digest()).toBe(first);
+    expect(hashed).toContain("a");
+  });
+
+  test("mtime is not content; mode, names and links are", async () => {
+    const first = await digest();
+    utimesSync(join(folder, "ctx/a"), new Date(0), new Date(0));
+    expect(await digest()).toBe(first);
+    chmodSync(join(folder, "ctx/a"), 0o755);
+    const second = await digest();
+    expect(second).not.toBe(first);
+    symlinkSync("a", join(folder, "ctx/link"));
+    expect(await digest()).not.toBe(second);
+  });
+
+  test("what the ignore file hides does not count; what it brings back does", async () => {
+    const patterns = ["sub", "!sub/keep"];
+    const first = await digest({}, patterns);
+    writeFileSync(join(folder, "ctx/sub/b"), "changed");
+    expect(await digest({}, patterns)).toBe(first);
+    writeFileSync(join(folder, "ctx/sub/keep"), "k");
+    expect(await digest({}, patterns)).not.toBe(first);
+  });
+
+  test("a narrow selector sees only its path", async () => {
+    const first = await digest({ path: "/a" });
+    writeFileSync(join(folder, "ctx/sub/b"), "changed");
+    expect(await digest({ path: "/a" })).toBe(first);
+    expect(hashed).not.toContain("sub/b");
+  });
+
+  test("renaming what a wildcard matches changes the key", async () => {
+    const first = await digest({ path: "/sub/*" });
+    const { renameSync } = await import("node:fs");
+    renameSync(join(folder, "ctx/sub/b"), join(folder, "ctx/sub/c"));
+    expect(await digest({ path: "/sub/*" })).not.toBe(first);
+  });
+
+  test("a path that is not there", async () => {
+    await expect(digest({ path: "/nothing" })).rejects.toThrow(/"\/nothing": not found in the build context/);
+    await expect(digest({ path: "/noth*" })).resolves.toMatch(/^sha256:/);
+  });
+
+  test("a link out of the context stays inside", async () => {
+    symlinkSync("/etc/passwd", join(folder, "ctx/out"));
+    await expect(digest({ path: "/out" })).rejects.toThrow(/not found/);
+    symlinkSync("../../..", join(folder, "ctx/up"));
+    await expect(digest({ path: "/up/a" })).resolves.toMatch(/^sha256:/);
+  });
+});
