@@ -102,6 +102,13 @@ function finish(target: Stage, context: CompileContext): CompiledPlatform {
   };
 }
 
+/** Progress leaves out the name of the only stage; a file with any mount counts as more than one, as in BuildKit. */
+function isSingleStage({ stages }: CompileContext): boolean {
+  const [stage, ...others] = stages.stages;
+  const hasMounts = stage?.written.some((command) => command.kind === "run" && command.mounts.length > 0);
+  return others.length === 0 && !hasMounts;
+}
+
 /** Compiles for one platform; undefined: the build platform, unless the base image says otherwise. */
 export async function compilePlatform(
   compilation: Compilation,
@@ -112,7 +119,7 @@ export async function compilePlatform(
   const target = context.stages.target(compilation.request.target);
   connectStages(context);
   refuseCycles(context);
-  if (context.stages.stages.length === 1) target.displayName = "";
+  if (isSingleStage(context)) target.displayName = "";
   const needed = await resolveStages(target, context);
   buildStages(needed, context);
   markResult(target);

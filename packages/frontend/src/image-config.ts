@@ -76,9 +76,10 @@ export function finishImage(working: WorkingImage, target: Platform | undefined)
   const image = structuredClone(working);
   if (target !== undefined) applyTarget(image, target);
   applyNormalized(image);
-  const { variant, "os.version": osVersion, config, ...rest } = image;
+  const { variant, "os.version": osVersion, config, history, ...rest } = image;
   return {
     ...rest,
+    ...(history.length > 0 ? { history } : {}),
     ...(variant ? { variant } : {}),
     ...(osVersion ? { "os.version": osVersion } : {}),
     config: compactConfig(config),

@@ -55,7 +55,7 @@ function dumpOwner(owner: Owner | undefined, ref: Lookup): Json {
 }
 
 function octal(mode: number): string {
-  return `0${mode.toString(8)}`;
+  return mode === 0 ? "0" : `0${mode.toString(8)}`;
 }
 
 function dumpData(data: Uint8Array): { [key: string]: Json } {
@@ -139,7 +139,7 @@ function dumpFile(op: FileOp, ref: Lookup): { [key: string]: Json } {
 function dumpSecret(secret: SecretOptions | undefined): Json {
   if (secret === undefined) return undefined;
   const { id, uid, gid, mode, optional } = secret;
-  return compact({ id, uid: uid || undefined, gid: gid || undefined, mode: octal(mode), optional });
+  return { id, uid, gid, mode: octal(mode), optional };
 }
 
 function dumpMount(mount: Mount, ref: Lookup): Json {
@@ -152,7 +152,7 @@ function dumpMount(mount: Mount, ref: Lookup): Json {
     output: isFilesystem && mount.output >= 0 ? mount.output : undefined,
     readonly: mount.readonly,
     contentCache: mount.contentCache === "default" ? undefined : mount.contentCache,
-    tmpfs: mount.type === "tmpfs" ? compact({ size: mount.tmpfsSizeBytes || undefined }) : undefined,
+    tmpfs: mount.type === "tmpfs" ? { size: mount.tmpfsSizeBytes ?? 0 } : undefined,
     cache: mount.cache && compact({ id: mount.cache.id, sharing: mount.cache.sharing }),
     secret: dumpSecret(mount.secret),
     ssh: dumpSecret(mount.ssh),

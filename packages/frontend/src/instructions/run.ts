@@ -1,3 +1,4 @@
+import { TsbuildError } from "@tsbuild/base";
 import { chompHeredoc, type RunInstruction } from "@tsbuild/dockerfile";
 import { mkfile, type RunMount, scratch } from "@tsbuild/llb";
 import { mistake } from "../failure.ts";
@@ -88,10 +89,19 @@ function sharedMemory(sizeBytes: number | undefined): RunMount[] {
   return sizeBytes ? [{ dest: "/dev/shm", type: "tmpfs", sizeBytes }] : [];
 }
 
+/** Devices need a container device interface on the host (D088), which the sandbox does not have. */
+function refuseDevices({ devices }: RunInstruction): void {
+  if (devices.length === 0) return;
+  throw new TsbuildError("TSB_UNSUPPORTED", `RUN --device=${devices[0]!.name} is not supported`, {
+    hint: "remove the flag; commands get the default devices only",
+  });
+}
+
 /** RUN (D073–D090). */
 export function run(step: Step<RunInstruction>): void {
   const { command, build, context, range } = step;
   const { request } = context;
+  refuseDevices(command);
   const expanded = expandMounts(step);
   // A command may look at every file.
   build.stage.paths.add("/");
