@@ -1,4 +1,3 @@
-import type { SnapshotId } from "@tsbuild/base";
 import type {
   CacheKeyId,
   CacheLink,
@@ -8,8 +7,8 @@ import type {
   Ref,
   ResultId,
 } from "@tsbuild/solver";
-import type { SnapshotStore } from "./api.ts";
-import { refForSnapshot, snapshotOfResult } from "./refs.ts";
+import { refForHold, snapshotOfResult } from "./refs.ts";
+import type { OverlaySnapshotStore } from "./snapshots.ts";
 import type { StoreState } from "./state.ts";
 
 /** Times of use are kept this coarse, so that a build that finds everything in the cache seldom writes. */
@@ -47,12 +46,12 @@ interface RecordRow {
 /** The solver's keys, links and records. Row ids stand for keys; their names are stored once. */
 export class SqliteCacheStorage implements CacheStorage {
   readonly #state: StoreState;
-  readonly #snapshots: SnapshotStore;
-  /** Rows of the records handed out, by key and result, for `load`. */
+  readonly #snapshots: OverlaySnapshotStore;
+  /** Rows of the records handed out, for `load`. */
   readonly #rows = new WeakMap<CacheRecord, RecordRow>();
   readonly #used = new Set<number>();
 
-  constructor(state: StoreState, snapshots: SnapshotStore) {
+  constructor(state: StoreState, snapshots: OverlaySnapshotStore) {
     this.#state = state;
     this.#snapshots = snapshots;
   }
@@ -95,9 +94,11 @@ export class SqliteCacheStorage implements CacheStorage {
 
   load(record: CacheRecord): Ref | undefined {
     const snapshot = snapshotOfResult(record.result);
-    if (snapshot === undefined || !this.#isThere(snapshot)) return undefined;
+    if (snapshot === undefined) return undefined;
+    const hold = snapshot === null ? undefined : this.#snapshots.holdIfThere(snapshot);
+    if (snapshot !== null && hold === undefined) return undefined;
     this.#markUsed(record);
-    return refForSnapshot({ snapshots: this.#snapshots }, snapshot);
+    return refForHold(snapshot, hold);
   }
 
   /** Writes down which records were used; at closing, in one transaction, and only when there is news. */
@@ -110,10 +111,6 @@ export class SqliteCacheStorage implements CacheStorage {
       }
     });
     this.#used.clear();
-  }
-
-  #isThere(snapshot: SnapshotId | null): boolean {
-    return snapshot === null || this.#snapshots.exists(snapshot);
   }
 
   #markUsed(record: CacheRecord): void {

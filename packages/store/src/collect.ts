@@ -119,28 +119,44 @@ function removeSnapshots(
   return { snapshots: dead.length, layers: layers.length };
 }
 
-/** Keys that have no record and lead to none, with the links to them. */
+/**
+ * Forgets the keys that have no record and lead to none, with the links from them. A link from a key that stays does stay
+ * although it leads nowhere any more: the solver also says by a link that newer work took the place of a key's own records,
+ * and these must not come back.
+ */
 function removeUselessKeys(state: StoreState): void {
   const { database } = state;
   const links = database.all<{ id: number; parent: number; child: number }>(
     "SELECT id, parent, child FROM cache_links",
   );
-  const parents = Map.groupBy(links, (link) => link.child);
-  const pending = database
-    .all<{ key: number }>("SELECT DISTINCT key FROM cache_records")
-    .map((row) => row.key);
-  const useful = new Set<number>();
-  for (let key = pending.pop(); key !== undefined; key = pending.pop()) {
-    if (useful.has(key)) continue;
-    useful.add(key);
-    for (const link of parents.get(key) ?? []) pending.push(link.parent);
-  }
+  const records = database.all<{ key: number }>("SELECT DISTINCT key FROM cache_records");
+  const useful = ancestors(
+    records.map((row) => row.key),
+    Map.groupBy(links, (link) => link.child),
+  );
+  const named = new Set(useful);
   for (const link of links) {
-    if (!useful.has(link.child)) database.run("DELETE FROM cache_links WHERE id=?", link.id);
+    if (useful.has(link.parent)) named.add(link.child);
+    else database.run("DELETE FROM cache_links WHERE id=?", link.id);
   }
   for (const { id } of database.all<{ id: number }>("SELECT id FROM cache_keys")) {
-    if (!useful.has(id)) database.run("DELETE FROM cache_keys WHERE id=?", id);
+    if (!named.has(id)) database.run("DELETE FROM cache_keys WHERE id=?", id);
   }
+}
+
+/** `keys` and all that lead to them. */
+function ancestors(
+  keys: readonly number[],
+  linksTo: ReadonlyMap<number, readonly { readonly parent: number }[]>,
+): Set<number> {
+  const found = new Set<number>();
+  const pending = [...keys];
+  for (let key = pending.pop(); key !== undefined; key = pending.pop()) {
+    if (found.has(key)) continue;
+    found.add(key);
+    for (const link of linksTo.get(key) ?? []) pending.push(link.parent);
+  }
+  return found;
 }
 
 function pruneCacheMounts(state: StoreState, all: boolean): number {

@@ -1,6 +1,7 @@
 import { assert, type SnapshotId } from "@tsbuild/base";
 import type { Ref, ResultId } from "@tsbuild/solver";
 import type { Store } from "./api.ts";
+import type { Hold } from "./snapshots.ts";
 
 const SCRATCH = "scratch" as ResultId;
 const PREFIX = "snapshot:";
@@ -19,7 +20,7 @@ export function snapshotOfResult(result: ResultId): SnapshotId | null | undefine
 
 /** A handle to a snapshot, held until it and its clones are released. Throws TSB_STORE when the snapshot is gone. */
 export function refForSnapshot(store: Pick<Store, "snapshots">, id: SnapshotId | null): Ref {
-  return counted(resultOf(id), id === null ? undefined : store.snapshots.hold(id));
+  return refForHold(id, id === null ? undefined : store.snapshots.hold(id));
 }
 
 /** The snapshot behind a ref of this store; null for scratch. */
@@ -29,8 +30,9 @@ export function snapshotOf(ref: Ref): SnapshotId | null {
   return id;
 }
 
-/** All clones share one hold, given up with the last of them. */
-function counted(id: ResultId, hold: { release(): void } | undefined): Ref {
+/** Takes over `hold`: all clones share it, and the last of them gives it up. */
+export function refForHold(snapshot: SnapshotId | null, hold: Hold | undefined): Ref {
+  const id = resultOf(snapshot);
   let count = 0;
   const handle = (): Ref => {
     let open = true;

@@ -11,6 +11,11 @@ interface LayerRow {
   readonly size_bytes: number | null;
 }
 
+/** Keeps something from collection until released. */
+export interface Hold {
+  release(): void;
+}
+
 /** Layers of a snapshot, top first. */
 const LAYERS = `
 WITH RECURSIVE chain(id, parent, layer, height) AS (
@@ -152,8 +157,14 @@ export class OverlaySnapshotStore implements SnapshotStore {
     });
   }
 
-  hold(id: SnapshotId): { release(): void } {
-    if (!this.#tryHold(id)) throw unknownSnapshot(id);
+  hold(id: SnapshotId): Hold {
+    const hold = this.holdIfThere(id);
+    if (hold === undefined) throw unknownSnapshot(id);
+    return hold;
+  }
+
+  holdIfThere(id: SnapshotId): Hold | undefined {
+    if (!this.#tryHold(id)) return undefined;
     let held = true;
     return {
       release: () => {

@@ -99,6 +99,9 @@ describe("cache storage", () => {
     await prune(pruner, { all: true });
     expect(user.snapshots.lowers(id)).toHaveLength(1);
     expect(user.cache.records(key("k"))).toHaveLength(1);
+    ref.release();
+    await prune(pruner, { all: true });
+    expect(user.cache.records(key("k"))).toEqual([]);
   });
 
   it("does not load what is gone or foreign", () => {

@@ -104,7 +104,7 @@ describe("prune", () => {
     expect(store.snapshots.exists(made.other)).toBe(false);
     expect(store.cache.records(key("top"))).toHaveLength(1);
     expect(store.cache.records(key("other"))).toEqual([]);
-    expect(store.cache.linked(key("a"), link)).toEqual(["b"]);
+    expect(store.cache.linked(key("a"), link)).toEqual(["b", "c"]);
     expect(store.cache.linked(key("c"), link)).toEqual([]);
     expect(store.memo.get("kind", "key")).toBeUndefined();
     expect(await fsck(store)).toEqual([]);
