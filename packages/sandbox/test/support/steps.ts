@@ -1,0 +1,49 @@
+/** Runs steps on fresh roots and collects what they print. */
+import { createSandbox, type ExecOutcome, type ExecSpec } from "@tsbuild/sandbox";
+import { buildSandbox } from "../../../../native/sandbox/build.ts";
+import type { OverlayRoot, TestRoots } from "./rootfs.ts";
+import { execSpec } from "./spec.ts";
+
+export interface StepResult extends ExecOutcome {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly root: OverlayRoot;
+}
+
+export interface StepOptions {
+  readonly signal?: AbortSignal;
+  readonly onOutput?: (text: string) => void;
+}
+
+export class Steps {
+  readonly #roots: TestRoots;
+  readonly #sandbox = createSandbox({ binary: buildSandbox() });
+
+  constructor(roots: TestRoots) {
+    this.#roots = roots;
+  }
+
+  async run(changes: Partial<ExecSpec>, options: StepOptions = {}): Promise<StepResult> {
+    const root = await this.#roots.open();
+    const chunks: { stdout: Buffer[]; stderr: Buffer[] } = { stdout: [], stderr: [] };
+    try {
+      const outcome = await this.#sandbox.run(execSpec({ rootFd: root.fd, ...changes }), {
+        stdout: (chunk) => {
+          chunks.stdout.push(Buffer.from(chunk));
+          options.onOutput?.(Buffer.from(chunk).toString());
+        },
+        stderr: (chunk) => chunks.stderr.push(Buffer.from(chunk)),
+        signal: options.signal ?? new AbortController().signal,
+      });
+      const text = (parts: readonly Buffer[]): string => Buffer.concat(parts).toString();
+      return { ...outcome, stdout: text(chunks.stdout), stderr: text(chunks.stderr), root };
+    } finally {
+      root.close();
+    }
+  }
+
+  /** A shell script in a default step. */
+  sh(script: string, changes: Partial<ExecSpec> = {}, options: StepOptions = {}): Promise<StepResult> {
+    return this.run({ args: ["sh", "-c", script], ...changes }, options);
+  }
+}
