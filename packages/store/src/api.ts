@@ -21,7 +21,10 @@ export interface Store {
   close(): Promise<void>;
 }
 
-/** Content-addressed bytes under `blobs/sha256/`. A blob is visible only whole, verified and durable. */
+/**
+ * Content-addressed bytes under `blobs/sha256/`. A blob is visible only whole, verified and durable. What this object has written,
+ * or has told to be there (`has`, `size`, `path`, `compressed`), is held until the store is closed.
+ */
 export interface BlobStore {
   has(digest: Digest): boolean;
   /** Size in bytes, or undefined. */
@@ -52,7 +55,7 @@ export interface BlobStore {
 export interface SnapshotStore {
   /** A new writable layer on `parent` (null: on nothing). Held by the store's lease. */
   prepare(parent: SnapshotId | null): ActiveSnapshot;
-  /** Freezes an active snapshot. Visible to all processes when it returns. */
+  /** Freezes an active snapshot. Visible to all processes when it returns; held until the store is closed. */
   commit(active: ActiveSnapshot): SnapshotId;
   /** Throws the layer away. */
   discard(active: ActiveSnapshot): void;
@@ -60,13 +63,17 @@ export interface SnapshotStore {
   lowers(id: SnapshotId): readonly string[];
   /** Layers of a snapshot, bottom first. */
   layers(id: SnapshotId): readonly LayerInfo[];
+  /** A snapshot told to exist is held until the store is closed. */
   exists(id: SnapshotId): boolean;
   parent(id: SnapshotId): SnapshotId | null;
   /** A snapshot with the same layer folders stacked on `parent`: rebase without copying (merge op). Reuses an equal one. */
   stack(parent: SnapshotId | null, layers: readonly LayerInfo[]): SnapshotId | null;
   /** Records what is known of a layer after it was packed. */
   setDiff(layer: number, diff: { readonly diffId: DiffId; readonly sizeBytes: number }): void;
-  /** The snapshot whose stack of diff IDs has this chain ID, if one exists: pulled and built layers are shared through it. */
+  /**
+   * The snapshot whose stack of diff IDs has this chain ID, if one exists: pulled and built layers are shared through it. Held
+   * until the store is closed.
+   */
   byChainId(chainId: ChainId): SnapshotId | undefined;
   setChainId(id: SnapshotId, chainId: ChainId): void;
   /** Keeps a snapshot (with its parents) from collection until `release` or the end of this process. */

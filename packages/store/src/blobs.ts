@@ -71,6 +71,7 @@ export class FileBlobStore implements BlobStore {
       try {
         writeFileSync(temporary, bytes, { flush: true, mode: 0o644 });
         this.#publish(temporary, digest);
+        this.#syncFolderNow();
       } finally {
         rmSync(temporary, { force: true });
       }
@@ -92,6 +93,7 @@ export class FileBlobStore implements BlobStore {
     try {
       const written = await receive(source, { file: temporary, root }, expected);
       guarded(`write the blob ${written.digest}`, root, () => this.#publish(temporary, written.digest));
+      await guardedAsync("write a blob", root, () => this.#syncFolder());
       return written;
     } finally {
       rmSync(temporary, { force: true });
@@ -131,14 +133,27 @@ export class FileBlobStore implements BlobStore {
     return join(this.#state.lease.folder(), `ingest-${randomBytes(6).toString("hex")}`);
   }
 
-  /** Makes a complete, fsynced file visible under its digest, durably, and holds it. */
+  /** Makes a complete, fsynced file visible under its digest, and holds it. */
   #publish(temporary: string, digest: Digest): void {
     const { layout, lease, database } = this.#state;
     database.transaction(() => {
       lease.holdBlob(digest);
       renameSync(temporary, layout.blob(digest));
     });
-    const folder = openSync(layout.blobs, "r");
+  }
+
+  /** Makes renames into the folder durable. */
+  async #syncFolder(): Promise<void> {
+    const folder = await open(this.#state.layout.blobs, "r");
+    try {
+      await folder.sync();
+    } finally {
+      await folder.close();
+    }
+  }
+
+  #syncFolderNow(): void {
+    const folder = openSync(this.#state.layout.blobs, "r");
     try {
       fsyncSync(folder);
     } finally {

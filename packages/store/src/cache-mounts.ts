@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { CacheMountStore } from "./api.ts";
 import { guarded } from "./failure.ts";
 import type { StoreState } from "./state.ts";
-import { poll } from "./waiting.ts";
+import { canceled, poll } from "./waiting.ts";
 
 type Request = Parameters<CacheMountStore["acquire"]>[0];
 type Acquired = Awaited<ReturnType<CacheMountStore["acquire"]>>;
@@ -37,7 +37,7 @@ export class FolderCacheMountStore implements CacheMountStore {
 
   async acquire(request: Request): Promise<Acquired> {
     const { id: name, sharing, reset, signal } = request;
-    signal.throwIfAborted();
+    if (signal.aborted) throw canceled(signal);
     if (reset) return this.#handle(this.#replace(name, sharing));
     return this.#handle(await poll(() => this.#attempt(name, sharing), signal));
   }

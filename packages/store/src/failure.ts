@@ -2,10 +2,16 @@ import { errnoCode, TsbuildError } from "@tsbuild/base";
 
 /** SQLite's primary result codes (sqlite.org/rescode.html). */
 const SQLITE_BUSY = 5;
+const SQLITE_PERM = 3;
+const SQLITE_READONLY = 8;
 const SQLITE_IOERR = 10;
 const SQLITE_CORRUPT = 11;
 const SQLITE_FULL = 13;
+const SQLITE_CANTOPEN = 14;
 const SQLITE_NOTADB = 26;
+
+const NOT_WRITABLE: readonly number[] = [SQLITE_PERM, SQLITE_READONLY, SQLITE_CANTOPEN];
+const DAMAGED: readonly number[] = [SQLITE_IOERR, SQLITE_CORRUPT, SQLITE_NOTADB];
 /** Extended code: the shared-memory file of the WAL could not be grown; the filesystem is full. */
 const SQLITE_IOERR_SHMSIZE = 4874;
 
@@ -29,13 +35,13 @@ function isDiskFull(error: unknown): boolean {
 
 function hintFor(error: unknown, root: string): string | undefined {
   const errno = errnoCode(error);
-  if (errno === "EACCES" || errno === "EPERM" || errno === "EROFS") {
+  const code = (sqliteCode(error) ?? 0) & 0xff;
+  if (errno === "EACCES" || errno === "EPERM" || errno === "EROFS" || NOT_WRITABLE.includes(code)) {
     return `the state folder ${root} must be writable; choose another with --root or TSBUILD_ROOT`;
   }
-  const code = (sqliteCode(error) ?? 0) & 0xff;
   if (code === SQLITE_BUSY)
     return "another tsbuild process holds the state database for long; is it stopped?";
-  if (code === SQLITE_CORRUPT || code === SQLITE_NOTADB || code === SQLITE_IOERR) {
+  if (DAMAGED.includes(code)) {
     return `the state folder ${root} may be damaged; remove it to start with an empty cache`;
   }
   return undefined;

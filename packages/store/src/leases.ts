@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
 import {
   closeSync,
-  existsSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -12,7 +11,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import type { Digest, SnapshotId } from "@tsbuild/base";
-import { assert, digestHex, TsbuildError } from "@tsbuild/base";
+import { assert, digestHex, errnoCode, TsbuildError } from "@tsbuild/base";
 import { guarded } from "./failure.ts";
 import type { Layout } from "./layout.ts";
 import type { LockCalls } from "./native.ts";
@@ -206,13 +205,20 @@ export function readHeld(layout: Layout): HeldSet {
 }
 
 function replay(file: string, held: Set<string>): void {
-  // Closed since it was listed.
-  if (!existsSync(file)) return;
   const own = new Set<string>();
-  const text = readFileSync(file, "latin1");
-  for (const line of text.split("\n")) {
+  for (const line of readLog(file).split("\n")) {
     if (line.startsWith("+")) own.add(line.slice(1));
     else if (line.startsWith("-")) own.delete(line.slice(1));
   }
   for (const entry of own) held.add(entry);
+}
+
+function readLog(file: string): string {
+  try {
+    return readFileSync(file, "latin1");
+  } catch (error) {
+    // The lease was closed since the file was listed.
+    if (errnoCode(error) === "ENOENT") return "";
+    throw error;
+  }
 }

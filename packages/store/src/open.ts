@@ -97,7 +97,8 @@ function assemble(state: StoreState): Store {
         snapshots.discardAll();
         lease.close((folder) => trash.discard(folder));
         trash.sweep();
-        await trash.finish(TRASH_BUDGET_MS);
+        // Garbage that cannot be removed does not make a finished build fail; `prune` tells about it.
+        await trash.finish(TRASH_BUDGET_MS).catch(() => undefined);
       } finally {
         database.close();
       }

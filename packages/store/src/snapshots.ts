@@ -237,7 +237,7 @@ export class OverlaySnapshotStore implements SnapshotStore {
     chmodSync(upper, mode & 0o7777);
   }
 
-  /** overlayfs leaves `work/work` behind, mode 000 and nearly always empty: two rmdir calls then do. */
+  /** overlayfs leaves `work/work` behind, mode 000 and mostly empty: two rmdir calls then do. After a removal it has a whiteout. */
   #removeWork(work: string): void {
     removeEmpty(join(work, "work"));
     if (!removeEmpty(work)) this.#state.trash.discard(work);

@@ -4,6 +4,7 @@ import { chmod, readdir, rmdir, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { errnoCode } from "@tsbuild/base";
 import type { StateDatabase } from "./database.ts";
+import { guardedAsync } from "./failure.ts";
 import type { Layout } from "./layout.ts";
 
 /** Files removed at a time: enough to keep the disk busy, few enough to leave threads to the build. */
@@ -57,16 +58,20 @@ export class Trash {
     this.#emptying.catch(() => undefined);
   }
 
-  /** Waits until the trash is empty, `budgetMs` at most if given; the rest is left to later builds. */
+  /**
+   * Waits until the trash is empty, `budgetMs` at most if given; the rest is left to later builds. Rejects with TSB_STORE when
+   * something cannot be removed.
+   */
   async finish(budgetMs?: number): Promise<void> {
     this.start();
-    if (this.#emptying === undefined) return;
+    const emptying = this.#emptying;
+    if (emptying === undefined) return;
     const stop = (): void => {
       this.#stop = true;
     };
     const timer = budgetMs === undefined ? undefined : setTimeout(stop, budgetMs);
     try {
-      await this.#emptying;
+      await guardedAsync("empty the trash", this.#layout.root, () => emptying);
     } finally {
       clearTimeout(timer);
       this.#emptying = undefined;
@@ -75,10 +80,15 @@ export class Trash {
   }
 
   async #empty(): Promise<void> {
+    const failures: unknown[] = [];
     for (const name of readdirSync(this.#layout.trash)) {
       if (this.#stop) return;
-      await this.#remove(Buffer.from(join(this.#layout.trash, name)));
+      // What cannot be removed must not keep the rest.
+      await this.#remove(Buffer.from(join(this.#layout.trash, name))).catch((error: unknown) =>
+        failures.push(error),
+      );
     }
+    if (failures.length > 0) throw failures[0];
   }
 
   /** Paths are bytes: a layer may hold names that are not UTF-8. Two processes may empty at once: what is gone is fine. */

@@ -122,3 +122,16 @@ describe.runIf(isRoot)("a full disk", () => {
     expect(openAt(root).images.list()).toEqual([]);
   });
 });
+
+describe.runIf(isRoot)("a read-only filesystem", () => {
+  it("ends opening with a hint", async () => {
+    const root = smallRoot("size=4m");
+    await openAt(root).close();
+    expect(spawnSync("mount", ["-o", "remount,ro", root]).status).toBe(0);
+    const error = catchFrom(() => {
+      const store = openAt(root);
+      store.memo.set("kind", "key", Buffer.from("x"));
+    });
+    expect(error).toMatchObject({ code: "TSB_STORE", hint: expect.stringContaining("--root") });
+  });
+});
