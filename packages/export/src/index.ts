@@ -1,1 +1,12 @@
-export {};
+export { commitImage, registerImage } from "./commit.ts";
+export { exportResult } from "./export.ts";
+export type {
+  CommitRequest,
+  CommittedImage,
+  CommittedLayer,
+  ExportOptions,
+  ExportProgress,
+  ExportRequest,
+  ExportResult,
+  ImageResult,
+} from "./types.ts";

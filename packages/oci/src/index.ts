@@ -47,6 +47,8 @@ export {
 export type { TarEntry, TarEntryType, TarMember } from "./tar/entry.ts";
 export { type ReadMember, readTar } from "./tar/reader.ts";
 export { writeTar } from "./tar/writer.ts";
+export { type CopyMergedOptions, copyMerged } from "./tree/copy.ts";
+export { type MergedTree, packMerged } from "./tree/merged.ts";
 export {
   type ContainerConfig,
   type Descriptor,

@@ -1,0 +1,131 @@
+import { statSync } from "node:fs";
+import { chainId, type DiffId, type Digest, type SnapshotId } from "@tsbuild/base";
+import {
+  formatReference,
+  type ImageConfig,
+  type LayerWorkers,
+  type Manifest,
+  mediaTypes,
+  parseReference,
+  serializeImageConfig,
+  serializeManifest,
+} from "@tsbuild/oci";
+import type { LayerInfo, Store } from "@tsbuild/store";
+import { alignHistory, createdOf, dateHistory } from "./history.ts";
+import type { CommitRequest, CommittedImage, CommittedLayer } from "./types.ts";
+import { sharedWorkers } from "./workers.ts";
+
+/** Measures the layers that nobody has packed yet, all at once, and remembers what comes out. */
+async function measureLayers(store: Store, request: CommitRequest): Promise<CommittedLayer[]> {
+  const layers = request.snapshot === null ? [] : store.snapshots.layers(request.snapshot);
+  const workers = request.workers ?? sharedWorkers();
+  const pending = new Map<number, Promise<CommittedLayer>>();
+  const measured = layers.map((layer) => {
+    // One layer can be in a stack twice.
+    const known = pending.get(layer.id) ?? measureLayer(store, workers, layer, request);
+    pending.set(layer.id, known);
+    return known;
+  });
+  const settled = await Promise.allSettled(measured);
+  return settled.map((result) => {
+    if (result.status === "rejected") throw result.reason;
+    return result.value;
+  });
+}
+
+async function measureLayer(
+  store: Store,
+  workers: LayerWorkers,
+  layer: LayerInfo,
+  { signal, onWarning }: CommitRequest,
+): Promise<CommittedLayer> {
+  const { folder, diffId, sizeBytes } = layer;
+  if (diffId !== undefined && sizeBytes !== undefined) return { folder, diffId, sizeBytes };
+  const onSkipped = (path: string, why: string) => onWarning?.(`/${path} is left out of the image: ${why}`);
+  const packed = await workers.measure({ folder }, { signal, onSkipped });
+  store.snapshots.setDiff(layer.id, packed);
+  return { folder, ...packed };
+}
+
+/** When the folder of a layer was made. Its contents change no more, so this stays. */
+function createdMs(layer: CommittedLayer): number {
+  return Math.floor(statSync(layer.folder).birthtimeMs);
+}
+
+function completeConfig(request: CommitRequest, layers: readonly CommittedLayer[]): ImageConfig {
+  const { config, epochSeconds } = request;
+  const epochMs = epochSeconds === undefined ? undefined : epochSeconds * 1000;
+  const times = layers.map((layer) => ({ createdMs: createdMs(layer) }));
+  const history = dateHistory(alignHistory(config.history ?? [], layers.length), times, { epochMs });
+  return {
+    ...config,
+    created: createdOf(config, history, epochMs ?? 0),
+    rootfs: { type: "layers", diff_ids: layers.map((layer) => layer.diffId) },
+    history,
+  };
+}
+
+function localManifest(
+  config: { digest: Digest; size: number },
+  layers: readonly CommittedLayer[],
+): Manifest {
+  return {
+    schemaVersion: 2,
+    mediaType: mediaTypes.ociManifest,
+    config: { mediaType: mediaTypes.ociConfig, ...config },
+    layers: layers.map(({ diffId, sizeBytes }) => ({
+      mediaType: mediaTypes.ociLayer,
+      digest: diffId as string as Digest,
+      size: sizeBytes,
+    })),
+  };
+}
+
+/** The snapshots of a stack, bottom first. */
+function stackOf(store: Store, top: SnapshotId | null): SnapshotId[] {
+  const stack: SnapshotId[] = [];
+  for (let id = top; id !== null; id = store.snapshots.parent(id)) stack.unshift(id);
+  return stack;
+}
+
+/** Makes every prefix of the stack findable, so that a pull or another build with the same layers shares them. */
+function shareLayers(store: Store, top: SnapshotId | null, diffIds: readonly DiffId[]): void {
+  for (const [index, id] of stackOf(store, top).entries()) {
+    const chain = chainId(diffIds.slice(0, index + 1));
+    if (chain !== undefined && store.snapshots.byChainId(chain) === undefined)
+      store.snapshots.setChainId(id, chain);
+  }
+}
+
+/** Puts a committed image under its names; without a name under its ID, so that it is not lost. */
+export function registerImage(
+  store: Store,
+  image: Pick<CommittedImage, "imageId" | "manifest" | "snapshot" | "names">,
+  origin: "built" | "imported" = "built",
+): void {
+  const names = image.names.length > 0 ? image.names : [formatReference(parseReference(image.imageId))];
+  const { imageId: config, manifest, snapshot } = image;
+  for (const name of names) store.images.put({ name, manifest, config, snapshot, origin });
+}
+
+/**
+ * Makes an image of a build's result: takes the diff IDs that are missing, completes the config (layers, history, times), and stores it
+ * with a manifest of uncompressed layers. No layer is compressed or copied for that; exporters do it when asked. The same result gives
+ * the same image, whenever it is committed.
+ */
+export async function commitImage(store: Store, request: CommitRequest): Promise<CommittedImage> {
+  const layers = await measureLayers(store, request);
+  const config = completeConfig(request, layers);
+  const configBytes = serializeImageConfig(config);
+  const imageId = store.blobs.write(configBytes);
+  const manifestBytes = serializeManifest(
+    localManifest({ digest: imageId, size: configBytes.length }, layers),
+  );
+  const manifest = store.blobs.write(manifestBytes);
+  shareLayers(store, request.snapshot, config.rootfs.diff_ids);
+  const { snapshot, names, platform, epochSeconds, origin } = request;
+  const baseLayers = Math.min(request.config.rootfs.diff_ids.length, layers.length);
+  const image = { imageId, manifest, config, snapshot, names, platform, layers, baseLayers, epochSeconds };
+  if (request.register !== false) registerImage(store, image, origin);
+  return image;
+}

@@ -1,0 +1,102 @@
+import { randomBytes } from "node:crypto";
+import { createWriteStream } from "node:fs";
+import { mkdir, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { errnoCode, TsbuildError } from "@tsbuild/base";
+
+/** What a failure to write an output means to the user. Errors that are not the system's pass as they are. */
+export function exportFailure(error: unknown, path: string): unknown {
+  const code = errnoCode(error);
+  if (error instanceof TsbuildError || code === undefined || !(error instanceof Error)) return error;
+  if (error.name === "AbortError") return error;
+  if (code === "ENOSPC" || code === "EDQUOT") {
+    return new TsbuildError("TSB_DISK_FULL", `no space left to write ${path}`, {
+      hint: "free some space or choose another dest=",
+      cause: error,
+    });
+  }
+  const hints: Readonly<Record<string, string>> = {
+    ENOENT: `make the folder first: mkdir -p ${dirname(path)}`,
+    EACCES: "choose a dest= that you may write to",
+    EROFS: "the file system is mounted read-only",
+    EISDIR: "it is a folder: name a file, or use tar=false for a folder",
+  };
+  return new TsbuildError("TSB_EXPORT", `cannot write ${path}: ${error.message}`, {
+    hint: hints[code],
+    cause: error,
+  });
+}
+
+async function statOf(path: string): Promise<Awaited<ReturnType<typeof stat>> | undefined> {
+  try {
+    return await stat(path);
+  } catch (error) {
+    if (errnoCode(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+async function toStdout(
+  stream: AsyncIterable<Uint8Array>,
+  stdout: NodeJS.WritableStream,
+  signal: AbortSignal,
+): Promise<void> {
+  if ("isTTY" in stdout && stdout.isTTY === true) {
+    throw new TsbuildError("TSB_USAGE", "refusing to write an archive to the terminal", {
+      hint: "redirect standard output, or give dest=FILE",
+    });
+  }
+  await pipeline(Readable.from(stream), stdout, { signal, end: false });
+}
+
+/** Written under another name beside the target and renamed, so that there is the whole file or what was there before. */
+async function toFile(stream: AsyncIterable<Uint8Array>, path: string, signal: AbortSignal): Promise<void> {
+  const target = resolve(path);
+  const temporary = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString("hex")}.tmp`);
+  try {
+    await pipeline(Readable.from(stream), createWriteStream(temporary, { flags: "wx" }), { signal });
+    await rename(temporary, target);
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
+/**
+ * Writes an archive to a file or, for `-`, to standard output. Existing devices and pipes are written to, files replaced when all is
+ * there. Throws TSB_EXPORT naming the path, TSB_DISK_FULL, TSB_USAGE for a terminal.
+ */
+export async function writeArchive(
+  stream: AsyncIterable<Uint8Array>,
+  dest: string | undefined,
+  options: { readonly signal: AbortSignal; readonly stdout: NodeJS.WritableStream },
+): Promise<void> {
+  const { signal, stdout } = options;
+  if (dest === undefined || dest === "" || dest === "-") {
+    await toStdout(stream, stdout, signal);
+    return;
+  }
+  try {
+    const there = await statOf(dest);
+    if (there?.isDirectory() === true) {
+      throw new TsbuildError("TSB_EXPORT", `cannot write ${dest}: it is a folder`, {
+        hint: "name a file: dest=DIR/NAME.tar (type=oci writes a folder with tar=false)",
+      });
+    }
+    if (there !== undefined && !there.isFile()) {
+      await pipeline(Readable.from(stream), createWriteStream(dest), { signal });
+    } else await toFile(stream, dest, signal);
+  } catch (error) {
+    throw exportFailure(error, dest);
+  }
+}
+
+/** Makes sure that `dest` is a folder; what is in it stays. */
+export async function makeFolder(dest: string): Promise<void> {
+  try {
+    await mkdir(dest, { recursive: true });
+  } catch (error) {
+    throw exportFailure(error, dest);
+  }
+}

@@ -1,0 +1,73 @@
+import { type Digest, sha256 } from "@tsbuild/base";
+import {
+  type Descriptor,
+  type LayoutBlob,
+  type Manifest,
+  mediaTypes,
+  serializeImageConfig,
+  serializeManifest,
+} from "@tsbuild/oci";
+import type { ImageAttributes } from "./attributes.ts";
+import { type LayerBlob, layerBlob } from "./layers.ts";
+import type { CommittedImage, ExportOptions } from "./types.ts";
+
+/** An image in the form in which it leaves: its manifest and everything that names. */
+export interface PackagedImage {
+  readonly image: CommittedImage;
+  readonly descriptor: Descriptor;
+  readonly manifest: Manifest;
+  readonly blobs: readonly LayoutBlob[];
+}
+
+/** All layers at once; when one fails, the others are waited for, so that nothing writes on after the failure is shown. */
+async function layerBlobs(
+  image: CommittedImage,
+  attributes: ImageAttributes,
+  options: ExportOptions,
+): Promise<LayerBlob[]> {
+  const jobs = image.layers.map((layer) => layerBlob({ layer, attributes, options }));
+  const settled = await Promise.allSettled(jobs);
+  return settled.map((result) => {
+    if (result.status === "rejected") throw result.reason;
+    return result.value;
+  });
+}
+
+function smallBlob(bytes: Uint8Array): LayoutBlob & { readonly bytes: Uint8Array } {
+  return { digest: sha256(bytes), size: bytes.length, bytes };
+}
+
+/** Compresses what has to be compressed, and makes the manifest of it. */
+export async function packageImage(
+  image: CommittedImage,
+  attributes: ImageAttributes,
+  options: ExportOptions,
+): Promise<PackagedImage> {
+  const layers = await layerBlobs(image, attributes, options);
+  const config = smallBlob(serializeImageConfig(image.config));
+  const { ociTypes, manifestAnnotations } = attributes;
+  const manifest: Manifest = {
+    schemaVersion: 2,
+    mediaType: ociTypes ? mediaTypes.ociManifest : mediaTypes.dockerManifest,
+    config: {
+      mediaType: ociTypes ? mediaTypes.ociConfig : mediaTypes.dockerConfig,
+      digest: config.digest,
+      size: config.size,
+    },
+    layers: layers.map((layer) => layer.descriptor),
+    ...(Object.keys(manifestAnnotations).length === 0 ? {} : { annotations: { ...manifestAnnotations } }),
+  };
+  const document = smallBlob(serializeManifest(manifest));
+  const descriptor = {
+    mediaType: manifest.mediaType ?? mediaTypes.ociManifest,
+    digest: document.digest as Digest,
+    size: document.size,
+    platform: descriptorPlatform(image),
+  };
+  return { image, descriptor, manifest, blobs: [document, config, ...layers.map((layer) => layer.blob)] };
+}
+
+function descriptorPlatform({ config }: CommittedImage): NonNullable<Descriptor["platform"]> {
+  const { architecture, os, variant } = config;
+  return { architecture, os, ...(variant ? { variant } : {}) };
+}

@@ -1,0 +1,153 @@
+import { createReadStream } from "node:fs";
+import { type Digest, TsbuildError } from "@tsbuild/base";
+import {
+  type CompressionVariant,
+  compress,
+  type Descriptor,
+  decompress,
+  type LayerCompression,
+  type LayoutBlob,
+  layerMediaType,
+  measureLayer,
+  type PackedLayer,
+  variantName,
+} from "@tsbuild/oci";
+import type { ImageAttributes } from "./attributes.ts";
+import type { CommittedLayer, ExportOptions } from "./types.ts";
+import { sharedWorkers } from "./workers.ts";
+
+/** Variant under which a blob is remembered as it was pulled. */
+const PULLED = "pulled";
+
+/** A layer as it goes out: its descriptor and where its bytes come from. */
+export interface LayerBlob {
+  readonly descriptor: Descriptor;
+  readonly blob: LayoutBlob;
+}
+
+interface LayerExport {
+  readonly layer: CommittedLayer;
+  readonly attributes: ImageAttributes;
+  readonly options: ExportOptions;
+}
+
+function compressionOf(mediaType: string): LayerCompression {
+  if (/[+.]gzip$/.test(mediaType)) return "gzip";
+  return /\+zstd$/.test(mediaType) ? "zstd" : "uncompressed";
+}
+
+/** The same blob under the family of media types that is asked for; bytes and digest stay. */
+function describe(
+  blob: Pick<Descriptor, "mediaType" | "digest" | "size">,
+  attributes: ImageAttributes,
+): Descriptor {
+  const { digest, size } = blob;
+  return { mediaType: layerMediaType(compressionOf(blob.mediaType), !attributes.ociTypes), digest, size };
+}
+
+function fromStore(blob: Descriptor, { attributes, options }: LayerExport): LayerBlob {
+  const descriptor = describe(blob, attributes);
+  return {
+    descriptor,
+    blob: { digest: blob.digest, size: blob.size, path: options.store.blobs.path(blob.digest) },
+  };
+}
+
+function changed(layer: CommittedLayer, found: PackedLayer): TsbuildError {
+  const why = `it packs to ${found.diffId}, the image says ${layer.diffId}`;
+  return new TsbuildError("TSB_STORE", `the bytes of a layer cannot be made again: ${why}`, {
+    hint: "pull its base image again, or build with --no-cache",
+  });
+}
+
+/** Passes the tar on; at its end fails when it is not the layer that the image names. */
+async function* verified(layer: CommittedLayer, tar: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const measured = measureLayer(tar);
+  yield* measured.stream;
+  const found = measured.result();
+  if (found.diffId !== layer.diffId) throw changed(layer, found);
+}
+
+/** A pulled layer's tar is in its blob, and only there byte for byte; a built one's is packed. */
+function knownBlob({ layer, options }: LayerExport): Descriptor | undefined {
+  return (
+    options.store.blobs.compressed(layer.diffId, PULLED) ??
+    options.store.blobs.compressed(layer.diffId, "any")
+  );
+}
+
+function readBlob(store: ExportOptions["store"], blob: Descriptor): AsyncIterable<Uint8Array> {
+  return createReadStream(store.blobs.path(blob.digest), { highWaterMark: 1024 * 1024 });
+}
+
+async function* told(
+  stream: AsyncIterable<Uint8Array>,
+  { layer, options }: LayerExport,
+  verb: string,
+): AsyncGenerator<Uint8Array> {
+  const id = `${verb} ${layer.diffId}`;
+  let current = 0;
+  for await (const chunk of stream) {
+    options.signal.throwIfAborted();
+    current += chunk.length;
+    options.onProgress?.({ id, current });
+    yield chunk;
+  }
+  options.onProgress?.({ id, current, total: current, done: true });
+}
+
+/** Bytes of the blob, compressed. Packing happens on a worker; what is in a blob already is recompressed here. */
+function compressedStream(job: LayerExport, variant: CompressionVariant): AsyncIterable<Uint8Array> {
+  const { layer, options } = job;
+  const known = knownBlob(job);
+  if (known !== undefined) {
+    return compress(verified(layer, decompress(readBlob(options.store, known))), variant);
+  }
+  const workers = options.workers ?? sharedWorkers();
+  return packedStream(layer, workers.pack({ folder: layer.folder, variant }, { signal: options.signal }));
+}
+
+async function* packedStream(
+  layer: CommittedLayer,
+  packed: { readonly stream: AsyncIterable<Uint8Array>; readonly result: Promise<PackedLayer> },
+): AsyncGenerator<Uint8Array> {
+  // Awaited below; when reading stops earlier, nobody is left to hear of it.
+  packed.result.catch(() => undefined);
+  yield* packed.stream;
+  const found = await packed.result;
+  if (found.diffId !== layer.diffId) throw changed(layer, found);
+}
+
+async function compressLayer(job: LayerExport): Promise<LayerBlob> {
+  const { layer, attributes, options } = job;
+  const { blobs } = options.store;
+  const stream = told(compressedStream(job, attributes.variant), job, "compressing");
+  const { digest, size } = await blobs.ingest(stream);
+  const blob = { mediaType: layerMediaType(attributes.variant.compression), digest, size };
+  blobs.setCompressed(layer.diffId, variantName(attributes.variant), blob);
+  return fromStore(blob, job);
+}
+
+/** The tar itself: it goes from the layer folder to the output without being stored in between. */
+function uncompressedLayer(job: LayerExport): LayerBlob {
+  const { layer, attributes } = job;
+  const digest = layer.diffId as string as Digest;
+  const size = layer.sizeBytes;
+  const descriptor = { mediaType: layerMediaType("uncompressed", !attributes.ociTypes), digest, size };
+  const open = () => told(compressedStream(job, { compression: "uncompressed" }), job, "writing");
+  return { descriptor, blob: { digest, size, open } };
+}
+
+/**
+ * The blob of one layer: a pulled one as it came, unless compression is forced; else one made before with the same compressor; else it is
+ * made now and kept (X019).
+ */
+export async function layerBlob(job: LayerExport): Promise<LayerBlob> {
+  const { layer, attributes, options } = job;
+  const { blobs } = options.store;
+  const pulled = attributes.force ? undefined : blobs.compressed(layer.diffId, PULLED);
+  if (pulled !== undefined) return fromStore(pulled, job);
+  if (attributes.variant.compression === "uncompressed") return uncompressedLayer(job);
+  const made = blobs.compressed(layer.diffId, variantName(attributes.variant));
+  return made === undefined ? compressLayer(job) : fromStore(made, job);
+}

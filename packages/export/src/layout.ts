@@ -1,0 +1,128 @@
+import { digestHex, sha256, TsbuildError } from "@tsbuild/base";
+import {
+  type Descriptor,
+  familiarName,
+  formatReference,
+  type Index,
+  type LayoutBlob,
+  type LayoutContents,
+  layoutMembers,
+  mediaTypes,
+  parseReference,
+  serializeIndex,
+  writeLayout,
+  writeTar,
+} from "@tsbuild/oci";
+import { type ImageAttributes, imageAttributes } from "./attributes.ts";
+import { exportFailure, makeFolder, writeArchive } from "./destination.ts";
+import { type PackagedImage, packageImage } from "./image.ts";
+import type { CommittedImage, ExportOptions, ExportRequest, ExportResult } from "./types.ts";
+
+/** What the output stands for: the only image, or an index of one per platform (X025). */
+interface Root {
+  readonly descriptor: Descriptor;
+  readonly blobs: readonly LayoutBlob[];
+}
+
+function rootOf(images: readonly PackagedImage[], attributes: ImageAttributes): Root {
+  const [only] = images;
+  const blobs = images.flatMap((image) => image.blobs);
+  if (images.length === 1 && only !== undefined) return { descriptor: only.descriptor, blobs };
+  const mediaType = attributes.ociTypes ? mediaTypes.ociIndex : mediaTypes.dockerIndex;
+  const index: Index = { schemaVersion: 2, mediaType, manifests: images.map((image) => image.descriptor) };
+  const bytes = serializeIndex(index);
+  const descriptor = { mediaType, digest: sha256(bytes), size: bytes.length };
+  return { descriptor, blobs: [{ digest: descriptor.digest, size: bytes.length, bytes }, ...blobs] };
+}
+
+/** One entry per name (X012): tools find an image in a layout by these annotations. */
+function topLevel(root: Root, names: readonly string[], attributes: ImageAttributes, created: string): Index {
+  const common = { ...attributes.descriptorAnnotations, "org.opencontainers.image.created": created };
+  const entries = names.map((name) => ({
+    ...common,
+    "io.containerd.image.name": name,
+    "org.opencontainers.image.ref.name": parseReference(name).tag ?? "latest",
+  }));
+  const manifests = (entries.length === 0 ? [common] : entries).map((annotations) => ({
+    ...root.descriptor,
+    annotations,
+  }));
+  return { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests };
+}
+
+function blobName({ digest }: Descriptor): string {
+  return `blobs/sha256/${digestHex(digest)}`;
+}
+
+/** Docker's own list of what is in the archive (X013): docker load and podman load of any age read it. */
+function dockerManifest({ manifest }: PackagedImage, names: readonly string[]): Buffer {
+  const entry = {
+    Config: blobName(manifest.config),
+    RepoTags: names.map((name) => familiarName(parseReference(name))),
+    Layers: manifest.layers.map(blobName),
+  };
+  return Buffer.from(JSON.stringify([entry]));
+}
+
+function contentsOf(
+  request: ExportRequest,
+  images: readonly PackagedImage[],
+  attributes: ImageAttributes,
+): LayoutContents & { readonly root: Descriptor } {
+  const [first] = images;
+  if (first === undefined) throw new Error("assertion failed: an export has an image");
+  const names = (attributes.names ?? first.image.names).map((name) => formatReference(parseReference(name)));
+  const root = rootOf(images, attributes);
+  const index = topLevel(root, names, attributes, first.image.config.created ?? "1970-01-01T00:00:00Z");
+  const extra =
+    request.type === "docker" ? [{ name: "manifest.json", bytes: dockerManifest(first, names) }] : undefined;
+  return { root: root.descriptor, index, blobs: root.blobs, extra };
+}
+
+async function packageAll(
+  images: readonly CommittedImage[],
+  attributes: ImageAttributes,
+  options: ExportOptions,
+): Promise<PackagedImage[]> {
+  const packaged: PackagedImage[] = [];
+  for (const image of images) packaged.push(await packageImage(image, attributes, options));
+  return packaged;
+}
+
+/** `type=oci` and `type=docker`: an OCI layout as a tar or a folder; Docker's with manifest.json. */
+export async function exportLayout(
+  request: ExportRequest,
+  images: readonly CommittedImage[],
+  options: ExportOptions,
+): Promise<ExportResult> {
+  if (request.type === "docker" && images.length > 1) {
+    throw new TsbuildError("TSB_UNSUPPORTED", "output type=docker holds one platform only", {
+      hint: "use type=oci, or build for one --platform",
+    });
+  }
+  const attributes = imageAttributes(request);
+  const contents = contentsOf(request, await packageAll(images, attributes, options), attributes);
+  if (attributes.tar) {
+    const { signal, stdout = process.stdout } = options;
+    await writeArchive(writeTar(layoutMembers(contents)), request.dest, { signal, stdout });
+  } else await writeFolder(request, contents);
+  return { manifest: contents.root.digest };
+}
+
+async function writeFolder({ type, dest }: ExportRequest, contents: LayoutContents): Promise<void> {
+  if (dest === undefined || dest === "" || dest === "-") {
+    throw new TsbuildError(
+      "TSB_USAGE",
+      `output type=${type},tar=false writes a folder, not standard output`,
+      {
+        hint: "give dest=FOLDER",
+      },
+    );
+  }
+  await makeFolder(dest);
+  try {
+    await writeLayout(dest, contents);
+  } catch (error) {
+    throw exportFailure(error, dest);
+  }
+}

@@ -1,0 +1,80 @@
+import type { DiffId, Digest, Platform, SnapshotId } from "@tsbuild/base";
+import type { ImageConfig, LayerWorkers } from "@tsbuild/oci";
+import type { Store } from "@tsbuild/store";
+
+/** What a build made: a filesystem and what the Dockerfile says about it. */
+export interface ImageResult {
+  /** From the frontend: the base's diff IDs at most, and a history whose new entries may lack times. */
+  readonly config: ImageConfig;
+  /** `null`: an image without layers. */
+  readonly snapshot: SnapshotId | null;
+  /** Normalised names. */
+  readonly names: readonly string[];
+  readonly platform: Platform;
+}
+
+export interface CommitRequest extends ImageResult {
+  /** SOURCE_DATE_EPOCH: new times are no later (X023). */
+  readonly epochSeconds?: number | undefined;
+  /** False: the image is not put under its names; it lives as long as the store's lease. Default true. */
+  readonly register?: boolean | undefined;
+  readonly origin?: "built" | "imported" | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onWarning?: ((message: string) => void) | undefined;
+  /** Default: a pool shared by the process. */
+  readonly workers?: LayerWorkers | undefined;
+}
+
+export interface CommittedLayer {
+  readonly diffId: DiffId;
+  /** Of the uncompressed tar. */
+  readonly sizeBytes: number;
+  readonly folder: string;
+}
+
+/** An image whose digests are known. Config and manifest are in the blob store. */
+export interface CommittedImage {
+  /** Digest of the config: Docker's image ID. */
+  readonly imageId: Digest;
+  /** Digest of the manifest with uncompressed layers, which is what the store keeps. */
+  readonly manifest: Digest;
+  readonly config: ImageConfig;
+  readonly snapshot: SnapshotId | null;
+  readonly names: readonly string[];
+  readonly platform: Platform;
+  /** Bottom first. */
+  readonly layers: readonly CommittedLayer[];
+  /** How many of the layers are the base image's. */
+  readonly baseLayers: number;
+  readonly epochSeconds?: number | undefined;
+}
+
+/** As the flag `-o type=…,dest=…,k=v` (the engine's `OutputRequest`). */
+export interface ExportRequest {
+  readonly type: "image" | "registry" | "oci" | "docker" | "local" | "tar" | "cacheonly";
+  /** File or folder; `-` or nothing: standard output. */
+  readonly dest?: string | undefined;
+  readonly attrs: Readonly<Record<string, string>>;
+}
+
+export type ExportProgress = (status: {
+  readonly id: string;
+  readonly current: number;
+  readonly total?: number | undefined;
+  readonly done?: boolean | undefined;
+}) => void;
+
+export interface ExportOptions {
+  readonly store: Store;
+  readonly signal: AbortSignal;
+  readonly onProgress?: ExportProgress | undefined;
+  readonly onWarning?: ((message: string) => void) | undefined;
+  /** Where `dest=-` goes. Default process.stdout. */
+  readonly stdout?: NodeJS.WritableStream | undefined;
+  readonly workers?: LayerWorkers | undefined;
+}
+
+export interface ExportResult {
+  /** Digest of the manifest (or index) that was written; outputs that are only files have none. */
+  readonly manifest?: Digest | undefined;
+}

@@ -1,0 +1,36 @@
+import { readFileSync } from "node:fs";
+import { nativeFs } from "@tsbuild/native-fs";
+import { packTree } from "../layer/pack.ts";
+
+/** Layer folders of a root filesystem, top first. */
+export interface MergedTree {
+  readonly lowers: readonly string[];
+  readonly signal?: AbortSignal | undefined;
+  /** Later times become this one (SOURCE_DATE_EPOCH). */
+  readonly maxMtimeNs?: bigint | undefined;
+}
+
+/** True where overlayfs keeps its xattrs under `user.`: in any user namespace but the first, which maps all ids to themselves. */
+function inUserNamespace(): boolean {
+  return !/^\s*0\s+0\s+4294967295\s*$/.test(readFileSync("/proc/self/uid_map", "utf8"));
+}
+
+/** Opens the merged tree, read-only; the mount is visible to nobody and ends with the descriptor. */
+export function openMerged(lowers: readonly string[]): number {
+  return nativeFs.mountOverlay({ lowers, userxattr: inUserNamespace() });
+}
+
+/** A root filesystem as one tar (X015). */
+export async function* packMerged({ lowers, signal, maxMtimeNs }: MergedTree): AsyncGenerator<Buffer> {
+  if (lowers.length === 0) {
+    const { writeTar } = await import("../tar/writer.ts");
+    yield* writeTar([]);
+    return;
+  }
+  const root = openMerged(lowers);
+  try {
+    yield* packTree(root, { fs: nativeFs, signal, maxMtimeNs });
+  } finally {
+    nativeFs.close(root);
+  }
+}
