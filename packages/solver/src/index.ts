@@ -1,3 +1,12 @@
+export { explainMiss, type MissInput, type MissSubject } from "./explain.ts";
+export { type JobLimit, jobLimit } from "./job-limit.ts";
 export { MemoryWorkLocks } from "./memory-locks.ts";
 export { MemoryCacheStorage, MemoryResults } from "./memory-storage.ts";
 export type * from "./ports.ts";
+export {
+  type RunningSolve,
+  type SolveRequest,
+  type SolveResult,
+  solve,
+  startSolve,
+} from "./solve.ts";

@@ -1,5 +1,17 @@
 export { type BlobStoreHarness, blobStoreSuite } from "./blob-store-suite.ts";
 export { type CacheStorageHarness, cacheStorageSuite } from "./cache-storage-suite.ts";
+export {
+  constant,
+  gate,
+  type IntegerInput,
+  type IntegerReport,
+  type IntegerSolveOptions,
+  type IntegerSpec,
+  type IntegerVertex,
+  IntegerWorld,
+  integer,
+  integerGraph,
+} from "./integer-ops.ts";
 export { type Fault, type RegistryRequest, startRegistry, type TestRegistry } from "./registry.ts";
 export { type SnapshotStoreHarness, snapshotStoreSuite } from "./snapshot-store-suite.ts";
 export { type WorkLocksHarness, workLocksSuite } from "./work-locks-suite.ts";

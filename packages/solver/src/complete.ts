@@ -1,0 +1,87 @@
+import { assert } from "@tsbuild/base";
+import { opKey, workName } from "./keys.ts";
+import { load } from "./load.ts";
+import { runVertex } from "./run.ts";
+import { adoptContentHit, digestInput } from "./settle.ts";
+import type { Solving } from "./solving.ts";
+import { isCacheable, isKnown, mayStillHit, probe } from "./vertex-lookup.ts";
+import { advance, mapOf, type VertexState } from "./vertex-state.ts";
+
+/**
+ * settled → … → complete: gets the result, from the cache if it can be loaded, else by running the vertex. The way is drawn at
+ * `Phase`.
+ */
+export async function complete(solving: Solving, state: VertexState): Promise<void> {
+  await solving.need(state, "settled");
+  if (state.hit !== undefined && load(solving, state)) return;
+  await joinInputs(solving, state);
+  if (findAndLoad(solving, state)) return;
+  const name = workNameOf(state);
+  if (name === undefined) await runVertex(solving, state);
+  else await runLocked(solving, state, name);
+}
+
+/**
+ * Completes the inputs, side by side. Only where a record is in reach of those inputs that are known, the unknown ones (whose
+ * keys depend on their result: ignored by --no-cache) go first: with them the vertex may hit, and the others need not run.
+ */
+async function joinInputs(solving: Solving, state: VertexState): Promise<void> {
+  advance(state, "joining", "its inputs");
+  const all = [...state.inputs.keys()];
+  if (mayStillHit(solving.storage, state)) {
+    const unknown = all.filter((i) => !isKnown(state, i));
+    await Promise.all(unknown.map((i) => solving.watch(digestInput(solving, state, i))));
+    if (probe(solving.storage, state)) return;
+  }
+  await Promise.all(all.map((i) => solving.watch(digestInput(solving, state, i))));
+}
+
+/**
+ * Looks again: an input that was completed may have more keys than before, and while a lock was waited for somebody else may have
+ * done the work. Stops at the first result that is there.
+ */
+function findAndLoad(solving: Solving, state: VertexState): boolean {
+  while (probe(solving.storage, state)) {
+    adoptContentHit(solving, state);
+    if (load(solving, state)) return true;
+  }
+  return false;
+}
+
+/** Under the lock nobody else does the same work, in this process or another (V024). */
+async function runLocked(solving: Solving, state: VertexState, name: string): Promise<void> {
+  assertInputsComplete(state);
+  advance(state, "locking", `lock ${name}`);
+  const lock = await solving.locks.acquire(name, solving.signal);
+  state.holdsLock = true;
+  try {
+    if (!findAndLoad(solving, state)) await runVertex(solving, state);
+  } finally {
+    state.holdsLock = false;
+    lock.release();
+  }
+}
+
+/** Whoever holds a lock waits for no vertex: that is why no two solves can wait for each other. */
+function assertInputsComplete(state: VertexState): void {
+  assert(!state.holdsLock, `${state.name} takes a second lock`);
+  for (const input of state.inputs) {
+    assert(
+      input.output.ref !== undefined,
+      `${state.name} takes its lock before ${input.state.name} is complete`,
+    );
+  }
+}
+
+/** Undefined where no equal work can be told: sources read in place, and what is computed from them as a whole. */
+function workNameOf(state: VertexState): string | undefined {
+  if (!isCacheable(state)) return undefined;
+  const map = mapOf(state);
+  const inputs: { selector: string; identity: string }[] = [];
+  for (const [i, input] of state.inputs.entries()) {
+    const identity = input.content?.digest ?? input.output.ref?.id;
+    if (identity === undefined) return undefined;
+    inputs.push({ selector: map.inputs[i]?.selector ?? "", identity });
+  }
+  return workName(opKey(map.digest, inputs.length), inputs);
+}

@@ -1,0 +1,87 @@
+import { assert, type VertexDigest } from "@tsbuild/base";
+import type { Graph, Vertex } from "@tsbuild/llb";
+import type { VertexOp } from "./ports.ts";
+import type { OutputState, VertexState } from "./vertex-state.ts";
+
+export interface GraphOptions {
+  readonly graph: Graph;
+  resolveOp(vertex: Vertex): VertexOp;
+  isIgnored(vertex: Vertex): boolean;
+}
+
+/**
+ * A state for each vertex that the result depends on, inputs first. What nothing depends on is not looked at. Equal vertices
+ * have one digest, so each is here once (V009).
+ */
+export function makeStates({ graph, resolveOp, isIgnored }: GraphOptions): readonly VertexState[] {
+  const wanted = wantedOutputs(graph);
+  const states = new Map<VertexDigest, VertexState>();
+  for (const vertex of graph.vertices) {
+    const outputs = wanted.get(vertex.digest);
+    if (outputs === undefined || states.has(vertex.digest)) continue;
+    const position = states.size;
+    const state = makeState(vertex, {
+      outputs,
+      states,
+      position,
+      op: resolveOp(vertex),
+      ignored: isIgnored(vertex),
+    });
+    states.set(vertex.digest, state);
+  }
+  return [...states.values()];
+}
+
+/** Output numbers that the result or a vertex on the way to it asks for. */
+function wantedOutputs(graph: Graph): ReadonlyMap<VertexDigest, ReadonlySet<number>> {
+  const wanted = new Map<VertexDigest, Set<number>>();
+  const want = (digest: VertexDigest, index: number) => {
+    const outputs = wanted.get(digest);
+    if (outputs === undefined) wanted.set(digest, new Set([index]));
+    else outputs.add(index);
+  };
+  if (graph.result !== null) want(graph.result.digest, graph.result.index);
+  for (const vertex of graph.vertices.toReversed()) {
+    if (!wanted.has(vertex.digest)) continue;
+    for (const input of vertex.op.inputs) want(input.digest, input.index);
+  }
+  return wanted;
+}
+
+interface StateParts {
+  readonly outputs: ReadonlySet<number>;
+  readonly states: ReadonlyMap<VertexDigest, VertexState>;
+  readonly position: number;
+  readonly op: VertexOp;
+  readonly ignored: boolean;
+}
+
+function makeState(vertex: Vertex, { outputs, states, position, op, ignored }: StateParts): VertexState {
+  return {
+    vertex,
+    digest: vertex.digest,
+    name: vertex.metadata.name ?? vertex.digest.slice(0, "sha256:".length + 12),
+    position,
+    inputs: vertex.op.inputs.map(({ digest, index }) => {
+      const state = states.get(digest);
+      assert(state !== undefined, `vertex ${vertex.digest} comes before its input ${digest}`);
+      return { state, output: outputOf(state, index) };
+    }),
+    outputs: [...outputs].sort((a, b) => a - b).map((index) => ({ index, own: [], visible: [] })),
+    op,
+    ignored,
+    phase: "new",
+    waitsFor: "",
+    stages: {},
+    gone: new Set(),
+    evicted: false,
+    holdsLock: false,
+  };
+}
+
+/** The state of an output that is wanted. */
+export function outputOf(state: VertexState, index: number): OutputState {
+  const output = state.outputs.find((known) => known.index === index);
+  assert(output !== undefined, `output ${index} of ${state.name} was not asked for`);
+  return output;
+}

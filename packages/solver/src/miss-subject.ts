@@ -1,0 +1,59 @@
+import type { MissSubject } from "./explain.ts";
+import type { KeyField } from "./ports.ts";
+import type { Solving } from "./solving.ts";
+import { isCacheable } from "./vertex-lookup.ts";
+import { mapOf, type VertexState } from "./vertex-state.ts";
+
+/** Per record: it is read as a whole when a later miss is explained. */
+const MAX_FIELDS = 2_000;
+
+/**
+ * What the key of a vertex was made of: the op's own fields, then per input what it was known by, then the content field by field.
+ * Only for a vertex that runs.
+ */
+export async function recordedFields(solving: Solving, state: VertexState): Promise<readonly KeyField[]> {
+  if (!isCacheable(state)) return [];
+  const map = mapOf(state);
+  const inputs = state.inputs.map((input, i): KeyField => {
+    const content = input.content?.digest;
+    return content === undefined
+      ? { name: `input.${i}`, value: input.output.own[0] ?? "" }
+      : { name: `content.${i}`, value: content };
+  });
+  const contents = await Promise.all(state.inputs.map((_, i) => contentFields(solving, state, i)));
+  return [...map.fields, ...inputs, ...contents.flat()].slice(0, MAX_FIELDS);
+}
+
+/**
+ * The digest itself was made without trouble, so the build does not depend on this; an input that cannot be read a second time
+ * costs a less exact explanation, which says so by naming the input only.
+ */
+async function contentFields(
+  solving: Solving,
+  state: VertexState,
+  input: number,
+): Promise<readonly KeyField[]> {
+  const fields = state.inputs[input]?.content?.fields;
+  if (fields === undefined || solving.signal.aborted) return [];
+  try {
+    return await fields();
+  } catch {
+    return [];
+  }
+}
+
+/** A vertex that ran, as its explanation sees it. */
+export function subjectOf(state: VertexState, fields: readonly KeyField[]): MissSubject {
+  return {
+    ignored: state.ignored,
+    evicted: state.evicted,
+    cacheable: state.inputs.every((input) => input.content !== undefined || input.output.own.length > 0),
+    isSource: state.inputs.length === 0,
+    fields,
+    inputs: state.inputs.map(({ state: input }) => ({
+      name: input.name,
+      isSource: input.inputs.length === 0,
+      rebuilt: input.outcome?.type === "ran",
+    })),
+  };
+}

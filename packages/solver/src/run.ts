@@ -1,0 +1,65 @@
+import { assert, type CacheReason } from "@tsbuild/base";
+import { explainMiss } from "./explain.ts";
+import { recordedFields, subjectOf } from "./miss-subject.ts";
+import type { Ref } from "./ports.ts";
+import { saveResult } from "./save.ts";
+import { contextOf, type Solving } from "./solving.ts";
+import { isCacheable } from "./vertex-lookup.ts";
+import { advance, refOf, type VertexState } from "./vertex-state.ts";
+
+/**
+ * → queued → running → saving → complete: computes the result. What was computed is recorded even when the solve has been
+ * stopped meanwhile: the work is not lost.
+ */
+export async function runVertex(solving: Solving, state: VertexState): Promise<void> {
+  advance(state, "queued", "a job slot");
+  const work = () => execute(solving, state);
+  await (state.op.cheap === true ? work() : solving.limit(work));
+}
+
+async function execute(solving: Solving, state: VertexState): Promise<void> {
+  solving.signal.throwIfAborted();
+  advance(state, "running", "its op");
+  solving.report.started(state);
+  const start = performance.now();
+  // Beside the op, not after it: both read the inputs, which are held.
+  const gathering = recordedFields(solving, state);
+  const refs = await state.op
+    .run(state.inputs.map(refOf), contextOf(solving, state))
+    .finally(() => gathering);
+  const durationMs = performance.now() - start;
+  advance(state, "saving");
+  takeRefs(state, refs);
+  try {
+    const fields = await gathering;
+    const reason = reasonFor(solving, state, fields);
+    saveResult(solving.storage, state, { refs, fields, durationMs });
+    advance(state, "complete");
+    solving.report.completed(state, reason);
+  } finally {
+    releaseUnwanted(state, refs);
+  }
+}
+
+/** From here on the refs that are wanted belong to the state, which gives them up at the end of the solve. */
+function takeRefs(state: VertexState, refs: readonly Ref[]): void {
+  const complete = state.outputs.every((output) => refs[output.index] !== undefined);
+  if (!complete) for (const ref of refs) ref.release();
+  assert(complete, `${state.name} returned ${refs.length} outputs, fewer than its consumers use`);
+  for (const output of state.outputs) output.ref = refs[output.index];
+}
+
+function releaseUnwanted(state: VertexState, refs: readonly Ref[]): void {
+  const wanted = new Set(state.outputs.map((output) => output.index));
+  for (const [i, ref] of refs.entries()) {
+    if (!wanted.has(i)) ref.release();
+  }
+}
+
+type Fields = Awaited<ReturnType<typeof recordedFields>>;
+
+/** Undefined for a source read in place: reading it is no work that was redone. */
+function reasonFor(solving: Solving, state: VertexState, fields: Fields): CacheReason | undefined {
+  if (!isCacheable(state)) return undefined;
+  return explainMiss(solving.storage.newestLike(state.name), subjectOf(state, fields));
+}

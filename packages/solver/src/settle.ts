@@ -1,0 +1,58 @@
+import { linksTo, missingLinks } from "./links.ts";
+import { contextOf, type Solving } from "./solving.ts";
+import { adopt, isCacheable, lookupOf, probe } from "./vertex-lookup.ts";
+import { advance, countsByContent, mapOf, refOf, type VertexState } from "./vertex-state.ts";
+
+/**
+ * defined → settling → settled: after a miss by definition, finds out as much as can be known without running the vertex
+ * itself (V011). Inputs with a content function are completed and digested; of the others only their own keys are wanted.
+ *
+ * Example: local context → COPY → RUN. The context has no key, so neither COPY nor RUN is found by definition. Settling
+ * RUN settles COPY; that completes the context (reads it in place) and finds COPY by its content; RUN is then
+ * found by COPY's key. COPY's result is never loaded.
+ */
+export async function settle(solving: Solving, state: VertexState): Promise<void> {
+  await solving.need(state, "defined");
+  advance(state, "settling", "keys and content of its inputs");
+  if (state.hit === undefined && !state.ignored && isCacheable(state)) {
+    await Promise.all(state.inputs.map((_, i) => solving.watch(settleInput(solving, state, i))));
+    if (probe(solving.storage, state)) adoptContentHit(solving, state);
+  }
+  advance(state, "settled");
+}
+
+async function settleInput(solving: Solving, state: VertexState, index: number): Promise<void> {
+  const input = state.inputs[index]!;
+  if (countsByContent(state, index)) await digestInput(solving, state, index);
+  else await solving.need(input.state, "settled");
+}
+
+/** Completes an input and digests what the vertex uses of it. Once per input. */
+export async function digestInput(solving: Solving, state: VertexState, index: number): Promise<void> {
+  const input = state.inputs[index]!;
+  const content = mapOf(state).inputs[index]?.content;
+  await solving.need(input.state, "complete");
+  if (content === undefined || input.content !== undefined) return;
+  state.waitsFor = `the content of input ${index}: ${input.state.name}`;
+  solving.signal.throwIfAborted();
+  input.content = await content(refOf(input), contextOf(solving, state));
+}
+
+/** Takes what a look-up after the first one found, and remembers the way to it, so that next time the definition is enough. */
+export function adoptContentHit(solving: Solving, state: VertexState): void {
+  const { storage } = solving;
+  state.hit = hasLookedAtContent(state) ? "content" : "definition";
+  adopt(storage, state);
+  const links = state.outputs.flatMap((output) =>
+    output.match === undefined
+      ? []
+      : linksTo(state, lookupOf(state, output.index), output.match.candidate.linked),
+  );
+  const missing = missingLinks(storage, links);
+  if (missing.length > 0) storage.save({ links: missing, records: [] });
+}
+
+/** By itself, or where its inputs came from. */
+function hasLookedAtContent(state: VertexState): boolean {
+  return state.inputs.some((input) => input.content !== undefined || input.state.hit === "content");
+}

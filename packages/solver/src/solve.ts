@@ -1,0 +1,219 @@
+import { setMaxListeners } from "node:events";
+import { assert, type EventSink, errnoCode, TsbuildError, type VertexDigest } from "@tsbuild/base";
+import type { Graph, Input, Vertex } from "@tsbuild/llb";
+import { complete } from "./complete.ts";
+import { define } from "./define.ts";
+import { makeStates, outputOf } from "./graph-states.ts";
+import { type JobLimit, jobLimit } from "./job-limit.ts";
+import type { CacheKeyId, CacheStorage, Ref, VertexOp, VertexOutcome, WorkLocks } from "./ports.ts";
+import { Reporter } from "./report.ts";
+import { settle } from "./settle.ts";
+import { type Solving, Stopped } from "./solving.ts";
+import { advance, type Stage, type VertexState } from "./vertex-state.ts";
+import { describeWaiting } from "./waiting.ts";
+
+export interface SolveRequest {
+  readonly graph: Graph;
+  /** Makes the executor of a vertex; called once for each vertex that the result depends on. */
+  resolveOp(vertex: Vertex): VertexOp;
+  readonly storage: CacheStorage;
+  readonly locks: WorkLocks;
+  /** How many vertices run at once (`cheap` ones do not count), or a limit shared with other solves. */
+  readonly jobs: number | JobLimit;
+  /** Whose records are not looked at (--no-cache), besides those whose metadata says so. */
+  ignoreCache?(vertex: Vertex): boolean;
+  readonly signal: AbortSignal;
+  readonly emit: EventSink;
+}
+
+export interface SolveResult {
+  /** `null`: the empty filesystem. The caller releases it. */
+  readonly ref: Ref | null;
+  /** Keys of the result; empty when nothing says by definition what it is. */
+  readonly keys: readonly CacheKeyId[];
+  /** Of every vertex that was looked at; one that nobody needed and that is not known to be cached is not in it. */
+  readonly outcomes: ReadonlyMap<VertexDigest, VertexOutcome>;
+}
+
+export interface RunningSolve {
+  readonly result: Promise<SolveResult>;
+  /** Who waits for what, one line each; empty when nobody does. */
+  describeWaiting(): string;
+}
+
+/**
+ * Computes the result of a graph, running only what is not known. Rejects with the TsbuildError of the first vertex that
+ * failed, or TSB_CANCELED after an abort; either way everything that was started has ended by then, what was finished is
+ * recorded, and no ref is held.
+ */
+export async function solve(request: SolveRequest): Promise<SolveResult> {
+  return await startSolve(request).result;
+}
+
+/** As `solve`, for a caller that wants to watch it. */
+export function startSolve(request: SolveRequest): RunningSolve {
+  const scheduler = new Scheduler(request);
+  return { result: scheduler.solve(), describeWaiting: () => describeWaiting(scheduler.states) };
+}
+
+const TRANSITIONS: Readonly<Record<Stage, (solving: Solving, state: VertexState) => Promise<void>>> = {
+  defined: define,
+  settled: settle,
+  complete,
+};
+
+class Scheduler implements Solving {
+  readonly storage: CacheStorage;
+  readonly locks: WorkLocks;
+  readonly limit: JobLimit;
+  readonly signal: AbortSignal;
+  readonly report: Reporter;
+  readonly states: readonly VertexState[];
+  readonly #request: SolveRequest;
+  readonly #abort = new AbortController();
+  readonly #work: Promise<unknown>[] = [];
+  #failure: TsbuildError | undefined;
+
+  constructor(request: SolveRequest) {
+    this.#request = request;
+    this.storage = request.storage;
+    this.locks = request.locks;
+    this.limit = typeof request.jobs === "number" ? jobLimit(request.jobs) : request.jobs;
+    this.signal = this.#abort.signal;
+    // Every vertex at work listens to it: many listeners are no leak here.
+    setMaxListeners(0, this.signal);
+    this.report = new Reporter(request.emit);
+    this.states = makeStates({
+      graph: request.graph,
+      resolveOp: (vertex) => request.resolveOp(vertex),
+      isIgnored: (vertex) => vertex.metadata.ignoreCache === true || request.ignoreCache?.(vertex) === true,
+    });
+  }
+
+  async solve(): Promise<SolveResult> {
+    const { signal } = this.#request;
+    const giveUp = () => this.#abort.abort(signal.reason);
+    signal.addEventListener("abort", giveUp, { once: true });
+    if (signal.aborted) giveUp();
+    try {
+      this.report.graph(this.states);
+      await this.#solveAll();
+      return this.#result();
+    } catch (error) {
+      if (!(error instanceof Stopped)) throw error;
+      throw this.#failure ?? canceled(signal);
+    } finally {
+      signal.removeEventListener("abort", giveUp);
+      this.#releaseAll();
+    }
+  }
+
+  need(state: VertexState, stage: Stage): Promise<void> {
+    const known = state.stages[stage];
+    if (known !== undefined) return known;
+    const started = this.#guard(state, stage);
+    state.stages[stage] = started;
+    return this.watch(started);
+  }
+
+  watch<T>(work: Promise<T>): Promise<T> {
+    this.#work.push(work);
+    return work;
+  }
+
+  async #solveAll(): Promise<void> {
+    const { result } = this.#request.graph;
+    try {
+      // Inputs first, so that no stage is entered from deep inside another: a graph may be a chain of thousands.
+      for (const state of this.states) this.need(state, "defined").catch(ignoreStopped);
+      if (result !== null) await this.need(this.#stateOf(result), "complete");
+      if (this.signal.aborted) throw new Stopped();
+    } finally {
+      await this.#drain();
+      this.#closeReports();
+    }
+  }
+
+  /** Waits for all that was started, also for what a failure left behind. */
+  async #drain(): Promise<void> {
+    for (let seen = 0; seen < this.#work.length; ) {
+      const batch = this.#work.slice(seen);
+      seen += batch.length;
+      await Promise.allSettled(batch);
+    }
+  }
+
+  #closeReports(): void {
+    if (!this.signal.aborted) this.report.closeRest();
+    const error = canceled(this.#request.signal);
+    for (const state of this.report.open) this.report.canceled(state, error);
+  }
+
+  async #guard(state: VertexState, stage: Stage): Promise<void> {
+    try {
+      this.#throwIfStopped();
+      await TRANSITIONS[stage](this, state);
+    } catch (error) {
+      throw this.#stop(state, error);
+    }
+  }
+
+  #throwIfStopped(): void {
+    if (this.signal.aborted) throw new Stopped();
+  }
+
+  /** The first error that is nobody else's stops the solve; what comes after it is its consequence. */
+  #stop(state: VertexState, error: unknown): Stopped {
+    if (state.phase !== "complete") advance(state, "stopped");
+    if (error instanceof Stopped) return error;
+    if (this.signal.aborted) {
+      this.report.canceled(state, canceled(this.#request.signal));
+      return new Stopped();
+    }
+    this.#failure = asTsbuildError(error).with({ vertex: state.digest });
+    this.report.failed(state, this.#failure);
+    this.#abort.abort(this.#failure);
+    return new Stopped();
+  }
+
+  #result(): SolveResult {
+    const { result } = this.#request.graph;
+    const output = result === null ? undefined : outputOf(this.#stateOf(result), result.index);
+    const outcomes = new Map<VertexDigest, VertexOutcome>();
+    for (const state of this.states) {
+      if (state.outcome !== undefined) outcomes.set(state.digest, state.outcome);
+    }
+    return { ref: output?.ref?.clone() ?? null, keys: output?.own ?? [], outcomes };
+  }
+
+  #stateOf(result: Input): VertexState {
+    const state = this.states.find((known) => known.digest === result.digest);
+    assert(state !== undefined, `the result ${result.digest} is not a vertex of the graph`);
+    return state;
+  }
+
+  #releaseAll(): void {
+    for (const state of this.states) {
+      assert(!state.holdsLock, `${state.name} holds its lock after the end`);
+      for (const output of state.outputs) output.ref?.release();
+    }
+  }
+}
+
+/** For stages that are started ahead: whoever needs one sees how it ended. */
+function ignoreStopped(error: unknown): void {
+  assert(error instanceof Stopped, "a stage ended by something else than Stopped");
+}
+
+function canceled(signal: AbortSignal): TsbuildError {
+  const why = signal.aborted ? "the build was canceled" : "canceled because another step failed";
+  return new TsbuildError("TSB_CANCELED", why, signal.aborted ? { cause: signal.reason } : {});
+}
+
+/** An op rejects with TsbuildErrors; anything else is a system error that nobody foresaw, or a bug, and keeps its cause. */
+function asTsbuildError(error: unknown): TsbuildError {
+  if (error instanceof TsbuildError) return error;
+  const full = errnoCode(error) === "ENOSPC";
+  const message = error instanceof Error ? error.message : String(error);
+  return new TsbuildError(full ? "TSB_DISK_FULL" : "TSB_STORE", message, { cause: error });
+}

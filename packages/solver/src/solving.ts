@@ -1,0 +1,38 @@
+import type { JobLimit } from "./job-limit.ts";
+import type { CacheStorage, OpContext, WorkLocks } from "./ports.ts";
+import type { Reporter } from "./report.ts";
+import type { Stage, VertexState } from "./vertex-state.ts";
+
+/** One solve, as its transitions see it. */
+export interface Solving {
+  readonly storage: CacheStorage;
+  readonly locks: WorkLocks;
+  readonly limit: JobLimit;
+  /** Aborted by the caller or by the first failure. */
+  readonly signal: AbortSignal;
+  readonly report: Reporter;
+  /** Resolves when a vertex has come to a stage; starts what that takes, once. Rejects with `Stopped`. */
+  need(state: VertexState, stage: Stage): Promise<void>;
+  /**
+   * The solve does not end before `work` has. For work that its stage may leave behind: of several things waited for at once the
+   * first failure ends the stage, promptly, while the others still use refs.
+   */
+  watch<T>(work: Promise<T>): Promise<T>;
+}
+
+/** Why a stage did not come about: something else failed, or the caller gave up. The cause was reported where it arose. */
+export class Stopped extends Error {
+  constructor() {
+    super("the solve was stopped");
+    this.name = "Stopped";
+  }
+}
+
+export function contextOf(solving: Solving, state: VertexState): OpContext {
+  return {
+    vertex: state.digest,
+    signal: solving.signal,
+    emit: solving.report.sinkFor(state),
+    ignoreCache: state.ignored,
+  };
+}

@@ -1,0 +1,132 @@
+import { contentKeyId, derivedKey, opKey, rootKey } from "./keys.ts";
+import { candidates, type Lookup, type Match, newestMatch, reached, resolve } from "./lookup.ts";
+import type { CacheKeyId, CacheStorage, ResultId } from "./ports.ts";
+import {
+  countsByContent,
+  type InputState,
+  mapOf,
+  type OutputState,
+  type VertexState,
+} from "./vertex-state.ts";
+
+/** Other keys of one result that children try: enough for real graphs, and a bound where one result (scratch) has thousands. */
+const MAX_OTHER_KEYS = 16;
+
+/** What is known of a vertex now, as a look-up of one of its outputs takes it. */
+export function lookupOf(state: VertexState, output: number): Lookup {
+  const map = mapOf(state);
+  return {
+    op: opKey(map.digest, state.inputs.length),
+    output,
+    inputs: state.inputs.map((input, i) => ({
+      selector: map.inputs[i]?.selector ?? "",
+      keys: keysOfInput(input),
+    })),
+  };
+}
+
+/**
+ * Once the content of an input is known it alone decides: a definition may have been run again since, and a key reached by
+ * definition may then hold what was computed from other content.
+ */
+function keysOfInput(input: InputState): readonly CacheKeyId[] {
+  return input.content === undefined ? input.output.visible : [contentKeyId(input.content.digest)];
+}
+
+/** Whether anything may be found for, or recorded of, a vertex: not for what no key can say (`contentOnly`). */
+export function isCacheable(state: VertexState): boolean {
+  return mapOf(state).contentOnly !== true;
+}
+
+/**
+ * Looks up every wanted output. True when all have a record: a vertex is taken from the cache as a whole, so that its
+ * outputs stem from one run wherever possible, or run as a whole.
+ */
+export function probe(storage: CacheStorage, state: VertexState): boolean {
+  if (state.ignored || !isCacheable(state)) return false;
+  for (const output of state.outputs) {
+    const found = candidates(storage, lookupOf(state, output.index));
+    output.match = newestMatch(storage, found, state.gone);
+    // The key of a root is known before it was ever run; any other key was linked when its result was saved.
+    if (output.match === undefined && found.length > 0 && state.inputs.length > 0) state.evicted = true;
+  }
+  return state.outputs.every((output) => output.match !== undefined);
+}
+
+/** Takes the keys of what was found. */
+export function adopt(storage: CacheStorage, state: VertexState): void {
+  for (const output of state.outputs) {
+    if (output.match !== undefined) setKeys(storage, output, output.match);
+  }
+}
+
+function setKeys(storage: CacheStorage, output: OutputState, match: Match): void {
+  setOwnKey(storage, output, { key: match.candidate.key, result: match.record.result });
+}
+
+/** Gives an output its one key, and for children the other keys of the same result. */
+export function setOwnKey(
+  storage: CacheStorage,
+  output: OutputState,
+  { key, result }: { readonly key: CacheKeyId; readonly result: ResultId | undefined },
+): void {
+  const others = result === undefined ? [] : storage.keysOf(result).filter((other) => other !== key);
+  output.own = [key];
+  output.visible = [key, ...others.slice(0, MAX_OTHER_KEYS)];
+}
+
+/**
+ * Keys of outputs that have no record, so that a child whose record is still there can be found all the same. With an
+ * input that counts by content only linked keys are known: a derived one would need the content.
+ */
+export function guessKeys(storage: CacheStorage, state: VertexState): void {
+  if (state.ignored || !isCacheable(state)) return;
+  for (const output of state.outputs) {
+    if (output.match !== undefined) {
+      setKeys(storage, output, output.match);
+      continue;
+    }
+    const lookup = lookupOf(state, output.index);
+    const keys = new Set(candidates(storage, lookup).map(({ key }) => key));
+    const derived = state.inputs.some((_, i) => countsByContent(state, i))
+      ? undefined
+      : deriveKey(state, lookup);
+    if (derived !== undefined) keys.add(derived);
+    output.own = [...keys];
+    output.visible = output.own;
+  }
+}
+
+/** The key that an output gets when no link leads to one; undefined when an input has no identity at all. */
+export function deriveKey(state: VertexState, lookup: Lookup): CacheKeyId | undefined {
+  if (!isCacheable(state)) return undefined;
+  if (lookup.inputs.length === 0) return rootKey(lookup.op, lookup.output);
+  const inputs: { selector: string; key: CacheKeyId }[] = [];
+  for (const { selector, keys } of lookup.inputs) {
+    const [key] = keys;
+    if (key === undefined) return undefined;
+    inputs.push({ selector, key });
+  }
+  return derivedKey(lookup.op, lookup.output, inputs);
+}
+
+/**
+ * Whether a record could be reached from the inputs that are known, whatever the others turn out to be: then it is worth
+ * completing the others first and looking again, before anything else is started.
+ */
+export function mayStillHit(storage: CacheStorage, state: VertexState): boolean {
+  if (state.ignored || !isCacheable(state)) return false;
+  return state.outputs.every((output) => {
+    const lookup = lookupOf(state, output.index);
+    const known = [...lookup.inputs.keys()].filter((i) => isKnown(state, i));
+    if (known.length === 0 || known.length === lookup.inputs.length) return false;
+    const found = reached(storage, lookup, known).map((linked) => resolve(storage, linked));
+    return newestMatch(storage, found, state.gone) !== undefined;
+  });
+}
+
+/** Whether an input has any key to look up by. */
+export function isKnown(state: VertexState, input: number): boolean {
+  const known = state.inputs[input];
+  return known !== undefined && keysOfInput(known).length > 0;
+}
