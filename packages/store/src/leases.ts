@@ -14,7 +14,7 @@ import type { Digest, SnapshotId } from "@tsbuild/base";
 import { assert, digestHex, errnoCode, TsbuildError } from "@tsbuild/base";
 import { guarded } from "./failure.ts";
 import type { Layout } from "./layout.ts";
-import type { LockCalls } from "./native.ts";
+import type { NativeCalls } from "./native.ts";
 
 interface Files {
   readonly name: string;
@@ -44,13 +44,13 @@ export interface HeldSet {
  */
 export class Lease {
   readonly #layout: Layout;
-  readonly #locks: LockCalls;
+  readonly #locks: NativeCalls;
   readonly #counts = new Map<string, number>();
   #files: Files | undefined;
   #folder: string | undefined;
   #closed = false;
 
-  constructor(layout: Layout, locks: LockCalls) {
+  constructor(layout: Layout, locks: NativeCalls) {
     this.#layout = layout;
     this.#locks = locks;
   }
@@ -164,7 +164,7 @@ export class Lease {
  */
 export function collectDeadLeases(options: {
   readonly layout: Layout;
-  readonly locks: LockCalls;
+  readonly locks: NativeCalls;
   readonly own: Lease | undefined;
   readonly reap: (name: string) => void;
 }): number {

@@ -12,7 +12,7 @@ import { Layout } from "./layout.ts";
 import { collectDeadLeases, Lease } from "./leases.ts";
 import { FileWorkLocks } from "./locks.ts";
 import { SqliteMemoStore } from "./memo.ts";
-import type { LockCalls } from "./native.ts";
+import type { NativeCalls } from "./native.ts";
 import { OverlaySnapshotStore, removeActiveOf } from "./snapshots.ts";
 import { rememberState, type StoreState } from "./state.ts";
 import { Trash } from "./trash.ts";
@@ -20,8 +20,8 @@ import { Trash } from "./trash.ts";
 export interface StoreOptions {
   /** The state folder; made when it is not there. */
   readonly root: string;
-  /** flock(); the addon's when not given. */
-  readonly native?: LockCalls;
+  /** The addon when not given. */
+  readonly native?: NativeCalls;
 }
 
 /** Emptying the trash begins this long after opening: the start of a build has better things to do. */
@@ -44,7 +44,7 @@ export function openStore(options: StoreOptions): Store {
     database,
     native,
     lease: new Lease(layout, native),
-    trash: new Trash(layout, database),
+    trash: new Trash({ layout, database, native }),
   };
   try {
     guarded("clean the state folder", layout.root, () => reapDeadLeases(state));

@@ -2,7 +2,7 @@ import type { Store } from "./api.ts";
 import type { StateDatabase } from "./database.ts";
 import type { Layout } from "./layout.ts";
 import type { Lease } from "./leases.ts";
-import type { LockCalls } from "./native.ts";
+import type { NativeCalls } from "./native.ts";
 import type { Trash } from "./trash.ts";
 
 /** What the parts of one open store share. */
@@ -11,7 +11,7 @@ export interface StoreState {
   readonly database: StateDatabase;
   readonly lease: Lease;
   readonly trash: Trash;
-  readonly native: LockCalls;
+  readonly native: NativeCalls;
 }
 
 const states = new WeakMap<Store, StoreState>();

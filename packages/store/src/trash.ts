@@ -6,6 +6,7 @@ import { errnoCode } from "@tsbuild/base";
 import type { StateDatabase } from "./database.ts";
 import { guardedAsync } from "./failure.ts";
 import type { Layout } from "./layout.ts";
+import type { NativeCalls } from "./native.ts";
 
 /** Files removed at a time: enough to keep the disk busy, few enough to leave threads to the build. */
 const PARALLEL = 16;
@@ -17,12 +18,18 @@ const PARALLEL = 16;
 export class Trash {
   readonly #layout: Layout;
   readonly #database: StateDatabase;
+  readonly #native: NativeCalls;
   #stop = false;
   #emptying: Promise<void> | undefined;
 
-  constructor(layout: Layout, database: StateDatabase) {
-    this.#layout = layout;
-    this.#database = database;
+  constructor(parts: {
+    readonly layout: Layout;
+    readonly database: StateDatabase;
+    readonly native: NativeCalls;
+  }) {
+    this.#layout = parts.layout;
+    this.#database = parts.database;
+    this.#native = parts.native;
   }
 
   /** In a transaction: this folder (below the base) has no row any more. `sweep` after the commit moves it away. */
@@ -84,11 +91,28 @@ export class Trash {
     for (const name of readdirSync(this.#layout.trash)) {
       if (this.#stop) return;
       // What cannot be removed must not keep the rest.
-      await this.#remove(Buffer.from(join(this.#layout.trash, name))).catch((error: unknown) =>
-        failures.push(error),
-      );
+      await this.#removeTree(name).catch((error: unknown) => failures.push(error));
     }
     if (failures.length > 0) throw failures[0];
+  }
+
+  async #removeTree(name: string): Promise<void> {
+    try {
+      await this.#remove(Buffer.from(join(this.#layout.trash, name)));
+    } catch (error) {
+      // A step can nest folders deeper than a path can be long. The addon goes by descriptors, but makes everyone wait.
+      if (errnoCode(error) !== "ENAMETOOLONG") throw error;
+      this.#removeByDescriptors(name);
+    }
+  }
+
+  #removeByDescriptors(name: string): void {
+    const root = this.#native.openFolder(this.#layout.trash);
+    try {
+      this.#native.removeInRoot(root, name);
+    } finally {
+      this.#native.close(root);
+    }
   }
 
   /** Paths are bytes: a layer may hold names that are not UTF-8. Two processes may empty at once: what is gone is fine. */

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { sha256 } from "@tsbuild/base";
@@ -100,6 +101,16 @@ describe("trash", () => {
     const deep = join(root, "v1", "trash", "left", "a", "b");
     mkdirSync(deep, { recursive: true });
     writeFileSync(Buffer.concat([Buffer.from(`${deep}/`), Buffer.from([0xff, 0xfe])]), "");
+    await openAt(root).close();
+    expect(names(root, "trash")).toEqual([]);
+  });
+
+  it("takes folders nested deeper than a path is long", async () => {
+    const root = temporaryRoot();
+    await openAt(root).close();
+    const name = "d".repeat(200);
+    const script = `for i in $(seq 40); do mkdir ${name} && cd -P ${name} || exit 1; done`;
+    expect(spawnSync("bash", ["-c", script], { cwd: join(root, "v1", "trash") }).status).toBe(0);
     await openAt(root).close();
     expect(names(root, "trash")).toEqual([]);
   });
