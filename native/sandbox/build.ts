@@ -11,9 +11,10 @@ const sourceFolder = join(here, "src");
 /** Where the repository keeps native programs; not under version control. */
 export const defaultOutDir = fileURLToPath(new URL("../build/", import.meta.url));
 
-const WARNINGS = ["-std=gnu11", "-Wall", "-Wextra", "-Werror"];
+export const WARNINGS = ["-std=gnu11", "-Wall", "-Wextra", "-Werror"];
 
-function sources(): string[] {
+/** The C files of the program. */
+export function sources(): string[] {
   return readdirSync(sourceFolder)
     .filter((name) => name.endsWith(".c"))
     .sort()

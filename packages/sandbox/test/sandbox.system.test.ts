@@ -413,11 +413,11 @@ describe.skipIf(missing !== undefined)("sandbox", () => {
       const stdio: StdioOptions = ["ignore", "pipe", "inherit", root.fd];
       const builder = spawn(process.execPath, args, { stdio });
       await once(builder.stdout ?? builder, "data");
-      expect(processesWith("43.75")).not.toEqual([]);
+      const appeared = await becomes(() => processesWith("43.75").length > 0);
       builder.kill("SIGKILL");
       await once(builder, "exit");
-      for (let i = 0; i < 100 && processesWith("43.75").length > 0; i++) await sleep(20);
-      expect(processesWith("43.75")).toEqual([]);
+      const vanished = await becomes(() => processesWith("43.75").length === 0);
+      expect({ appeared, vanished }).toEqual({ appeared: true, vanished: true });
       root.close();
     });
   });
@@ -481,6 +481,12 @@ describe.skipIf(missing !== undefined)("sandbox", () => {
     );
   });
 });
+
+/** Waits up to two seconds for something to come true. */
+async function becomes(condition: () => boolean): Promise<boolean> {
+  for (let tries = 0; tries < 100 && !condition(); tries++) await sleep(20);
+  return condition();
+}
 
 /** Code of the error that says why a file cannot be written to; "" if it can. */
 function writeDenial(path: string): string {

@@ -1,0 +1,132 @@
+/** The native program by itself: its reader under sanitizers, and what it answers to plans that are wrong. */
+import { execFileSync, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import type { Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { compilePlan, encodePlan, readHostFacts, type SandboxPlan, toRuntimeSpec } from "@tsbuild/sandbox";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Frame, FrameReader } from "../../../packages/sandbox/src/frames.ts";
+import { missingForSystemTests } from "../../../packages/sandbox/test/support/rootfs.ts";
+import { execSpec } from "../../../packages/sandbox/test/support/spec.ts";
+import { sources, WARNINGS } from "../build.ts";
+
+const missing = missingForSystemTests();
+if (missing !== undefined) console.warn(`tests of tsbuild-sandbox skipped: ${missing}`);
+
+const here = fileURLToPath(new URL(".", import.meta.url));
+const SANITIZERS = ["-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
+
+/** A whole real plan, with mounts, so that damage has something of every kind to hit. */
+function realPlan(): SandboxPlan {
+  const host = readHostFacts();
+  const mounts = [
+    { type: "bind", fd: 21, sourcePath: "a", kind: "folder", dest: "/mnt", readonly: true },
+    { type: "tmpfs", dest: "/tmp", mode: 0o1777 },
+  ] as const;
+  const user = { uid: 1, gid: 2, additionalGids: [3, 4] };
+  const spec = execSpec({ mounts, user, args: ["sh", "-c", "true"], network: "none" });
+  return compilePlan(toRuntimeSpec(spec, host), { host, cgroupProcs: [] });
+}
+
+describe.skipIf(missing !== undefined)("tsbuild-sandbox", () => {
+  const folder = mkdtempSync(join(tmpdir(), "tsbuild-native-"));
+  const program = join(folder, "sandbox");
+  const mutator = join(folder, "mutate-plan");
+
+  function compile(output: string, files: readonly string[]): void {
+    execFileSync("cc", [...WARNINGS, ...SANITIZERS, "-o", output, ...files], { stdio: "inherit" });
+  }
+
+  beforeAll(() => {
+    const reader = sources().filter((path) => /\/(plan|err)\.c$/.test(path));
+    compile(mutator, [join(here, "mutate-plan.c"), ...reader]);
+    compile(program, sources());
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  test("the reader survives a hundred thousand damaged plans", () => {
+    const seed = `${Date.now()}`;
+    console.info(`seed ${seed}`);
+    const options = { input: encodePlan(realPlan()), encoding: "utf8" } as const;
+    const text = execFileSync(mutator, [seed, "100000"], options);
+    expect(text).toMatch(/^\d+ of 100000 accepted/);
+  });
+
+  /** The program's frames for some bytes, after which the socket stays open unless `hangUp`. */
+  async function answer(bytes: Buffer, hangUp = false): Promise<Frame[]> {
+    /* Nothing is freed on purpose: the process ends instead. */
+    const env = { ASAN_OPTIONS: "detect_leaks=0" };
+    const child = spawn(program, ["sealed"], { stdio: ["ignore", "ignore", "inherit", "pipe"], env });
+    const control = child.stdio[3] as Socket;
+    const reader = new FrameReader();
+    const frames: Frame[] = [];
+    control.on("data", (chunk: Buffer) => void frames.push(...reader.push(chunk)));
+    /* A program that ends without reading everything resets the connection. */
+    control.on("error", () => control.destroy());
+    control.write(bytes);
+    if (hangUp) control.end();
+    await new Promise<void>((resolve) => void child.on("close", () => resolve()));
+    return frames;
+  }
+
+  const failed = (call: string, text: string, line = -1) => [
+    { type: "failed", call, text, line, errno: expect.any(Number) },
+  ];
+
+  function plan(ops: SandboxPlan["ops"]): Buffer {
+    return encodePlan({ fds: [], interactive: false, ops });
+  }
+
+  test("bytes that are no plan are refused with a reason", async () => {
+    const good = plan([{ op: "umask", mask: 0 }]);
+    expect(await answer(Buffer.from("GET / HTTP/1.1\r\n\r\n"))).toEqual(failed("plan", "not a plan"));
+    expect(await answer(good.subarray(0, 20), true)).toEqual(failed("recv", "plan"));
+    const huge = Buffer.from(good);
+    huge.writeUInt32LE(0x7fffffff, 8);
+    expect(await answer(huge)).toEqual(failed("plan", "too large"));
+    const longer = Buffer.concat([good, Buffer.alloc(3)]);
+    longer.writeUInt32LE(longer.length - 12, 8);
+    expect(await answer(longer)).toEqual(failed("plan", "bytes left over"));
+  });
+
+  test("codes, descriptors and strings are checked", async () => {
+    const unknown = plan([{ op: "umask", mask: 0 }]);
+    unknown.writeUInt32LE(999, 24);
+    expect(await answer(unknown)).toEqual(failed("plan", "unknown operation", 0));
+    expect(await answer(plan([{ op: "root", mount: 0, attrs: 0 }]))).toEqual(
+      failed("plan", "no such descriptor", 0),
+    );
+    const nul = plan([{ op: "chdir", path: "/abc" }]);
+    nul[nul.indexOf("abc")] = 0;
+    expect(await answer(nul)).toEqual(failed("plan", "NUL inside a string", 0));
+  });
+
+  test("plans that make no sense are refused where they stop making sense", async () => {
+    expect(await answer(plan([]))).toEqual(failed("plan", "does not end with exec"));
+    const fork = [{ op: "umask", mask: 0o22 }, { op: "fork" }] as const;
+    expect(await answer(plan(fork))).toEqual(failed("fork", "fork before clone", 1));
+    const mask = [{ op: "mask", path: "/proc/keys" }] as const;
+    expect(await answer(plan(mask))).toEqual(failed("openat2", "the root is not mounted yet", 0));
+    const bind = [{ op: "bind", tree: 3, dest: "/", flags: 0 }] as const;
+    expect(await answer(plan(bind))).toEqual(failed("move_mount", "no such tree", 0));
+  });
+
+  test("a failure after clone is told by PID 1, one after fork by the command's process", async () => {
+    const clone = { op: "clone", flags: 0x20000000 } as const;
+    const chdir = { op: "chdir", path: "/no/such/folder" } as const;
+    expect(await answer(plan([clone, chdir]))).toEqual(failed("chdir", "/no/such/folder", 1));
+    expect(await answer(plan([clone, { op: "fork" }, chdir]))).toEqual(failed("chdir", "/no/such/folder", 2));
+    expect(await answer(plan([clone, clone]))).toEqual(failed("clone3", "second clone in a plan", 1));
+  });
+
+  test("under sanitizers: output, exit and a killed command", async () => {
+    const exec = { op: "exec", args: ["/bin/sh", "-c", "echo out; kill -9 $$"], env: [] } as const;
+    const frames = await answer(plan([{ op: "clone", flags: 0x20000000 }, { op: "fork" }, exec]));
+    expect(frames).toEqual([
+      { type: "output", stream: 1, data: Buffer.from("out\n") },
+      expect.objectContaining({ type: "exited", waitStatus: 9, initKilled: false }),
+    ]);
+  });
+});
