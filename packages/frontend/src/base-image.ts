@@ -6,6 +6,7 @@ import type { ResolvedImage } from "./api.ts";
 import type { CompileContext } from "./context.ts";
 import { locate } from "./failure.ts";
 import { emptyImage, isEmptyImage, workingImage } from "./image-config.ts";
+import { checkBasePlatform } from "./lint/from-checks.ts";
 import { findNamedContext, loadNamedContext, type NamedContext } from "./named-context.ts";
 import { nextStepName } from "./progress.ts";
 import type { Stage, StageBase } from "./stage.ts";
@@ -97,8 +98,7 @@ async function pulledBase(
   const platform = detect ? detectPlatform(config, wanted, platforms.build) : wanted;
   const common = { image: workingImage(config), platform, resolved: config };
   if (isEmptyImage(config)) return { ...common, state: scratch() };
-  if (config.os !== platform.os || config.architecture !== platform.architecture)
-    linter.platformMismatch(stage, config, platform);
+  checkBasePlatform(stage, config, platform, linter);
   const name = pinnedName(reference, resolved);
   const state = imageSource(name, {
     platform,

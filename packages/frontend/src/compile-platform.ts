@@ -9,6 +9,8 @@ import { globalArgs, predefinedArgs } from "./global-args.ts";
 import { formatEpoch } from "./history.ts";
 import { ignoreMatcher, ignorePatterns } from "./ignore.ts";
 import { emptyImage, finishImage } from "./image-config.ts";
+import { checkFile } from "./lint/file-checks.ts";
+import { checkDefaultArgs } from "./lint/from-checks.ts";
 import type { Linter } from "./lint/linter.ts";
 import { isLocalContext, mainContext } from "./main-context.ts";
 import { planStages } from "./plan-stages.ts";
@@ -42,7 +44,7 @@ async function startContext(
   const buildArgs = new Map(Object.entries(request.buildArgs));
   const lastStage = program.stages.at(-1)?.from.stageName ?? "";
   const predefined = predefinedArgs(platforms, request.target || lastStage, buildArgs);
-  linter.defaultArgsInFrom(program, predefined, wordOptions);
+  checkDefaultArgs(program, predefined, wordOptions, linter);
   const args = globalArgs({
     instructions: program.metaArgs,
     predefined,
@@ -57,7 +59,8 @@ async function startContext(
   if (wanted !== "" || buildArgs.has("SOURCE_DATE_EPOCH")) setEpoch(epochSeconds, buildArgs, args);
   const patterns = request.ignore && isLocalContext(request) ? ignorePatterns(request.ignore) : [];
   const contextPaths = new Set<string>();
-  linter.startStages(program, args);
+  const keys = program.metaArgs.flatMap((instruction) => instruction.args.map(({ key }) => key));
+  const declared = new Set([...args.names(), ...keys]);
   return {
     request,
     source: ast,
@@ -71,7 +74,15 @@ async function startContext(
     hostname: request.buildArgs["BUILDKIT_SANDBOX_HOSTNAME"] || request.hostname || "",
     cacheNamespace: request.buildArgs["BUILDKIT_CACHE_MOUNT_NS"] ?? "",
     resolver,
-    stages: planStages(stages, { request, source: ast, wordOptions, platforms, globalArgs: args, linter }),
+    stages: planStages(stages, {
+      request,
+      source: ast,
+      wordOptions,
+      platforms,
+      globalArgs: args,
+      linter,
+      declared,
+    }),
     linter,
     mainContext: mainContext(request, contextPaths, patterns),
     contextPaths,
@@ -115,6 +126,7 @@ export async function compilePlatform(
   platform: Platform | undefined,
   linter: Linter,
 ): Promise<CompiledPlatform> {
+  checkFile(compilation.ast, compilation.program, linter);
   const context = await startContext(compilation, platform, linter);
   const target = context.stages.target(compilation.request.target);
   connectStages(context);
@@ -123,5 +135,6 @@ export async function compilePlatform(
   const needed = await resolveStages(target, context);
   buildStages(needed, context);
   markResult(target);
+  linter.refuseWarnings(compilation.ast);
   return finish(target, context);
 }

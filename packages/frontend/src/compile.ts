@@ -1,7 +1,8 @@
-import { parse, parseInstructions } from "@tsbuild/dockerfile";
+import { type DockerfileAst, parse, parseInstructions } from "@tsbuild/dockerfile";
 import type { Compile, CompiledPlatform, CompileRequest, Warning } from "./api.ts";
 import { type Compilation, compilePlatform } from "./compile-platform.ts";
-import { mistake } from "./failure.ts";
+import { at, mistake } from "./failure.ts";
+import { type CheckOptions, NO_OPTIONS, parseCheckOptions } from "./lint/check-options.ts";
 import { Linter } from "./lint/linter.ts";
 import { RecordingResolver } from "./recording-resolver.ts";
 
@@ -11,10 +12,18 @@ function isMultiPlatform(request: CompileRequest): boolean {
   return request.multiPlatform ?? request.platforms.length > 1;
 }
 
-/** The same warning of several platforms is one. */
-function uniqueWarnings(warnings: readonly Warning[]): Warning[] {
-  const unique = new Map(warnings.map((warning) => [JSON.stringify(warning), warning]));
-  return [...unique.values()];
+/** Options of the `check` directive, or of the build argument that replaces it (D015). */
+function checkOptions(request: CompileRequest, ast: DockerfileAst): CheckOptions {
+  const given = request.buildArgs["BUILDKIT_DOCKERFILE_CHECK"];
+  if (given !== undefined) return parseCheckOptions(given);
+  const { check } = ast;
+  return check === undefined ? NO_OPTIONS : at(ast, check.range, () => parseCheckOptions(check.value));
+}
+
+/** Warnings of a further platform without those that another one had, too. */
+function newWarnings(known: readonly Warning[], warnings: readonly Warning[]): Warning[] {
+  const seen = new Set(known.map((warning) => JSON.stringify(warning)));
+  return warnings.filter((warning) => !seen.has(JSON.stringify(warning)));
 }
 
 /**
@@ -26,6 +35,7 @@ export const compile: Compile = async (request, imageResolver) => {
   const program = parseInstructions(ast);
   if (program.stages.length === 0)
     throw mistake(`${request.file} has no stage to build`, "start with FROM, e.g. FROM debian:bookworm");
+  const options = checkOptions(request, ast);
   const resolver = new RecordingResolver(imageResolver);
   const compilation: Compilation = {
     request,
@@ -38,9 +48,9 @@ export const compile: Compile = async (request, imageResolver) => {
   const warnings: Warning[] = [];
   const wanted = request.platforms.length === 0 ? [undefined] : request.platforms;
   for (const platform of wanted) {
-    const linter = new Linter(compilation);
+    const linter = new Linter(options);
     platforms.push(await compilePlatform(compilation, platform, linter));
-    warnings.push(...linter.warnings());
+    warnings.push(...newWarnings(warnings, linter.warnings()));
   }
-  return { platforms, warnings: uniqueWarnings(warnings), images: resolver.records() };
+  return { platforms, warnings, images: resolver.records() };
 };

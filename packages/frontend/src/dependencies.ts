@@ -58,7 +58,7 @@ export function connect(
 ): StageCommand {
   const sources = at(context.source, range, () => sourcesOf(command, range, context));
   for (const source of sources) if (source !== undefined) stage.needs.set(source, range);
-  return { command, sources, onbuild, range };
+  return { command, sources, onbuild, range, comments: command.comments };
 }
 
 /** Connects all stages of the file. */

@@ -11,6 +11,7 @@ import type { CompileRequest } from "./api.ts";
 import type { PlatformChoice } from "./context.ts";
 import type { Environment } from "./environment.ts";
 import { at, mistake, type SourceText } from "./failure.ts";
+import { checkFromArgs, checkFromPlatform } from "./lint/from-checks.ts";
 import type { Linter } from "./lint/linter.ts";
 import { findNamedContext } from "./named-context.ts";
 import { parsePlatform } from "./platform.ts";
@@ -25,6 +26,8 @@ export interface StagePlanning {
   readonly platforms: PlatformChoice;
   readonly globalArgs: Environment;
   readonly linter: Linter;
+  /** Names that FROM lines may use, also those without a value. */
+  readonly declared: ReadonlySet<string>;
 }
 
 /** Instructions that count as steps in progress. */
@@ -38,9 +41,10 @@ function suggestFor(unmatched: ReadonlySet<string>, env: Environment): string | 
   return undefined;
 }
 
-function baseName(from: FromInstruction, { globalArgs, wordOptions, linter }: StagePlanning): string {
+function baseName(from: FromInstruction, planning: StagePlanning): string {
+  const { globalArgs, wordOptions, linter, declared } = planning;
   const { text, unmatched } = expandWord(from.base, globalArgs, wordOptions);
-  linter.unknownFromArgs(from, unmatched);
+  checkFromArgs(from, unmatched, { declared }, linter.within(from.comments));
   if (text !== "") return text;
   const hint =
     suggestFor(unmatched, globalArgs) ?? "give the ARG a default before the first FROM, or use --build-arg";
@@ -49,15 +53,17 @@ function baseName(from: FromInstruction, { globalArgs, wordOptions, linter }: St
 
 /** Value of `--platform` (D066). */
 function stagePlatform(from: FromInstruction, planning: StagePlanning): Platform | undefined {
-  const { globalArgs, wordOptions, linter } = planning;
+  const { globalArgs, wordOptions, linter, declared } = planning;
   if (from.platform === undefined) return undefined;
   const expanded = expandWord(from.platform, globalArgs, wordOptions);
-  linter.fromPlatform(from, expanded, globalArgs);
+  checkFromArgs(from, expanded.unmatched, { declared }, linter.within(from.comments));
   const hint = suggestFor(expanded.unmatched, globalArgs);
   if (expanded.text === "")
     throw mistake(`--platform=${from.platform} is empty: its variables are not set`, hint);
   try {
-    return parsePlatform(expanded.text);
+    const platform = parsePlatform(expanded.text);
+    checkFromPlatform(from, expanded, globalArgs, linter.within(from.comments));
+    return platform;
   } catch (cause) {
     if (hint === undefined) throw cause;
     throw mistake(`--platform=${from.platform} gives no platform`, hint);

@@ -1,5 +1,5 @@
-import type { Platform } from "@tsbuild/base";
-import { type ExpandedWord, expandWord } from "@tsbuild/dockerfile";
+import type { LineRange, Platform } from "@tsbuild/base";
+import { type Command, type ExpandedWord, expandWord, type WordOptions } from "@tsbuild/dockerfile";
 import type { State } from "@tsbuild/llb";
 import type { ImageConfig } from "@tsbuild/oci";
 import type { CompileContext } from "./context.ts";
@@ -31,7 +31,8 @@ export class StageBuild {
   readonly args: DeclaredArg[];
   /** A WORKDIR of the Dockerfile has been seen, here or in the base stage. */
   workdirSet: boolean;
-  cmdSet = false;
+  /** Lines of the last CMD, ENTRYPOINT and HEALTHCHECK of this stage. */
+  readonly lastOf = new Map<Command["kind"], LineRange>();
 
   private constructor(stage: Stage, context: CompileContext, from: StageBase, base: StageBuild | undefined) {
     this.stage = stage;
@@ -75,14 +76,17 @@ export class StageBuild {
 
   /** Relative to the image's working folder. */
   setWorkdir(path: string): void {
-    const workdir = resolvePath(this.image.config.WorkingDir || "/", path);
-    this.image.config.WorkingDir = workdir;
-    this.workdir = workdir;
+    const { config } = this.image;
+    const windows = this.platform.os === "windows";
+    const slashed = (text: string) => (windows ? text.replaceAll("\\", "/") : text);
+    this.workdir = resolvePath(slashed(config.WorkingDir || "/"), slashed(path));
+    // The config of a Windows image is read by Windows; ops have slashes everywhere.
+    config.WorkingDir = windows ? this.workdir.replaceAll("/", "\\") : this.workdir;
   }
 
   /** Expands one word with the variables of this point. */
-  expand(word: string): ExpandedWord {
-    return expandWord(word, this.env, this.context.wordOptions);
+  expand(word: string, options: WordOptions = this.context.wordOptions): ExpandedWord {
+    return expandWord(word, this.env, options);
   }
 
   addHistory(createdBy: string, layer = false): void {

@@ -14,6 +14,8 @@ export interface StageCommand {
   /** It is a trigger of the base image or stage. */
   readonly onbuild: boolean;
   readonly range: LineRange;
+  /** Comments above, which may silence warnings. */
+  readonly comments: readonly string[];
 }
 
 /** The filesystem that a stage starts on, with what is known of it. */

@@ -1,5 +1,6 @@
 import type { ArgDeclaration, ArgInstruction } from "@tsbuild/dockerfile";
 import type { Step } from "./step.ts";
+import { warnSecretName } from "./warnings.ts";
 
 /** Arguments that steer the build and are no variables of commands (D057). */
 export const STEERING_ARGS: ReadonlySet<string> = new Set([
@@ -21,6 +22,7 @@ export function arg(step: Step<ArgInstruction>): void {
   const shown: string[] = [];
   for (const declaration of command.args) {
     const { key } = declaration;
+    warnSecretName(step, key);
     const value = argValue(step, declaration);
     if (value !== undefined && !STEERING_ARGS.has(key)) build.env.set(key, value);
     build.args.push({ key, value });

@@ -1,10 +1,5 @@
 import { posix } from "node:path";
-import {
-  type AddInstruction,
-  type CopyInstruction,
-  expandWord,
-  type SourceContent,
-} from "@tsbuild/dockerfile";
+import type { AddInstruction, CopyInstruction, SourceContent } from "@tsbuild/dockerfile";
 import { type CopyOptions, FileActions, merge, mkfile, type State, scratch } from "@tsbuild/llb";
 import { mistake } from "../failure.ts";
 import { isHttpSource, parseGitReference } from "../git-source.ts";
@@ -15,6 +10,7 @@ import { ownerOf } from "./owner.ts";
 import { type RemoteOptions, remoteCopy } from "./remote-sources.ts";
 import type { Step } from "./step.ts";
 import { stepText } from "./step-text.ts";
+import { warnIgnoredSource } from "./warnings.ts";
 
 type CopyStep = Step<CopyInstruction> | Step<AddInstruction>;
 
@@ -42,8 +38,7 @@ export interface CopyRequest extends ExpandedCopy {
 /** Bodies of heredocs: quotes are text there, and the escape character is always a backslash (D028). */
 function expandContent(step: CopyStep, content: SourceContent): SourceContent {
   if (!content.expand) return content;
-  const { text } = expandWord(content.data, step.build.env, { escape: "\\", skipQuotes: true });
-  return { ...content, data: text };
+  return { ...content, data: step.expand(content.data, { escape: "\\", skipQuotes: true }) };
 }
 
 export function expandCopy(step: CopyStep): ExpandedCopy {
@@ -51,7 +46,7 @@ export function expandCopy(step: CopyStep): ExpandedCopy {
   return {
     chown: expand(command.chown),
     chmod: expand(command.chmod),
-    sources: command.sources.map(expand),
+    sources: command.sources.map((source) => expand(source)),
     dest: expand(command.dest),
     contents: command.contents.map((content) => expandContent(step, content)),
   };
@@ -82,6 +77,7 @@ function parentsOptions(source: string): { src: string; options: CopyOptions } {
 }
 
 function pathCopy(step: CopyStep, request: CopyRequest, source: string) {
+  if (request.local) warnIgnoredSource(step, source);
   const { src, options } = request.parents ? parentsOptions(source) : { src: source, options: {} };
   const unpack = request.unpack ?? step.command.kind === "add";
   return {

@@ -1,10 +1,12 @@
-import { TsbuildError } from "@tsbuild/base";
+import { type LineRange, TsbuildError } from "@tsbuild/base";
 import type { Command } from "@tsbuild/dockerfile";
 import { placed } from "../failure.ts";
+import { meant } from "../lint/from-checks.ts";
+import type { Linter } from "../lint/linter.ts";
 import type { StageCommand } from "../stage.ts";
 import type { StageBuild } from "../stage-build.ts";
 import { add } from "./add.ts";
-import { arg } from "./arg.ts";
+import { arg, STEERING_ARGS } from "./arg.ts";
 import { cmd } from "./cmd.ts";
 import { copy } from "./copy.ts";
 import { entrypoint } from "./entrypoint.ts";
@@ -44,8 +46,17 @@ const HANDLERS: Handlers = {
   workdir,
 };
 
+/** A variable that neither the base image, nor ENV, nor ARG sets. */
+function reportUnknown(name: string, build: StageBuild, linter: Linter, range: LineRange): void {
+  if (STEERING_ARGS.has(name)) return;
+  const message = `$${name} is not set by anything before${meant(name, build.env.names())}`;
+  linter.report("UndefinedVar", message, range);
+}
+
 function stepOf(build: StageBuild, { command, sources, range, onbuild: trigger }: StageCommand): Step {
   const { context } = build;
+  const linter = context.linter.within(command.comments);
+  const known = new Set(build.args.map(({ key }) => key));
   return {
     command,
     build,
@@ -53,8 +64,12 @@ function stepOf(build: StageBuild, { command, sources, range, onbuild: trigger }
     sources,
     range,
     onbuild: trigger,
-    expand: (word) => build.expand(word).text,
-    lint: (rule, message) => context.linter.report(rule, message, range),
+    expand: (word, options) => {
+      const { text, unmatched } = build.expand(word, options);
+      for (const name of unmatched) if (!known.has(name)) reportUnknown(name, build, linter, range);
+      return text;
+    },
+    lint: (rule, message, other = range) => linter.report(rule, message, other),
   };
 }
 

@@ -57,8 +57,10 @@ function ports(step: Step<ExposeInstruction>, text: string): string[] {
   if (spec.containerPort === "") throw mistake(`EXPOSE ${text} has no port`, HINT);
   if (!["tcp", "udp", "sctp"].includes(protocol))
     throw mistake(`${JSON.stringify(spec.protocol)} in EXPOSE ${text} is not a protocol`, HINT);
-  if (protocol !== spec.protocol) step.lint("ExposeProtoCasing", text);
-  if (spec.ip !== "" || spec.hostPort !== "") step.lint("ExposeInvalidFormat", text);
+  if (protocol !== spec.protocol)
+    step.lint("ExposeProtoCasing", `the protocol of EXPOSE ${text} should be in lower case`);
+  if (spec.ip !== "" || spec.hostPort !== "")
+    step.lint("ExposeInvalidFormat", `EXPOSE ${text}: an address or host port has no effect in an image`);
   const [start, end] = portRange(spec.containerPort, text);
   const count = end - start + 1;
   checkHostPart(spec, count, text);

@@ -2,6 +2,7 @@ import type { HealthcheckInstruction } from "@tsbuild/dockerfile";
 import type { Healthcheck } from "@tsbuild/oci";
 import { duration, plainList } from "../go-format.ts";
 import type { Step } from "./step.ts";
+import { warnRepeated } from "./warnings.ts";
 
 /** Only what is set: a zero means the runtime's default (D124). */
 function nonZero(values: Record<string, number>): Partial<Healthcheck> {
@@ -9,7 +10,9 @@ function nonZero(values: Record<string, number>): Partial<Healthcheck> {
 }
 
 /** HEALTHCHECK: the last one wins. */
-export function healthcheck({ command, build }: Step<HealthcheckInstruction>): void {
+export function healthcheck(step: Step<HealthcheckInstruction>): void {
+  const { command, build } = step;
+  warnRepeated(step);
   const { test, intervalNs, timeoutNs, startPeriodNs, startIntervalNs, retries } = command.health;
   build.image.config.Healthcheck = {
     ...(test.length > 0 ? { Test: [...test] } : {}),

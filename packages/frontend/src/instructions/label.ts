@@ -1,9 +1,12 @@
 import type { LabelInstruction } from "@tsbuild/dockerfile";
 import type { Step } from "./step.ts";
+import { warnLegacyPairs } from "./warnings.ts";
 
 /** LABEL: keys and values expand (D119). */
-export function label({ command, build, expand }: Step<LabelInstruction>): void {
+export function label(step: Step<LabelInstruction>): void {
+  const { command, build, expand } = step;
   const pairs = command.labels.map(({ key, value }): [string, string] => [expand(key), expand(value)]);
+  warnLegacyPairs(step, command.labels);
   const { config } = build.image;
   config.Labels = { ...config.Labels, ...Object.fromEntries(pairs) };
   build.addHistory(["LABEL", ...pairs.map(([key, value]) => `${key}=${value}`)].join(" "));

@@ -16,7 +16,7 @@ export interface RunMounts {
 
 /** The mounts with their variables filled in; all of them, before anything else of the RUN is looked at. */
 export function expandMounts(step: Step<RunInstruction>): Mount[] {
-  return step.command.mounts.map((text) => parseMount(text, step.expand));
+  return step.command.mounts.map((text) => parseMount(text, (word) => step.expand(word)));
 }
 
 /** What is mounted: a stage, an image, a named context, the user's files, or nothing. */

@@ -1,6 +1,7 @@
 import type { LineRange } from "@tsbuild/base";
-import type { Command } from "@tsbuild/dockerfile";
+import type { Command, WordOptions } from "@tsbuild/dockerfile";
 import type { CompileContext } from "../context.ts";
+import type { RuleName } from "../lint/rules.ts";
 import type { Stage } from "../stage.ts";
 import type { StageBuild } from "../stage-build.ts";
 
@@ -14,9 +15,9 @@ export interface Step<C extends Command = Command> {
   readonly range: LineRange;
   readonly onbuild: boolean;
   /** Expands a word with the variables before this instruction (D040) and reports unknown ones. */
-  expand(word: string): string;
-  /** Warns at the lines of this instruction. */
-  lint(rule: string, message: string): void;
+  expand(word: string, options?: WordOptions): string;
+  /** Warns at the lines of this instruction, or at others. */
+  lint(rule: RuleName, message: string, range?: LineRange): void;
 }
 
 /** `ONBUILD RUN make` for a trigger. */

@@ -5,7 +5,7 @@ import type { Step } from "./step.ts";
 
 /** VOLUME changes the config only (D121). */
 export function volume({ command, build, expand }: Step<VolumeInstruction>): void {
-  const volumes = command.volumes.map(expand);
+  const volumes = command.volumes.map((volume) => expand(volume));
   if (volumes.includes(""))
     throw mistake("VOLUME has an empty path", "name the folder, or remove the instruction");
   const { config } = build.image;

@@ -10,7 +10,8 @@ import { stepText } from "./step-text.ts";
 export function workdir(step: Step<WorkdirInstruction>): void {
   const { command, build, context, range } = step;
   const path = step.expand(command.path);
-  if (!build.workdirSet && !posix.isAbsolute(path)) step.lint("WorkdirRelativePath", path);
+  if (!build.workdirSet && !posix.isAbsolute(path))
+    step.lint("WorkdirRelativePath", `WORKDIR ${path} depends on the working folder of the base image`);
   build.workdirSet = true;
   build.setWorkdir(path);
   const layer = build.workdir !== "/";

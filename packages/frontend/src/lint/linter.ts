@@ -1,28 +1,49 @@
-import type { LineRange, Platform } from "@tsbuild/base";
-import type { DockerfileProgram, ExpandedWord, FromInstruction, WordOptions } from "@tsbuild/dockerfile";
-import type { ImageConfig } from "@tsbuild/oci";
+import { type LineRange, TsbuildError } from "@tsbuild/base";
 import type { Warning } from "../api.ts";
-import type { Compilation } from "../compile-platform.ts";
-import type { Environment } from "../environment.ts";
-import type { Stage } from "../stage.ts";
+import { locate, mistake, type SourceText } from "../failure.ts";
+import { type CheckOptions, inlineOptions, mergeOptions } from "./check-options.ts";
+import { EXPERIMENTAL_RULES, type RuleName, rulePage } from "./rules.ts";
 
-/** Collects what is worth a warning in the stages that are built. */
+/** Collects what is worth a warning, as far as it is not skipped. */
 export class Linter {
-  readonly #warnings: Warning[] = [];
+  readonly #options: CheckOptions;
+  readonly #warnings: Warning[];
 
-  constructor(_compilation: Compilation) {}
-
-  report(rule: string, message: string, range: LineRange): void {
-    this.#warnings.push({ rule, message, ranges: [range] });
+  constructor(options: CheckOptions, warnings: Warning[] = []) {
+    this.#options = options;
+    this.#warnings = warnings;
   }
 
-  platformMismatch(_stage: Stage, _image: ImageConfig, _platform: Platform): void {}
-  unknownFromArgs(_from: FromInstruction, _unmatched: ReadonlySet<string>): void {}
-  fromPlatform(_from: FromInstruction, _expanded: ExpandedWord, _env: Environment): void {}
-  defaultArgsInFrom(_program: DockerfileProgram, _predefined: Environment, _words: WordOptions): void {}
-  startStages(_program: DockerfileProgram, _args: Environment): void {}
+  /** The same for one instruction, whose comments may skip rules; it reports to the same list. */
+  within(comments: readonly string[]): Linter {
+    const inner = inlineOptions(comments);
+    return inner === undefined ? this : new Linter(mergeOptions(this.#options, inner), this.#warnings);
+  }
 
-  warnings(): Warning[] {
-    return [...this.#warnings];
+  #isOn(rule: RuleName): boolean {
+    const { skipAll, skip, experimentalAll, experimental } = this.#options;
+    if (EXPERIMENTAL_RULES.has(rule)) return experimentalAll || experimental.has(rule);
+    return !skipAll && !skip.has(rule);
+  }
+
+  report(rule: RuleName, message: string, range: LineRange | undefined): void {
+    if (!this.#isOn(rule)) return;
+    this.#warnings.push({ rule, message, url: rulePage(rule), ranges: range === undefined ? [] : [range] });
+  }
+
+  warnings(): readonly Warning[] {
+    return this.#warnings;
+  }
+
+  /** Fails when the file wants warnings to be errors (`check=error=true`). */
+  refuseWarnings(source: SourceText): void {
+    if (!this.#options.fail || this.#warnings.length === 0) return;
+    const rules = [...new Set(this.#warnings.map(({ rule }) => rule))].sort();
+    const ranges = this.#warnings.flatMap((warning) => warning.ranges);
+    const error = mistake(
+      `check=error=true makes warnings errors, and there are: ${rules.join(", ")}`,
+      "correct what they are about, or name the rules in check=skip=…",
+    );
+    throw error instanceof TsbuildError ? error.with({ source: locate(source, ranges) }) : error;
   }
 }

@@ -10,6 +10,20 @@ import { normalizePlatform, parsePlatform } from "../../src/platform.ts";
 export const corpusRoot = join(dirname(fileURLToPath(import.meta.url)), "../../../../../shared/corpus");
 export const hasCorpus = existsSync(join(corpusRoot, "INDEX.tsv"));
 
+const differencesFile = join(dirname(fileURLToPath(import.meta.url)), "../../../../docs/differences.md");
+
+/** `category case` of every row of the table in docs/differences.md. */
+function readDifferences(): Set<string> {
+  const rows = readFileSync(differencesFile, "utf8").matchAll(/^\| (\w+) \| `([^`]+)` \|/gm);
+  return new Set(Array.from(rows, ([, category, name]) => `${category} ${name}`));
+}
+
+const onPurpose = readDifferences();
+
+export function differsOnPurpose(category: string, place: string): boolean {
+  return onPurpose.has(`${category} ${place}`);
+}
+
 export interface ExpectedError {
   readonly error: string;
   readonly lines?: readonly (readonly [number, number])[];
