@@ -43,12 +43,32 @@ export type Compressor = (
 export const compress: Compressor = (stream, variant) =>
   variant.compression === "uncompressed" ? stream : compressed(stream, variant);
 
+/** Blocks of one size. zstd's output depends on how its input is cut; deflate's does not. */
+async function* inBlocks(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
+  let block = Buffer.allocUnsafe(CHUNK_BYTES);
+  let filled = 0;
+  for await (const chunk of stream) {
+    for (let at = 0; at < chunk.length; ) {
+      const part = chunk.subarray(at, at + CHUNK_BYTES - filled);
+      block.set(part, filled);
+      filled += part.length;
+      at += part.length;
+      if (filled < CHUNK_BYTES) continue;
+      yield block;
+      block = Buffer.allocUnsafe(CHUNK_BYTES);
+      filled = 0;
+    }
+  }
+  if (filled > 0) yield block.subarray(0, filled);
+}
+
 async function* compressed(
   stream: AsyncIterable<Uint8Array>,
   { compression, level = DEFAULT_LEVELS[compression] }: CompressionVariant,
 ): AsyncGenerator<Buffer> {
   const { constants, createGzip, createZstdCompress } = await import("node:zlib");
-  const source = Readable.from(stream, { objectMode: true, highWaterMark: 2 });
+  const input = compression === "zstd" ? inBlocks(stream) : stream;
+  const source = Readable.from(input, { objectMode: true, highWaterMark: 2 });
   const params = { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1 };
   const through =
     compression === "gzip"

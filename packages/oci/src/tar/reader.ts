@@ -28,6 +28,7 @@ interface ExtractInternals {
   _consumeHeader(): boolean;
   _decodeLongHeader(body: Buffer): void;
   _continueWrite(error: Error): void;
+  _final(done: (error: Error | null) => void): void;
 }
 
 /** What tar-stream really gives: links may be null, kinds it does not know too. */
@@ -74,9 +75,8 @@ function decodeExactly(internals: ExtractInternals): void {
   };
 }
 
-/** Bounds headers, and makes everything behind the end of the archive padding. Returns how to ask whether the end was seen. */
-function watchHeaders(internals: ExtractInternals): { ended: boolean } {
-  const seen = { ended: false };
+/** Bounds headers, and makes everything behind the end of the archive padding without an end. */
+function watchHeaders(internals: ExtractInternals): void {
   let zeroBlocks = 0;
   const consume = internals._consumeHeader;
   internals._consumeHeader = () => {
@@ -88,13 +88,14 @@ function watchHeaders(internals: ExtractInternals): { ended: boolean } {
       return false;
     }
     zeroBlocks = result && internals._header === null ? zeroBlocks + 1 : 0;
-    if (zeroBlocks === 2) {
-      seen.ended = true;
-      internals._missing = Number.POSITIVE_INFINITY;
-    }
+    if (zeroBlocks === 2) internals._missing = Number.POSITIVE_INFINITY;
     return result;
   };
-  return seen;
+  const final = internals._final;
+  internals._final = (done) => {
+    if (internals._missing === Number.POSITIVE_INFINITY) internals._missing = 0;
+    final.call(internals, done);
+  };
 }
 
 const TYPES: Readonly<Record<string, TarEntryType>> = {
@@ -184,22 +185,18 @@ async function feed(extract: Extract, source: AsyncIterable<Uint8Array>): Promis
   }
 }
 
-async function openExtract(): Promise<{
-  extract: Extract;
-  internals: ExtractInternals;
-  seen: { ended: boolean };
-}> {
+async function openExtract(): Promise<Extract> {
   // v7 archives have no magic. (Options that tar-stream's types lack.)
   const options: object = { allowUnknownFormat: true, filenameEncoding: "latin1" };
   const { default: tar } = await import("tar-stream");
   const extract = tar.extract(options);
   const internals = extract as unknown as ExtractInternals;
-  assert(
-    typeof internals._consumeHeader === "function" && typeof internals._decodeLongHeader === "function",
-    "tar-stream has the hooks that the reader replaces",
-  );
+  for (const hook of ["_consumeHeader", "_decodeLongHeader", "_final"] as const) {
+    assert(typeof internals[hook] === "function", `tar-stream has the hook ${hook} that the reader replaces`);
+  }
   decodeExactly(internals);
-  return { extract, internals, seen: watchHeaders(internals) };
+  watchHeaders(internals);
+  return extract;
 }
 
 /** tar-stream's own complaints are about the archive; ours and those of the source pass through. */
@@ -226,10 +223,9 @@ async function* bodyOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
  * on sparse members.
  */
 export async function* readTar(source: AsyncIterable<Uint8Array>): AsyncGenerator<ReadMember> {
-  const { extract, internals, seen } = await openExtract();
+  const extract = await openExtract();
   const feeding = (async () => {
     await feed(extract, source);
-    if (seen.ended) internals._missing = 0;
     extract.end(null);
   })();
   feeding.catch((error: Error) => extract.destroy(error));

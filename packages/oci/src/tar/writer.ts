@@ -96,6 +96,7 @@ function addEntry(
     return promise;
   }
   const sink = pack.entry(header, finished);
+  sink.on("error", reject);
   const feed = async () => {
     for await (const chunk of body) {
       if (!sink.write(chunk)) await new Promise<void>((drained) => sink.once("drain", () => drained()));

@@ -1,0 +1,145 @@
+import { createHash } from "node:crypto";
+import { constants, gzipSync, zstdCompressSync } from "node:zlib";
+import { compress, decompress, type LayerCompression, sniffCompression, variantName } from "@tsbuild/oci";
+import { describe, expect, test } from "vitest";
+import { collect, inChunks, noise, streamOf } from "./bytes.ts";
+
+/** "tsbuild\n" 1,000 times, as the xz and bzip2 programs pack it. */
+const TEXT = Buffer.from("tsbuild\n".repeat(1000));
+const XZ = Buffer.from(
+  "/Td6WFoAAATm1rRGAgAhARYAAAB0L+Wj4B8/ADBdADocyGklybYIBIMs6ZSNce0imZSw3FyxQVtx7/PeOdsvadGZUOR/V5FlClGDGa8HAAAnVAgLzmJ8AAABTMA+AAAAg3kuQrHEZ/sCAAAAAARZWg==",
+  "base64",
+);
+const BZIP2 = Buffer.from(
+  "QlpoOTFBWSZTWfFhA6QADavBgAAQFCQOACAAUIYECaqjDT+pBypBypBlSDtSDKkHakGVIPC7kinChIeLCB0g",
+  "base64",
+);
+
+function forms(): Record<string, Buffer> {
+  return {
+    gzip: gzipSync(TEXT),
+    zstd: zstdCompressSync(TEXT, { params: { [constants.ZSTD_c_checksumFlag]: 1 } }),
+    xz: XZ,
+    bzip2: BZIP2,
+    none: TEXT,
+  };
+}
+
+const damage = { code: "TSB_INTEGRITY" };
+
+describe.each(Object.entries(forms()))("%s", (name, packed) => {
+  test("is recognised", () => {
+    expect(sniffCompression(packed)).toBe(name);
+  });
+
+  test.each([1, 7, 100_000])("is decompressed from chunks of %i bytes", async (size) => {
+    expect((await collect(decompress(inChunks(packed, size)))).equals(TEXT)).toBe(true);
+  });
+
+  test("stops at the limit", async () => {
+    const limited = decompress(streamOf(packed), { maxBytes: TEXT.length - 1 });
+    await expect(collect(limited)).rejects.toMatchObject(damage);
+    expect(await collect(decompress(streamOf(packed), { maxBytes: TEXT.length }))).toHaveLength(TEXT.length);
+  });
+
+  test("passes on the failure of its source", async () => {
+    const source = (async function* () {
+      yield packed.subarray(0, 20);
+      throw new Error("the network is gone");
+    })();
+    await expect(collect(decompress(source))).rejects.toThrow("the network is gone");
+  });
+
+  test("closes its source when the reader stops", async () => {
+    let closed = false;
+    const source = (async function* () {
+      try {
+        while (true) yield packed;
+      } finally {
+        closed = true;
+      }
+    })();
+    for await (const _ of decompress(source)) break;
+    expect(closed).toBe(true);
+  });
+
+  test.runIf(name !== "none")("is refused when it is cut or changed", async () => {
+    for (const bytes of [packed.subarray(0, -1), packed.subarray(0, packed.length >> 1)]) {
+      await expect(collect(decompress(streamOf(bytes)))).rejects.toMatchObject(damage);
+    }
+    const changed = Buffer.from(packed);
+    changed[packed.length >> 1]! ^= 0x55;
+    await expect(collect(decompress(streamOf(changed)))).rejects.toMatchObject(damage);
+  });
+});
+
+describe("gzip", () => {
+  test.each([1, 100, 100_000])("of many members, in chunks of %i bytes, is all read", async (size) => {
+    const parts = [noise(10), Buffer.alloc(0), noise(70_000, 2), TEXT];
+    const packed = Buffer.concat(parts.map((part) => gzipSync(part)));
+    expect((await collect(decompress(inChunks(packed, size)))).equals(Buffer.concat(parts))).toBe(true);
+  });
+
+  test("may be followed by zeros, but not by anything else", async () => {
+    const packed = gzipSync(TEXT);
+    const zeros = await collect(decompress(streamOf(packed, Buffer.alloc(600))));
+    expect(zeros.equals(TEXT)).toBe(true);
+    await expect(collect(decompress(streamOf(packed, Buffer.from("garbage"))))).rejects.toMatchObject(damage);
+  });
+
+  test("that hides a length like its own in its data is not cut there", async () => {
+    // Stored blocks: the data stands in the stream as it is, among it the length and a member's beginning.
+    const size = 100;
+    const bait = Buffer.alloc(size, 0x61);
+    bait.writeUInt32LE(size, 20);
+    Buffer.of(0x1f, 0x8b, 0x08).copy(bait, 24);
+    const packed = Buffer.concat([gzipSync(bait, { level: 0 }), gzipSync(TEXT)]);
+    const read = collect(decompress(streamOf(packed)));
+    await expect(read.then((bytes) => bytes.equals(Buffer.concat([bait, TEXT])))).resolves.toBe(true);
+  });
+
+  test("of zeros comes in pieces of bounded size", async () => {
+    const packed = gzipSync(Buffer.alloc(64 * 1024 * 1024));
+    let largest = 0;
+    let total = 0;
+    for await (const piece of decompress(streamOf(packed))) {
+      largest = Math.max(largest, piece.length);
+      total += piece.length;
+    }
+    expect(total).toBe(64 * 1024 * 1024);
+    expect(largest).toBeLessThanOrEqual(17 * 1024 * 1024);
+  });
+});
+
+describe("compress", () => {
+  const variants: readonly LayerCompression[] = ["gzip", "zstd", "uncompressed"];
+
+  test.each(variants)("%s gives the same bytes however the input is cut, and back", async (compression) => {
+    const input = Buffer.concat([noise(300_000), Buffer.alloc(300_000)]);
+    const digests = new Set<string>();
+    for (const size of [1_000, 65_536, 600_000]) {
+      const packed = await collect(compress(inChunks(input, size), { compression }));
+      digests.add(createHash("sha256").update(packed).digest("hex"));
+      expect((await collect(decompress(streamOf(packed)))).equals(input)).toBe(true);
+    }
+    expect(digests.size).toBe(1);
+  });
+
+  test("gzip writes no time and no name", async () => {
+    const packed = await collect(compress(streamOf(TEXT), { compression: "gzip" }));
+    expect(packed.subarray(0, 8).toString("hex")).toBe("1f8b080000000000");
+  });
+
+  test("levels differ", async () => {
+    const input = Buffer.concat([TEXT, noise(100_000), TEXT]);
+    const fast = await collect(compress(streamOf(input), { compression: "zstd", level: 1 }));
+    const small = await collect(compress(streamOf(input), { compression: "zstd", level: 19 }));
+    expect(small.length).toBeLessThan(fast.length);
+  });
+
+  test("variants are named with the compressor's version", () => {
+    expect(variantName({ compression: "gzip" })).toBe(`gzip-6-${process.versions.zlib}`);
+    expect(variantName({ compression: "zstd", level: 9 })).toBe(`zstd-9-${process.versions["zstd"]}`);
+    expect(variantName({ compression: "uncompressed", level: 9 })).toBe("uncompressed");
+  });
+});
