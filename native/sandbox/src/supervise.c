@@ -131,6 +131,17 @@ static int send_exit(int control, const struct report *report, int init_status, 
   return send_frame(control, &frame);
 }
 
+/* Takes the terminal back from the command's process group, which is gone: or the next read of the caller would stop it. */
+static void reclaim_terminal(void) {
+  sigset_t output, before;
+  if (!isatty(0)) return;
+  sigemptyset(&output);
+  sigaddset(&output, SIGTTOU);
+  sigprocmask(SIG_BLOCK, &output, &before);
+  tcsetpgrp(0, getpgrp());
+  sigprocmask(SIG_SETMASK, &before, NULL);
+}
+
 int supervise(int control, pid_t init, const struct streams *streams) {
   struct report report = {.kind = REPORT_EXITED, .wait_status = SIGKILL};
   struct rusage usage = {0};
@@ -138,6 +149,7 @@ int supervise(int control, pid_t init, const struct streams *streams) {
   relay_until_end(control, init, streams, &report);
   /* PID 1 is reaped only when every process of its namespace and the mounts are gone. */
   while (wait4(init, &status, 0, &usage) < 0 && errno == EINTR) continue;
+  if (streams->output_read[0] < 0) reclaim_terminal();
   drain(control, streams->output_read[0], FRAME_STDOUT);
   drain(control, streams->output_read[1], FRAME_STDERR);
   if (report.kind == REPORT_FAILED) return send_failure(control, &report.err) == 0 ? 0 : 1;

@@ -78,25 +78,27 @@ function perform(binary: string, plan: SandboxPlan, io: ExecIo): Promise<LastFra
     });
     const control = child.stdio[3] as Socket;
     const frames = new FrameReader();
-    let last: LastFrame | undefined;
+    let fault: { readonly error: unknown } | undefined;
     /* Hanging up kills PID 1 of the sandbox; the last frame still comes when everything is gone. */
     const hangUp = (): void => void control.end();
     const finish = (settle: () => void): void => {
       io.signal.removeEventListener("abort", hangUp);
       settle();
     };
-    const take = (chunk: Buffer): void => {
-      for (const frame of frames.push(chunk)) {
-        if (frame.type !== "output") last = frame;
-        else if (frame.stream === 1) io.stdout(frame.data);
-        else io.stderr(frame.data);
-      }
-      if (last !== undefined) {
-        const frame = last;
-        finish(() => resolve(frame));
+    const take = (frame: Frame): void => {
+      if (frame.type === "output") (frame.stream === 1 ? io.stdout : io.stderr)(frame.data);
+      else finish(() => (fault === undefined ? resolve(frame) : reject(fault.error)));
+    };
+    const guarded = (frame: Frame): void => {
+      try {
+        take(frame);
+      } catch (error) {
+        /* The caller cannot take output any more: the step is of no use to it, and its error is what the caller hears. */
+        fault ??= { error };
+        hangUp();
       }
     };
-    control.on("data", take);
+    control.on("data", (chunk: Buffer) => frames.push(chunk).forEach(guarded));
     control.on("error", () => control.destroy());
     child.on("error", (cause) => {
       finish(() =>

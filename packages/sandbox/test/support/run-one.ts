@@ -1,10 +1,13 @@
-/** Runs its arguments in a sandbox whose root is descriptor 3: a builder that a test can kill. */
+/** Runs its arguments in a sandbox whose root is descriptor 3: a builder of its own, that a test can kill or give a terminal. */
 import { createSandbox } from "@tsbuild/sandbox";
 import { buildSandbox } from "../../../../native/sandbox/build.ts";
 import { execSpec } from "./spec.ts";
 
-await createSandbox({ binary: buildSandbox() }).run(execSpec({ rootFd: 3, args: process.argv.slice(2) }), {
+const [streams, ...args] = process.argv.slice(2);
+const spec = execSpec({ rootFd: 3, args, interactive: streams === "terminal" });
+const { exitCode } = await createSandbox({ binary: buildSandbox() }).run(spec, {
   stdout: (chunk) => process.stdout.write(chunk),
   stderr: (chunk) => process.stderr.write(chunk),
   signal: new AbortController().signal,
 });
+process.exitCode = exitCode;

@@ -1,0 +1,45 @@
+/** Looking at the machine's processes from a test. */
+import { accessSync, constants, readdirSync, readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { errnoCode } from "@tsbuild/base";
+
+/** Waits up to two seconds for something to come true. */
+export async function becomes(condition: () => boolean): Promise<boolean> {
+  for (let tries = 0; tries < 100 && !condition(); tries++) await sleep(20);
+  return condition();
+}
+
+/** Code of the error that says why a file cannot be written to; "" if it can. */
+export function writeDenial(path: string): string {
+  try {
+    accessSync(path, constants.W_OK);
+    return "";
+  } catch (error) {
+    return errnoCode(error) ?? "?";
+  }
+}
+
+/** Processes of this machine with a word on their command line. */
+export function processesWith(word: string): string[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").includes(word);
+      } catch {
+        /* It ended meanwhile. */
+        return false;
+      }
+    });
+}
+
+function parentOf(pid: number): number {
+  return Number(/^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
+}
+
+/** Supervisors of the sandboxes that this very process has started: never those of others on the machine. */
+export function ownSupervisors(): number[] {
+  return processesWith("sealed")
+    .map(Number)
+    .filter((pid) => parentOf(pid) === process.pid);
+}
