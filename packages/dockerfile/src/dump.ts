@@ -10,8 +10,8 @@ export function dumpAst(ast: DockerfileAst): JsonObject {
   return prune({
     syntax: ast.syntax
       ? {
-          ref: ast.syntax.value.split(" ")[0] ?? "",
-          cmdline: ast.syntax.value,
+          ref: ast.syntax.value,
+          cmdline: ast.syntax.text,
           lines: lines(ast.syntax.range),
         }
       : null,

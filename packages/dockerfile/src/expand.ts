@@ -1,7 +1,7 @@
 import { textError } from "./error.ts";
 import { type Substitution, type WordPart, wordGrammar } from "./grammar/word-parser.ts";
 import { replacePattern, trimPrefix, trimSuffix } from "./shell-pattern.ts";
-import { isSpace, splitSpace } from "./space.ts";
+import { isSpace, SPACE_CLASS } from "./space.ts";
 import type { ExpandedWord, ExpandedWords, VariableLookup, WordOptions } from "./word.ts";
 
 /** An environment in which nothing is set. */
@@ -21,13 +21,28 @@ export function expandWord(word: string, env: VariableLookup, options: WordOptio
 
 /** Like `expandWord`, split afterwards at blanks that were not quoted. */
 export function expandWords(word: string, env: VariableLookup, options: WordOptions = {}): ExpandedWords {
-  if (isPlain(word, options)) return { words: splitSpace(word), matched: NO_NAMES, unmatched: NO_NAMES };
+  if (isPlain(word, options)) return { words: splitPlain(word), matched: NO_NAMES, unmatched: NO_NAMES };
   const expansion = new Expansion(env, options);
   const words = expansion.words(parseWord(word, options), options.rawEscapes === true);
   return { words, matched: expansion.matched, unmatched: expansion.unmatched };
 }
 
-const SPECIAL = { "\\": /[$<'"\\\ufeff]/, "`": /[$<'"`\ufeff]/ } as const;
+const SPECIAL = { "\\": /[$'"\\\ufeff]/, "`": /[$'"`\ufeff]/ } as const;
+
+const SEPARATOR = new RegExp(`<<[\\t\\r ]*|[${SPACE_CLASS}]+`, "g");
+
+/** Splits a text without anything to resolve. Blanks after `<<` belong to the word, as in the grammar. */
+function splitPlain(text: string): string[] {
+  const words: string[] = [];
+  let start = 0;
+  for (const { 0: separator, index } of text.matchAll(SEPARATOR)) {
+    if (separator.startsWith("<<")) continue;
+    if (index > start) words.push(text.slice(start, index));
+    start = index + separator.length;
+  }
+  if (start < text.length) words.push(text.slice(start));
+  return words;
+}
 
 /** Words with nothing in them to resolve need no grammar: most of a Dockerfile. */
 function isPlain(word: string, options: WordOptions): boolean {

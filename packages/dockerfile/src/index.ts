@@ -22,5 +22,6 @@ export {
   parseInstructions,
   parseTrigger,
 } from "./parse-instructions.ts";
+export { formatSourceWindow } from "./source-window.ts";
 export { nearest, suggestion } from "./suggest.ts";
 export type * from "./word.ts";

@@ -26,8 +26,3 @@ export function trimSpace(text: string): string {
   while (end > 0 && isSpace(text.charCodeAt(end - 1))) end--;
   return text.slice(Math.min(leadingSpace(text), end), end);
 }
-
-/** Split at runs of blanks, no empty words. */
-export function splitSpace(text: string): string[] {
-  return text.split(new RegExp(`[${SPACE_CLASS}]+`)).filter((word) => word !== "");
-}

@@ -39,7 +39,9 @@ function readFlag(
   if (type === undefined) throw unknownFlag(reading, spec, flag, name);
   if (type === "list") {
     const item = { ...flag, text: requireValue(reading, flag, name, value) };
-    values.set(name, [...((values.get(name) as Word[] | undefined) ?? []), item]);
+    const list = values.get(name);
+    if (Array.isArray(list)) list.push(item);
+    else values.set(name, [item]);
     return;
   }
   if (values.has(name))
