@@ -37,7 +37,7 @@ const ARCHIVE_ERRORS = new Set([
   "EXDEV",
 ]);
 
-function failureOf(error: unknown, op: TreeOp | undefined): unknown {
+function failureOf(error: unknown, op: TreeOp | { readonly path: string } | undefined): unknown {
   const code = errnoCode(error);
   if (code === undefined || !(error instanceof Error)) return error;
   const where = op === undefined ? "" : ` ${JSON.stringify(op.path)}`;
@@ -47,12 +47,27 @@ function failureOf(error: unknown, op: TreeOp | undefined): unknown {
       cause: error,
     });
   }
-  if (code === "ENOENT" && op?.type === "hardlink") {
+  if (code === "ENOENT" && op !== undefined && "type" in op && op.type === "hardlink") {
     const why = `the hard link${where} names ${JSON.stringify(op.to)}, which does not come before it`;
     return new TsbuildError("TSB_INTEGRITY", `the archive is damaged: ${why}`, { cause: error });
   }
   const blame = ARCHIVE_ERRORS.has(code) ? "TSB_INTEGRITY" : "TSB_STORE";
   return new TsbuildError(blame, `cannot unpack${where}: ${error.message}`, { cause: error });
+}
+
+/** Runs a piece of work of this machine's; failures of the archive's source do not pass through here, they are not ours. */
+async function blame<T>(path: string, work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw failureOf(error, { path });
+  }
+}
+
+async function writeWhole(fd: number, chunk: Buffer): Promise<void> {
+  for (let at = 0; at < chunk.length; ) {
+    at += (await writeChunk(fd, chunk, at, chunk.length - at)).bytesWritten;
+  }
 }
 
 /**
@@ -119,19 +134,17 @@ export class TreeWriter {
       return;
     }
     await this.finish();
-    try {
-      await this.#largeFile(metadata, body);
-    } catch (error) {
-      throw failureOf(error, { ...metadata, type: "file", existing: "replace", data: new Uint8Array(0) });
-    }
+    await this.#largeFile(metadata, body);
   }
 
   async #largeFile(metadata: FileMetadata, body: AsyncIterable<Buffer>): Promise<void> {
     const { path, xattrs, mode, uid, gid, mtimeNs } = metadata;
     if (xattrs === undefined || xattrs.length === 0) {
       await this.#stream(path, body);
-      this.#fs.setOwnerModeInRoot(this.#root, path, { uid, gid, mode });
-      if (mtimeNs !== undefined) this.#fs.setTimesInRoot(this.#root, path, mtimeNs, mtimeNs);
+      await blame(path, () => {
+        this.#fs.setOwnerModeInRoot(this.#root, path, { uid, gid, mode });
+        if (mtimeNs !== undefined) this.#fs.setTimesInRoot(this.#root, path, mtimeNs, mtimeNs);
+      });
       return;
     }
     // Only `apply` sets xattrs: the content goes to a name beside it first, and is moved over by reflink where that works.
@@ -154,13 +167,9 @@ export class TreeWriter {
   }
 
   async #stream(path: string, body: AsyncIterable<Buffer>): Promise<void> {
-    const fd = this.#create(path);
+    const fd = await blame(path, () => this.#create(path));
     try {
-      for await (const chunk of body) {
-        for (let at = 0; at < chunk.length; ) {
-          at += (await writeChunk(fd, chunk, at, chunk.length - at)).bytesWritten;
-        }
-      }
+      for await (const chunk of body) await blame(path, () => writeWhole(fd, chunk));
     } finally {
       await closeFd(fd);
     }

@@ -1,0 +1,111 @@
+import { createHash } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { compress, decompress, LayerWorkers, writeTar } from "@tsbuild/oci";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { collect, file, noise, streamOf } from "./bytes.ts";
+import { missing, pack, shell, workFolder } from "./system.ts";
+
+if (missing !== undefined) console.log(`skipping the tests of worker threads: ${missing}`);
+
+let work: ReturnType<typeof workFolder>;
+let workers: LayerWorkers;
+beforeEach(() => {
+  work = workFolder();
+  workers = new LayerWorkers({ threads: 2 });
+});
+afterEach(async () => {
+  await workers.close();
+  work.remove();
+});
+
+function largeFolder(name: string, seed: number): string {
+  const folder = work.make(name);
+  writeFileSync(join(folder, "noise"), noise(3_000_000, seed));
+  writeFileSync(join(folder, "zeros"), Buffer.alloc(3_000_000));
+  return folder;
+}
+
+describe.skipIf(missing !== undefined)("layer workers", () => {
+  test("measure what packing here gives, large and small, several at once", async () => {
+    const folders = [1, 2, 3].map((seed) => largeFolder(`large${seed}`, seed));
+    const small = work.make("small");
+    shell(small, "echo x > x; mknod gone c 0 0");
+    const measured = await Promise.all([...folders, small].map((folder) => workers.measure({ folder })));
+    for (const [index, folder] of [...folders, small].entries()) {
+      expect(measured[index]).toEqual((await pack(folder)).layer);
+    }
+  });
+
+  test.each(["gzip", "zstd", "uncompressed"] as const)(
+    "stream %s layers that unpack to the same",
+    async (compression) => {
+      const folder = largeFolder("large", 5);
+      const { stream, result } = workers.pack({ folder, variant: { compression } });
+      const blob = await collect(stream);
+      const layer = await result;
+      const tar = await collect(decompress(streamOf(blob)));
+      expect(layer.diffId).toBe(`sha256:${createHash("sha256").update(tar).digest("hex")}`);
+      expect(blob.equals(await collect(compress(streamOf(tar), { compression })))).toBe(true);
+
+      const path = join(work.path, "blob");
+      writeFileSync(path, blob);
+      const target = work.make("target");
+      expect(await workers.unpack({ blob: path, folder: target, userxattr: false })).toEqual({
+        ...layer,
+        impliedFolders: [],
+      });
+      expect((await pack(target)).layer).toEqual(layer);
+    },
+  );
+
+  test("tell of what they leave out", async () => {
+    const folder = largeFolder("large", 6);
+    writeFileSync(join(folder, ".wh.odd"), "x");
+    const skipped: string[] = [];
+    await workers.measure({ folder }, { onSkipped: (path) => skipped.push(path) });
+    expect(skipped).toEqual([".wh.odd"]);
+  });
+
+  test("pass failures on as they are", async () => {
+    const tar = await collect(writeTar([file("a", noise(3_000_000))]));
+    const blob = join(work.path, "blob");
+    writeFileSync(blob, tar.subarray(0, 2_000_000));
+    const unpacking = workers.unpack({ blob, folder: work.make("target"), userxattr: false });
+    await expect(unpacking).rejects.toMatchObject({ code: "TSB_INTEGRITY", name: "TsbuildError" });
+    const bounded = workers.unpack({
+      blob,
+      folder: work.make("bounded"),
+      userxattr: false,
+      maxBytes: 1_000_000,
+    });
+    await expect(bounded).rejects.toMatchObject({ code: "TSB_INTEGRITY", hint: expect.any(String) });
+  });
+
+  test("stop when told to, and when nobody reads on; the threads serve again", async () => {
+    const folder = largeFolder("large", 7);
+    const abort = new AbortController();
+    const packing = workers.pack({ folder, variant: { compression: "gzip" } }, { signal: abort.signal });
+    abort.abort();
+    await expect(collect(packing.stream)).rejects.toThrow("aborted");
+    await expect(packing.result).rejects.toThrow("aborted");
+
+    const abandoned = workers.pack({ folder, variant: { compression: "uncompressed" } });
+    for await (const _ of abandoned.stream) break;
+    await expect(abandoned.result).rejects.toThrow("aborted");
+
+    expect(await workers.measure({ folder })).toEqual((await pack(folder)).layer);
+  });
+
+  test("fail clearly when a thread dies, and replace it", async () => {
+    const folder = largeFolder("large", 8);
+    const measuring = workers.measure({ folder });
+    await workers.close();
+    const outcome = await measuring.then(
+      () => "done",
+      (error: Error) => error.message,
+    );
+    expect(["done", "a worker thread ended unexpectedly"]).toContain(outcome);
+    expect(await workers.measure({ folder })).toEqual((await pack(folder)).layer);
+  });
+});
