@@ -60,6 +60,8 @@ export interface CompileRequest {
   readonly hostname?: string | undefined;
   readonly resolveMode?: "default" | "pull" | "local" | undefined;
   readonly multiPlatform?: boolean | undefined;
+  /** Compile also stages that the target does not need, so that they are checked, too (`--check`, D161). */
+  readonly allStages?: boolean | undefined;
 }
 
 export interface CompiledPlatform {

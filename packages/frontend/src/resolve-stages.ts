@@ -17,7 +17,8 @@ function ordered(stages: ReadonlySet<Stage>, context: CompileContext): Stage[] {
  */
 export async function resolveStages(target: Stage, context: CompileContext): Promise<Stage[]> {
   for (;;) {
-    const needed = ordered(reachableFrom(target), context);
+    const { stages } = context.stages;
+    const needed = context.request.allStages ? [...stages] : ordered(reachableFrom(target), context);
     const open = needed.filter((stage) => stage.base === undefined && stage.resolved === undefined);
     const bases = await Promise.all(open.map((stage) => resolveBase(stage, context)));
     for (const [index, stage] of open.entries()) stage.resolved = bases[index];

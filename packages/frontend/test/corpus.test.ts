@@ -10,6 +10,7 @@ import {
   corpusRoot,
   differsOnPurpose,
   type ExpectedBuild,
+  type ExpectedWarning,
   hasCorpus,
   readCorpus,
   requestOf,
@@ -17,7 +18,7 @@ import {
 
 if (!hasCorpus) console.log(`skipped: no conformance corpus at ${corpusRoot}`);
 
-type Category = "verdict" | "lines" | "llb" | "meta" | "image" | "warnings";
+type Category = "verdict" | "lines" | "llb" | "meta" | "image" | "warnings" | "check";
 
 /** Passed and all per category, and what went wrong. */
 class Tally {
@@ -65,6 +66,7 @@ function compareResult(tally: Tally, place: string, build: ExpectedBuild, platfo
   tally.count("meta", place, firstDifference(expected.metas, actual.metas));
   const { created: _, ...image } = JSON.parse(JSON.stringify(platform.image)) as Record<string, unknown>;
   tally.count("image", place, firstDifference(withoutNull(build.image ?? {}), image));
+  expect(platform.epochSeconds, place).toBe(build.epoch);
 }
 
 function compareError(tally: Tally, place: string, build: ExpectedBuild, error: TsbuildError): void {
@@ -79,23 +81,25 @@ function compareError(tally: Tally, place: string, build: ExpectedBuild, error: 
   tally.count("lines", place, wrong || missing ? shown : undefined);
 }
 
-function compareWarnings(
-  tally: Tally,
-  place: string,
-  build: ExpectedBuild,
+function warningsDifference(
+  expectedWarnings: readonly ExpectedWarning[],
   warnings: readonly Warning[],
-): void {
+): string | undefined {
   const shown = (rule: string, start: number, end: number) => `${rule} ${start}-${end}`;
-  const expected = (build.warnings ?? []).map(({ rule, lines }) => shown(rule, lines[0], lines[1])).sort();
+  const expected = expectedWarnings.map(({ rule, lines }) => shown(rule, lines[0], lines[1])).sort();
   const actual = warnings
     .map(({ rule, ranges }) => shown(rule, ranges[0]?.start ?? 0, ranges[0]?.end ?? 0))
     .sort();
-  tally.count("warnings", place, firstDifference(expected, actual));
+  return firstDifference(expected, actual);
 }
 
-async function attempt(file: CorpusCase, build: ExpectedBuild): Promise<Compiled | TsbuildError> {
+async function attempt(
+  file: CorpusCase,
+  build: ExpectedBuild,
+  allStages = false,
+): Promise<Compiled | TsbuildError> {
   try {
-    return await compile(requestOf(file, build), new CannedResolver());
+    return await compile({ ...requestOf(file, build), allStages }, new CannedResolver());
   } catch (error) {
     if (error instanceof TsbuildError) return error;
     throw new Error(`${file.file}: not an expected failure`, { cause: error });
@@ -118,15 +122,29 @@ async function runBuild(tally: Tally, file: CorpusCase, build: ExpectedBuild): P
   }
   tally.count("verdict", place, undefined);
   compareResult(tally, place, build, result.platforms[0]!);
-  compareWarnings(tally, place, build, result.warnings);
+  tally.count("warnings", place, warningsDifference(build.warnings ?? [], result.warnings));
+}
+
+/** `--check`: all stages, with the options of the first build. Errors are compared with the builds already. */
+async function runCheck(tally: Tally, file: CorpusCase): Promise<void> {
+  const { lint } = file;
+  if (lint.unstable || lint.buildError !== undefined) return;
+  const result = await attempt(file, file.builds[0] ?? {}, true);
+  const difference =
+    result instanceof TsbuildError
+      ? `unexpected error: ${result.message}`
+      : warningsDifference(lint.warnings ?? [], result.warnings);
+  tally.count("check", file.file, difference);
 }
 
 describe.runIf(hasCorpus)("conformance corpus", () => {
   const tally = new Tally();
 
   beforeAll(async () => {
-    for (const file of readCorpus())
+    for (const file of readCorpus()) {
       for (const build of file.builds) if (!build.unstable) await runBuild(tally, file, build);
+      await runCheck(tally, file);
+    }
     console.log(`corpus: ${tally.report()}`);
     const shown = Number(process.env["CORPUS_FAILURES"] ?? 3);
     for (const category of tally.all.keys()) {
@@ -135,7 +153,7 @@ describe.runIf(hasCorpus)("conformance corpus", () => {
     }
   }, 120_000);
 
-  test.each<Category>(["verdict", "lines", "llb", "meta", "image", "warnings"])("%s", (category) => {
+  test.each<Category>(["verdict", "lines", "llb", "meta", "image", "warnings", "check"])("%s", (category) => {
     const failures = tally.failures.filter((failure) => failure.category === category);
     expect(failures.map(({ text }) => text)).toEqual([]);
   });

@@ -47,11 +47,19 @@ export interface ExpectedBuild {
   readonly unstable?: boolean;
 }
 
+/** What `--check` finds; absent parts are not to be compared. */
+export interface ExpectedLint {
+  readonly warnings?: readonly ExpectedWarning[];
+  readonly buildError?: ExpectedError;
+  readonly unstable?: boolean;
+}
+
 export interface CorpusCase {
   readonly file: string;
   readonly text: string;
   readonly ignore: { readonly file: string; readonly text: string } | undefined;
   readonly builds: readonly ExpectedBuild[];
+  readonly lint: ExpectedLint;
 }
 
 function readJson(path: string): unknown {
@@ -76,12 +84,16 @@ export function readCorpus(): CorpusCase[] {
   return index.map((row) => {
     const file = row.split("\t")[0] as string;
     const ignore = ignoreText(file, features);
-    const { builds } = readJson(`expected/${file}.json`) as { builds?: ExpectedBuild[] };
+    const expected = readJson(`expected/${file}.json`) as {
+      builds?: ExpectedBuild[];
+      calls?: { lint?: ExpectedLint };
+    };
     return {
       file,
       text: readFileSync(join(corpusRoot, "dockerfiles", file), "utf8"),
       ignore: ignore === undefined ? undefined : { file: ".dockerignore", text: ignore },
-      builds: builds ?? [],
+      builds: expected.builds ?? [],
+      lint: expected.calls?.lint ?? { unstable: true },
     };
   });
 }
