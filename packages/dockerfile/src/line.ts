@@ -1,5 +1,5 @@
 import type { EscapeCharacter } from "./ast.ts";
-import { isSpace, leadingSpace } from "./space.ts";
+import { leadingSpace } from "./space.ts";
 
 /** Physical lines of a text, one at a time, each with its line end. */
 export class LineReader {
@@ -92,11 +92,4 @@ export class LogicalLine {
     const { line, column } = this.#positions[low]!;
     return { line, column: column + offset - this.#offsets[low]! };
   }
-}
-
-/** Index after the blanks at the end of `text` were dropped. */
-export function trimmedEnd(text: string): number {
-  let end = text.length;
-  while (end > 0 && isSpace(text.charCodeAt(end - 1))) end--;
-  return end;
 }

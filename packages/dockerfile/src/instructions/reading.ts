@@ -2,6 +2,7 @@ import type { TsbuildError } from "@tsbuild/base";
 import type { AstNode, Word } from "../ast.ts";
 import { dockerfileError, type SourceText } from "../error.ts";
 import type { InstructionBase } from "../instruction.ts";
+import { trimSpace } from "../space.ts";
 
 /** A node on its way to an instruction. */
 export interface Reading {
@@ -24,7 +25,7 @@ export function base<K extends string>({ node }: Reading, kind: K): InstructionB
   return {
     kind,
     name: node.keyword,
-    source: node.original.trim(),
+    source: trimSpace(node.original),
     range: node.range,
     comments: node.prevComment,
     node,
