@@ -1,6 +1,7 @@
 import { posix } from "node:path";
 import { type Annotations, type State, source } from "@tsbuild/llb";
 import { mistake } from "./failure.ts";
+import { decodePercent } from "./percent.ts";
 
 /** A git repository as ADD and `--build-context` name it (D112). */
 export interface GitReference {
@@ -43,6 +44,8 @@ function splitUrl(text: string): Url | undefined {
   const match = URL_STYLE.exec(text);
   if (match === null) return splitScp(text);
   const [, written = "", authority = "", path = "", query = "", fragment = ""] = match;
+  const decoded = decodePercent(fragment);
+  if (decoded === undefined) return undefined;
   const scheme = written.toLowerCase();
   const host = authority.slice(authority.lastIndexOf("@") + 1);
   return {
@@ -51,7 +54,7 @@ function splitUrl(text: string): Url | undefined {
     host,
     path,
     query,
-    fragment: decodeURI(fragment),
+    fragment: decoded,
   };
 }
 

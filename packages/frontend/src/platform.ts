@@ -1,5 +1,6 @@
 import { hostPlatform, normalizeArchitecture, type Platform } from "@tsbuild/base";
 import { mistake } from "./failure.ts";
+import { decodePercent } from "./percent.ts";
 
 const COMPONENT = /^[A-Za-z0-9_.-]+$/;
 const OS = /^([A-Za-z0-9_-]+)(?:\(([A-Za-z0-9_.%-]*)(?:\+[A-Za-z0-9_.%+-]*)?\))?$/;
@@ -65,8 +66,10 @@ export function parsePlatform(text: string): Platform {
     if (part !== undefined && !COMPONENT.test(part)) throw invalid(part);
   if (rest.length > 0) throw invalid(rest.join("/"));
   if (architecture === undefined) return parseSingle(text, os);
+  const version = decodePercent(os[2] ?? "");
+  if (version === undefined) throw invalid(first);
   const parsed = normalizePlatform(
-    make((os[1] as string).toLowerCase(), decodeURIComponent(os[2] ?? ""), architecture, variant ?? ""),
+    make((os[1] as string).toLowerCase(), version, architecture, variant ?? ""),
   );
   if (parsed.architecture === "arm64" && variant !== undefined && parsed.variant === undefined)
     return { ...parsed, variant: "v8" };

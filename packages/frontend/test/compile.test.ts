@@ -314,6 +314,18 @@ describe("contexts", () => {
   });
 });
 
+describe("ADD of a URL", () => {
+  test.each([
+    ["https://h/a%20b.tar?x=1#y", "a b.tar"],
+    ["https://h/", "__unnamed__"],
+    ["https://h", "__unnamed__"],
+    ["https://h/%zz", "__unnamed__"],
+  ])("%s gives the file %s", async (url, filename) => {
+    const found = sources(await run(`FROM scratch\nADD ${url} /x/\n`));
+    expect(found).toEqual({ [url]: { "http.filename": filename } });
+  });
+});
+
 describe("SOURCE_DATE_EPOCH", () => {
   class Timed extends Resolver {
     async sourceTime({ identifier }: { identifier: string }): Promise<number | undefined> {

@@ -3,6 +3,7 @@ import { parseDigest, TsbuildError } from "@tsbuild/base";
 import { type CopyOptions, http, type State } from "@tsbuild/llb";
 import { mistake } from "../failure.ts";
 import { gitSource, parseGitReference } from "../git-source.ts";
+import { decodePercent } from "../percent.ts";
 
 export interface RemoteOptions {
   /** `--checksum`; empty when not given. */
@@ -36,7 +37,7 @@ function gitCopy(url: string, options: RemoteOptions, name: string): RemoteCopy 
 
 /** Name of the file that a URL gives (D111). */
 function fileName(url: string): string {
-  const base = posix.basename(URL.canParse(url) ? decodeURIComponent(new URL(url).pathname) : "");
+  const base = posix.basename(URL.canParse(url) ? (decodePercent(new URL(url).pathname) ?? "") : "");
   return base === "" ? "__unnamed__" : base;
 }
 
