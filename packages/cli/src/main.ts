@@ -2,17 +2,10 @@
  * The program starts here, and so do its worker threads: bundled, all of it is one file. Nothing is imported at the
  * top: each command, and --version before all, loads only what it needs.
  */
-void start();
-
-async function start(): Promise<void> {
-  if (asksForVersion(process.argv.slice(2))) {
-    const { versionText } = await import("./version.ts");
-    process.stdout.write(`${versionText()}\n`);
-    return;
-  }
-  const { isMainThread } = await import("node:worker_threads");
-  if (isMainThread) await (await import("./process.ts")).runProcess();
-  else await (await import("./worker.ts")).runThread();
+if (asksForVersion(process.argv.slice(2))) {
+  void import("./version.ts").then(({ versionText }) => process.stdout.write(`${versionText()}\n`));
+} else {
+  void import("./thread.ts").then(({ startThread }) => startThread());
 }
 
 function asksForVersion(args: readonly string[]): boolean {
