@@ -111,7 +111,7 @@ function violation(file: string, { specifier, typeOnly: isType }: Import): strin
     return target.startsWith(`${home}/`) ? undefined : `leaves its package: ${specifier}`;
   }
   if (specifier.startsWith("@tsbuild/")) {
-    const name = specifier.slice("@tsbuild/".length);
+    const name = specifier.split("/")[1] ?? "";
     if (!rules.own.includes(name)) return `may not import ${specifier}`;
     if (typeOnly[home]?.includes(name) && !isType) return `may import only types of ${specifier}`;
     return undefined;

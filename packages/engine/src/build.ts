@@ -3,7 +3,7 @@ import { availableParallelism } from "node:os";
 import { type BuildEvent, type Digest, TsbuildError } from "@tsbuild/base";
 import type { CommittedImage } from "@tsbuild/export";
 import type { Compiled, CompiledPlatform, ImageResolver } from "@tsbuild/frontend";
-import { formatReference, parseReference } from "@tsbuild/oci";
+import { formatReference, parseReference } from "@tsbuild/oci/documents";
 import { type ImageProvider, resolveOp, snapshotOf } from "@tsbuild/ops";
 import { type Ref, solve } from "@tsbuild/solver";
 import type { BuildRequest, BuildResult, OutputRequest } from "./api.ts";

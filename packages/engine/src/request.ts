@@ -35,7 +35,7 @@ function contextFolder(path: string): string {
 
 async function ignorePatterns(ignore: DockerfileSource["ignore"]): Promise<readonly string[]> {
   if (ignore === undefined) return [];
-  const { parseIgnoreFile } = await import("@tsbuild/dockerfile");
+  const { parseIgnoreFile } = await import("@tsbuild/dockerfile/patterns");
   return parseIgnoreFile(ignore.text, { file: ignore.file });
 }
 

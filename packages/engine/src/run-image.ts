@@ -1,7 +1,7 @@
 import { hostPlatform, sha256, TsbuildError, type VertexDigest } from "@tsbuild/base";
 import type { ExecMeta, ExecOp, Op } from "@tsbuild/llb";
 import type { ImageConfig } from "@tsbuild/oci";
-import { runThrowaway } from "@tsbuild/ops";
+import { runThrowaway } from "@tsbuild/ops/process";
 import { refForSnapshot } from "@tsbuild/store";
 import type { RunRequest } from "./api.ts";
 import type { Session } from "./session.ts";

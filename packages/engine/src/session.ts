@@ -47,7 +47,7 @@ export class Session {
   async #openHttp(): Promise<HttpFetcher> {
     const [{ createDownloader }, { createHttpFetcher }] = await Promise.all([
       import("@tsbuild/registry"),
-      import("@tsbuild/ops"),
+      import("@tsbuild/ops/http"),
     ]);
     const downloader = createDownloader();
     this.#closers.push(() => downloader.close());

@@ -1,3 +1,4 @@
+// What a fully cached build needs. `@tsbuild/ops/process` and `@tsbuild/ops/http` are loaded when something runs or is fetched.
 export type {
   FetchedFile,
   HttpFetcher,
@@ -6,9 +7,7 @@ export type {
   ProvidedImage,
   ResolveOptions,
 } from "./environment.ts";
-export { type ExecRun, type ProcessIo, runThrowaway } from "./exec/run.ts";
 export { createImageProvider, type ProviderOptions } from "./images/provider.ts";
 export type { LocalContext } from "./local/context.ts";
 export { resolveOp } from "./resolve.ts";
-export { createHttpFetcher } from "./source/fetcher.ts";
 export { snapshotOf } from "./tree.ts";

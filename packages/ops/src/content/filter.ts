@@ -1,4 +1,4 @@
-import { createMatcher, type PathMatcher } from "@tsbuild/dockerfile";
+import { createMatcher, type PathMatcher } from "@tsbuild/dockerfile/patterns";
 import type { TreeEntry } from "@tsbuild/native-fs";
 import { isFolder, type Located } from "./locate.ts";
 import type { Selector } from "./selector.ts";

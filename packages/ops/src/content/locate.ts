@@ -1,6 +1,6 @@
 import { readlinkSync } from "node:fs";
 import { errnoCode, TsbuildError } from "@tsbuild/base";
-import { matchGlob } from "@tsbuild/dockerfile";
+import { matchGlob } from "@tsbuild/dockerfile/patterns";
 import type { NativeFs, Stat } from "@tsbuild/native-fs";
 import type { SourceTree } from "../tree.ts";
 import type { Selector } from "./selector.ts";

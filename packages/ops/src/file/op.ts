@@ -1,120 +1,15 @@
-import type { FileAction, FileOp, Op } from "@tsbuild/llb";
-import type { OpContext, Ref, VertexOp } from "@tsbuild/solver";
-import { refForSnapshot } from "@tsbuild/store";
+import type { FileOp, Op } from "@tsbuild/llb";
+import type { VertexOp } from "@tsbuild/solver";
 import type { OpsEnvironment } from "../environment.ts";
-import { contextOf } from "../local/context.ts";
-import { openTree, type SourceTree, snapshotOf } from "../tree.ts";
-import type { CopyTarget } from "./apply.ts";
-import { runCopy } from "./copy.ts";
 import { fileCacheMap } from "./key.ts";
-import { type Ownership, resolveOwner } from "./owner.ts";
-import { runMkdir, runMkfile, runRm, runSymlink } from "./simple.ts";
-import { States } from "./states.ts";
 
-/** Executor of COPY, ADD, WORKDIR and the other file actions. */
+/** Executor of COPY, ADD, WORKDIR and the other file actions. What really copies is loaded only when something is copied. */
 export function fileOp(env: OpsEnvironment, op: Op & { readonly kind: FileOp }): VertexOp {
   return {
     cacheMap: async () => fileCacheMap(env, op),
-    run: (inputs, context) => runFileOp({ env, op, inputs, context }),
+    run: async (inputs, context) => {
+      const { runFileOp } = await import("./run.ts");
+      return runFileOp({ env, op, inputs, context });
+    },
   };
-}
-
-interface FileRun {
-  readonly env: OpsEnvironment;
-  readonly op: Op & { readonly kind: FileOp };
-  readonly inputs: readonly Ref[];
-  readonly context: OpContext;
-}
-
-async function runFileOp(run: FileRun): Promise<readonly Ref[]> {
-  const { env, op, inputs } = run;
-  const snapshots = inputs.map((ref) => (contextOf(ref) === undefined ? snapshotOf(ref) : undefined));
-  const states = new States(env, op.kind, snapshots);
-  try {
-    for (const action of op.kind.actions) await runAction(run, states, action);
-    const outputs: Ref[] = [];
-    for (const [i, action] of op.kind.actions.entries()) {
-      if (action.output >= 0)
-        outputs[action.output] = refForSnapshot(env.store, states.commit(inputs.length + i));
-    }
-    return outputs;
-  } finally {
-    states.discard();
-  }
-}
-
-async function runAction(run: FileRun, states: States, action: FileAction): Promise<void> {
-  const { env, context } = run;
-  // The source is opened first: when both are the same state, it has to be committed before it is written to.
-  const tree = action.action.type === "copy" ? openSource(run, states, action.secondaryInput) : undefined;
-  const layer = states.open(action.input);
-  states.push(layer);
-  const target = { fs: env.fs, root: layer.root, signal: context.signal };
-  const owners = ownerRoots(run, states, layer.root, action.input);
-  try {
-    await dispatch(run, { action, target, tree, owner: ownerOf(env, action, owners.rootOf) });
-  } finally {
-    owners.close();
-    tree?.close();
-  }
-}
-
-function openSource(run: FileRun, states: States, index: number): SourceTree {
-  const input = run.inputs[index];
-  if (input !== undefined) return openTree(run.env, input);
-  const ref = refForSnapshot(run.env.store, index < 0 ? null : states.commit(index));
-  const tree = openTree(run.env, ref);
-  const close = (): void => {
-    tree.close();
-    ref.release();
-  };
-  return { ...tree, close };
-}
-
-/** Roots to look up owners' names in. The action's own base is what is being written: names made by earlier actions count. */
-function ownerRoots(run: FileRun, states: States, own: number, base: number) {
-  const opened: SourceTree[] = [];
-  const rootOf = (input: number): number => {
-    if (input === base || input < 0) return own;
-    const tree = openSource(run, states, input);
-    opened.push(tree);
-    return tree.root;
-  };
-  const close = (): void => {
-    for (const tree of opened) tree.close();
-  };
-  return { rootOf, close };
-}
-
-function ownerOf(
-  env: OpsEnvironment,
-  action: FileAction,
-  rootOf: (input: number) => number,
-): Ownership | undefined {
-  return action.action.type === "rm" ? undefined : resolveOwner({ fs: env.fs, rootOf }, action.action.owner);
-}
-
-async function dispatch(
-  run: FileRun,
-  step: {
-    readonly action: FileAction;
-    readonly target: CopyTarget;
-    readonly tree: SourceTree | undefined;
-    readonly owner: Ownership | undefined;
-  },
-): Promise<void> {
-  const { action, target, tree, owner } = step;
-  switch (action.action.type) {
-    case "copy":
-      if (tree === undefined) throw new Error("assertion failed: copy without a source");
-      return runCopy({ env: run.env, action: action.action, tree, target, owner });
-    case "mkdir":
-      return runMkdir(target, action.action, owner);
-    case "mkfile":
-      return runMkfile(target, action.action, owner);
-    case "symlink":
-      return runSymlink(target, action.action, owner);
-    case "rm":
-      return runRm(target, action.action);
-  }
 }

@@ -1,5 +1,5 @@
 import { TsbuildError } from "@tsbuild/base";
-import { matchGlob } from "@tsbuild/dockerfile";
+import { matchGlob } from "@tsbuild/dockerfile/patterns";
 import type { MkdirAction, MkfileAction, RmAction, SymlinkAction } from "@tsbuild/llb";
 import type { NativeFs } from "@tsbuild/native-fs";
 import { cleanPath } from "../content/locate.ts";

@@ -1,14 +1,15 @@
 import { type Digest, formatPlatform, type Platform, TsbuildError } from "@tsbuild/base";
 import {
   type ImageConfig,
+  isIndexType,
   type Manifest,
   parseImageConfig,
   parseIndex,
   parseManifest,
   selectPlatform,
-} from "@tsbuild/oci";
+} from "@tsbuild/oci/documents";
 import type { Store } from "@tsbuild/store";
-import { isIndexType, type Origin, type OriginManifest } from "./origin.ts";
+import type { Origin, OriginManifest } from "./origin.ts";
 
 interface FetchRequest {
   readonly store: Store;

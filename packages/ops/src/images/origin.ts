@@ -1,7 +1,7 @@
 import { createReadStream, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Digest, digestHex, errnoCode, isDigest, TsbuildError } from "@tsbuild/base";
-import { type Descriptor, type ImageReference, mediaTypes, parseIndex } from "@tsbuild/oci";
+import { type Descriptor, type ImageReference, parseIndex } from "@tsbuild/oci/documents";
 import type { RegistryClient } from "@tsbuild/registry";
 
 /** Bytes of a manifest or index with their type. */
@@ -78,9 +78,4 @@ function resolveTag(folder: string, tag: string, explicit: boolean): Digest {
   throw new TsbuildError("TSB_RESOLVE", `the OCI layout ${folder} has no tag ${JSON.stringify(tag)}`, {
     hint: tags.length > 0 ? `it has ${tags.join(", ")}` : undefined,
   });
-}
-
-/** True for the media types that list manifests. */
-export function isIndexType(mediaType: string | undefined): boolean {
-  return mediaType === mediaTypes.ociIndex || mediaType === mediaTypes.dockerIndex;
 }

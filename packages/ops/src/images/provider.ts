@@ -13,14 +13,13 @@ import {
   parseImageConfig,
   parseManifest,
   parseReference,
-} from "@tsbuild/oci";
+} from "@tsbuild/oci/documents";
 import type { RegistryClient } from "@tsbuild/registry";
 import type { OpContext } from "@tsbuild/solver";
 import type { ImageRecord, Store } from "@tsbuild/store";
 import type { ImageProvider, OpsEnvironment, ProvidedImage, ResolveOptions } from "../environment.ts";
 import { fetchImage, isIndex } from "./fetch.ts";
 import { layoutOrigin, type Origin, registryOrigin } from "./origin.ts";
-import { unpackImage } from "./unpack.ts";
 
 export interface ProviderOptions {
   readonly env: Pick<OpsEnvironment, "store" | "fs" | "userxattr">;
@@ -60,6 +59,7 @@ export function createImageProvider(options: ProviderOptions): ImageProvider {
       const found = [...known.values()].map(async (one) => one);
       const match = (await Promise.all(found)).find((one) => one.manifest === image.manifest);
       if (match === undefined) throw new Error("assertion failed: unpacking an image that was not resolved");
+      const { unpackImage } = await import("./unpack.ts");
       return unpackImage(options, match, context);
     },
   };

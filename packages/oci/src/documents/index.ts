@@ -1,0 +1,12 @@
+/** Names and documents of images alone: what a build that finds everything in the cache loads of this package. */
+export {
+  familiarName,
+  formatReference,
+  type ImageName,
+  type ImageReference,
+  parseReference,
+} from "../reference.ts";
+export * from "../types.ts";
+export { parseImageConfig } from "./config.ts";
+export { isIndexType, parseIndex, parseManifest } from "./manifest.ts";
+export { selectPlatform } from "./platform.ts";
