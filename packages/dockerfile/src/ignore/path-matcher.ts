@@ -41,6 +41,8 @@ class OrderedMatcher implements PathMatcher {
   readonly hasNegations: boolean;
   /** Of folders that `matches` came through: paths come in the order of a walk. */
   readonly #folders = new Map<string, Matches>();
+  #lastFolder: string | undefined;
+  #lastParents: Matches | undefined;
 
   constructor(patterns: readonly PathPattern[]) {
     this.patterns = patterns;
@@ -53,14 +55,24 @@ class OrderedMatcher implements PathMatcher {
 
   matches(path: string): boolean {
     const slash = path.lastIndexOf("/");
-    const parents = slash === -1 ? undefined : this.#folder(cleanPath(path.slice(0, slash + 1)));
+    const parents = slash === -1 ? undefined : this.#parents(path.slice(0, slash + 1));
     let matched = false;
-    this.patterns.forEach((pattern, index) => {
+    for (let index = 0; index < this.patterns.length; index++) {
+      const pattern = this.patterns[index]!;
       // A pattern that cannot change the verdict need not be looked at.
-      if (pattern.negated !== matched) return;
+      if (pattern.negated !== matched) continue;
       if (parents?.[index] === 1 || pattern.matches(path)) matched = !matched;
-    });
+    }
     return matched;
+  }
+
+  /** Of a path up to its last slash. The one asked for last is kept: the next path is mostly its sibling. */
+  #parents(folder: string): Matches | undefined {
+    if (folder !== this.#lastFolder) {
+      this.#lastParents = this.#folder(cleanPath(folder));
+      this.#lastFolder = folder;
+    }
+    return this.#lastParents;
   }
 
   #folder(folder: string): Matches | undefined {

@@ -16,7 +16,7 @@ type Kind =
   | { readonly type: "exact"; readonly text: string }
   | { readonly type: "prefix"; readonly text: string }
   | { readonly type: "suffix"; readonly text: string }
-  | { readonly type: "items"; readonly items: readonly Item[] };
+  | { readonly type: "items"; readonly items: readonly Item[]; readonly simulate: boolean };
 
 /** More wildcards than this are simulated. */
 const MAX_BACKTRACKING = 3;
@@ -44,7 +44,9 @@ export class PathPattern {
       case "suffix":
         return path.endsWith(kind.text) || (kind.text.startsWith("/") && path === kind.text.slice(1));
       case "items":
-        return this.#matchesItems(kind.items, path);
+        return kind.simulate
+          ? advance(kind.items, path).has(2 * kind.items.length)
+          : this.#expression(kind.items).test(path);
     }
   }
 
@@ -64,12 +66,9 @@ export class PathPattern {
     }
   }
 
-  #matchesItems(items: readonly Item[], path: string): boolean {
-    if (items.filter((item) => isRepeating(item)).length > MAX_BACKTRACKING) {
-      return advance(items, path).has(2 * items.length);
-    }
+  #expression(items: readonly Item[]): RegExp {
     this.#regExp ??= new RegExp(`^${items.map(itemPattern).join("")}$`, "su");
-    return this.#regExp.test(path);
+    return this.#regExp;
   }
 }
 
@@ -87,7 +86,7 @@ function compile(text: string): Kind {
   }
   // Unlike `**` elsewhere, it may end within a name here: `**.txt` matches `a.txt`.
   if (text.startsWith("**") && literal.test(text.slice(2))) return { type: "suffix", text: text.slice(2) };
-  return { type: "items", items };
+  return { type: "items", items, simulate: items.filter(isRepeating).length > MAX_BACKTRACKING };
 }
 
 function parseItems(pattern: string): Item[] {
