@@ -1,11 +1,11 @@
 import { assert } from "@tsbuild/base";
-import { opKey, workName } from "./keys.ts";
+import { workName } from "./keys.ts";
 import { load } from "./load.ts";
 import { runVertex } from "./run.ts";
 import { adoptContentHit, digestInput } from "./settle.ts";
 import type { Solving } from "./solving.ts";
 import { isCacheable, isKnown, mayStillHit, probe } from "./vertex-lookup.ts";
-import { advance, mapOf, type VertexState } from "./vertex-state.ts";
+import { advance, mapOf, opKeyOf, type VertexState } from "./vertex-state.ts";
 
 /**
  * settled → … → complete: gets the result, from the cache if it can be loaded, else by running the vertex. The way is drawn at
@@ -13,27 +13,31 @@ import { advance, mapOf, type VertexState } from "./vertex-state.ts";
  */
 export async function complete(solving: Solving, state: VertexState): Promise<void> {
   await solving.need(state, "settled");
-  if (state.hit !== undefined && load(solving, state)) return;
-  await joinInputs(solving, state);
-  if (findAndLoad(solving, state)) return;
+  if (state.hit !== undefined && (load(solving, state) || findAndLoad(solving, state))) return;
+  if (mayStillHit(solving.storage, state) && (await hitByFirstInputs(solving, state))) return;
+  await joinInputs(solving, state, [...state.inputs.keys()]);
   const name = workNameOf(state);
   if (name === undefined) await runVertex(solving, state);
   else await runLocked(solving, state, name);
 }
 
-/**
- * Completes the inputs, side by side. Only where a record is in reach of those inputs that are known, the unknown ones (whose
- * keys depend on their result: ignored by --no-cache) go first: with them the vertex may hit, and the others need not run.
- */
-async function joinInputs(solving: Solving, state: VertexState): Promise<void> {
+/** Completes inputs, side by side. */
+async function joinInputs(solving: Solving, state: VertexState, which: readonly number[]): Promise<void> {
   advance(state, "joining", "its inputs");
-  const all = [...state.inputs.keys()];
-  if (mayStillHit(solving.storage, state)) {
-    const unknown = all.filter((i) => !isKnown(state, i));
-    await Promise.all(unknown.map((i) => solving.watch(digestInput(solving, state, i))));
-    if (probe(solving.storage, state)) return;
-  }
-  await Promise.all(all.map((i) => solving.watch(digestInput(solving, state, i))));
+  await Promise.all(which.map((i) => solving.watch(digestInput(solving, state, i))));
+}
+
+/**
+ * A record is in reach of those inputs that are known, and the keys of the others depend on their results (they are ignored by
+ * --no-cache). These go first: with them the vertex may hit, and the rest need not run.
+ *
+ * Example: sum(a, b) was built; a is ignored now, b's result was evicted. When a comes to the same result as before, the
+ * sum is found again, and b is left alone.
+ */
+async function hitByFirstInputs(solving: Solving, state: VertexState): Promise<boolean> {
+  const unknown = [...state.inputs.keys()].filter((i) => !isKnown(state, i));
+  await joinInputs(solving, state, unknown);
+  return findAndLoad(solving, state);
 }
 
 /**
@@ -83,5 +87,5 @@ function workNameOf(state: VertexState): string | undefined {
     if (identity === undefined) return undefined;
     inputs.push({ selector: map.inputs[i]?.selector ?? "", identity });
   }
-  return workName(opKey(map.digest, inputs.length), inputs);
+  return workName(opKeyOf(state), inputs);
 }

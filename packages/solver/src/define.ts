@@ -1,4 +1,5 @@
 import { assert } from "@tsbuild/base";
+import { opKey } from "./keys.ts";
 import { contextOf, type Solving } from "./solving.ts";
 import { adopt, guessKeys, probe } from "./vertex-lookup.ts";
 import { advance, type VertexState } from "./vertex-state.ts";
@@ -20,6 +21,7 @@ export async function define(solving: Solving, state: VertexState): Promise<void
     `the cache map of ${state.name} has ${map.inputs.length} inputs for ${state.inputs.length}`,
   );
   state.cacheMap = map;
+  state.opKey = opKey(map.digest, state.inputs.length);
   if (probe(solving.storage, state)) {
     state.hit = "definition";
     adopt(solving.storage, state);

@@ -1,7 +1,7 @@
 import { linksTo, missingLinks } from "./links.ts";
 import { contextOf, type Solving } from "./solving.ts";
-import { adopt, isCacheable, lookupOf, probe } from "./vertex-lookup.ts";
-import { advance, countsByContent, mapOf, refOf, type VertexState } from "./vertex-state.ts";
+import { adopt, guessKeys, isCacheable, lookupOf, probe } from "./vertex-lookup.ts";
+import { advance, countsByContent, type InputState, mapOf, refOf, type VertexState } from "./vertex-state.ts";
 
 /**
  * defined → settling → settled: after a miss by definition, finds out as much as can be known without running the vertex
@@ -15,10 +15,18 @@ export async function settle(solving: Solving, state: VertexState): Promise<void
   await solving.need(state, "defined");
   advance(state, "settling", "keys and content of its inputs");
   if (state.hit === undefined && !state.ignored && isCacheable(state)) {
+    const before = state.inputs.map(knownBy);
     await Promise.all(state.inputs.map((_, i) => solving.watch(settleInput(solving, state, i))));
-    if (probe(solving.storage, state)) adoptContentHit(solving, state);
+    const isNews = state.inputs.some((input, i) => knownBy(input) !== before[i]);
+    if (isNews && probe(solving.storage, state)) adoptContentHit(solving, state);
+    else if (isNews) guessKeys(solving.storage, state);
   }
   advance(state, "settled");
+}
+
+/** Changes with every key that is learnt of an input. */
+function knownBy(input: InputState): unknown {
+  return input.content ?? input.output.visible;
 }
 
 async function settleInput(solving: Solving, state: VertexState, index: number): Promise<void> {

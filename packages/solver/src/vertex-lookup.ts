@@ -1,4 +1,4 @@
-import { contentKeyId, derivedKey, opKey, rootKey } from "./keys.ts";
+import { contentKeyId, derivedKey, rootKey } from "./keys.ts";
 import { candidates, type Lookup, type Match, newestMatch, reached, resolve } from "./lookup.ts";
 import type { CacheKeyId, CacheStorage, ResultId } from "./ports.ts";
 import {
@@ -6,6 +6,7 @@ import {
   type InputState,
   mapOf,
   type OutputState,
+  opKeyOf,
   type VertexState,
 } from "./vertex-state.ts";
 
@@ -16,7 +17,7 @@ const MAX_OTHER_KEYS = 16;
 export function lookupOf(state: VertexState, output: number): Lookup {
   const map = mapOf(state);
   return {
-    op: opKey(map.digest, state.inputs.length),
+    op: opKeyOf(state),
     output,
     inputs: state.inputs.map((input, i) => ({
       selector: map.inputs[i]?.selector ?? "",
@@ -76,8 +77,8 @@ export function setOwnKey(
 }
 
 /**
- * Keys of outputs that have no record, so that a child whose record is still there can be found all the same. With an
- * input that counts by content only linked keys are known: a derived one would need the content.
+ * Keys of outputs that have no record, so that a child whose record is still there can be found all the same. As long as
+ * an input that counts by content was not looked at, only linked keys are known: a derived one needs the content.
  */
 export function guessKeys(storage: CacheStorage, state: VertexState): void {
   if (state.ignored || !isCacheable(state)) return;
@@ -88,13 +89,15 @@ export function guessKeys(storage: CacheStorage, state: VertexState): void {
     }
     const lookup = lookupOf(state, output.index);
     const keys = new Set(candidates(storage, lookup).map(({ key }) => key));
-    const derived = state.inputs.some((_, i) => countsByContent(state, i))
-      ? undefined
-      : deriveKey(state, lookup);
+    const derived = lacksContent(state) ? undefined : deriveKey(state, lookup);
     if (derived !== undefined) keys.add(derived);
     output.own = [...keys];
     output.visible = output.own;
   }
+}
+
+function lacksContent(state: VertexState): boolean {
+  return state.inputs.some((input, i) => input.content === undefined && countsByContent(state, i));
 }
 
 /** The key that an output gets when no link leads to one; undefined when an input has no identity at all. */
@@ -116,10 +119,10 @@ export function deriveKey(state: VertexState, lookup: Lookup): CacheKeyId | unde
  */
 export function mayStillHit(storage: CacheStorage, state: VertexState): boolean {
   if (state.ignored || !isCacheable(state)) return false;
+  const known = [...state.inputs.keys()].filter((i) => isKnown(state, i));
+  if (known.length === 0 || known.length === state.inputs.length) return false;
   return state.outputs.every((output) => {
     const lookup = lookupOf(state, output.index);
-    const known = [...lookup.inputs.keys()].filter((i) => isKnown(state, i));
-    if (known.length === 0 || known.length === lookup.inputs.length) return false;
     const found = reached(storage, lookup, known).map((linked) => resolve(storage, linked));
     return newestMatch(storage, found, state.gone) !== undefined;
   });

@@ -1,4 +1,4 @@
-import { assert, type VertexDigest } from "@tsbuild/base";
+import { assert, type Digest, type VertexDigest } from "@tsbuild/base";
 import type { Vertex } from "@tsbuild/llb";
 import type { Match } from "./lookup.ts";
 import type { CacheKeyId, CacheMap, ContentKey, Ref, ResultId, VertexOp, VertexOutcome } from "./ports.ts";
@@ -95,6 +95,8 @@ export interface VertexState {
   waitsFor: string;
   readonly stages: Partial<Record<Stage, Promise<void>>>;
   cacheMap?: CacheMap | undefined;
+  /** The op in links and keys, from `defining` on. */
+  opKey?: Digest | undefined;
   /** How all its outputs were found, once they were. */
   hit?: "definition" | "content" | undefined;
   /** Results that a record names but that could not be loaded. */
@@ -126,6 +128,11 @@ export function advance(state: VertexState, phase: Phase, waitsFor = ""): void {
 export function mapOf(state: VertexState): CacheMap {
   assert(state.cacheMap !== undefined, `${state.name} has no cache map in phase ${state.phase}`);
   return state.cacheMap;
+}
+
+export function opKeyOf(state: VertexState): Digest {
+  assert(state.opKey !== undefined, `${state.name} has no key in phase ${state.phase}`);
+  return state.opKey;
 }
 
 /** The result of an input of a vertex whose inputs are complete. */

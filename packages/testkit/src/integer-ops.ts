@@ -8,6 +8,7 @@ import {
   MemoryWorkLocks,
   type OpContext,
   type Ref,
+  type ResultId,
   type SolveRequest,
   startSolve,
   type VertexOp,
@@ -21,6 +22,8 @@ export interface IntegerSpec {
   readonly fields?: readonly KeyField[] | undefined;
   /** Default: the sum of the inputs. An array gives several outputs. */
   readonly compute?: ((inputs: readonly number[]) => number | readonly number[]) | undefined;
+  /** Names the result; default: a new one for each run. An image gives the snapshot that is there already. */
+  readonly resultId?: ((value: number) => string) | undefined;
   /** Per input: what of its value counts, where only that does. */
   readonly content?: Readonly<Record<number, (value: number) => number>> | undefined;
   /** Per input; default "". */
@@ -221,11 +224,14 @@ export class IntegerWorld {
         const values = inputs.map((ref) => this.results.value(ref));
         const computed = (spec.compute ?? sum)(values);
         const outputs = typeof computed === "number" ? [computed] : computed;
-        return outputs.map((value) =>
-          spec.contentOnly === true ? this.results.transient(value) : this.results.create(value),
-        );
+        return outputs.map((value) => this.#result(spec, value));
       },
     };
+  }
+
+  #result(spec: IntegerSpec, value: number): Ref {
+    if (spec.contentOnly === true) return this.results.transient(value);
+    return this.results.create(value, spec.resultId?.(value) as ResultId | undefined);
   }
 
   #content(vertex: IntegerVertex, input: number): ((ref: Ref) => Promise<ContentKey>) | undefined {

@@ -1,0 +1,136 @@
+import { type CacheRecord, explainMiss, type KeyField, type MissSubject } from "@tsbuild/solver";
+import { describe, expect, test } from "vitest";
+
+const field = (name: string, value = "1"): KeyField => ({ name, value });
+
+function record(...fields: readonly KeyField[]): CacheRecord {
+  return {
+    key: "key" as never,
+    result: "result" as never,
+    createdAt: 0,
+    description: "[2/3] RUN make",
+    fields,
+    durationMs: 1,
+  };
+}
+
+function subject(fields: readonly KeyField[], changes: Partial<MissSubject> = {}): MissSubject {
+  return { ignored: false, evicted: false, cacheable: true, isSource: false, fields, inputs: [], ...changes };
+}
+
+const inputs = [
+  { name: "[1/3] FROM debian", isSource: true, rebuilt: false },
+  { name: "[2/3] RUN make", isSource: false, rebuilt: true },
+  { name: "[3/3] RUN other", isSource: false, rebuilt: false },
+];
+
+describe("explainMiss", () => {
+  test.each<[string, CacheRecord | undefined, MissSubject, { kind: string; text: string }]>([
+    [
+      "--no-cache, whatever else",
+      record(field("args")),
+      subject([field("args", "2")], { ignored: true, evicted: true }),
+      { kind: "no-cache", text: "cache not used" },
+    ],
+    [
+      "an input without identity",
+      undefined,
+      subject([], { cacheable: false }),
+      { kind: "not-cacheable", text: "an input has no identity to cache by" },
+    ],
+    ["no record", undefined, subject([]), { kind: "never-built", text: "never built before" }],
+    [
+      "no record but a key that had one",
+      undefined,
+      subject([], { evicted: true }),
+      { kind: "evicted", text: "cached result was removed" },
+    ],
+    [
+      "nothing has changed",
+      record(field("args")),
+      subject([field("args")]),
+      { kind: "evicted", text: "cached result was removed" },
+    ],
+    [
+      "another command",
+      record(field("args", "make")),
+      subject([field("args", "make -j2")]),
+      { kind: "instruction", text: "instruction changed: args" },
+    ],
+    [
+      "an argument and the command that it is part of",
+      record(field("env.VERSION"), field("args")),
+      subject([field("env.VERSION", "2"), field("args", "2")]),
+      { kind: "arg", text: "changed: VERSION" },
+    ],
+    ["a new argument", record(), subject([field("arg.MODE")]), { kind: "arg", text: "added: MODE" }],
+    [
+      "one file",
+      record(field("content.1"), field("file:src/a.ts"), field("file:src/b.ts")),
+      subject([field("content.1", "2"), field("file:src/a.ts", "2"), field("file:src/b.ts")], { inputs }),
+      { kind: "input-content", text: "changed: src/a.ts" },
+    ],
+    [
+      "many files",
+      record(field("content.1"), ...["a", "b", "c", "d", "gone"].map((name) => field(`file:${name}`))),
+      subject([field("content.1", "2"), ...["a", "b", "c", "d"].map((name) => field(`file:${name}`, "2"))]),
+      { kind: "input-content", text: "changed: a, b, c and 2 more" },
+    ],
+    [
+      "a file that is gone",
+      record(field("content.1"), field("file:a"), field("file:b")),
+      subject([field("content.1", "2"), field("file:a")]),
+      { kind: "input-content", text: "removed: b" },
+    ],
+    [
+      "content without files",
+      record(field("content.0")),
+      subject([field("content.0", "2")], { inputs }),
+      { kind: "input-content", text: "changed: content of [1/3] FROM debian" },
+    ],
+    [
+      "a file, before the base that changed as well",
+      record(field("input.0"), field("content.1"), field("file:a")),
+      subject([field("input.0", "2"), field("content.1", "2"), field("file:a", "2")], { inputs }),
+      { kind: "input-content", text: "changed: a" },
+    ],
+    [
+      "file names that differ while the content that counts does not",
+      record(field("input.1"), field("content.0"), field("file:a")),
+      subject([field("input.1", "2"), field("content.0")], { inputs }),
+      { kind: "input", text: "after [2/3] RUN make" },
+    ],
+    [
+      "the base image",
+      record(field("input.0")),
+      subject([field("input.0", "2")], { inputs }),
+      { kind: "base", text: "base changed: [1/3] FROM debian" },
+    ],
+    [
+      "of several inputs the one that was rebuilt",
+      record(field("input.0"), field("input.1")),
+      subject([field("input.0", "2"), field("input.1", "2")], { inputs }),
+      { kind: "input", text: "after [2/3] RUN make" },
+    ],
+    [
+      "an input that another build has rebuilt",
+      record(field("input.2")),
+      subject([field("input.2", "2")], { inputs }),
+      { kind: "input", text: "after [3/3] RUN other" },
+    ],
+    [
+      "a source",
+      record(field("base", "debian old")),
+      subject([field("base", "debian new")], { isSource: true }),
+      { kind: "base", text: "source changed" },
+    ],
+    [
+      "one of two values of one name",
+      record(field("x", "1"), field("x", "2")),
+      subject([field("x", "1"), field("x", "3")]),
+      { kind: "instruction", text: "instruction changed: x" },
+    ],
+  ])("%s", (_name, before, now, expected) => {
+    expect(explainMiss(before, now)).toEqual(expected);
+  });
+});

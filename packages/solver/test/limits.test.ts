@@ -1,0 +1,116 @@
+import { setImmediate as turn } from "node:timers/promises";
+import { jobLimit } from "@tsbuild/solver";
+import { constant, gate, type IntegerVertex, IntegerWorld, integer } from "@tsbuild/testkit";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+
+let world: IntegerWorld;
+beforeEach(() => {
+  world = new IntegerWorld();
+});
+afterEach(() => {
+  expect(world.leaks).toEqual({ refs: 0, locks: 0 });
+});
+
+/** Vertices that note how many of them are at work at once. */
+function workers(count: number, cheap = false) {
+  const seen = { now: 0, most: 0 };
+  const vertices = Array.from({ length: count }, (_, i) =>
+    integer(`worker${i}`, [], {
+      cheap,
+      wait: async () => {
+        seen.most = Math.max(seen.most, ++seen.now);
+        await turn();
+        seen.now--;
+      },
+    }),
+  );
+  return { seen, vertices };
+}
+
+describe("jobs", () => {
+  test.each([1, 3])("at most %i at once", async (jobs) => {
+    const { seen, vertices } = workers(10);
+    await world.solve(integer("top", vertices), { jobs });
+    expect(seen.most).toBe(jobs);
+  });
+
+  test("cheap ones do not count", async () => {
+    const { seen, vertices } = workers(10, true);
+    await world.solve(integer("top", vertices), { jobs: 1 });
+    expect(seen.most).toBe(10);
+  });
+
+  test("one limit may serve several solves", async () => {
+    const { seen, vertices } = workers(10);
+    const jobs = jobLimit(2);
+    await Promise.all(vertices.map((vertex) => world.solve(vertex, { jobs })));
+    expect(seen.most).toBe(2);
+  });
+
+  test("waiting for somebody else's work takes no slot", async () => {
+    const hold = gate();
+    const same = (name: string) => integer(name, [], { key: "same", wait: hold.wait });
+    const holder = world.solve(same("holder"));
+    await hold.reached;
+    const other = integer("other");
+    const waits = world.solve(integer("top", [same("waiter"), other]), { jobs: 1 });
+    while (world.runs.get("other") === undefined) await turn();
+    hold.open();
+    await holder;
+    expect((await waits).ran).toEqual(["other", "top"]);
+  });
+});
+
+describe("size", () => {
+  test("a chain of 10,000 is solved without deep recursion", async () => {
+    let chain: IntegerVertex = constant("first", 1);
+    for (let i = 0; i < 10_000; i++) chain = integer(`v${i}`, [chain], { cheap: true });
+    expect(await world.solve(chain)).toMatchObject({ value: 1 });
+    const again = await world.solve(chain);
+    expect({ ran: again.ran, loads: again.loads }).toEqual({ ran: [], loads: 1 });
+  }, 60_000);
+});
+
+describe("describeWaiting", () => {
+  test("says who waits for what", async () => {
+    const hold = gate();
+    const queued = integer("queued", [], { wait: hold.wait });
+    const running = integer("running", [], { wait: hold.wait });
+    const top = integer("top", [integer("middle", [queued]), running]);
+    let describeWaiting: () => string = () => "";
+    const solving = world.solve(top, {
+      jobs: 1,
+      onStart: (describe) => {
+        describeWaiting = describe;
+      },
+    });
+    await hold.reached;
+    await turn();
+    expect(describeWaiting().split("\n")).toEqual([
+      "queued: queued, holds its lock, waits for a job slot",
+      "middle: joining, waits for its inputs; unfinished inputs: queued (queued)",
+      "running: running, holds its lock, waits for its op",
+      "top: joining, waits for its inputs; unfinished inputs: middle (joining), running (running)",
+    ]);
+    hold.open();
+    await solving;
+    expect(describeWaiting()).toBe("");
+  });
+
+  test("names the lock", async () => {
+    const hold = gate();
+    const same = (name: string) => integer(name, [], { key: "same", wait: hold.wait });
+    const holder = world.solve(same("holder"));
+    await hold.reached;
+    let describeWaiting: () => string = () => "";
+    const waiter = world.solve(same("waiter"), {
+      onStart: (describe) => {
+        describeWaiting = describe;
+      },
+    });
+    await turn();
+    expect(describeWaiting()).toMatch(/^waiter: locking, waits for lock sha256:[0-9a-f]{64}$/);
+    hold.open();
+    await Promise.all([holder, waiter]);
+  });
+});
