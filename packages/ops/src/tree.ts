@@ -1,7 +1,10 @@
 import type { SnapshotId } from "@tsbuild/base";
 import type { Ref } from "@tsbuild/solver";
+import { snapshotOf } from "@tsbuild/store";
 import type { OpsEnvironment } from "./environment.ts";
 import { contextOf, type LocalContext } from "./local/context.ts";
+
+export { snapshotOf };
 
 /** An open, read-only view of an input: what COPY reads and content keys digest. */
 export type SourceTree = {
@@ -13,12 +16,6 @@ export type SourceTree = {
   | { readonly kind: "snapshot"; readonly snapshot: SnapshotId }
   | { readonly kind: "empty" }
 );
-
-/** The snapshot behind a ref: null for scratch. A local context has none. */
-export function snapshotOf(ref: Ref): SnapshotId | null {
-  if (ref.id === undefined) throw new Error("assertion failed: a local context has no snapshot");
-  return ref.id === "scratch" ? null : (ref.id.slice("snapshot:".length) as SnapshotId);
-}
 
 /** Opens what a ref stands for. The caller closes the tree and keeps the ref until then. */
 export function openTree(env: OpsEnvironment, ref: Ref): SourceTree {

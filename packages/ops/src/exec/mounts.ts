@@ -8,7 +8,7 @@ import type { OpsEnvironment } from "../environment.ts";
 import { commitLayer, discardLayer, type OpenLayer, openLayer } from "../file/states.ts";
 import { contextOf } from "../local/context.ts";
 import { mountSnapshot, snapshotOf } from "../tree.ts";
-import { acquireCache } from "./cache-mount.ts";
+import { acquireCaches, type CacheRequest } from "./cache-mount.ts";
 import { materialize } from "./materialize.ts";
 
 /** What a step's mounts hold open; everything is given back by `close`. */
@@ -51,9 +51,14 @@ export async function prepareMounts(run: MountRun): Promise<StepMounts> {
     outputs.clear();
   };
   try {
+    const caches = await acquireCaches(
+      run.env,
+      run.op.mounts.flatMap((mount) => cacheRequest(run, mount)),
+    );
+    closers.push(() => caches.release());
     for (const mount of inOrder(run.op.mounts, run.op)) {
       if (mountTarget(run.op, mount.dest) === "/") continue;
-      const prepared = await prepareMount({ ...run, mount, closers, outputs });
+      const prepared = await prepareMount({ ...run, mount, closers, outputs, caches: caches.folders });
       if (prepared !== undefined) mounts.push(prepared);
     }
   } catch (error) {
@@ -73,6 +78,8 @@ interface OneMount extends MountRun {
   readonly mount: Mount;
   readonly closers: (() => void)[];
   readonly outputs: Map<number, OpenLayer>;
+  /** Folders of the step's caches by id. */
+  readonly caches: ReadonlyMap<string, string>;
 }
 
 async function prepareMount(one: OneMount): Promise<ExecMount | undefined> {
@@ -103,13 +110,18 @@ function absentSecret(mount: Mount): undefined {
   );
 }
 
-async function prepareCache(one: OneMount, dest: string): Promise<ExecMount> {
-  const { env, mount, inputs, context } = one;
+function cacheRequest({ inputs, context }: MountRun, mount: Mount): CacheRequest[] {
+  if (mount.type !== "cache") return [];
   const seed = mount.input < 0 ? undefined : { ref: inputAt(inputs, mount.input), path: mount.selector };
-  const cache = await acquireCache(env, { mount, seed, context });
-  one.closers.push(() => cache.release());
-  const fd = env.fs.openFolder(cache.folder);
-  one.closers.push(() => env.fs.close(fd));
+  return [{ mount, seed, context }];
+}
+
+function prepareCache(one: OneMount, dest: string): ExecMount {
+  const { env, mount, caches, closers } = one;
+  const folder = caches.get(mount.cache?.id ?? "");
+  if (folder === undefined) throw new Error(`assertion failed: the cache of ${dest} was not acquired`);
+  const fd = env.fs.openFolder(folder);
+  closers.push(() => env.fs.close(fd));
   return { type: "bind", fd, sourcePath: "", kind: "folder", dest, readonly: mount.readonly };
 }
 
