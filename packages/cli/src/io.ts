@@ -1,3 +1,4 @@
+import { addAbortSignal, Readable } from "node:stream";
 import type { Engine, EngineOptions } from "@tsbuild/engine";
 
 /** A stream that text goes to; a terminal has a size. */
@@ -29,7 +30,19 @@ export interface CommandIo {
   isQuiet(): boolean;
 }
 
-/** The bytes of an input; text (a fake stream of a test) as UTF-8. */
-export async function* inputBytes(input: InputStream): AsyncGenerator<Uint8Array> {
-  for await (const chunk of input) yield typeof chunk === "string" ? Buffer.from(chunk) : chunk;
+/**
+ * The bytes of an input; text (a fake stream of a test) as UTF-8. Rejects with the signal's reason as soon as it is
+ * aborted: whoever writes to a pipe may never write again.
+ */
+export async function* inputBytes(input: InputStream, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  if (input instanceof Readable) addAbortSignal(signal, input);
+  try {
+    for await (const chunk of input) {
+      signal.throwIfAborted();
+      yield typeof chunk === "string" ? Buffer.from(chunk) : chunk;
+    }
+  } catch (error) {
+    // A stream that was destroyed by the signal has an error of its own, which says less.
+    throw signal.aborted ? signal.reason : error;
+  }
 }

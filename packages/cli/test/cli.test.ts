@@ -1,6 +1,7 @@
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { PassThrough } from "node:stream";
 import { sha256, TsbuildError } from "@tsbuild/base";
 import type { BuildRequest } from "@tsbuild/engine";
 import { describe, expect, test } from "vitest";
@@ -348,5 +349,15 @@ test("text input is bytes", async () => {
     yield "a";
     yield Buffer.from("b");
   }
-  expect(Buffer.concat(await Array.fromAsync(inputBytes(words()))).toString()).toBe("ab");
+  const bytes = inputBytes(words(), new AbortController().signal);
+  expect(Buffer.concat(await Array.fromAsync(bytes)).toString()).toBe("ab");
+});
+
+test("an input that never ends gives way to Ctrl-C", async () => {
+  const controller = new AbortController();
+  const silent = new PassThrough();
+  const read = Array.fromAsync(inputBytes(silent, controller.signal));
+  setImmediate(() => controller.abort(new TsbuildError("TSB_CANCELED", "canceled")));
+  await expect(read).rejects.toMatchObject({ code: "TSB_CANCELED" });
+  expect(silent.destroyed).toBe(true);
 });

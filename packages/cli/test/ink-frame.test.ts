@@ -32,7 +32,7 @@ test("a build of milliseconds is its summary alone, without cursor movement", as
   for (const event of [on.begin(), on.start(0, "a"), on.cached(0, "a"), on.end(20)]) view.onEvent(event);
   await view.finish({ result: { imageId: digest("x") as never, names: [] } });
   expect(world.stderr.text.replace(/\x1b\[\d+m/g, "")).toBe(
-    ` = a${" ".repeat(69)}cached\n[+] Built in 0.0s: 1 cached\n    image ${digest("x")}\n`,
+    ` = a${" ".repeat(69)}cached\n[+] Built in 20ms: 1 cached\n    image ${digest("x")}\n`,
   );
 });
 
@@ -41,5 +41,5 @@ test("NO_COLOR, and the locale's characters", async () => {
   const view = new TtyView(world);
   for (const event of [on.begin(), on.start(0, "a"), on.done(0, "a"), on.end(20)]) view.onEvent(event);
   await view.finish({ result: { names: [] } });
-  expect(world.stderr.text).toBe(` + a${" ".repeat(71)}0.0s\n[+] Built in 0.0s: 1 rebuilt\n`);
+  expect(world.stderr.text).toBe(` + a${" ".repeat(71)}0.0s\n[+] Built in 20ms: 1 rebuilt\n`);
 });

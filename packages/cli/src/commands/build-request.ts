@@ -83,7 +83,7 @@ function refuseSharedInput(operand: string, file: string | undefined, io: Comman
 }
 
 async function contextSource(operand: string, io: CommandIo): Promise<ContextSource> {
-  if (operand === "-") return { type: "stream", stream: inputBytes(io.stdin) };
+  if (operand === "-") return { type: "stream", stream: inputBytes(io.stdin, io.signal) };
   if (/^(https?|git|ssh):\/\/|^git@|^github\.com\//.test(operand)) {
     throw new TsbuildError("TSB_UNSUPPORTED", `the context ${operand} is a URL`, {
       hint: "fetch it and give its folder",
@@ -101,7 +101,7 @@ async function contextSource(operand: string, io: CommandIo): Promise<ContextSou
 async function dockerfileFromInput(io: CommandIo): Promise<string> {
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of inputBytes(io.stdin)) {
+  for await (const chunk of inputBytes(io.stdin, io.signal)) {
     size += chunk.length;
     if (size > limits.dockerfileBytes) {
       throw new TsbuildError(

@@ -37,5 +37,5 @@ async function archive(file: string, io: CommandIo): Promise<AsyncIterable<Uint8
   if (io.stdin.isTTY === true) {
     throw new TsbuildError("TSB_USAGE", "standard input is a terminal: no archive is piped in");
   }
-  return inputBytes(io.stdin);
+  return inputBytes(io.stdin, io.signal);
 }

@@ -67,7 +67,7 @@ function place(warning: BuildWarning): string {
   return ` (${safeName(warning.file)}${line === undefined ? "" : `:${line}`})`;
 }
 
-/** `built in 4.2s: 3 cached, 2 rebuilt`. */
+/** `built in 4.2s: 3 cached, 2 rebuilt`; a fully cached build is a matter of milliseconds. */
 export function countLine(state: BuildState, verb: string): string {
   const ended = state.steps.filter(isEnded);
   const count = (status: Step["status"]) => ended.filter((step) => step.status === status).length;
@@ -75,7 +75,8 @@ export function countLine(state: BuildState, verb: string): string {
     .map((status) => ({ status, steps: count(status) }))
     .filter((part) => part.steps > 0)
     .map((part) => `${part.steps} ${part.status}`);
-  const took = formatSeconds((state.endedAt ?? 0) - (state.startedAt ?? 0));
+  const ms = (state.endedAt ?? 0) - (state.startedAt ?? 0);
+  const took = ms < 1000 ? `${Math.round(ms)}ms` : formatSeconds(ms);
   return parts.length === 0 ? `${verb} in ${took}` : `${verb} in ${took}: ${parts.join(", ")}`;
 }
 
