@@ -1,11 +1,11 @@
-import { isMainThread, workerData } from "node:worker_threads";
+import { isMainThread } from "node:worker_threads";
 
-/** The command line in the main thread; in any other, what `workerData.tsbuildWorker` names. */
+/** The command line in the main thread. Every other thread of the bundle is one that packs and unpacks layers. */
 export async function startThread(): Promise<void> {
   if (isMainThread) {
     const { runProcess } = await import("./process.ts");
     return runProcess();
   }
-  const engine = (await import("@tsbuild/engine")) as unknown as { runWorker(data: unknown): Promise<void> };
-  return engine.runWorker(workerData);
+  const { runWorker } = await import("@tsbuild/engine/worker");
+  runWorker();
 }

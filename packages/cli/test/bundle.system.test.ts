@@ -1,7 +1,9 @@
 import { spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Worker } from "node:worker_threads";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { bundle } from "../../../scripts/bundle.ts";
 
@@ -50,4 +52,13 @@ test("the engine is in it; a registry's client is not started to list images", (
   expect([status, stderr, stdout]).toEqual([0, "", "NAME  IMAGE ID  CREATED  SIZE\n"]);
   expect(modules).toContain("sqlite");
   for (const name of ["http", "https", "http2", "tls"]) expect(modules, name).not.toContain(name);
+});
+
+test("a worker thread of the same file serves layers", async () => {
+  const worker = new Worker(join(dist, "tsbuild.js"), { workerData: { tsbuildWorker: "layer" } });
+  const reply = once(worker, "message");
+  // No such folder: what matters is that the thread has taken the job and answers.
+  worker.postMessage({ type: "pack", job: { folder: join(scratch, "none") } });
+  expect(await reply).toEqual([expect.objectContaining({ type: "failed" })]);
+  await worker.terminate();
 });
