@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <uv.h>
 
 static void set_text(napi_env env, napi_value object, const char *key, const char *text) {
   napi_value value;
@@ -14,31 +15,34 @@ static void set_integer(napi_env env, napi_value object, const char *key, int64_
   napi_set_named_property(env, object, key, value_integer(env, number));
 }
 
-static const char *code_name(int code) {
-#ifdef __GLIBC__
+/* libuv's table lacks the rarer codes (ESTALE, EUCLEAN), glibc's is whole and younger (2.32). */
+static const char *code_name(int code, char *buffer, size_t size) {
+#if defined __GLIBC__ && __GLIBC_PREREQ(2, 32)
   const char *name = strerrorname_np(code);
   if (name != NULL) return name;
 #endif
-  return "UNKNOWN";
+  return uv_err_name_r(-code, buffer, size);
 }
 
 /* `ENOENT: openat2 'etc/passwd': detail` */
-static char *message_of(const struct err *err) {
+static char *message_of(const struct err *err, const char *code) {
   const char *quote = err->path == NULL ? "" : "'";
   char *message = NULL;
-  int len = asprintf(&message, "%s: %s%s%s%s%s%s%s", code_name(err->code), err->call, err->path == NULL ? "" : " ",
+  int len = asprintf(&message, "%s: %s%s%s%s%s%s%s", code, err->call, err->path == NULL ? "" : " ",
                      quote, err->path == NULL ? "" : err->path, quote, err->detail[0] == '\0' ? "" : ": ", err->detail);
   return len < 0 ? NULL : message;
 }
 
 napi_value value_error(napi_env env, struct err *err) {
   napi_value message, error;
-  char *text = message_of(err);
+  char name[64];
+  const char *code = code_name(err->code, name, sizeof name);
+  char *text = message_of(err, code);
   napi_create_string_utf8(env, text == NULL ? "out of memory" : text, NAPI_AUTO_LENGTH, &message);
   free(text);
   napi_create_error(env, NULL, message, &error);
   set_integer(env, error, "errno", -(int64_t)err->code);
-  set_text(env, error, "code", code_name(err->code));
+  set_text(env, error, "code", code);
   set_text(env, error, "syscall", err->call);
   if (err->path != NULL) set_text(env, error, "path", err->path);
   if (err->index >= 0) set_integer(env, error, "index", err->index);

@@ -149,17 +149,22 @@ static bool is_same_file(struct applier *applier) {
          a.st_ino == b.st_ino;
 }
 
+/* The folders of both are open, so what is missing can only be the file that was named. */
+static int link_failed(const struct op *op, struct err *err) {
+  return err_sys(err, "linkat", errno == ENOENT ? op->argument : op->path);
+}
+
 static int apply_hardlink(struct applier *applier, const struct op *op, struct err *err) {
   if (parent_open(&applier->link, op->argument, err) < 0) return -1;
   if (make_hardlink(applier, op) == 0) return 0;
-  if (errno != EEXIST) return err_sys(err, "linkat", op->path);
+  if (errno != EEXIST) return link_failed(op, err);
   if (op->existing != EXISTING_ERROR && is_same_file(applier)) return 0;
   struct stat stat;
   if (fstatat(applier->link.fd, applier->link.name, &stat, AT_SYMLINK_NOFOLLOW) < 0)
     return err_sys(err, "fstatat", op->argument);
   if (make_room(applier, op, err) < 0) return -1;
   if (parent_open(&applier->link, op->argument, err) < 0) return -1;
-  return make_hardlink(applier, op) == 0 ? 0 : err_sys(err, "linkat", op->path);
+  return make_hardlink(applier, op) == 0 ? 0 : link_failed(op, err);
 }
 
 static int make_node(struct applier *applier, const struct op *op) {

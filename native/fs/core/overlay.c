@@ -2,10 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
+#include <linux/mount.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mount.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "buf.h"
@@ -13,6 +13,20 @@
 
 /* fsconfig takes no longer string (fs/fsopen.c: 256 with the NUL). */
 enum { OPTION_MAX = 255 };
+
+/* The C library has these only since glibc 2.36. */
+static int sys_fsconfig(int fs, unsigned command, const char *key, const char *value) {
+  return (int)syscall(SYS_fsconfig, fs, command, key, value, 0);
+}
+
+static int sys_open_tree(const char *path) {
+  return (int)syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+}
+
+static int sys_set_read_only(int mount) {
+  struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
+  return (int)syscall(SYS_mount_setattr, mount, "", AT_EMPTY_PATH, &attr, sizeof attr);
+}
 
 struct context {
   int fs;
@@ -30,12 +44,12 @@ static int fail(struct context *context, int code, const char *call, const char 
 }
 
 static int set_string(struct context *context, const char *key, const char *value, struct err *err) {
-  if (fsconfig(context->fs, FSCONFIG_SET_STRING, key, value, 0) == 0) return 0;
+  if (sys_fsconfig(context->fs, FSCONFIG_SET_STRING, key, value) == 0) return 0;
   return fail(context, errno, "fsconfig", value, err);
 }
 
 static int set_flag(struct context *context, const char *key, struct err *err) {
-  if (fsconfig(context->fs, FSCONFIG_SET_FLAG, key, NULL, 0) == 0) return 0;
+  if (sys_fsconfig(context->fs, FSCONFIG_SET_FLAG, key, NULL) == 0) return 0;
   return fail(context, errno, "fsconfig", key, err);
 }
 
@@ -53,7 +67,8 @@ static int short_name(struct context *context, const char *path, char *out, size
 
 static int set_folder(struct context *context, const char *key, const char *path, struct err *err) {
   char name[64];
-  if (strlen(path) <= OPTION_MAX) return set_string(context, key, path, err);
+  /* The kernel takes backslashes out of upper and work folders, and leaves them in lower ones. */
+  if (strlen(path) <= OPTION_MAX && strchr(path, '\\') == NULL) return set_string(context, key, path, err);
   if (short_name(context, path, name, sizeof name, err) < 0) return -1;
   return set_string(context, key, name, err);
 }
@@ -82,9 +97,13 @@ static int set_lowers(struct context *context, const struct overlay *overlay, st
   return 0;
 }
 
-/* Copies in `upper` must stand for themselves: they are read without the lower folders when a layer is made (B024). */
+/*
+ * Copies in `upper` must stand for themselves: they are read without the lower folders when a layer is made (B024). "nofollow" makes no
+ * redirects, as "off" does, and believes none either, which a hostile layer may bring; it is also all that goes with userxattr.
+ */
 static int set_features(struct context *context, const struct overlay *overlay, struct err *err) {
-  static const char *const off[] = {"redirect_dir", "metacopy", "index", "xino"};
+  static const char *const off[] = {"metacopy", "index", "xino"};
+  if (set_string(context, "redirect_dir", "nofollow", err) < 0) return -1;
   if (overlay->userxattr && set_flag(context, "userxattr", err) < 0) return -1;
   for (size_t i = 0; i < sizeof off / sizeof *off; i++)
     if (set_string(context, off[i], "off", err) < 0) return -1;
@@ -102,15 +121,16 @@ static int configure(struct context *context, const struct overlay *overlay, str
   if (set_string(context, "source", "overlay", err) < 0) return -1;
   if (set_features(context, overlay, err) < 0) return -1;
   if (set_lowers(context, overlay, err) < 0 || set_upper(context, overlay, err) < 0) return -1;
-  if (fsconfig(context->fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0) return 0;
+  if (sys_fsconfig(context->fs, FSCONFIG_CMD_CREATE, NULL, NULL) == 0) return 0;
   return fail(context, errno, "fsconfig", overlay->upper, err);
 }
 
 static int mount_layers(struct context *context, const struct overlay *overlay, struct err *err) {
-  context->fs = fsopen("overlay", FSOPEN_CLOEXEC);
+  context->fs = (int)syscall(SYS_fsopen, "overlay", FSOPEN_CLOEXEC);
   if (context->fs < 0) return err_sys(err, "fsopen", "overlay");
   if (configure(context, overlay, err) < 0) return -1;
-  int fd = fsmount(context->fs, FSMOUNT_CLOEXEC, overlay->upper == NULL ? MOUNT_ATTR_RDONLY : 0);
+  unsigned attributes = overlay->upper == NULL ? MOUNT_ATTR_RDONLY : 0;
+  int fd = (int)syscall(SYS_fsmount, context->fs, FSMOUNT_CLOEXEC, attributes);
   return fd < 0 ? fail(context, errno, "fsmount", overlay->upper, err) : fd;
 }
 
@@ -125,11 +145,9 @@ static void context_free(struct context *context) {
 }
 
 static int clone_folder(const char *path, bool read_only, struct err *err) {
-  cleanup_fd int fd = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+  cleanup_fd int fd = sys_open_tree(path);
   if (fd < 0) return err_sys(err, "open_tree", path);
-  struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
-  if (read_only && mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof attr) < 0)
-    return err_sys(err, "mount_setattr", path);
+  if (read_only && sys_set_read_only(fd) < 0) return err_sys(err, "mount_setattr", path);
   return take_fd(&fd);
 }
 
