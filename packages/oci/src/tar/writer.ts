@@ -80,6 +80,15 @@ async function addMember(pack: Pack, { entry, body }: TarMember): Promise<void> 
   await addEntry(pack, header, entry.type === "file" ? (body ?? new Uint8Array(0)) : undefined);
 }
 
+/** Rejects when the archive is given up meanwhile, so that the body is closed and not waited for for ever. */
+async function drained(sink: ReturnType<Pack["entry"]>): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  sink.once("drain", resolve).once("close", resolve);
+  await promise;
+  sink.off("drain", resolve).off("close", resolve);
+  if (sink.destroyed) throw new Error("the archive was given up");
+}
+
 function addEntry(
   pack: Pack,
   header: Partial<Header> & { name: string },
@@ -87,24 +96,24 @@ function addEntry(
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const finished = (error?: Error | null) => (error ? reject(error) : resolve());
-  if (body === undefined) {
-    pack.entry(header, finished);
-    return promise;
-  }
-  if (body instanceof Uint8Array) {
-    pack.entry(header, Buffer.from(body.buffer, body.byteOffset, body.length), finished);
+  if (body === undefined || body instanceof Uint8Array) {
+    const sink =
+      body === undefined
+        ? pack.entry(header, finished)
+        : pack.entry(header, Buffer.from(body.buffer, body.byteOffset, body.length), finished);
+    sink.on("error", reject);
     return promise;
   }
   const sink = pack.entry(header, finished);
   sink.on("error", reject);
   const feed = async () => {
     for await (const chunk of body) {
-      if (!sink.write(chunk)) await new Promise<void>((drained) => sink.once("drain", () => drained()));
+      if (!sink.write(chunk)) await drained(sink);
     }
     sink.end(null);
   };
-  feed().catch((error: Error) => sink.destroy(error));
-  return promise;
+  const feeding = feed().catch((error: Error) => sink.destroy(error));
+  return promise.finally(() => feeding);
 }
 
 /** Joins small chunks: 50,000 small files are 150,000 pieces, and each costs its reader a turn. */
@@ -144,6 +153,7 @@ export async function* writeTar(
     yield* joinChunks(pack as unknown as AsyncIterable<Buffer>, BLOCK_BYTES);
   } finally {
     pack.destroy(null);
+    // Bodies are closed when this is over. Its failure is that of the stream above, or nobody wants to know.
+    await writing.catch(() => undefined);
   }
-  await writing;
 }

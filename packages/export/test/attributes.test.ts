@@ -1,0 +1,83 @@
+import { describe, expect, test } from "vitest";
+import { fileAttributes, imageAttributes } from "../src/attributes.ts";
+import type { ExportRequest } from "../src/types.ts";
+
+function request(type: ExportRequest["type"], attrs: Record<string, string> = {}): ExportRequest {
+  return { type, attrs };
+}
+
+describe("options of an image output", () => {
+  test("have defaults: gzip, OCI types, Docker's for docker", () => {
+    expect(imageAttributes(request("oci"))).toEqual({
+      names: undefined,
+      ociTypes: true,
+      variant: { compression: "gzip" },
+      force: false,
+      tar: true,
+      manifestAnnotations: {},
+      descriptorAnnotations: {},
+    });
+    expect(imageAttributes(request("docker")).ociTypes).toBe(false);
+    expect(imageAttributes(request("docker", { compression: "zstd" })).ociTypes).toBe(true);
+  });
+
+  test("are read", () => {
+    const attrs = {
+      name: "demo:1, registry.example.com/x/y",
+      compression: "zstd",
+      "compression-level": "19",
+      "force-compression": "1",
+      "oci-mediatypes": "false",
+      tar: "F",
+      "annotation.a": "b",
+      "annotation-manifest.c": "d",
+      "annotation-manifest-descriptor.e": "f=g",
+    };
+    expect(imageAttributes(request("oci", attrs))).toEqual({
+      names: ["docker.io/library/demo:1", "registry.example.com/x/y:latest"],
+      ociTypes: false,
+      variant: { compression: "zstd", level: 19 },
+      force: true,
+      tar: false,
+      manifestAnnotations: { a: "b", c: "d" },
+      descriptorAnnotations: { e: "f=g" },
+    });
+  });
+
+  test.each([
+    [{ compression: "lzma" }, 'compression="lzma" is not known'],
+    [{ "compression-level": "10" }, 'compression-level="10" is not 0 to 9'],
+    [{ compression: "zstd", "compression-level": "0" }, 'compression-level="0" is not 1 to 22'],
+    [{ "compression-level": "-1" }, "is not 0 to 9"],
+    [{ tar: "yes" }, 'tar="yes" is neither true nor false'],
+    [{ comprssion: "gzip" }, 'unknown option "comprssion"'],
+    [{ name: "Upper" }, "lower case"],
+  ])("%j are refused", (attrs, message) => {
+    const failure = { code: "TSB_USAGE", message: expect.stringContaining(message) };
+    expect(() => imageAttributes(request("oci", attrs as unknown as Record<string, string>))).toThrow(
+      expect.objectContaining(failure),
+    );
+  });
+});
+
+describe("options of a file output", () => {
+  test("are read", () => {
+    expect(fileAttributes(request("local"))).toEqual({ split: undefined, mirror: false });
+    expect(fileAttributes(request("local", { "platform-split": "true", mode: "delete" }))).toEqual({
+      split: true,
+      mirror: true,
+    });
+  });
+
+  test.each([
+    ["local", { mode: "sync" }],
+    ["tar", { mode: "delete" }],
+    ["tar", { compression: "gzip" }],
+    ["local", { "annotation.a": "b" }],
+  ] as const)("of %s %j are refused", (type, attrs) => {
+    const given = attrs as unknown as Record<string, string>;
+    expect(() => fileAttributes(request(type, given))).toThrow(
+      expect.objectContaining({ code: "TSB_USAGE" }),
+    );
+  });
+});
