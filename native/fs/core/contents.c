@@ -16,14 +16,21 @@ int contents_check_paths(const char *paths, size_t len, uint32_t count, struct e
   return found == count && ended ? 0 : err_detail(err, EINVAL, "paths", NULL, "a path holds a NUL");
 }
 
+static int not_regular(const char *path, struct err *err) {
+  return err_detail(err, EINVAL, "fstat", path, "not a regular file");
+}
+
 int contents_open(struct parent *parent, const char *path, struct stat *stat, struct err *err) {
   if (parent_open(parent, path, err) < 0) return -1;
+  /* Merely opening a device does things (a watchdog starts), so it is looked at before as well as after. */
+  if (fstatat(parent->fd, parent->name, stat, AT_SYMLINK_NOFOLLOW) < 0) return err_sys(err, "openat", path);
+  if (S_ISLNK(stat->st_mode)) return err_set(err, ELOOP, "openat", path);
+  if (!S_ISREG(stat->st_mode)) return not_regular(path, err);
   cleanup_fd int fd =
       openat(parent->fd, parent->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
   if (fd < 0) return err_sys(err, "openat", path);
   if (fstat(fd, stat) < 0) return err_sys(err, "fstat", path);
-  if (!S_ISREG(stat->st_mode)) return err_detail(err, EINVAL, "fstat", path, "not a regular file");
-  return take_fd(&fd);
+  return S_ISREG(stat->st_mode) ? take_fd(&fd) : not_regular(path, err);
 }
 
 ssize_t contents_fill(int fd, void *buffer, size_t len) {

@@ -49,13 +49,21 @@ int single_list(int root, const char *path, struct buf *out, struct err *err) {
   return 0;
 }
 
+static int check_regular(int fd, struct stat *stat, const char *path, struct err *err) {
+  if (fstat(fd, stat) < 0) return err_sys(err, "fstat", path);
+  if (S_ISDIR(stat->st_mode)) return err_set(err, EISDIR, "read", path);
+  return S_ISREG(stat->st_mode) ? 0 : err_detail(err, EINVAL, "fstat", path, "not a regular file");
+}
+
 int single_read(int root, const char *path, uint64_t max, struct buf *out, struct err *err) {
   struct stat stat;
+  /* First without opening what is there: that alone sets some devices going. */
+  cleanup_fd int seen = resolve_open(root, path, O_PATH, 0, LINKS_FOLLOW, err);
+  if (seen < 0) return is_missing(err->code) ? 0 : -1;
+  if (check_regular(seen, &stat, path, err) < 0) return -1;
   cleanup_fd int fd = resolve_open(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, LINKS_FOLLOW, err);
   if (fd < 0) return is_missing(err->code) ? 0 : -1;
-  if (fstat(fd, &stat) < 0) return err_sys(err, "fstat", path);
-  if (S_ISDIR(stat.st_mode)) return err_set(err, EISDIR, "read", path);
-  if (!S_ISREG(stat.st_mode)) return err_detail(err, EINVAL, "fstat", path, "not a regular file");
+  if (check_regular(fd, &stat, path, err) < 0) return -1;
   return contents_append(fd, &stat, max, path, out, err) < 0 ? -1 : 1;
 }
 

@@ -1,0 +1,195 @@
+/*
+ * The core under AddressSanitizer and UBSan: `driver FOLDER SEED ROUNDS [BATCH…]`. Performs a set of calls in FOLDER, then feeds the decoder with
+ * random bytes and with damaged copies of the given batches, whose lengths it has to doubt. Leaks and bad accesses end it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../../core/apply.h"
+#include "../../core/cleanup.h"
+#include "../../core/contents.h"
+#include "../../core/lock.h"
+#include "../../core/mkdirs.h"
+#include "../../core/ops.h"
+#include "../../core/overlay.h"
+#include "../../core/resolve.h"
+#include "../../core/single.h"
+#include "../../core/utf8.h"
+#include "../../core/walk.h"
+
+static uint64_t random_state;
+
+/* xorshift64: the same seed gives the same run. */
+static uint64_t next_random(void) {
+  random_state ^= random_state << 13;
+  random_state ^= random_state >> 7;
+  random_state ^= random_state << 17;
+  return random_state;
+}
+
+static void check(int result, const char *what, struct err *err) {
+  if (result >= 0) return;
+  fprintf(stderr, "%s: %s %s: %s\n", what, err->call, err->path == NULL ? "" : err->path, strerror(err->code));
+  exit(1);
+}
+
+/* A failure that is expected, with its memory given back. */
+static void check_fails(int result, int code, const char *what, struct err *err) {
+  if (result >= 0 || err->code != code) {
+    fprintf(stderr, "%s: expected %s, got %s\n", what, strerror(code), result >= 0 ? "success" : strerror(err->code));
+    exit(1);
+  }
+  err_free(err);
+}
+
+static void single_paths(int root) {
+  struct err err = ERR_INIT;
+  struct node node = {.has_mode = true, .mode = 0640, .uid = getuid(), .gid = getgid(), .has_mtime = true};
+  struct mkdir_options folder = {.mode = 0755, .uid = getuid(), .gid = getgid(), .has_mtime = true, .parents = true};
+  struct buf out cleanup_with(buf_free) = {0};
+  struct statx stat;
+  int fd = mkdirs_open(root, "/a//b/./c/", &folder, &out, &err);
+  check(fd, "mkdirs", &err);
+  close(fd);
+  check(single_write(root, "a/b/file", "content", 7, &node, &err), "write", &err);
+  check(single_symlink(root, "a/link", "b/later", &node, &err), "symlink", &err);
+  fd = mkdirs_open(root, "a/link/x", &folder, NULL, &err);
+  check(fd, "mkdirs through a link", &err);
+  close(fd);
+  check(single_list(root, "a", &out, &err), "list", &err);
+  check(single_readlink(root, "a/link", &out, &err), "readlink", &err);
+  check(single_read(root, "a/b/file", 7, &out, &err), "read", &err);
+  check_fails(single_read(root, "a/b/file", 6, &out, &err), EFBIG, "read too much", &err);
+  check(single_stat(root, "a/none", true, &stat, &err), "stat", &err);
+  check(single_owner(root, "a/link", &node, &err), "owner", &err);
+  check_fails(single_list(root, "a/b/file", &out, &err), ENOTDIR, "list a file", &err);
+  check_fails(single_remove(root, "/", &err), EBUSY, "remove the root", &err);
+}
+
+static void long_paths(int root) {
+  struct err err = ERR_INIT;
+  struct stat stat;
+  char path[3 * PATH_MAX];
+  for (size_t i = 0; i < sizeof path; i++) path[i] = i % 2 == 0 ? 'd' : '/';
+  path[sizeof path - 1] = '\0';
+  check_fails(resolve_open(root, path, O_PATH, 0, LINKS_FOLLOW, &err), ENOENT, "long path", &err);
+  memset(path, 'x', sizeof path - 1);
+  check_fails(resolve_open(root, path, O_PATH, 0, LINKS_FOLLOW, &err), ENAMETOOLONG, "long name", &err);
+  struct parent parent cleanup_with(parent_free);
+  parent_init(&parent, root, LINKS_REFUSE);
+  check_fails(contents_open(&parent, "a/link/x", &stat, &err), ELOOP, "link on the way", &err);
+}
+
+/* Deep enough that folders are closed and opened again on the way back. */
+static void deep_tree(int root) {
+  struct err err = ERR_INIT;
+  struct mkdir_options folder = {.mode = 0700, .uid = getuid(), .gid = getgid(), .parents = true};
+  struct walk_options all = {.xattrs = true, .depth = UINT32_MAX};
+  struct buf out cleanup_with(buf_free) = {0};
+  char path[600];
+  for (size_t i = 0; i < sizeof path; i++) path[i] = i % 2 == 0 ? 'd' : '/';
+  path[sizeof path - 1] = '\0';
+  int fd = mkdirs_open(root, path, &folder, NULL, &err);
+  check(fd, "deep mkdirs", &err);
+  close(fd);
+  check(walk_tree(root, "", &all, &out, &err), "walk", &err);
+  check(single_remove(root, "d", &err), "deep remove", &err);
+  check_fails(walk_tree(root, "d", &all, &out, &err), ENOENT, "walk nothing", &err);
+}
+
+static void batches_of_files(int root) {
+  static const char paths[] = "a/b/file\0a/b/../b/file\0/a/b/file";
+  struct err err = ERR_INIT;
+  struct buf out cleanup_with(buf_free) = {0};
+  check(contents_check_paths(paths, sizeof paths, 3, &err), "paths", &err);
+  check_fails(contents_check_paths(paths, sizeof paths - 1, 3, &err), EINVAL, "paths without end", &err);
+  check(contents_hash(root, paths, 3, &out, &err), "hash", &err);
+  check(contents_read(root, paths, 3, 100, &out, &err), "read", &err);
+  check_fails(contents_hash(root, "a/b/file\0a", 2, &out, &err), EINVAL, "hash a folder", &err);
+}
+
+static void locks_and_mounts(const char *folder) {
+  struct err err = ERR_INIT;
+  bool busy;
+  char path[PATH_MAX];
+  snprintf(path, sizeof path, "%s/lock", folder);
+  int fd = lock_try(path, true, &busy, &err);
+  check(fd, "lock", &err);
+  if (lock_try(path, true, &busy, &err) >= 0 || !busy) exit(1);
+  close(fd);
+  struct overlay nothing = {0};
+  check_fails(overlay_mount(&nothing, &err), EINVAL, "overlay of nothing", &err);
+  const char *lowers[] = {folder, folder, "/no/such/folder"};
+  struct overlay overlay = {.lowers = lowers, .lower_count = 3};
+  if (overlay_mount(&overlay, &err) >= 0) exit(1); /* EPERM without root, ENOENT with */
+  err_free(&err);
+}
+
+/* Decodes the bytes from a block of exactly their size, so that reading one more is seen. */
+static void decode(const uint8_t *bytes, size_t len) {
+  struct err err = ERR_INIT;
+  uint8_t *exact = malloc(len == 0 ? 1 : len);
+  if (exact == NULL) exit(1);
+  memcpy(exact, bytes, len);
+  ops_check(exact, len, &err);
+  utf8_valid((const char *)exact, len);
+  err_free(&err);
+  free(exact);
+}
+
+static void decode_random(void) {
+  uint8_t bytes[512];
+  size_t len = next_random() % sizeof bytes;
+  for (size_t i = 0; i < len; i++) bytes[i] = next_random() % 4 == 0 ? (uint8_t)next_random() : 0;
+  if (len >= 16) memcpy(bytes, "TSBOPS01\1\0\0\0\0\0\0\0", 16);
+  decode(bytes, len);
+}
+
+/* A few bytes changed, or cut off; it is then performed too, in a folder of its own. */
+static void damage(int root, const uint8_t *batch, size_t len) {
+  struct err err = ERR_INIT;
+  struct apply_options options = {.hash = true, .ignore_xattr_errors = true};
+  struct buf digests cleanup_with(buf_free) = {0};
+  cleanup_free uint8_t *copy = malloc(len);
+  if (copy == NULL) exit(1);
+  memcpy(copy, batch, len);
+  for (uint64_t changes = next_random() % 4; changes > 0; changes--) copy[next_random() % len] = (uint8_t)next_random();
+  size_t kept = next_random() % 4 == 0 ? next_random() % (len + 1) : len;
+  decode(copy, kept);
+  apply_ops(root, root, copy, kept, &options, &digests, &err);
+  err_free(&err);
+}
+
+static void fuzz(int root, const char *file, long rounds) {
+  struct err err = ERR_INIT;
+  struct buf batch cleanup_with(buf_free) = {0};
+  struct stat stat;
+  cleanup_fd int fd = open(file, O_RDONLY | O_CLOEXEC);
+  if (fd < 0 || fstat(fd, &stat) < 0) exit(1);
+  check(contents_append(fd, &stat, 1 << 20, file, &batch, &err), "batch", &err);
+  for (long round = 0; round < rounds; round++) {
+    decode_random();
+    damage(root, batch.data, batch.len);
+  }
+}
+
+int main(int argc, char **argv) {
+  if (argc < 4) return 2;
+  cleanup_fd int root = open(argv[1], O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (root < 0) return 2;
+  random_state = strtoull(argv[2], NULL, 10) | 1;
+  single_paths(root);
+  long_paths(root);
+  deep_tree(root);
+  batches_of_files(root);
+  locks_and_mounts(argv[1]);
+  for (int i = 4; i < argc; i++) fuzz(root, argv[i], strtol(argv[3], NULL, 10));
+  puts("clean");
+  return 0;
+}
