@@ -1,8 +1,8 @@
-import { createReadStream } from "node:fs";
 import { availableParallelism } from "node:os";
 import { type ChainId, chainId, type DiffId, type SnapshotId, TsbuildError } from "@tsbuild/base";
-import { type Descriptor, decompress, unpackLayer } from "@tsbuild/oci";
+import { type Descriptor, inheritFolders, LayerWorkers, type UnpackedLayer } from "@tsbuild/oci";
 import type { OpContext } from "@tsbuild/solver";
+import type { ActiveSnapshot } from "@tsbuild/store";
 import { withProgress } from "../progress.ts";
 import type { Origin } from "./origin.ts";
 import type { KnownImage, ProviderOptions } from "./provider.ts";
@@ -12,9 +12,31 @@ interface LayerJob {
   readonly diffId: DiffId;
 }
 
+/** A layer that is unpacked and not committed yet. */
+interface OpenedLayer {
+  readonly job: LayerJob;
+  readonly active: ActiveSnapshot;
+  readonly unpacked: UnpackedLayer;
+}
+
+interface UnpackRun {
+  readonly options: ProviderOptions;
+  readonly origin: Origin;
+  readonly context: OpContext;
+  readonly workers: LayerWorkers;
+}
+
 /** Chain IDs of every prefix of a stack, bottom first. */
 function chainIds(diffIds: readonly DiffId[]): ChainId[] {
   return diffIds.flatMap((_, i) => chainId(diffIds.slice(0, i + 1)) ?? []);
+}
+
+/** Layers of the image above the first `present`, bottom first. */
+function missingLayers(image: KnownImage, present: number): LayerJob[] {
+  return image.config.rootfs.diff_ids.slice(present).flatMap((diffId, i) => {
+    const blob = image.document.layers[present + i];
+    return blob === undefined ? [] : [{ diffId, blob }];
+  });
 }
 
 /**
@@ -26,92 +48,119 @@ export async function unpackImage(
   image: KnownImage,
   context: OpContext,
 ): Promise<SnapshotId | null> {
-  if (
-    image.snapshot !== undefined &&
-    (image.snapshot === null || options.env.store.snapshots.exists(image.snapshot))
-  )
-    return image.snapshot;
   const { snapshots } = options.env.store;
-  const diffIds = image.config.rootfs.diff_ids;
-  const chains = chainIds(diffIds);
-  const present = chains.findLastIndex((chain) => snapshots.byChainId(chain) !== undefined);
-  const below = present < 0 ? undefined : chains[present];
-  let top: SnapshotId | null = below === undefined ? null : (snapshots.byChainId(below) ?? null);
-  const missing = diffIds
-    .slice(present + 1)
-    .map((diffId, i) => ({ diffId, blob: image.document.layers[present + 1 + i] }));
-  if (missing.length === 0) return top;
-  if (image.origin === undefined)
-    throw new TsbuildError("TSB_STORE", `the layers of ${image.name} are gone`, { hint: "build it again" });
-  const origin = await image.origin();
-  const layers = await unpackAll(options, origin, missing as LayerJob[], context);
-  for (const [i, layer] of layers.entries()) {
-    top = snapshots.stack(top, snapshots.layers(layer));
-    const chain = chains[present + 1 + i];
-    if (top !== null && chain !== undefined) snapshots.setChainId(top, chain);
+  if (image.snapshot === null || (image.snapshot !== undefined && snapshots.exists(image.snapshot))) {
+    return image.snapshot;
   }
-  return top;
+  const chains = chainIds(image.config.rootfs.diff_ids);
+  const present = chains.findLastIndex((chain) => snapshots.byChainId(chain) !== undefined) + 1;
+  const chainBelow = chains[present - 1];
+  const below = chainBelow === undefined ? null : (snapshots.byChainId(chainBelow) ?? null);
+  const jobs = missingLayers(image, present);
+  if (jobs.length === 0) return below;
+  if (image.origin === undefined) {
+    throw new TsbuildError("TSB_STORE", `the layers of ${image.name} are gone`, { hint: "build it again" });
+  }
+  const workers = new LayerWorkers();
+  try {
+    const run = { options, origin: await image.origin(), context, workers };
+    return await stackLayers(run, { jobs, below, chains: chains.slice(present) });
+  } finally {
+    await workers.close();
+  }
 }
 
-/** One snapshot per layer, in order; as many at a time as there are cores. */
-async function unpackAll(
-  options: ProviderOptions,
-  origin: Origin,
-  jobs: readonly LayerJob[],
-  context: OpContext,
-): Promise<SnapshotId[]> {
-  const results: SnapshotId[] = [];
+/** Unpacks all, then commits them from the bottom: what a layer takes from those below it is known only then. */
+async function stackLayers(
+  run: UnpackRun,
+  stack: {
+    readonly jobs: readonly LayerJob[];
+    readonly below: SnapshotId | null;
+    readonly chains: readonly ChainId[];
+  },
+): Promise<SnapshotId | null> {
+  const { store } = run.options.env;
+  const opened: OpenedLayer[] = [];
+  let top = stack.below;
+  let committed = 0;
+  try {
+    await unpackAll(run, stack.jobs, opened);
+    for (const [i, layer] of opened.entries()) {
+      await inherit(run, layer, top === null ? [] : store.snapshots.lowers(top));
+      const single = store.snapshots.commit(layer.active);
+      committed = i + 1;
+      const [info] = store.snapshots.layers(single);
+      const { diffId } = layer.job;
+      if (info !== undefined)
+        store.snapshots.setDiff(info.id, { diffId, sizeBytes: layer.unpacked.sizeBytes });
+      store.blobs.setCompressed(diffId, "pulled", layer.job.blob);
+      top = store.snapshots.stack(top, store.snapshots.layers(single));
+      const chain = stack.chains[i];
+      if (top !== null && chain !== undefined) store.snapshots.setChainId(top, chain);
+    }
+    return top;
+  } catch (error) {
+    for (const layer of opened.slice(committed))
+      if (layer !== undefined) store.snapshots.discard(layer.active);
+    throw error;
+  }
+}
+
+/** Fills `opened` by position; as many at a time as there are cores. Settles only when nothing is running any more. */
+async function unpackAll(run: UnpackRun, jobs: readonly LayerJob[], opened: OpenedLayer[]): Promise<void> {
   let next = 0;
   const worker = async (): Promise<void> => {
     while (next < jobs.length) {
       const index = next++;
       const job = jobs[index];
-      if (job !== undefined) results[index] = await unpackOne(options, origin, job, context);
+      if (job !== undefined) opened[index] = await unpackOne(run, job);
     }
   };
   const done = await Promise.allSettled(Array.from({ length: availableParallelism() }, worker));
   const failed = done.find((result) => result.status === "rejected");
   if (failed !== undefined) throw failed.reason;
-  return results;
 }
 
-async function unpackOne(
-  options: ProviderOptions,
-  origin: Origin,
-  job: LayerJob,
-  context: OpContext,
-): Promise<SnapshotId> {
-  const { store, fs, userxattr } = options.env;
-  const { blob, diffId } = job;
-  if (!store.blobs.has(blob.digest)) {
-    const bytes = withProgress(origin.blob(blob, context.signal), context, {
-      id: blob.digest,
-      total: blob.size,
-    });
-    await store.blobs.ingest(bytes, { digest: blob.digest, size: blob.size });
+async function fetchBlob({ options, origin, context }: UnpackRun, blob: Descriptor): Promise<string> {
+  const { blobs } = options.env.store;
+  if (!blobs.has(blob.digest)) {
+    const progress = { id: blob.digest, total: blob.size };
+    const bytes = withProgress(origin.blob(blob, context.signal), context, progress);
+    await blobs.ingest(bytes, { digest: blob.digest, size: blob.size });
   }
-  const active = store.snapshots.prepare(null);
+  return blobs.path(blob.digest);
+}
+
+async function unpackOne(run: UnpackRun, job: LayerJob): Promise<OpenedLayer> {
+  const { options, origin, context, workers } = run;
+  const { snapshots } = options.env.store;
+  const blob = await fetchBlob(run, job.blob);
+  const active = snapshots.prepare(null);
   try {
-    const root = fs.openFolder(active.upper);
-    const bytes = createReadStream(store.blobs.path(blob.digest), { highWaterMark: 1 << 20 });
-    const unpacked = await unpackLayer(decompress(bytes), root, {
-      fs,
-      userxattr,
-      signal: context.signal,
-    }).finally(() => fs.close(root));
-    if (unpacked.diffId !== diffId) {
-      throw new TsbuildError(
-        "TSB_INTEGRITY",
-        `${origin.name}: layer ${blob.digest} unpacks to ${unpacked.diffId}, its config says ${diffId}`,
-      );
-    }
-    const snapshot = store.snapshots.commit(active);
-    const [layer] = store.snapshots.layers(snapshot);
-    if (layer !== undefined) store.snapshots.setDiff(layer.id, { diffId, sizeBytes: unpacked.sizeBytes });
-    store.blobs.setCompressed(diffId, "pulled", blob);
-    return snapshot;
+    const { userxattr } = options.env;
+    const unpacked = await workers.unpack(
+      { blob, folder: active.upper, userxattr },
+      { signal: context.signal },
+    );
+    if (unpacked.diffId === job.diffId) return { job, active, unpacked };
+    const why = `layer ${job.blob.digest} unpacks to ${unpacked.diffId}, its config says ${job.diffId}`;
+    throw new TsbuildError("TSB_INTEGRITY", `${origin.name}: ${why}`);
   } catch (error) {
-    store.snapshots.discard(active);
+    snapshots.discard(active);
     throw error;
+  }
+}
+
+/** Folders that the layer needs but does not describe look as they do below: it would hide them otherwise. */
+async function inherit(run: UnpackRun, layer: OpenedLayer, folders: readonly string[]): Promise<void> {
+  const { fs } = run.options.env;
+  const { impliedFolders } = layer.unpacked;
+  if (impliedFolders.length === 0 || folders.length === 0) return;
+  const root = fs.openFolder(layer.active.upper);
+  const lowers = folders.map((folder) => fs.openFolder(folder));
+  try {
+    await inheritFolders(fs, root, { lowers, folders: impliedFolders });
+  } finally {
+    for (const fd of [root, ...lowers]) fs.close(fd);
   }
 }
