@@ -133,6 +133,26 @@ describe("a tar archive", () => {
     await expect(collect(writeTar(failing))).rejects.toThrow("the disk is gone");
   });
 
+  test.each([1, 3, 40])(
+    "that is given up after %i chunks closes the body that it was packing",
+    async (chunks) => {
+      let closed = false;
+      const body = (async function* () {
+        try {
+          for (;;) yield Buffer.alloc(100_000);
+        } finally {
+          closed = true;
+        }
+      })();
+      let read = 0;
+      for await (const _ of writeTar([{ entry: { ...file("endless", "").entry, size: 1e12 }, body }])) {
+        read += 1;
+        if (read === chunks) break;
+      }
+      expect(closed).toBe(true);
+    },
+  );
+
   test("skips the bodies that nobody reads", async () => {
     const bytes = await collect(writeTar([file("a", noise(200_000)), file("b", noise(10)), file("c", "x")]));
     const paths: string[] = [];

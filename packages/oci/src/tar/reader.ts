@@ -176,7 +176,7 @@ function toEntry(header: FoundHeader): TarEntry {
 
 async function feed(extract: Extract, source: AsyncIterable<Uint8Array>): Promise<void> {
   for await (const chunk of source) {
-    if (extract.destroyed) return;
+    if (extract.destroying) return;
     if (chunk.length === 0 || extract.write(chunk)) continue;
     const { promise, resolve } = Promise.withResolvers<void>();
     extract.once("drain", resolve).once("close", resolve);

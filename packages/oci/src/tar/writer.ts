@@ -82,11 +82,13 @@ async function addMember(pack: Pack, { entry, body }: TarMember): Promise<void> 
 
 /** Rejects when the archive is given up meanwhile, so that the body is closed and not waited for for ever. */
 async function drained(sink: ReturnType<Pack["entry"]>): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  sink.once("drain", resolve).once("close", resolve);
-  await promise;
-  sink.off("drain", resolve).off("close", resolve);
-  if (sink.destroyed) throw new Error("the archive was given up");
+  if (!sink.destroying) {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    sink.once("drain", resolve).once("close", resolve);
+    await promise;
+    sink.off("drain", resolve).off("close", resolve);
+  }
+  if (sink.destroying) throw new Error("the archive was given up");
 }
 
 function addEntry(
