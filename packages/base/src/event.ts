@@ -11,6 +11,8 @@ export interface VertexInfo {
   readonly inputs: readonly VertexDigest[];
   /** Vertices of one group are shown as one (COPY --link and its merge). */
   readonly group?: { readonly id: string; readonly name: string } | undefined;
+  /** No step of the Dockerfile (resolving names, exporting): shown, but not counted. */
+  readonly internal?: boolean | undefined;
 }
 
 /** Why a vertex was rebuilt, in one line, e.g. `changed: src/a.ts` or `after [2/4] RUN make`. */

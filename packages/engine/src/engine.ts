@@ -1,5 +1,5 @@
 import { nativeFs } from "@tsbuild/native-fs";
-import { defaultRoot, openStore } from "@tsbuild/store";
+import { defaultRoot, type ImageRecord, openStore } from "@tsbuild/store";
 import type { Engine, EngineOptions, ImageSummary } from "./api.ts";
 import { runBuild } from "./build.ts";
 import { Session } from "./session.ts";
@@ -31,7 +31,7 @@ function listImages({ store }: Session): ImageSummary[] {
         ? undefined
         : layers.reduce((sum, layer) => sum + (layer.sizeBytes ?? 0), 0);
     return {
-      name: shownName(image.name),
+      name: shownName(image),
       imageId: image.config,
       manifest: image.manifest,
       createdAt: image.createdAt,
@@ -40,7 +40,8 @@ function listImages({ store }: Session): ImageSummary[] {
   });
 }
 
-/** As people write it: without `docker.io/library/`. */
-function shownName(name: string): string {
-  return name.startsWith("<none>") ? "<none>" : name.replace(/^docker\.io\/(?:library\/)?/, "");
+/** As people write it: without `docker.io/library/`. An image built without a name is stored under its ID. */
+function shownName({ name, config }: ImageRecord): string {
+  const familiar = name.replace(/^docker\.io\/(?:library\/)?/, "");
+  return familiar === config ? "<none>" : familiar;
 }

@@ -9,7 +9,11 @@ export async function asStep<T>(
   work: (tell: StepProgress) => Promise<T>,
 ): Promise<T> {
   const vertex = sha256(`step ${name}`) as string as VertexDigest;
-  emit({ type: "vertex-started", at: Date.now(), vertex: { digest: vertex, name, inputs: [] } });
+  emit({
+    type: "vertex-started",
+    at: Date.now(),
+    vertex: { digest: vertex, name, inputs: [], internal: true },
+  });
   try {
     const result = await work((status) => emit({ type: "status", at: Date.now(), vertex, ...status }));
     emit({ type: "vertex-completed", at: Date.now(), vertex });

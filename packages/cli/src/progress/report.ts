@@ -67,9 +67,15 @@ function place(warning: BuildWarning): string {
   return ` (${safeName(warning.file)}${line === undefined ? "" : `:${line}`})`;
 }
 
+/** Steps of the Dockerfile count; loading a context or exporting does only when it went wrong. */
+function counts(step: Step): boolean {
+  const internal = step.name.startsWith("[internal]") || step.members.some(({ vertex }) => vertex.internal);
+  return !internal || step.status === "failed" || step.status === "canceled";
+}
+
 /** `built in 4.2s: 3 cached, 2 rebuilt`; a fully cached build is a matter of milliseconds. */
 export function countLine(state: BuildState, verb: string): string {
-  const ended = state.steps.filter(isEnded);
+  const ended = state.steps.filter(isEnded).filter(counts);
   const count = (status: Step["status"]) => ended.filter((step) => step.status === status).length;
   const parts = (["cached", "rebuilt", "failed", "canceled"] as const)
     .map((status) => ({ status, steps: count(status) }))
