@@ -153,6 +153,12 @@ function linked(step: CopyStep, actions: FileActions, text: string, where: StepP
   });
 }
 
+/** The names of a `--chown` are those of the stage's passwd and group. */
+function namesOwner(chown: string): boolean {
+  const { user, group } = ownerOf(chown);
+  return chown !== "" && (typeof user === "string" || typeof group === "string");
+}
+
 /** Copies what the instruction names, as one step. */
 export function copyFiles(step: CopyStep, request: CopyRequest): void {
   const { build, context, range, command } = step;
@@ -160,8 +166,9 @@ export function copyFiles(step: CopyStep, request: CopyRequest): void {
   const where = { platform: context.multiPlatform ? build.platform : undefined, env: build.env };
   const name = nextStepName(build.stage, text, where);
   const actions = allActions(step, request, name);
-  // BuildKit gives up the link when there is a --chmod.
-  if (command.link && request.chmod === "") build.state = linked(step, actions, text, where);
+  // BuildKit gives up the link when there is a --chmod, and fails on names: a snapshot of its own has no passwd (D108).
+  if (command.link && request.chmod === "" && !namesOwner(request.chown))
+    build.state = linked(step, actions, text, where);
   else
     build.state = build.state.file(actions, {
       name,

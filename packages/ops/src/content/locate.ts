@@ -97,7 +97,7 @@ function expand(fs: NativeFs, root: number, pattern: string): string[] {
   return found;
 }
 
-function missing(tree: SourceTree, selector: Selector): TsbuildError {
+function missing(tree: SourceTree, path: string): TsbuildError {
   const where =
     tree.kind === "context" ? `the build context ${JSON.stringify(tree.context.folder)}` : "the source";
   const hint =
@@ -106,7 +106,7 @@ function missing(tree: SourceTree, selector: Selector): TsbuildError {
       : tree.context.ignore.length > 0
         ? "check the path, and whether .dockerignore excludes it"
         : "paths are relative to the context folder, the last argument of the command";
-  return new TsbuildError("TSB_CONTEXT", `${JSON.stringify(selector.path)}: not found in ${where}`, { hint });
+  return new TsbuildError("TSB_CONTEXT", `${JSON.stringify(path)}: not found in ${where}`, { hint });
 }
 
 /**
@@ -119,6 +119,10 @@ export function locate(
   selector: Selector,
   visible: (path: string, folder: boolean) => boolean,
 ): Located[] {
+  for (const path of selector.required ?? []) {
+    const stat = fs.statInRoot(tree.root, cleanPath(path), false);
+    if (stat === undefined || !visible(cleanPath(path), isFolder(stat))) throw missing(tree, path);
+  }
   const cleaned = cleanPath(selector.path);
   const glob = selector.wildcard && WILDCARD.test(cleaned);
   const asked = glob ? expand(fs, tree.root, cleaned) : [cleaned];
@@ -130,6 +134,6 @@ export function locate(
         located.path === "" ||
         (visible(located.asked, isFolder(located.stat)) && visible(located.path, isFolder(located.stat))),
     );
-  if (found.length === 0 && !(glob && selector.optional)) throw missing(tree, selector);
+  if (found.length === 0 && !(glob && selector.optional)) throw missing(tree, selector.path);
   return found;
 }

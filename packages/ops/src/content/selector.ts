@@ -13,6 +13,8 @@ export interface Selector {
   readonly exclude: readonly string[];
   /** Nothing matched is no error. */
   readonly optional: boolean;
+  /** Paths from the input's root that must be there, whatever the patterns match (D107). They decide no digest: without them there is none. */
+  readonly required?: readonly string[] | undefined;
 }
 
 /** The selector of a COPY or ADD. */
@@ -24,6 +26,7 @@ export function selectorOfCopy(action: CopyAction): Selector {
     include: action.includePatterns,
     exclude: action.excludePatterns,
     optional: action.allowWildcard && action.allowEmptyWildcard,
+    required: action.requiredPaths,
   };
 }
 
@@ -39,7 +42,7 @@ export function selectorOfMount(path: string): Selector {
   };
 }
 
-/** Names a list of selectors in links, memos and indexes. Every field decides what is digested. */
+/** Names a list of selectors in links, memos and indexes: every field that decides what is digested. */
 export function selectorKey(selectors: readonly Selector[]): Digest {
   return sha256Fields(
     selectors.flatMap((s) => [
