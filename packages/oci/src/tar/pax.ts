@@ -9,26 +9,12 @@ const EQUALS = 0x3d;
 const NEWLINE = 0x0a;
 const SPACE = 0x20;
 
-/** `LENGTH KEY=VALUE\n`, where LENGTH counts its own digits too. */
-function paxRecord(key: string, value: Uint8Array): Buffer {
-  const rest = Buffer.concat([
-    Buffer.from(" "),
-    encodeName(key),
-    Buffer.of(EQUALS),
-    value,
-    Buffer.of(NEWLINE),
-  ]);
-  let length = rest.length;
-  while (String(length).length + rest.length !== length) length = String(length).length + rest.length;
-  return Buffer.concat([Buffer.from(String(length)), rest]);
-}
-
 function octal(block: Buffer, at: number, width: number, value: number): void {
   block.write(`${value.toString(8).padStart(width - 1, "0")}\0`, at, "latin1");
 }
 
 /** Header block of type `x` for `sizeBytes` of records. Constant but for the size, so that it compresses away. */
-function paxHeader(sizeBytes: number): Buffer {
+function makeHeader(sizeBytes: number): Buffer {
   const block = Buffer.alloc(BLOCK);
   block.write("PaxHeader", 0, "latin1");
   octal(block, 100, 8, 0o644);
@@ -44,12 +30,53 @@ function paxHeader(sizeBytes: number): Buffer {
   return block;
 }
 
+/** Headers by size: nearly every file has one, for the fraction of its time, and they are of a few sizes. */
+const headers = new Map<number, Buffer>();
+const MAX_CACHED_BYTES = 512;
+
+function paxHeader(sizeBytes: number): Buffer {
+  if (sizeBytes > MAX_CACHED_BYTES) return makeHeader(sizeBytes);
+  const header = headers.get(sizeBytes) ?? makeHeader(sizeBytes);
+  headers.set(sizeBytes, header);
+  return header;
+}
+
+interface SizedRecord {
+  readonly key: Buffer;
+  readonly value: Uint8Array;
+  /** Of `LENGTH KEY=VALUE\n`, its own digits included. */
+  readonly length: number;
+}
+
+function sized(key: string, value: Uint8Array): SizedRecord {
+  const keyBytes = encodeName(key);
+  const rest = keyBytes.length + value.length + 3;
+  let length = rest;
+  while (String(length).length + rest !== length) length = String(length).length + rest;
+  return { key: keyBytes, value, length };
+}
+
+function writeRecord(block: Buffer, at: number, { key, value, length }: SizedRecord): void {
+  const start = at + block.write(`${length} `, at, "latin1");
+  block.set(key, start);
+  block[start + key.length] = EQUALS;
+  block.set(value, start + key.length + 1);
+  block[at + length - 1] = NEWLINE;
+}
+
 /** The blocks that say `records` of the next member; sorted by key, so that equal members have equal bytes. */
 export function encodePax(records: PaxRecords): Buffer {
-  const keys = [...records.keys()].sort((a, b) => Buffer.compare(encodeName(a), encodeName(b)));
-  const body = Buffer.concat(keys.map((key) => paxRecord(key, records.get(key) ?? Buffer.alloc(0))));
-  const padding = Buffer.alloc((BLOCK - (body.length % BLOCK)) % BLOCK);
-  return Buffer.concat([paxHeader(body.length), body, padding]);
+  const all = [...records].map(([key, value]) => sized(key, value));
+  if (all.length > 1) all.sort((a, b) => Buffer.compare(a.key, b.key));
+  const sizeBytes = all.reduce((sum, record) => sum + record.length, 0);
+  const block = Buffer.alloc(BLOCK + Math.ceil(sizeBytes / BLOCK) * BLOCK);
+  block.set(paxHeader(sizeBytes), 0);
+  let at = BLOCK;
+  for (const record of all) {
+    writeRecord(block, at, record);
+    at += record.length;
+  }
+  return block;
 }
 
 function malformed(why: string): TsbuildError {
