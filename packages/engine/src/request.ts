@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { errnoCode, hostPlatform, TsbuildError } from "@tsbuild/base";
 import type { CompileRequest } from "@tsbuild/frontend";
 import { nativeFs } from "@tsbuild/native-fs";
-import type { LocalContext } from "@tsbuild/ops";
+import { type LocalContext, pinLayout } from "@tsbuild/ops";
 import type { Store } from "@tsbuild/store";
 import type { BuildRequest } from "./api.ts";
 import { type DockerfileSource, readDockerfile } from "./dockerfile-source.ts";
@@ -83,12 +83,18 @@ function buildArgs(request: BuildRequest, env: Env): Record<string, string> {
   return args;
 }
 
+/** A named context as the frontend takes it: a layout's tag is a digest by then. */
+function contextPlace(name: string, value: string): string {
+  if (value.startsWith("oci-layout://")) return pinLayout(value);
+  return value.includes("://") ? value : `local:${name}`;
+}
+
 /** What the frontend is asked. */
 export function compileRequest(prepared: PreparedRequest, env: Env): CompileRequest {
   const { request, dockerfile } = prepared;
   const named = Object.entries(request.buildContexts ?? {}).map(([name, value]) => [
     name,
-    value.includes("://") ? value : `local:${name}`,
+    contextPlace(name, value),
   ]);
   return {
     file: dockerfile.file,

@@ -7,6 +7,7 @@ export type {
   ProvidedImage,
   ResolveOptions,
 } from "./environment.ts";
+export { pinLayout } from "./images/origin.ts";
 export { createImageProvider, type ProviderOptions } from "./images/provider.ts";
 export type { LocalContext } from "./local/context.ts";
 export { resolveOp } from "./resolve.ts";

@@ -27,6 +27,7 @@ export async function buildRequest(flags: ParsedFlags, io: CommandIo): Promise<B
     tags: flags.all("tag"),
     target: flags.last("target"),
     buildArgs: Object.fromEntries(flags.all("build-arg").map((text) => keyAndValue("--build-arg", text))),
+    buildContexts: Object.fromEntries(flags.all("build-context").map(namedContext)),
     labels: Object.fromEntries(flags.all("label").map(label)),
     platforms: platformTexts(flags, io).map(parsePlatform),
     noCache: flags.isOn("no-cache"),
@@ -39,6 +40,14 @@ export async function buildRequest(flags: ParsedFlags, io: CommandIo): Promise<B
     iidFile: flags.last("iidfile"),
     metadataFile: flags.last("metadata-file"),
   };
+}
+
+function namedContext(text: string): [string, string] {
+  const [name, place] = keyAndValue("--build-context", text);
+  if (place !== undefined && place !== "") return [name, place];
+  throw new TsbuildError("TSB_USAGE", `--build-context ${JSON.stringify(text)} is not NAME=PLACE`, {
+    hint: "for example --build-context base=docker-image://debian:bookworm, or src=../folder",
+  });
 }
 
 function label(text: string): [string, string] {

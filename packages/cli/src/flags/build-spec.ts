@@ -22,6 +22,13 @@ const input: readonly FlagSpec[] = [
     text: "Value of an ARG; without =VALUE, from the environment",
   },
   {
+    name: "build-context",
+    value: "NAME=PLACE",
+    repeat: true,
+    group: "Input",
+    text: "Replaces the image, stage or --from NAME: a folder, docker-image://REF or oci-layout://FOLDER[:TAG]",
+  },
+  {
     name: "platform",
     value: "OS/ARCH",
     repeat: true,

@@ -1,5 +1,5 @@
 import { createReadStream, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { type Digest, digestHex, errnoCode, isDigest, TsbuildError } from "@tsbuild/base";
 import { type Descriptor, type ImageReference, parseIndex } from "@tsbuild/oci/documents";
 import type { RegistryClient } from "@tsbuild/registry";
@@ -28,11 +28,17 @@ export function registryOrigin(client: RegistryClient, reference: ImageReference
   };
 }
 
-/** `path[:tag][@sha256:…]` of an OCI layout folder (X002). */
-export function layoutOrigin(text: string): Origin {
+interface LayoutName {
+  readonly folder: string;
+  readonly tag: string | undefined;
+  readonly digest: Digest | undefined;
+}
+
+/** Takes `path[:tag][@sha256:…]` apart (X002). */
+function parseLayoutName(text: string): LayoutName {
   const at = text.lastIndexOf("@");
-  const pinned = at < 0 ? undefined : text.slice(at + 1);
-  if (pinned !== undefined && !isDigest(pinned)) {
+  const digest = at < 0 ? undefined : text.slice(at + 1);
+  if (digest !== undefined && !isDigest(digest)) {
     throw new TsbuildError(
       "TSB_USAGE",
       `oci-layout://${text}: the part after @ is not sha256:<64 hex digits>`,
@@ -41,13 +47,28 @@ export function layoutOrigin(text: string): Origin {
   const rest = at < 0 ? text : text.slice(0, at);
   const colon = rest.lastIndexOf(":");
   const tagged = colon > rest.lastIndexOf("/");
-  const folder = tagged ? rest.slice(0, colon) : rest;
-  const tag = tagged ? rest.slice(colon + 1) : "latest";
+  return {
+    folder: tagged ? rest.slice(0, colon) : rest,
+    tag: tagged ? rest.slice(colon + 1) : undefined,
+    digest,
+  };
+}
+
+/** `oci-layout://FOLDER[:TAG]` with an absolute folder and the digest that it stands for now. */
+export function pinLayout(name: string): string {
+  const { folder, tag, digest } = parseLayoutName(name.slice("oci-layout://".length));
+  const absolute = resolve(folder);
+  return `oci-layout://${absolute}@${digest ?? resolveTag(absolute, tag)}`;
+}
+
+/** An OCI layout folder as an origin. */
+export function layoutOrigin(text: string): Origin {
+  const { folder, tag, digest: pinned } = parseLayoutName(text);
   const path = (digest: Digest): string => join(folder, "blobs", "sha256", digestHex(digest));
   return {
     name: `oci-layout://${text}`,
     manifest: async (digest) => {
-      const wanted = digest ?? pinned ?? resolveTag(folder, tag, tagged);
+      const wanted = digest ?? pinned ?? resolveTag(folder, tag);
       return { digest: wanted, bytes: readLayout(folder, path(wanted)) };
     },
     blob: (blob) => createReadStream(path(blob.digest)),
@@ -66,16 +87,17 @@ function readLayout(folder: string, path: string): Uint8Array {
   }
 }
 
-/** The entry of index.json with this tag; without a tag, also the only entry there is. */
-function resolveTag(folder: string, tag: string, explicit: boolean): Digest {
+const REF_NAME = "org.opencontainers.image.ref.name";
+
+/** The entry of index.json with this tag; without one, `latest` or the only entry there is. */
+function resolveTag(folder: string, tag: string | undefined): Digest {
   const { manifests } = parseIndex(readLayout(folder, join(folder, "index.json")));
-  const named = manifests.find((entry) => entry.annotations?.["org.opencontainers.image.ref.name"] === tag);
-  const found = named ?? (!explicit && manifests.length === 1 ? manifests[0] : undefined);
+  const wanted = tag ?? "latest";
+  const named = manifests.find((entry) => entry.annotations?.[REF_NAME] === wanted);
+  const found = named ?? (tag === undefined && manifests.length === 1 ? manifests[0] : undefined);
   if (found !== undefined) return found.digest;
-  const tags = manifests
-    .map((entry) => entry.annotations?.["org.opencontainers.image.ref.name"])
-    .filter((t) => t !== undefined);
-  throw new TsbuildError("TSB_RESOLVE", `the OCI layout ${folder} has no tag ${JSON.stringify(tag)}`, {
+  const tags = manifests.flatMap((entry) => entry.annotations?.[REF_NAME] ?? []);
+  throw new TsbuildError("TSB_RESOLVE", `the OCI layout ${folder} has no tag ${JSON.stringify(wanted)}`, {
     hint: tags.length > 0 ? `it has ${tags.join(", ")}` : undefined,
   });
 }

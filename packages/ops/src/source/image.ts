@@ -4,6 +4,13 @@ import type { OpContext, VertexOp } from "@tsbuild/solver";
 import { refForSnapshot } from "@tsbuild/store";
 import type { OpsEnvironment, ProvidedImage } from "../environment.ts";
 
+/** Name for the provider: a layout's is its folder, not what the Dockerfile calls it. */
+function imageName(source: SourceOp): string {
+  const store = source.attrs["oci.store"];
+  const digest = /@(sha256:[0-9a-f]{64})$/.exec(source.identifier)?.[1];
+  return store === undefined || digest === undefined ? source.identifier : `oci-layout://${store}@${digest}`;
+}
+
 /** Executor of FROM: the config decides the key, the layers are fetched only when a step really needs them (V017, V021). */
 export function imageOp(env: OpsEnvironment, op: Op & { readonly kind: SourceOp }): VertexOp {
   const name = op.kind.identifier.replace(/^(?:docker-image|oci-layout):\/\//, "");
@@ -11,7 +18,7 @@ export function imageOp(env: OpsEnvironment, op: Op & { readonly kind: SourceOp 
   const resolve = async (): Promise<ProvidedImage> => {
     image ??= env
       .images()
-      .then((images) => images.resolve(op.kind.identifier, { platform: op.platform ?? hostPlatform() }));
+      .then((images) => images.resolve(imageName(op.kind), { platform: op.platform ?? hostPlatform() }));
     return image;
   };
   return {

@@ -1,0 +1,37 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { importBusybox, missing, World } from "./world.ts";
+
+const reason = missing("busybox", "tar");
+if (reason !== undefined) console.log(`skipped: named contexts: ${reason}`);
+
+describe.skipIf(reason !== undefined)("--build-context", () => {
+  let world: World;
+  beforeAll(async () => {
+    world = new World();
+    await importBusybox(world);
+  });
+  afterAll(() => world.close());
+
+  test("an OCI layout is a base", async () => {
+    const made = world.context("made", { Dockerfile: "FROM busybox\nRUN echo layout > /where\n" });
+    const layout = world.path("layout");
+    await world.build(made, "-t", "made:1", "-o", `type=oci,tar=false,dest=${layout}`);
+    const folder = world.context("on-layout", { Dockerfile: "FROM base\nRUN cat /where > /seen\n" });
+    const other = { TSBUILD_ROOT: world.path("other-state") };
+    await world.ok(["build", "--build-context", `base=oci-layout://${layout}:1`, "-t", "seen", folder], { env: other });
+    expect((await world.ok(["run", "seen", "cat", "/seen"], { env: other })).stdout).toBe("layout\n");
+    const wrong = await world.tsbuild(["build", "--build-context", `base=oci-layout://${layout}:2`, folder], { env: other });
+    expect(wrong.code).toBe(1);
+    expect(wrong.stderr).toMatch(/has no tag "2"[\s\S]*it has 1/);
+  });
+
+  test("a folder and another image stand in for --from and FROM", async () => {
+    const extra = world.context("extra", { "e.txt": "extra\n" });
+    const folder = world.context("named", {
+      Dockerfile: "FROM nothing-of-this-name\nCOPY --from=stuff e.txt /e\nRUN cat /e\n",
+    });
+    const flags = ["--build-context", `stuff=${extra}`, "--build-context", "nothing-of-this-name=docker-image://busybox"];
+    await world.build(folder, ...flags, "-t", "named");
+    expect(await world.inside("named", "cat", "/e")).toBe("extra\n");
+  });
+});
