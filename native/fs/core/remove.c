@@ -36,7 +36,7 @@ static bool may_be_folder(int dir, const char *name, int code) {
 static int remove_or_enter(struct stack *stack, int dir, const char *name, struct err *err) {
   if (unlink_entry(dir, name, 0) == 0 || errno == ENOENT) return 0;
   if (!may_be_folder(dir, name, errno)) return stack_sys(stack, "unlinkat", name, err);
-  if (unlinkat(dir, name, AT_REMOVEDIR) == 0 || errno == ENOENT) return 0;
+  /* Not tried with rmdir first: that makes the kernel look through all that it has cached below, at every level again. */
   int fd = open_folder(dir, name);
   if (fd < 0 && errno == ENOENT) return 0;
   if (fd < 0) return stack_sys(stack, "openat2", name, err);
@@ -87,7 +87,6 @@ int remove_entry(int dir, const char *name, const char *path, struct err *err) {
   if (unlinkat(dir, name, 0) == 0) return 1;
   if (errno == ENOENT) return 0;
   if (!may_be_folder(dir, name, errno)) return err_sys(err, "unlinkat", path);
-  if (unlinkat(dir, name, AT_REMOVEDIR) == 0) return 1;
   int fd = open_folder(dir, name);
   if (fd < 0) return errno == ENOENT ? 0 : err_sys(err, "openat2", path);
   if (stack_push(&stack, fd, "", err) < 0 || empty_stack(&stack, dir, name, err) < 0) return below(path, err);
