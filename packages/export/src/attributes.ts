@@ -17,6 +17,8 @@ export interface ImageAttributes {
   readonly force: boolean;
   /** A tar; else a folder. */
   readonly tar: boolean;
+  /** X020: times of new layers are cut off at SOURCE_DATE_EPOCH. */
+  readonly rewriteTimestamps: boolean;
   readonly manifestAnnotations: Readonly<Record<string, string>>;
   readonly descriptorAnnotations: Readonly<Record<string, string>>;
 }
@@ -29,7 +31,7 @@ const LEVELS: Readonly<Record<LayerCompression, readonly [number, number]>> = {
 
 const IMAGE_ATTRIBUTES = [
   ...["name", "compression", "compression-level", "force-compression", "oci-mediatypes", "tar"],
-  ...["platform-split", "mode"],
+  "rewrite-timestamp",
 ];
 
 function usage(type: string, message: string, hint?: string): TsbuildError {
@@ -102,6 +104,7 @@ export function imageAttributes(request: ExportRequest): ImageAttributes {
     variant,
     force: parseBoolean(request, "force-compression", false),
     tar: parseBoolean(request, "tar", true),
+    rewriteTimestamps: parseBoolean(request, "rewrite-timestamp", false),
     manifestAnnotations: annotations(request, ["annotation.", "annotation-manifest."]),
     descriptorAnnotations: annotations(request, ["annotation-manifest-descriptor."]),
   };

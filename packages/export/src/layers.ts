@@ -104,7 +104,8 @@ function compressedStream(job: LayerExport, variant: CompressionVariant): AsyncI
     return compress(verified(layer, decompress(readBlob(options.store, known))), variant);
   }
   const workers = options.workers ?? sharedWorkers();
-  return packedStream(layer, workers.pack({ folder: layer.folder, variant }, { signal: options.signal }));
+  const { folder, maxMtimeNs } = layer;
+  return packedStream(layer, workers.pack({ folder, maxMtimeNs, variant }, { signal: options.signal }));
 }
 
 async function* packedStream(

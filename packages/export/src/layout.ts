@@ -16,6 +16,7 @@ import {
 import { type ImageAttributes, imageAttributes } from "./attributes.ts";
 import { exportFailure, makeFolder, writeArchive } from "./destination.ts";
 import { type PackagedImage, packageImage } from "./image.ts";
+import { rewriteTimestamps } from "./rewrite.ts";
 import type { CommittedImage, ExportOptions, ExportRequest, ExportResult } from "./types.ts";
 
 /** What the output stands for: the only image, or an index of one per platform (X025). */
@@ -85,7 +86,10 @@ async function packageAll(
   options: ExportOptions,
 ): Promise<PackagedImage[]> {
   const packaged: PackagedImage[] = [];
-  for (const image of images) packaged.push(await packageImage(image, attributes, options));
+  for (const image of images) {
+    const wanted = attributes.rewriteTimestamps ? await rewriteTimestamps(image, options) : image;
+    packaged.push(await packageImage(wanted, attributes, options));
+  }
   return packaged;
 }
 

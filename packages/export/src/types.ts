@@ -30,6 +30,8 @@ export interface CommittedLayer {
   /** Of the uncompressed tar. */
   readonly sizeBytes: number;
   readonly folder: string;
+  /** Later times become this one when it is packed; diff ID and size are those of that. */
+  readonly maxMtimeNs?: bigint | undefined;
 }
 
 /** An image whose digests are known. Config and manifest are in the blob store. */

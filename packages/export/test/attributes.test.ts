@@ -14,6 +14,7 @@ describe("options of an image output", () => {
       variant: { compression: "gzip" },
       force: false,
       tar: true,
+      rewriteTimestamps: false,
       manifestAnnotations: {},
       descriptorAnnotations: {},
     });
@@ -29,6 +30,7 @@ describe("options of an image output", () => {
       "force-compression": "1",
       "oci-mediatypes": "false",
       tar: "F",
+      "rewrite-timestamp": "true",
       "annotation.a": "b",
       "annotation-manifest.c": "d",
       "annotation-manifest-descriptor.e": "f=g",
@@ -39,6 +41,7 @@ describe("options of an image output", () => {
       variant: { compression: "zstd", level: 19 },
       force: true,
       tar: false,
+      rewriteTimestamps: true,
       manifestAnnotations: { a: "b", c: "d" },
       descriptorAnnotations: { e: "f=g" },
     });

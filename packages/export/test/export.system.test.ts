@@ -265,6 +265,45 @@ describe.skipIf(missing !== undefined)("an OCI layout", () => {
     await expect(docker).rejects.toMatchObject({ code: "TSB_UNSUPPORTED" });
   });
 
+  test("can have the times of its own layers cut off, never the base's", async () => {
+    const [base, top] = image.layers;
+    const request = requestOf(image.snapshot);
+    const config = {
+      ...request.config,
+      rootfs: { type: "layers" as const, diff_ids: base === undefined ? [] : [base.diffId] },
+    };
+    const dated = await commitImage(store, {
+      ...request,
+      config,
+      names: [],
+      epochSeconds: 1_000_000_000,
+      register: false,
+    });
+    const attrs = {
+      tar: "false",
+      "rewrite-timestamp": "true",
+      compression: "uncompressed",
+      "force-compression": "true",
+    };
+    await write({ type: "oci", dest: out("cut"), attrs }, dated);
+    const layout = new ImageLayout(out("cut"));
+    const { manifest } = layout.resolve({}, image.platform);
+    expect(manifest.layers[0]?.digest).toBe(base?.diffId);
+    expect(manifest.layers[1]?.digest).not.toBe(top?.diffId);
+    const { rootfs } = parseImageConfig(layout.readDocument(manifest.config));
+    expect(diffIdsOf(layout, manifest)).toEqual(rootfs.diff_ids);
+    const times = shell(
+      folder,
+      `tar --utc --full-time -tvf ${layout.blobPath(manifest.layers[1]?.digest ?? dated.imageId)} etc/new`,
+    );
+    expect(times).toContain("2001-09-09 01:46:40");
+    const undated = write({ type: "oci", dest: out("undated"), attrs });
+    await expect(undated).rejects.toMatchObject({
+      code: "TSB_USAGE",
+      hint: expect.stringContaining("SOURCE_DATE_EPOCH"),
+    });
+  });
+
   test("carries annotations", async () => {
     const dest = out("annotated");
     const attrs = { tar: "false", "annotation.a": "1", "annotation-manifest-descriptor.b": "2" };
@@ -413,6 +452,21 @@ describe.skipIf(missing !== undefined)("an output that cannot be written", () =>
     await expect(write({ type: "oci", attrs: { tar: "false" } })).rejects.toMatchObject({
       code: "TSB_USAGE",
     });
+  });
+
+  test("because a layer's bytes cannot be made again says so, and leaves nothing", async () => {
+    const [base, top] = image.layers;
+    if (base === undefined || top === undefined) throw new Error("no layers");
+    const diffId = `sha256:${"0".repeat(64)}` as DiffId;
+    const broken = { ...image, layers: [base, { ...top, diffId }] };
+    for (const compression of ["gzip", "uncompressed"]) {
+      const writing = write({ type: "oci", dest: out("broken.tar"), attrs: { compression } }, broken);
+      await expect(writing).rejects.toMatchObject({
+        code: "TSB_STORE",
+        message: expect.stringContaining(diffId),
+      });
+      expect(existsSync(out("broken.tar"))).toBe(false);
+    }
   });
 
   test("when it was canceled leaves nothing", async () => {

@@ -62,16 +62,19 @@ describe.each(Object.entries(forms()))("%s", (name, packed) => {
     for await (const _ of decompress(source)) break;
     expect(closed).toBe(true);
   });
+});
 
-  test.runIf(name !== "none")("is refused when it is cut or changed", async () => {
+test.each(Object.entries(forms()).filter(([name]) => name !== "none"))(
+  "%s is refused when it is cut or changed",
+  async (_, packed) => {
     for (const bytes of [packed.subarray(0, -1), packed.subarray(0, packed.length >> 1)]) {
       await expect(collect(decompress(streamOf(bytes)))).rejects.toMatchObject(damage);
     }
     const changed = Buffer.from(packed);
     changed[packed.length >> 1]! ^= 0x55;
     await expect(collect(decompress(streamOf(changed)))).rejects.toMatchObject(damage);
-  });
-});
+  },
+);
 
 describe("gzip", () => {
   test.each([1, 100, 100_000])("of many members, in chunks of %i bytes, is all read", async (size) => {

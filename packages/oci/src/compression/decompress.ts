@@ -1,7 +1,6 @@
 import { Readable } from "node:stream";
 import { TsbuildError } from "@tsbuild/base";
 import { ByteSource } from "./bytes.ts";
-import { gunzip } from "./gunzip.ts";
 import { pipeThrough } from "./pipe.ts";
 import { SNIFF_BYTES, sniffCompression } from "./sniff.ts";
 
@@ -10,9 +9,14 @@ export interface DecompressOptions {
   readonly maxBytes?: number | undefined;
 }
 
+/** These decoders' own words ("Boom.") tell a user nothing; they stay as the cause. */
 function damaged(name: string, error: unknown): TsbuildError {
-  const why = error instanceof Error ? error.message : String(error);
-  return new TsbuildError("TSB_INTEGRITY", `the ${name} data is damaged: ${why}`, { cause: error });
+  return new TsbuildError("TSB_INTEGRITY", `the ${name} data is damaged or cut`, { cause: error });
+}
+
+async function* ungzip(source: ByteSource): AsyncGenerator<Buffer> {
+  const { gunzip } = await import("./gunzip.ts");
+  yield* gunzip(source);
 }
 
 async function* unzstd(source: ByteSource): AsyncGenerator<Buffer> {
@@ -93,7 +97,7 @@ export async function* decompress(
   const source = new ByteSource(stream);
   const decoders = {
     none: () => source.rest(),
-    gzip: () => gunzip(source),
+    gzip: () => ungzip(source),
     zstd: () => unzstd(source),
     xz: () => unxz(source),
     bzip2: () => unbzip2(source),

@@ -1,0 +1,42 @@
+import { sha256, TsbuildError } from "@tsbuild/base";
+import { serializeImageConfig } from "@tsbuild/oci";
+import type { CommittedImage, CommittedLayer, ExportOptions } from "./types.ts";
+import { sharedWorkers } from "./workers.ts";
+
+async function cutLayer(
+  layer: CommittedLayer,
+  maxMtimeNs: bigint,
+  options: ExportOptions,
+): Promise<CommittedLayer> {
+  const { folder } = layer;
+  const workers = options.workers ?? sharedWorkers();
+  const measured = await workers.measure({ folder, maxMtimeNs }, { signal: options.signal });
+  return { folder, maxMtimeNs, ...measured };
+}
+
+/**
+ * The same image with the times of its own layers cut off at SOURCE_DATE_EPOCH (X020): other diff IDs, so another config and image ID.
+ * The base's layers stay as they are, byte for byte. Throws TSB_USAGE without an epoch.
+ */
+export async function rewriteTimestamps(
+  image: CommittedImage,
+  options: ExportOptions,
+): Promise<CommittedImage> {
+  if (image.epochSeconds === undefined) {
+    throw new TsbuildError("TSB_USAGE", "rewrite-timestamp=true needs a time to cut off at", {
+      hint: "set SOURCE_DATE_EPOCH, e.g. SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)",
+    });
+  }
+  const maxMtimeNs = BigInt(image.epochSeconds) * 1_000_000_000n;
+  const jobs = image.layers.map((layer, index) =>
+    index < image.baseLayers ? layer : cutLayer(layer, maxMtimeNs, options),
+  );
+  const settled = await Promise.allSettled(jobs);
+  const layers = settled.map((result) => {
+    if (result.status === "rejected") throw result.reason;
+    return result.value;
+  });
+  const diffIds = layers.map((layer) => layer.diffId);
+  const config = { ...image.config, rootfs: { type: "layers" as const, diff_ids: diffIds } };
+  return { ...image, layers, config, imageId: sha256(serializeImageConfig(config)) };
+}
