@@ -56,10 +56,7 @@ static int pump(struct copier *copier, int from, int to, off_t len, off_t *done,
   return 0;
 }
 
-/*
- * The announced size, then whatever a growing file got in the meantime. A file that tells no size (on /proc) or has it exactly costs
- * one more read only in the first case.
- */
+/* The announced size, and no read more just to meet the end; a file that tells no size (on /proc) is read until its end. */
 static int copy_dense(struct copier *copier, int from, const struct stat *stat, int to, const char *path,
                       struct err *err) {
   off_t done, size = stat->st_size;

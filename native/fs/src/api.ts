@@ -15,7 +15,7 @@ export interface NativeFs {
   /**
    * A detached overlay mount (fsopen/fsmount; not attached to any mount namespace, gone with its last descriptor).
    * `lowers` top first. Without `upper` it is read-only. No lowers: a clone of `upper`; one lower and no upper: a read-only clone
-   * of it. redirect_dir, metacopy and index are off; `userxattr` for use in a user namespace.
+   * of it. redirects are neither made nor followed, metacopy and index are off; `userxattr` for use in a user namespace.
    */
   mountOverlay(options: {
     readonly lowers: readonly string[];
@@ -41,7 +41,8 @@ export interface NativeFs {
   readFileInRoot(root: number, path: string, maxBytes: number): Buffer | undefined;
   /**
    * Creates a folder and missing parents; those made get mode, owner and (if given) time, exactly, whatever the umask is. Returns
-   * the paths made, outermost first. A folder that exists is left alone; anything else in the way throws ENOTDIR.
+   * the paths made, outermost first. A folder that exists is left alone; anything else in the way throws ENOTDIR. Links are
+   * followed; of one that leads nowhere the target is made (its path is then written from the link's folder: "d/../target").
    */
   mkdirInRoot(root: number, path: string, options: NodeOptions & { readonly parents: boolean }): string[];
   /** Removes a tree (or one entry). Missing: returns false. Never follows links, never crosses into another mount. */
@@ -66,7 +67,8 @@ export interface NativeFs {
   /**
    * All entries below `path` (itself first, as ""), depth first, names in byte order: see `TreeEntry`. Regular files of other
    * mounts are included, mounts are not entered. `xattrs`: also reads user.*, security.capability, trusted.overlay.* and
-   * user.overlay.*. `depth` 1: only the folder's own entries.
+   * user.overlay.*. `depth` 1: only the folder's own entries. An unchanged tree gives the same bytes again; not so from one overlay
+   * mount to the next, whose devices and inodes are numbered anew.
    */
   walk(
     root: number,
