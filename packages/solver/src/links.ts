@@ -17,12 +17,12 @@ export function linksTo(state: VertexState, lookup: Lookup, child: CacheKeyId): 
 }
 
 /**
- * An input without a record may be known by several keys, of which some once held other content; which of them `child`
- * belongs to is already linked, and to link the others would be wrong.
+ * An input without a record may have several keys, but all of them are reached from the content that its own inputs have now: a
+ * vertex is linked only after its inputs were settled.
  */
 function parentsOf(input: InputState): readonly CacheKeyId[] {
   const content = input.content === undefined ? [] : [contentKeyId(input.content.digest)];
-  return input.output.own.length === 1 ? [...input.output.own, ...content] : content;
+  return [...input.output.own, ...content];
 }
 
 /** Those not saved yet: a build that changes nothing writes nothing. */

@@ -60,7 +60,7 @@ export class MemoryResults<T> {
   }
 }
 
-/** `CacheStorage` in memory. Keeps every key and record; what is evicted is only noticed by `load`. */
+/** `CacheStorage` in memory. Keeps every key and record until `forget`; what is evicted is only noticed by `load`. */
 export class MemoryCacheStorage<T> implements CacheStorage {
   readonly results: MemoryResults<T>;
   readonly #children = new Map<string, CacheKeyId[]>();
@@ -95,6 +95,21 @@ export class MemoryCacheStorage<T> implements CacheStorage {
 
   load(record: CacheRecord): Ref | undefined {
     return this.results.open(record.result);
+  }
+
+  /** Removes the records of a result, as collecting it does in a store that tidies up. Links stay. */
+  forget(result: ResultId): void {
+    this.results.evict(result);
+    for (const key of this.keysOf(result)) {
+      this.#records.set(
+        key,
+        this.records(key).filter((record) => record.result !== result),
+      );
+    }
+    this.#keys.delete(result);
+    for (const [description, record] of this.#newest) {
+      if (record.result === result) this.#newest.delete(description);
+    }
   }
 
   #saveLink(edge: string, child: CacheKeyId): void {

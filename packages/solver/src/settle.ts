@@ -1,4 +1,5 @@
 import { linksTo, missingLinks } from "./links.ts";
+import { judge } from "./outlook.ts";
 import { contextOf, type Solving } from "./solving.ts";
 import { adopt, guessKeys, isCacheable, lookupOf, probe } from "./vertex-lookup.ts";
 import { advance, countsByContent, type InputState, mapOf, refOf, type VertexState } from "./vertex-state.ts";
@@ -14,19 +15,40 @@ import { advance, countsByContent, type InputState, mapOf, refOf, type VertexSta
 export async function settle(solving: Solving, state: VertexState): Promise<void> {
   await solving.need(state, "defined");
   advance(state, "settling", "keys and content of its inputs");
-  if (state.hit === undefined && !state.ignored && isCacheable(state)) {
-    const before = state.inputs.map(knownBy);
-    await Promise.all(state.inputs.map((_, i) => solving.watch(settleInput(solving, state, i))));
-    const isNews = state.inputs.some((input, i) => knownBy(input) !== before[i]);
-    if (isNews && probe(solving.storage, state)) adoptContentHit(solving, state);
-    else if (isNews) guessKeys(solving.storage, state);
-  }
+  if (state.hit === undefined) await findByContent(solving, state);
   advance(state, "settled");
+}
+
+async function findByContent(solving: Solving, state: VertexState): Promise<void> {
+  if (state.ignored) state.outlook = "blind";
+  else if (!isCacheable(state)) state.outlook = "hopeless";
+  else state.outlook = judge(solving.storage, state);
+  if (state.outlook !== undefined) return;
+  const before = state.inputs.map(knownBy);
+  await settleInputs(solving, state);
+  const isNews = state.inputs.some((input, i) => knownBy(input) !== before[i]);
+  if (state.outlook !== undefined || !isNews) return;
+  if (probe(solving.storage, state)) adoptContentHit(solving, state);
+  else guessKeys(solving.storage, state);
 }
 
 /** Changes with every key that is learnt of an input. */
 function knownBy(input: InputState): unknown {
   return input.content ?? input.output.visible;
+}
+
+/**
+ * Settles the inputs side by side, and stops waiting as soon as the outlook is clear: the vertex will have to run, and what it
+ * needs for that must not wait for a slow input. What was begun goes on; it is needed then as well.
+ */
+async function settleInputs(solving: Solving, state: VertexState): Promise<void> {
+  const judged = Promise.withResolvers<void>();
+  const settling = state.inputs.map(async (_, i) => {
+    await solving.watch(settleInput(solving, state, i));
+    state.outlook ??= judge(solving.storage, state);
+    if (state.outlook !== undefined) judged.resolve();
+  });
+  await Promise.race([Promise.all(settling), judged.promise]);
 }
 
 async function settleInput(solving: Solving, state: VertexState, index: number): Promise<void> {
@@ -36,11 +58,17 @@ async function settleInput(solving: Solving, state: VertexState, index: number):
 }
 
 /** Completes an input and digests what the vertex uses of it. Once per input. */
-export async function digestInput(solving: Solving, state: VertexState, index: number): Promise<void> {
+export function digestInput(solving: Solving, state: VertexState, index: number): Promise<void> {
+  const input = state.inputs[index]!;
+  input.digesting ??= digest(solving, state, index);
+  return input.digesting;
+}
+
+async function digest(solving: Solving, state: VertexState, index: number): Promise<void> {
   const input = state.inputs[index]!;
   const content = mapOf(state).inputs[index]?.content;
   await solving.need(input.state, "complete");
-  if (content === undefined || input.content !== undefined) return;
+  if (content === undefined) return;
   state.waitsFor = `the content of input ${index}: ${input.state.name}`;
   solving.signal.throwIfAborted();
   input.content = await content(refOf(input), contextOf(solving, state));

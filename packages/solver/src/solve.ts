@@ -166,10 +166,7 @@ class Scheduler implements Solving {
   #stop(state: VertexState, error: unknown): Stopped {
     if (state.phase !== "complete") advance(state, "stopped");
     if (error instanceof Stopped) return error;
-    if (this.signal.aborted) {
-      this.report.canceled(state, canceled(this.#request.signal));
-      return new Stopped();
-    }
+    if (this.signal.aborted) return new Stopped();
     this.#failure = asTsbuildError(error).with({ vertex: state.digest });
     this.report.failed(state, this.#failure);
     this.#abort.abort(this.#failure);

@@ -89,7 +89,7 @@ export function guessKeys(storage: CacheStorage, state: VertexState): void {
     }
     const lookup = lookupOf(state, output.index);
     const keys = new Set(candidates(storage, lookup).map(({ key }) => key));
-    const derived = lacksContent(state) ? undefined : deriveKey(state, lookup);
+    const derived = keys.size > 0 || lacksContent(state) ? undefined : deriveKey(state, lookup);
     if (derived !== undefined) keys.add(derived);
     output.own = [...keys];
     output.visible = output.own;
@@ -118,7 +118,7 @@ export function deriveKey(state: VertexState, lookup: Lookup): CacheKeyId | unde
  * completing the others first and looking again, before anything else is started.
  */
 export function mayStillHit(storage: CacheStorage, state: VertexState): boolean {
-  if (state.ignored || !isCacheable(state)) return false;
+  if (state.outlook !== "blind" || state.ignored) return false;
   const known = [...state.inputs.keys()].filter((i) => isKnown(state, i));
   if (known.length === 0 || known.length === state.inputs.length) return false;
   return state.outputs.every((output) => {
@@ -128,8 +128,8 @@ export function mayStillHit(storage: CacheStorage, state: VertexState): boolean 
   });
 }
 
-/** Whether an input has any key to look up by. */
-export function isKnown(state: VertexState, input: number): boolean {
-  const known = state.inputs[input];
-  return known !== undefined && keysOfInput(known).length > 0;
+/** Whether there is anything to look up an input by: its content where that counts, else its keys. */
+export function isKnown(state: VertexState, index: number): boolean {
+  const input = state.inputs[index]!;
+  return countsByContent(state, index) ? input.content !== undefined : input.output.visible.length > 0;
 }

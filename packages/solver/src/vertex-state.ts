@@ -1,6 +1,7 @@
 import { assert, type Digest, type VertexDigest } from "@tsbuild/base";
 import type { Vertex } from "@tsbuild/llb";
 import type { Match } from "./lookup.ts";
+import type { Outlook } from "./outlook.ts";
 import type { CacheKeyId, CacheMap, ContentKey, Ref, ResultId, VertexOp, VertexOutcome } from "./ports.ts";
 
 /**
@@ -25,6 +26,8 @@ import type { CacheKeyId, CacheMap, ContentKey, Ref, ResultId, VertexOp, VertexO
  *                                                         │                  saving     keys, links, records
  *                                                         ▼                    ▼
  *                                                        complete ◀────────────┘
+ *
+ * Settling ends early where the outlook is clear (see `Outlook`): the inputs of a vertex that will have to run start at once.
  *
  * Any phase may end in `stopped`: the vertex failed, or the solve ended before it.
  *
@@ -99,6 +102,8 @@ export interface VertexState {
   opKey?: Digest | undefined;
   /** How all its outputs were found, once they were. */
   hit?: "definition" | "content" | undefined;
+  /** Set while settling, where the inputs told enough. */
+  outlook?: Outlook | undefined;
   /** Results that a record names but that could not be loaded. */
   readonly gone: Set<ResultId>;
   /** Links led to a key without a record: the result was there once. */
@@ -112,6 +117,7 @@ export interface InputState {
   readonly output: OutputState;
   /** Set once the content was digested. */
   content?: ContentKey | undefined;
+  digesting?: Promise<void> | undefined;
 }
 
 /** Moves to another phase; an arrow that the diagram does not have is a bug. */

@@ -60,7 +60,10 @@ describe("a changed parent with the same content", () => {
   test("content does not make up for another base", async () => {
     await world.solve(integer("copy", [base, constant("n", 13)], copySpec));
     const other = await world.solve(integer("copy", [constant("base2", 200), constant("m", 23)], copySpec));
-    expect(other).toMatchObject({ value: 203, ran: ["m", "base2", "copy"] });
+    expect({ value: other.value, ran: other.ran.toSorted() }).toEqual({
+      value: 203,
+      ran: ["base2", "copy", "m"],
+    });
   });
 });
 

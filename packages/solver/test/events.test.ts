@@ -1,5 +1,6 @@
+import { setImmediate as turn } from "node:timers/promises";
 import type { BuildEvent, VertexDigest } from "@tsbuild/base";
-import { constant, type IntegerVertex, IntegerWorld, integer } from "@tsbuild/testkit";
+import { constant, gate, type IntegerVertex, IntegerWorld, integer } from "@tsbuild/testkit";
 import { afterEach, beforeEach, expect, test } from "vitest";
 
 let world: IntegerWorld;
@@ -78,6 +79,29 @@ test("a skipped step that may or may not be cached is not shown", async () => {
     "cached source",
     "started top",
     "cached top",
+  ]);
+});
+
+test("a step at work is not shown as cached when what follows it hits", async () => {
+  const base = integer("base");
+  const copy = (from: IntegerVertex) =>
+    integer("copy", [base, from], { content: { 1: (value) => value % 10 } });
+  await world.solve(copy(constant("n", 13)));
+  world.forget("base");
+  const hold = gate();
+  const slow = { ...base, spec: { ...base.spec, wait: hold.wait } };
+  // `copy` is found as soon as it has looked at `late`; by then `other` has set `base` to work.
+  const late = constant("late", 23, { wait: () => hold.reached });
+  const found = integer("copy", [slow, late], copy(late).spec);
+  const solving = world.solve(integer("top", [found, integer("other", [slow])]));
+  await hold.reached;
+  for (let i = 0; i < 20; i++) await turn();
+  hold.open();
+  const report = await solving;
+  expect(report.cached).toEqual({ copy: "content" });
+  expect(lines(report.events).filter((line) => line.endsWith(" base"))).toEqual([
+    "started base",
+    "completed base",
   ]);
 });
 

@@ -63,8 +63,38 @@ test("what follows an evicted step that only its content identifies is found", a
   const copy = integer("copy", [three, context], { content: { 1: (n) => n } });
   const run = integer("run", [copy]);
   await world.solve(run);
-  world.evict("copy");
+  world.forget("copy");
   expect(await world.solve(run)).toMatchObject({ value: 10, ran: ["context"], loads: 1 });
+});
+
+test("what follows a forgotten step is found, and the step keeps its key when it is made again", async () => {
+  await world.solve(top);
+  world.forget("middle");
+  expect(await world.solve(top)).toMatchObject({ value: 3, ran: [], loads: 1 });
+  const remade = await world.solve(integer("other", [middle]));
+  expect(remade.ran).toEqual(["middle", "other"]);
+  expect(remade.reasons["middle"]).toEqual({ kind: "evicted", text: "cached result was removed" });
+  expect((await world.solve(top)).ran).toEqual([]);
+});
+
+test("a result that another step had made and that is gone is called evicted", async () => {
+  await world.solve(integer("one", [three], { key: "same" }));
+  world.evict("one");
+  const report = await world.solve(integer("two", [three], { key: "same" }));
+  expect(report.reasons["two"]).toEqual({ kind: "evicted", text: "cached result was removed" });
+});
+
+test("of two results in reach the newest counts", async () => {
+  let n = 1;
+  const dice = integer("dice", [], { compute: () => n });
+  const copy = integer("copy", [three, dice], { content: { 1: (value) => value } });
+  expect((await world.solve(copy)).value).toBe(4);
+  const first = world.recordOf("copy").result;
+  world.evict("dice", "copy");
+  n = 2;
+  expect((await world.solve(copy)).value).toBe(5);
+  world.results.create(4, first).release();
+  expect(await world.solve(copy)).toMatchObject({ value: 5, ran: [] });
 });
 
 test("one of two outputs gone runs the vertex, so that both stem from one run", async () => {

@@ -1,7 +1,7 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { type BuildEvent, TsbuildError } from "@tsbuild/base";
 import { solve } from "@tsbuild/solver";
-import { constant, gate, IntegerWorld, integer, integerGraph } from "@tsbuild/testkit";
+import { constant, gate, type IntegerVertex, IntegerWorld, integer, integerGraph } from "@tsbuild/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 let world: IntegerWorld;
@@ -132,6 +132,41 @@ describe("failure", () => {
       },
     });
     await expect(world.solve(copy)).rejects.toMatchObject({ code: "TSB_CONTEXT", vertex: copy.digest });
+  });
+
+  /** A solve of `vertex`, which fails at once, ends only when `deaf`, which does not listen, has ended. */
+  async function endsAfter(deaf: ReturnType<typeof gate>, vertex: IntegerVertex): Promise<void> {
+    let ended = false;
+    const rejection = expect(world.solve(vertex)).rejects.toThrow("at once");
+    rejection.finally(() => {
+      ended = true;
+    });
+    await deaf.reached;
+    for (let i = 0; i < 5; i++) await turn();
+    expect(ended).toBe(false);
+    deaf.open();
+    await rejection;
+  }
+  const notListening = { signal: new AbortController().signal };
+  const atOnce = () => {
+    throw new TsbuildError("TSB_EXEC", "at once");
+  };
+
+  test("waits for a content function that is at work", async () => {
+    const deaf = gate();
+    const copy = integer("copy", [three, failing("bad", new TsbuildError("TSB_EXEC", "at once"))], {
+      content: { 0: (value) => value, 1: (value) => value },
+      contentWait: () => deaf.wait(notListening),
+    });
+    await endsAfter(deaf, copy);
+  });
+
+  test("waits for a cache map that is being made", async () => {
+    const deaf = gate();
+    const slow = integer("slow", [], { onCacheMap: () => deaf.wait(notListening) });
+    const bad = integer("bad", [], { onCacheMap: atOnce });
+    const both = integer("both", [bad], { onCacheMap: () => deaf.wait(notListening) });
+    await endsAfter(deaf, integer("top", [slow, both]));
   });
 
   test("in making an op rejects too", async () => {

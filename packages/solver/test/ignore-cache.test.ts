@@ -1,3 +1,4 @@
+import type { ResultId } from "@tsbuild/solver";
 import { constant, type IntegerSpec, IntegerWorld, integer } from "@tsbuild/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
@@ -75,6 +76,8 @@ describe("an ignored vertex", () => {
     const again = await world.solve(child, { ignoreCache: (name) => name === "image" });
     expect(again).toMatchObject({ value: 1, ran: ["image"], cached: { child: "definition" } });
     expect((await world.solve(child)).ran).toEqual([]);
+    // However often it is done, the result does not pile up keys.
+    expect(world.storage.keysOf("snapshot:1" as ResultId)).toHaveLength(1);
   });
 
   test("by metadata is the same as by request", async () => {

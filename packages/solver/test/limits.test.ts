@@ -1,5 +1,5 @@
 import { setImmediate as turn } from "node:timers/promises";
-import { jobLimit } from "@tsbuild/solver";
+import { jobLimit, type OpContext } from "@tsbuild/solver";
 import { constant, gate, type IntegerVertex, IntegerWorld, integer } from "@tsbuild/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
@@ -61,6 +61,46 @@ describe("jobs", () => {
   });
 });
 
+describe("independent steps run side by side", () => {
+  /** Both at work at once, or the test would wait for ever. */
+  const meeting = (count: number) => {
+    const all = gate();
+    let here = 0;
+    return async (context: OpContext) => {
+      if (++here === count) all.open();
+      await all.wait(context);
+    };
+  };
+
+  test("a stage that is copied from, and the new stage that it is copied to", async () => {
+    const wait = meeting(2);
+    const builder = integer("builder", [], { wait });
+    const onto = integer("onto", [constant("base", 1)], { wait });
+    const copy = integer("copy", [onto, builder], { content: { 1: (n) => n } });
+    expect((await world.solve(integer("top", [copy]))).ran).toHaveLength(5);
+  });
+
+  test("the same, deep in a chain, with a base that is cached", async () => {
+    const base = constant("base", 1);
+    await world.solve(base);
+    const wait = meeting(3);
+    const step = (name: string, from: IntegerVertex) => integer(name, [from], { wait });
+    const one = integer("copy1", [base, step("one", constant("a", 1))], { content: { 1: (n) => n } });
+    const two = integer("copy2", [one, step("two", constant("b", 2))], { content: { 1: (n) => n } });
+    const three = integer("copy3", [two, step("three", constant("c", 3))], { content: { 1: (n) => n } });
+    expect((await world.solve(three)).value).toBe(7);
+  });
+
+  test("a stage that is copied from, and an ignored one that it is copied to", async () => {
+    const wait = meeting(2);
+    const builder = integer("builder", [], { wait });
+    const onto = integer("onto", [constant("base", 1)], { wait });
+    const copy = integer("copy", [onto, builder], { content: { 1: (n) => n } });
+    const report = await world.solve(copy, { ignoreCache: (name) => name === "onto" });
+    expect(report.value).toBe(1);
+  });
+});
+
 describe("size", () => {
   test("a chain of 10,000 is solved without deep recursion", async () => {
     let chain: IntegerVertex = constant("first", 1);
@@ -87,9 +127,9 @@ describe("describeWaiting", () => {
     await hold.reached;
     await turn();
     expect(describeWaiting().split("\n")).toEqual([
+      "running: running, holds its lock, waits for its op",
       "queued: queued, holds its lock, waits for a job slot",
       "middle: joining, waits for its inputs; unfinished inputs: queued (queued)",
-      "running: running, holds its lock, waits for its op",
       "top: joining, waits for its inputs; unfinished inputs: middle (joining), running (running)",
     ]);
     hold.open();

@@ -1,7 +1,8 @@
 import { type BuildEvent, type CacheReason, sha256Fields, type VertexDigest } from "@tsbuild/base";
 import type { Graph, OpMetadata, Vertex } from "@tsbuild/llb";
 import {
-  type ContentKey,
+  type CacheRecord,
+  type InputCacheMap,
   type KeyField,
   MemoryCacheStorage,
   MemoryResults,
@@ -28,6 +29,8 @@ export interface IntegerSpec {
   readonly content?: Readonly<Record<number, (value: number) => number>> | undefined;
   /** Per input; default "". */
   readonly selectors?: Readonly<Record<number, string>> | undefined;
+  /** What digesting an input waits for. */
+  readonly contentWait?: ((context: OpContext) => Promise<void>) | undefined;
   /** Fields of the content of an input, for explanations. */
   readonly contentFields?: ((value: number) => readonly KeyField[]) | undefined;
   readonly contentOnly?: boolean | undefined;
@@ -36,7 +39,7 @@ export interface IntegerSpec {
   /** What running waits for; it should end early on abort. */
   readonly wait?: ((context: OpContext) => Promise<void>) | undefined;
   /** Called by the cache map, e.g. to fail. */
-  readonly onCacheMap?: ((context: OpContext) => void) | undefined;
+  readonly onCacheMap?: ((context: OpContext) => void | Promise<void>) | undefined;
   readonly group?: OpMetadata["progressGroup"];
 }
 
@@ -176,11 +179,19 @@ export class IntegerWorld {
 
   /** Removes the results of the vertices with these names from the store; records stay. */
   evict(...names: readonly string[]): void {
-    for (const name of names) {
-      const record = this.storage.newestLike(name);
-      if (record === undefined) throw new Error(`nothing is recorded of ${name}`);
-      this.results.evict(record.result);
-    }
+    for (const name of names) this.results.evict(this.recordOf(name).result);
+  }
+
+  /** Removes the results of the vertices with these names, and their records. */
+  forget(...names: readonly string[]): void {
+    for (const name of names) this.storage.forget(this.recordOf(name).result);
+  }
+
+  /** The newest record of a vertex with this name. */
+  recordOf(name: string): CacheRecord {
+    const record = this.storage.newestLike(name);
+    if (record === undefined) throw new Error(`nothing is recorded of ${name}`);
+    return record;
   }
 
   #countLoads() {
@@ -206,7 +217,7 @@ export class IntegerWorld {
     return {
       cheap: spec.cheap,
       cacheMap: async (context) => {
-        spec.onCacheMap?.(context);
+        await spec.onCacheMap?.(context);
         return {
           digest: sha256Fields(["integer-op", spec.key ?? name]),
           fields: spec.fields ?? [{ name: "key", value: spec.key ?? name }],
@@ -234,12 +245,13 @@ export class IntegerWorld {
     return this.results.create(value, spec.resultId?.(value) as ResultId | undefined);
   }
 
-  #content(vertex: IntegerVertex, input: number): ((ref: Ref) => Promise<ContentKey>) | undefined {
+  #content(vertex: IntegerVertex, input: number): InputCacheMap["content"] {
     const select = vertex.spec.content?.[input];
     if (select === undefined) return undefined;
-    const { contentFields } = vertex.spec;
-    return async (ref) => {
+    const { contentFields, contentWait } = vertex.spec;
+    return async (ref, context) => {
       count(this.digests, vertex.name);
+      await contentWait?.(context);
       const value = this.results.value(ref);
       const fields = contentFields === undefined ? undefined : async () => contentFields(value);
       return { digest: sha256Fields(["integer-content", String(select(value))]), fields };
