@@ -120,12 +120,20 @@ function isSingleStage({ stages }: CompileContext): boolean {
   return others.length === 0 && !hasMounts;
 }
 
-/** Compiles for one platform; undefined: the build platform, unless the base image says otherwise. */
-export async function compilePlatform(
+export interface CompiledTarget {
+  readonly target: Stage;
+  readonly context: CompileContext;
+}
+
+/**
+ * Runs the instructions of the stages that the target needs, for one platform; undefined: the build platform,
+ * unless the base image says otherwise.
+ */
+export async function compileTarget(
   compilation: Compilation,
   platform: Platform | undefined,
   linter: Linter,
-): Promise<CompiledPlatform> {
+): Promise<CompiledTarget> {
   checkFile(compilation.ast, compilation.program, linter);
   const context = await startContext(compilation, platform, linter);
   const target = context.stages.target(compilation.request.target);
@@ -135,6 +143,16 @@ export async function compilePlatform(
   const needed = await resolveStages(target, context);
   buildStages(needed, context);
   markResult(target);
+  return { target, context };
+}
+
+/** Compiles for one platform. */
+export async function compilePlatform(
+  compilation: Compilation,
+  platform: Platform | undefined,
+  linter: Linter,
+): Promise<CompiledPlatform> {
+  const { target, context } = await compileTarget(compilation, platform, linter);
   linter.refuseWarnings(compilation.ast);
   return finish(target, context);
 }

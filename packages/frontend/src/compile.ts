@@ -1,5 +1,5 @@
 import { type DockerfileAst, parse, parseInstructions } from "@tsbuild/dockerfile";
-import type { Compile, CompiledPlatform, CompileRequest, Warning } from "./api.ts";
+import type { Compile, CompiledPlatform, CompileRequest, ImageResolver, Warning } from "./api.ts";
 import { type Compilation, compilePlatform } from "./compile-platform.ts";
 import { at, mistake } from "./failure.ts";
 import { type CheckOptions, NO_OPTIONS, parseCheckOptions } from "./lint/check-options.ts";
@@ -26,31 +26,51 @@ function newWarnings(known: readonly Warning[], warnings: readonly Warning[]): W
   return warnings.filter((warning) => !seen.has(JSON.stringify(warning)));
 }
 
-/**
- * Compiles a Dockerfile: one graph and image config per platform. Only configs of base images are asked for. The
- * result is plain data apart from `Map`s in source maps (`graphToJson` stores a graph).
- */
-export const compile: Compile = async (request, imageResolver) => {
+/** A file that was read, and what of its checks is wanted. */
+export interface StartedCompilation {
+  readonly compilation: Compilation;
+  readonly options: CheckOptions;
+}
+
+/** Reads the file of a request. Throws TSB_DOCKERFILE at its first mistake. */
+export function startCompilation(request: CompileRequest, imageResolver: ImageResolver): StartedCompilation {
   const ast = parse(request.text, { file: request.file });
   const program = parseInstructions(ast);
   if (program.stages.length === 0)
     throw mistake(`${request.file} has no stage to build`, "start with FROM, e.g. FROM debian:bookworm");
   const options = checkOptions(request, ast);
   const resolver = new RecordingResolver(imageResolver);
-  const compilation: Compilation = {
-    request,
-    ast,
-    program,
-    resolver,
-    multiPlatform: isMultiPlatform(request),
+  return {
+    compilation: { request, ast, program, resolver, multiPlatform: isMultiPlatform(request) },
+    options,
   };
+}
+
+/** Compiles for all platforms. `warnings` gets what is found also when it ends in an error. */
+export async function compilePlatforms(
+  { compilation, options }: StartedCompilation,
+  warnings: Warning[],
+): Promise<CompiledPlatform[]> {
   const platforms: CompiledPlatform[] = [];
-  const warnings: Warning[] = [];
-  const wanted = request.platforms.length === 0 ? [undefined] : request.platforms;
+  const wanted = compilation.request.platforms.length === 0 ? [undefined] : compilation.request.platforms;
   for (const platform of wanted) {
     const linter = new Linter(options);
-    platforms.push(await compilePlatform(compilation, platform, linter));
-    warnings.push(...newWarnings(warnings, linter.warnings()));
+    try {
+      platforms.push(await compilePlatform(compilation, platform, linter));
+    } finally {
+      warnings.push(...newWarnings(warnings, linter.warnings()));
+    }
   }
-  return { platforms, warnings, images: resolver.records() };
+  return platforms;
+}
+
+/**
+ * Compiles a Dockerfile: one graph and image config per platform. Only configs of base images are asked for. The
+ * result is plain data apart from `Map`s in source maps (`graphToJson` stores a graph).
+ */
+export const compile: Compile = async (request, imageResolver) => {
+  const started = startCompilation(request, imageResolver);
+  const warnings: Warning[] = [];
+  const platforms = await compilePlatforms(started, warnings);
+  return { platforms, warnings, images: started.compilation.resolver.records() };
 };

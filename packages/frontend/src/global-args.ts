@@ -1,5 +1,5 @@
-import { formatPlatform } from "@tsbuild/base";
-import { type ArgInstruction, expandWord, type WordOptions } from "@tsbuild/dockerfile";
+import { formatPlatform, type LineRange } from "@tsbuild/base";
+import { type ArgDeclaration, type ArgInstruction, expandWord, type WordOptions } from "@tsbuild/dockerfile";
 import type { PlatformChoice } from "./context.ts";
 import { Environment } from "./environment.ts";
 import { at, type SourceText } from "./failure.ts";
@@ -35,7 +35,18 @@ interface MetaArgs {
   readonly buildArgs: ReadonlyMap<string, string>;
   readonly wordOptions: WordOptions;
   readonly source: SourceText;
+  /** Told of each declaration with the value that it got and the variables of its default. */
+  readonly onArg?: (arg: GlobalArg) => void;
 }
+
+export interface GlobalArg {
+  readonly declaration: ArgDeclaration;
+  readonly range: LineRange;
+  readonly value: string | undefined;
+  readonly uses: ReadonlySet<string>;
+}
+
+const NOTHING: ReadonlySet<string> = new Set();
 
 /**
  * The ARGs before the first FROM, one after the other, each seeing those before it (D044, D047). A default that a
@@ -47,15 +58,20 @@ export function globalArgs({
   buildArgs,
   wordOptions,
   source,
+  onArg,
 }: MetaArgs): Environment {
   const env = predefined.clone();
   for (const { args, range } of instructions) {
-    for (const { key, value } of args) {
+    for (const declaration of args) {
+      const { key, value } = declaration;
       const given = buildArgs.get(key);
-      const chosen =
-        given ??
-        (value === undefined ? undefined : at(source, range, () => expandWord(value, env, wordOptions).text));
+      const expanded =
+        given !== undefined || value === undefined
+          ? undefined
+          : at(source, range, () => expandWord(value, env, wordOptions));
+      const chosen = given ?? expanded?.text;
       if (chosen !== undefined) env.set(key, chosen);
+      onArg?.({ declaration, range, value: chosen, uses: expanded?.matched ?? NOTHING });
     }
   }
   return env;

@@ -1,5 +1,11 @@
 import type { LineRange, Platform } from "@tsbuild/base";
-import { type Command, type ExpandedWord, expandWord, type WordOptions } from "@tsbuild/dockerfile";
+import {
+  type Command,
+  type ExpandedWord,
+  expandWord,
+  type Mount,
+  type WordOptions,
+} from "@tsbuild/dockerfile";
 import type { State } from "@tsbuild/llb";
 import type { ImageConfig } from "@tsbuild/oci";
 import type { CompileContext } from "./context.ts";
@@ -13,6 +19,12 @@ import type { Stage, StageBase } from "./stage.ts";
 export interface DeclaredArg {
   readonly key: string;
   readonly value: string | undefined;
+}
+
+/** A mount with the lines of its RUN. */
+export interface StageMount {
+  readonly mount: Mount;
+  readonly range: LineRange;
 }
 
 /** A stage while its instructions run: filesystem, environment and image config after the last one. */
@@ -33,6 +45,8 @@ export class StageBuild {
   workdirSet: boolean;
   /** Lines of the last CMD, ENTRYPOINT and HEALTHCHECK of this stage. */
   readonly lastOf = new Map<Command["kind"], LineRange>();
+  /** Mounts of this stage's RUNs, variables expanded. */
+  readonly mounts: StageMount[] = [];
 
   private constructor(stage: Stage, context: CompileContext, from: StageBase, base: StageBuild | undefined) {
     this.stage = stage;

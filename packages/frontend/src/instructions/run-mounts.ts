@@ -16,7 +16,9 @@ export interface RunMounts {
 
 /** The mounts with their variables filled in; all of them, before anything else of the RUN is looked at. */
 export function expandMounts(step: Step<RunInstruction>): Mount[] {
-  return step.command.mounts.map((text) => parseMount(text, (word) => step.expand(word)));
+  const mounts = step.command.mounts.map((text) => parseMount(text, (word) => step.expand(word)));
+  step.build.mounts.push(...mounts.map((mount) => ({ mount, range: step.range })));
+  return mounts;
 }
 
 /** What is mounted: a stage, an image, a named context, the user's files, or nothing. */
@@ -86,9 +88,14 @@ function fileOptions({ uid, gid, mode, required }: Mount, defaultMode: number) {
   return { uid: uid ?? 0, gid: gid ?? 0, mode: mode ?? defaultMode, optional: !required };
 }
 
+/** The name that the caller gives a secret by. */
+export function secretId(mount: Mount): string {
+  return mount.source || mount.id || posix.basename(mount.target);
+}
+
 /** A secret as a file, as a variable, or as both (D080). */
 function addSecret(mount: Mount, out: RunMounts): void {
-  const id = mount.source || mount.id || posix.basename(mount.target);
+  const id = secretId(mount);
   if (id === "") throw mistake("a secret mount needs an id or a target", "write --mount=type=secret,id=NAME");
   if (mount.env !== undefined) out.secretEnv.push({ id, name: mount.env, optional: !mount.required });
   const fallback = mount.env === undefined ? `/run/secrets/${posix.basename(id)}` : "";
