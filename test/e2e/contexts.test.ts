@@ -18,9 +18,13 @@ describe.skipIf(reason !== undefined)("--build-context", () => {
     await world.build(made, "-t", "made:1", "-o", `type=oci,tar=false,dest=${layout}`);
     const folder = world.context("on-layout", { Dockerfile: "FROM base\nRUN cat /where > /seen\n" });
     const other = { TSBUILD_ROOT: world.path("other-state") };
-    await world.ok(["build", "--build-context", `base=oci-layout://${layout}:1`, "-t", "seen", folder], { env: other });
+    await world.ok(["build", "--build-context", `base=oci-layout://${layout}:1`, "-t", "seen", folder], {
+      env: other,
+    });
     expect((await world.ok(["run", "seen", "cat", "/seen"], { env: other })).stdout).toBe("layout\n");
-    const wrong = await world.tsbuild(["build", "--build-context", `base=oci-layout://${layout}:2`, folder], { env: other });
+    const wrong = await world.tsbuild(["build", "--build-context", `base=oci-layout://${layout}:2`, folder], {
+      env: other,
+    });
     expect(wrong.code).toBe(1);
     expect(wrong.stderr).toMatch(/has no tag "2"[\s\S]*it has 1/);
   });
@@ -30,7 +34,12 @@ describe.skipIf(reason !== undefined)("--build-context", () => {
     const folder = world.context("named", {
       Dockerfile: "FROM nothing-of-this-name\nCOPY --from=stuff e.txt /e\nRUN cat /e\n",
     });
-    const flags = ["--build-context", `stuff=${extra}`, "--build-context", "nothing-of-this-name=docker-image://busybox"];
+    const flags = [
+      "--build-context",
+      `stuff=${extra}`,
+      "--build-context",
+      "nothing-of-this-name=docker-image://busybox",
+    ];
     await world.build(folder, ...flags, "-t", "named");
     expect(await world.inside("named", "cat", "/e")).toBe("extra\n");
   });

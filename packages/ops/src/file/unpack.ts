@@ -1,4 +1,5 @@
-import { constants, createReadStream } from "node:fs";
+import { constants, read as readCallback } from "node:fs";
+import { promisify } from "node:util";
 import { decompress, isArchive, unpackArchive } from "@tsbuild/oci";
 import type { Selected } from "../content/content-key.ts";
 import { isRegular } from "../content/digest.ts";
@@ -18,9 +19,18 @@ interface UnpackRequest {
   readonly makeFolder: () => void;
 }
 
-/** The file's bytes from its beginning; the descriptor stays open. */
-function read(fd: number): AsyncIterable<Uint8Array> {
-  return createReadStream("", { fd, start: 0, autoClose: false, highWaterMark: 1 << 20 });
+const readAt = promisify(readCallback);
+const READ_BYTES = 1 << 20;
+
+/** The file's bytes from its beginning. The descriptor stays open whenever the reader stops: Node's streams close it when they are left early. */
+async function* read(fd: number): AsyncGenerator<Uint8Array> {
+  for (let position = 0; ; ) {
+    const chunk = Buffer.allocUnsafe(READ_BYTES);
+    const { bytesRead } = await readAt(fd, chunk, 0, READ_BYTES, position);
+    if (bytesRead === 0) return;
+    position += bytesRead;
+    yield chunk.subarray(0, bytesRead);
+  }
 }
 
 /**

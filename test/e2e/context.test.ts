@@ -1,0 +1,125 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { missing, World } from "./world.ts";
+
+const reason = missing("tar", "gzip", "bzip2", "xz", "zstd");
+if (reason !== undefined) console.log(`skipped: end-to-end contexts: ${reason}`);
+
+describe.skipIf(reason !== undefined)("where a context and a Dockerfile come from", () => {
+  const world = new World();
+  let number = 0;
+  beforeAll(() => mkdirSync(world.root, { recursive: true }));
+  afterAll(() => world.close());
+
+  /** Builds into a folder and lists it. */
+  async function files(
+    flags: readonly string[],
+    options: { readonly input?: Uint8Array | string; readonly cwd?: string } = {},
+  ): Promise<string[]> {
+    const dest = world.path(`out${number++}`);
+    await world.ok(["build", "--progress=plain", "-o", dest, ...flags], options);
+    return readdirSync(dest, { recursive: true, encoding: "utf8" }).sort();
+  }
+
+  test.each([
+    ["tar", "cat"],
+    ["gzip", "gzip"],
+    ["bzip2", "bzip2"],
+    ["xz", "xz"],
+    ["zstd", "zstd"],
+  ])("an archive on standard input: %s (C001)", async (_name, compressor) => {
+    const folder = world.context("piped", {
+      Dockerfile: "FROM scratch\nCOPY . /all/\n",
+      ".dockerignore": "*.log\n",
+      "a/b": "b",
+      "x.log": "x",
+      // Too large for anything to fit into the first bytes of the stream.
+      large: Buffer.alloc(3_000_000, "0123456789abcdef"),
+    });
+    const input = execFileSync(
+      "sh",
+      ["-c", `tar -C ${folder} -cf - . | ${compressor} -c`.replace("cat -c", "cat")],
+      {
+        maxBuffer: 1 << 28,
+      },
+    );
+    expect(await files(["-"], { input })).toEqual(
+      ["all", "all/.dockerignore", "all/Dockerfile", "all/a", "all/a/b", "all/large"].sort(),
+    );
+  });
+
+  test("an archive on standard input with another Dockerfile (-f)", async () => {
+    const folder = world.context("piped2", { "build/Other": "FROM scratch\nCOPY a /\n", a: "a" });
+    const input = execFileSync("tar", ["-C", folder, "-cf", "-", "build", "a"]);
+    expect(await files(["-f", "build/Other", "-"], { input })).toEqual(["a"]);
+  });
+
+  test("a Dockerfile on standard input, without and with a context", async () => {
+    expect(await files(["-"], { input: "FROM scratch\nCOPY <<E /x\nhi\nE\n" })).toEqual(["x"]);
+    const folder = world.context("beside", { a: "a", "b.log": "b", ".dockerignore": "*.log" });
+    const input = "FROM scratch\nCOPY . /\n";
+    expect(await files(["-f", "-", folder], { input })).toEqual([".dockerignore", "a"]);
+  });
+
+  test("<Dockerfile>.dockerignore wins over .dockerignore (D131)", async () => {
+    const folder = world.context("ignores", {
+      Dockerfile: "FROM scratch\nCOPY . /\n",
+      "Other.dockerignore": "a\n*ockerfile\nOther*\n.dockerignore\n",
+      Other: "FROM scratch\nCOPY . /\n",
+      ".dockerignore": "b\n*ockerfile\nOther*\n.dockerignore\n",
+      a: "a",
+      b: "b",
+    });
+    expect(await files([folder])).toEqual(["a"]);
+    expect(await files(["-f", join(folder, "Other"), folder])).toEqual(["b"]);
+    expect(await files(["-f", "Other", "."], { cwd: folder })).toEqual(["b"]);
+  });
+
+  test("ignored folders, exceptions, and what comes and goes in them (D132 to D134)", async () => {
+    const folder = world.context("pruned", {
+      Dockerfile: "FROM scratch\nCOPY . /\nCOPY packages /packages2/\n",
+      ".dockerignore":
+        "Dockerfile\n.dockerignore\n.git\n**/node_modules\nbuild\n!build/keep\n/vendor/\n!**/kept.js\n",
+      ".git/HEAD": "x",
+      "node_modules/x/index.js": "x",
+      "packages/p/node_modules/y/index.js": "y",
+      "packages/p/node_modules/kept.js": "kept",
+      "packages/p/src.js": "s",
+      "build/drop": "d",
+      "build/keep": "k",
+      "vendor/v": "v",
+    });
+    symlinkSync("../p", join(folder, "packages/link"));
+    const expected = [
+      "build",
+      "build/keep",
+      "packages",
+      "packages/link",
+      "packages/p",
+      "packages/p/node_modules",
+      "packages/p/node_modules/kept.js",
+      "packages/p/src.js",
+      "packages2",
+      "packages2/link",
+      "packages2/p",
+      "packages2/p/node_modules",
+      "packages2/p/node_modules/kept.js",
+      "packages2/p/src.js",
+    ];
+    expect(await files([folder])).toEqual(expected);
+    writeFileSync(join(folder, ".git/HEAD"), "changed");
+    writeFileSync(join(folder, "packages/p/node_modules/new.js"), "new");
+    const log = await world.build(folder, "-o", world.path("cached"));
+    expect(log.match(/COPY[^\n]*\n#\d+ CACHED/g)?.length).toBe(2);
+    // Without the exception for everything, whole folders are left out at once.
+    const patterns = "Dockerfile\n.dockerignore\n.git\n**/node_modules\nbuild\n!build/keep\nvendor\n";
+    writeFileSync(join(folder, ".dockerignore"), patterns);
+    const without = expected.filter((path) => !path.includes("node_modules"));
+    expect(await files([folder])).toEqual(without);
+    // The same folder under other patterns: what was skipped before has to be found now.
+    writeFileSync(join(folder, ".dockerignore"), "Dockerfile\n.dockerignore\n.git\nbuild\n");
+    expect(await files([folder])).toContain("packages/p/node_modules/y/index.js");
+  });
+});

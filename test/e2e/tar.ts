@@ -1,0 +1,40 @@
+/** A member of a hand-made archive; nothing is checked, so that it can be a bad one. */
+export interface Member {
+  readonly name: string;
+  readonly type?: "file" | "link" | "symlink" | "folder" | "char";
+  readonly target?: string;
+  readonly data?: string;
+  readonly mode?: number;
+}
+
+const TYPES = { file: "0", link: "1", symlink: "2", char: "3", folder: "5" } as const;
+const BLOCK = 512;
+
+function header(member: Member): Buffer {
+  const block = Buffer.alloc(BLOCK);
+  const octal = (value: number, at: number, width: number): void => {
+    block.write(`${value.toString(8).padStart(width - 1, "0")}\0`, at, "latin1");
+  };
+  block.write(member.name, 0, 100, "utf8");
+  octal(member.mode ?? 0o644, 100, 8);
+  octal(0, 108, 8);
+  octal(0, 116, 8);
+  octal(Buffer.byteLength(member.data ?? ""), 124, 12);
+  octal(1_000_000_000, 136, 12);
+  block.write("        ", 148, "latin1");
+  block.write(TYPES[member.type ?? "file"], 156, "latin1");
+  block.write(member.target ?? "", 157, 100, "utf8");
+  block.write("ustar\x0000", 257, "latin1");
+  const sum = block.reduce((total, byte) => total + byte, 0);
+  block.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148, "latin1");
+  return block;
+}
+
+/** An archive of these members, in this order (POSIX ustar). */
+export function tarOf(members: readonly Member[]): Buffer {
+  const blocks = members.flatMap((member) => {
+    const data = Buffer.from(member.data ?? "");
+    return [header(member), data, Buffer.alloc((BLOCK - (data.length % BLOCK)) % BLOCK)];
+  });
+  return Buffer.concat([...blocks, Buffer.alloc(2 * BLOCK)]);
+}
