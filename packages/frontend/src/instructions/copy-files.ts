@@ -113,7 +113,7 @@ function allActions(step: CopyStep, request: CopyRequest, name: string): FileAct
     if (isRemote && request.remote === undefined) refuseRemote(source);
     const one =
       isRemote && request.remote !== undefined
-        ? remoteCopy(source, { ...request.remote, name, unpack: request.unpack })
+        ? remoteCopy(source, { ...request.remote, name, lines: [step.range], unpack: request.unpack })
         : pathCopy(step, request, source);
     actions = actions.copy(one.from, one.src, dest, { ...common, ...one.options });
   }

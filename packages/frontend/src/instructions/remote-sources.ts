@@ -1,6 +1,6 @@
 import { posix } from "node:path";
 import { parseDigest, TsbuildError } from "@tsbuild/base";
-import { type CopyOptions, http, type State } from "@tsbuild/llb";
+import { type Annotations, type CopyOptions, http, type State } from "@tsbuild/llb";
 import { mistake } from "../failure.ts";
 import { gitSource, parseGitReference } from "../git-source.ts";
 import { decodePercent } from "../percent.ts";
@@ -27,11 +27,11 @@ function agreed<T>(flag: T | undefined, query: T | undefined, what: string): T |
   return query ?? flag;
 }
 
-function gitCopy(url: string, options: RemoteOptions, name: string): RemoteCopy {
+function gitCopy(url: string, options: RemoteOptions, annotations: Annotations): RemoteCopy {
   const reference = parseGitReference(url)!;
   const checksum = agreed(options.checksum || undefined, reference.checksum || undefined, "checksum");
   const keepGitDir = agreed(options.keepGitDir, reference.keepGitDir, "keep-git-dir");
-  const from = gitSource({ ...reference, checksum: checksum ?? "", keepGitDir, mtime: "" }, { name });
+  const from = gitSource({ ...reference, checksum: checksum ?? "", keepGitDir, mtime: "" }, annotations);
   return { from, src: "/", options: {} };
 }
 
@@ -55,21 +55,23 @@ function checkedDigest(checksum: string): string {
 function httpCopy(
   url: string,
   options: RemoteOptions,
-  name: string,
+  annotations: Annotations,
   unpack: boolean | undefined,
 ): RemoteCopy {
   const filename = fileName(url);
-  const from = http(url, { filename, checksum: checkedDigest(options.checksum), annotations: { name } });
+  const from = http(url, { filename, checksum: checkedDigest(options.checksum), annotations });
   return { from, src: filename, options: { attemptUnpack: unpack ?? false } };
 }
 
 /** A git repository (D112) or a download (D111) as the source of ADD. */
 export function remoteCopy(
   url: string,
-  options: RemoteOptions & { readonly name: string; readonly unpack: boolean | undefined },
+  options: RemoteOptions & Pick<Annotations, "name" | "lines"> & { readonly unpack: boolean | undefined },
 ): RemoteCopy {
-  const { name, unpack } = options;
+  const { name, lines, unpack } = options;
+  // With the lines of the instruction: a download that fails is shown where it was asked for.
+  const annotations = { name, lines };
   return parseGitReference(url) === undefined
-    ? httpCopy(url, options, name, unpack)
-    : gitCopy(url, options, name);
+    ? httpCopy(url, options, annotations, unpack)
+    : gitCopy(url, options, annotations);
 }
