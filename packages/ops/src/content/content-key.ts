@@ -1,20 +1,46 @@
+import { createHash } from "node:crypto";
 import { type Digest, sha256Fields } from "@tsbuild/base";
-import type { TreeEntry } from "@tsbuild/native-fs";
+import type { TreeReader } from "@tsbuild/native-fs";
 import type { ContentKey, KeyField, Ref } from "@tsbuild/solver";
 import type { OpsEnvironment } from "../environment.ts";
 import { openTree, type SourceTree } from "../tree.ts";
-import { digestRoots, isRegular } from "./digest.ts";
+import { digestRoot } from "./digest.ts";
 import { allVisible, filterEntries, type Visibility, visibilityOf } from "./filter.ts";
 import { isFolder, type Located, locate } from "./locate.ts";
-import { type IndexedScan, scanContext, scanSnapshot } from "./scan.ts";
+import { rootPath, type Scan, scanTree } from "./scan.ts";
 import { type Selector, selectorKey } from "./selector.ts";
 
 /** One source that a selector stands for: where it is, and its entries that count. */
 export interface Selected {
   readonly located: Located;
-  readonly entries: readonly TreeEntry[];
+  readonly reader: TreeReader;
+  /** Indexes into the walk, ascending. */
+  readonly chosen: Uint32Array;
   /** sha256 that a file had when it was digested; undefined when it was never (a snapshot's file cannot change). */
-  readonly dataOf?: ((entry: TreeEntry) => Uint8Array) | undefined;
+  readonly dataOf?: ((index: number) => Uint8Array) | undefined;
+}
+
+/**
+ * Scans of one op's inputs: the digest and the copy look at the same walk, so that what is copied is what was hashed, and a tree is
+ * walked once.
+ */
+export class Scans {
+  readonly #scans = new Map<string, Promise<Scan>>();
+
+  get(env: OpsEnvironment, tree: SourceTree, located: Located): Promise<Scan> {
+    const key = `${treeName(tree)} ${located.path}`;
+    let scan = this.#scans.get(key);
+    if (scan === undefined) {
+      scan = scanTree(env, tree, located);
+      this.#scans.set(key, scan);
+    }
+    return scan;
+  }
+}
+
+function treeName(tree: SourceTree): string {
+  if (tree.kind === "context") return `context ${tree.context.folder}`;
+  return tree.kind === "snapshot" ? tree.snapshot : "scratch";
 }
 
 function visibilityOfTree(tree: SourceTree): Visibility {
@@ -25,18 +51,21 @@ function visibilityOfTree(tree: SourceTree): Visibility {
  * What a selector stands for in a tree, with entries. For a context, the data digests are there too: what will be copied can be
  * checked against what was hashed.
  */
-export async function select(env: OpsEnvironment, tree: SourceTree, selector: Selector): Promise<Selected[]> {
+export async function select(
+  env: OpsEnvironment,
+  tree: SourceTree,
+  selector: Selector,
+  scans: Scans = new Scans(),
+): Promise<Selected[]> {
   const visibility = visibilityOfTree(tree);
-  const found = locate(env.fs, tree, selector, visibility.visible);
   const selected: Selected[] = [];
-  for (const located of found) {
-    const scan =
-      tree.kind === "context"
-        ? await scanContext(env, tree, located)
-        : await scanSnapshot(env, tree, located);
-    const entries = filterEntries(located, scan.entries, selector, visibility);
-    if (tree.kind === "context") await scan.digestData(entries);
-    selected.push({ located, entries, dataOf: tree.kind === "context" ? (e) => scan.dataOf(e) : undefined });
+  for (const located of locate(env.fs, tree, selector, visibility.visible)) {
+    const scan = await scans.get(env, tree, located);
+    const { reader } = scan;
+    const chosen = filterEntries(located, reader, selector, visibility);
+    if (tree.kind === "context") await scan.digestData(tree.root, chosen);
+    const dataOf = tree.kind === "context" ? (index: number) => scan.dataOf(index) : undefined;
+    selected.push({ located, reader, chosen, dataOf });
   }
   return selected;
 }
@@ -46,82 +75,73 @@ export async function contentKey(
   env: OpsEnvironment,
   ref: Ref,
   selectors: readonly Selector[],
+  scans: Scans = new Scans(),
 ): Promise<ContentKey> {
   const tree = openTree(env, ref);
   try {
     const parts: Digest[] = [];
-    for (const selector of selectors) {
-      parts.push(
-        tree.kind === "context"
-          ? await digestOfContext(env, tree, selector)
-          : await digestOfSnapshot(env, tree, selector),
-      );
-    }
+    for (const selector of selectors) parts.push(await digestSelector(env, tree, { selector, scans }));
     const digest = parts.length === 1 && parts[0] !== undefined ? parts[0] : sha256Fields(parts);
-    return { digest, fields: () => contentFields(env, ref, selectors) };
+    return { digest, fields: () => contentFields(env, ref, selectors, scans) };
   } finally {
     tree.close();
   }
 }
 
-/** Base name for the key: a file lands under its name, the contents of a folder do not. */
-function keyName(located: Located): string {
-  return isFolder(located.stat) ? "" : located.asked.slice(located.asked.lastIndexOf("/") + 1);
+interface Wanted {
+  readonly selector: Selector;
+  readonly scans: Scans;
 }
 
-async function digestOfContext(
+/** A snapshot never changes: its digests are kept for good. A context's are kept with its index. */
+async function digestSelector(env: OpsEnvironment, tree: SourceTree, wanted: Wanted): Promise<Digest> {
+  if (tree.kind === "context") return digestLocated(env, tree, wanted);
+  const key = `${treeName(tree)} ${selectorKey([wanted.selector])}`;
+  const known = env.store.memo.get("snapshot-content", key);
+  if (known !== undefined) return Buffer.from(known).toString("latin1") as Digest;
+  const digest = await digestLocated(env, tree, wanted);
+  env.store.memo.set("snapshot-content", key, Buffer.from(digest, "latin1"));
+  return digest;
+}
+
+async function digestLocated(
   env: OpsEnvironment,
-  tree: SourceTree & { readonly kind: "context" },
-  selector: Selector,
+  tree: SourceTree,
+  { selector, scans }: Wanted,
 ): Promise<Digest> {
   const visibility = visibilityOfTree(tree);
-  const found = locate(env.fs, tree, selector, visibility.visible);
+  const ignore = tree.kind === "context" ? tree.context.ignore : [];
   const parts: Digest[] = [];
-  for (const located of found) {
-    const key = sha256Fields([selectorKey([selector]), located.asked, ...tree.context.ignore]);
-    const scan = await scanContext(env, tree, located);
-    parts.push(
-      (scan.remembered(key) as Digest | undefined) ??
-        (await digestScan({ scan, located, selector, visibility, key })),
-    );
+  for (const located of locate(env.fs, tree, selector, visibility.visible)) {
+    const key = sha256Fields([selectorKey([selector]), located.asked, ...ignore]);
+    const scan = await scans.get(env, tree, located);
+    const known = scan.remembered(key) as Digest | undefined;
+    parts.push(known ?? (await digestScan({ scan, tree, located, selector, visibility, key })));
   }
   return sha256Fields(parts);
 }
 
 async function digestScan(options: {
-  readonly scan: IndexedScan;
+  readonly scan: Scan;
+  readonly tree: SourceTree;
   readonly located: Located;
   readonly selector: Selector;
   readonly visibility: Visibility;
   readonly key: Digest;
 }): Promise<Digest> {
-  const { scan, located, selector, visibility, key } = options;
-  const entries = filterEntries(located, scan.entries, selector, visibility);
-  await scan.digestData(entries);
-  const root = { name: keyName(located), entries, dataOf: (entry: TreeEntry) => scan.dataOf(entry) };
-  const digest = digestRoots([root], { ownerless: true });
+  const { scan, tree, located, selector, visibility, key } = options;
+  const { reader } = scan;
+  const chosen = filterEntries(located, reader, selector, visibility);
+  await scan.digestData(tree.root, chosen);
+  const root = { name: keyName(located), reader, chosen, dataOf: (index: number) => scan.dataOf(index) };
+  const digest = digestRoot(root, { ownerless: tree.kind === "context" });
   scan.remember(key, digest);
   return digest;
 }
 
-/** A snapshot never changes: its digests are kept for good. */
-async function digestOfSnapshot(env: OpsEnvironment, tree: SourceTree, selector: Selector): Promise<Digest> {
-  const id = tree.kind === "snapshot" ? `${tree.snapshot}` : "scratch";
-  const key = `${id} ${selectorKey([selector])}`;
-  const known = env.store.memo.get("snapshot-content", key);
-  if (known !== undefined) return Buffer.from(known).toString("latin1") as Digest;
-  const parts: Digest[] = [];
-  for (const located of locate(env.fs, tree, selector, () => true)) {
-    const scan = await scanSnapshot(env, tree, located);
-    const entries = filterEntries(located, scan.entries, selector, allVisible);
-    await scan.digestData(entries);
-    parts.push(
-      digestRoots([{ name: keyName(located), entries, dataOf: (e) => scan.dataOf(e) }], { ownerless: false }),
-    );
-  }
-  const digest = sha256Fields(parts);
-  env.store.memo.set("snapshot-content", key, Buffer.from(digest, "latin1"));
-  return digest;
+/** Base name for the key: a file lands under its name, the contents of a folder do not. */
+function keyName(located: Located): string {
+  return isFolder(located.stat) ? "" : located.asked.slice(located.asked.lastIndexOf("/") + 1);
 }
 
 // Above this many files an explanation names folders instead: a record must stay small.
@@ -132,43 +152,43 @@ async function contentFields(
   env: OpsEnvironment,
   ref: Ref,
   selectors: readonly Selector[],
+  scans: Scans,
 ): Promise<readonly KeyField[]> {
   const tree = openTree(env, ref);
   try {
-    const fields: KeyField[] = [];
-    for (const selector of selectors) {
-      for (const { located, entries, dataOf } of await select(env, tree, selector)) {
-        for (const entry of entries) {
-          if (isFolder(entry)) continue;
-          const path =
-            entry.path === ""
-              ? located.path
-              : located.path === ""
-                ? entry.path
-                : `${located.path}/${entry.path}`;
-          const data =
-            isRegular(entry) && dataOf !== undefined
-              ? Buffer.from(dataOf(entry)).toString("hex", 0, 8)
-              : (entry.target ?? "");
-          fields.push({ name: `file:${path}`, value: `${entry.mode.toString(8)} ${data}` });
-        }
-      }
-    }
-    return fields.length <= MAX_FIELDS ? fields : byTopFolder(fields);
+    const selected: Selected[] = [];
+    for (const selector of selectors) selected.push(...(await select(env, tree, selector, scans)));
+    const files = selected.reduce((sum, { chosen }) => sum + chosen.length, 0);
+    return files <= MAX_FIELDS
+      ? [...selected.flatMap((one) => [...fileFields(one)])]
+      : topFolderFields(selected);
   } finally {
     tree.close();
   }
 }
 
-function byTopFolder(fields: readonly KeyField[]): KeyField[] {
-  const groups = new Map<string, string[]>();
-  for (const field of fields) {
-    const top = field.name.split("/").slice(0, 1).join("/");
-    const group = groups.get(top) ?? [];
-    group.push(field.name, field.value);
-    groups.set(top, group);
+function* fileFields({ located, reader, chosen, dataOf }: Selected): Generator<KeyField> {
+  for (const index of chosen) {
+    if (reader.isFolder(index)) continue;
+    const data =
+      reader.isFile(index) && dataOf !== undefined
+        ? Buffer.from(dataOf(index)).toString("hex", 0, 8)
+        : reader.target(index);
+    const name = `file:${rootPath(located, reader.path(index))}`;
+    yield { name, value: `${reader.mode(index).toString(8)} ${data}` };
+  }
+}
+
+function topFolderFields(selected: readonly Selected[]): KeyField[] {
+  const groups = new Map<string, ReturnType<typeof createHash>>();
+  for (const one of selected) {
+    for (const { name, value } of fileFields(one)) {
+      const top = name.split("/", 1)[0] ?? name;
+      const group = groups.get(top) ?? createHash("sha256");
+      groups.set(top, group.update(`${name.length}:${name}${value.length}:${value}`));
+    }
   }
   return [...groups]
     .slice(0, MAX_FIELDS)
-    .map(([name, values]) => ({ name, value: sha256Fields(values).slice(7, 23) }));
+    .map(([name, hash]) => ({ name, value: hash.digest("hex").slice(0, 16) }));
 }

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Digest } from "@tsbuild/base";
-import type { TreeEntry } from "@tsbuild/native-fs";
+import type { TreeReader } from "@tsbuild/native-fs";
 
 const S_IFMT = 0o170000;
 const S_IFREG = 0o100000;
@@ -14,13 +14,15 @@ export function isContentXattr(name: string): boolean {
   return name === "security.capability" || (name.startsWith("user.") && !name.startsWith("user.overlay."));
 }
 
-/** One matched source: its name and what is below it, in the order of the walk. */
+/** One matched source: its name and the chosen entries of its walk. */
 export interface DigestRoot {
   /** Base name; part of the key, since COPY puts a file under its name (D114). "" when only contents are taken. */
   readonly name: string;
-  readonly entries: readonly TreeEntry[];
-  /** sha256 of the data of regular files, by path. */
-  readonly dataOf: (entry: TreeEntry) => Uint8Array;
+  readonly reader: TreeReader;
+  /** Indexes into the walk, ascending. */
+  readonly chosen: Uint32Array;
+  /** sha256 of the data of a regular file, by index. */
+  readonly dataOf: (index: number) => Uint8Array;
 }
 
 /**
@@ -30,17 +32,16 @@ export interface DigestRoot {
  *
  * `ownerless`: the files come from a local context, where COPY gives everything to 0:0 (D100).
  */
-export function digestRoots(roots: readonly DigestRoot[], options: { readonly ownerless: boolean }): Digest {
+export function digestRoot(root: DigestRoot, options: { readonly ownerless: boolean }): Digest {
+  const { reader, chosen } = root;
   const hash = createHash("sha256");
-  for (const root of roots) {
-    hash.update(`root ${framed(root.name)} ${root.entries.length}\n`);
-    for (const entry of root.entries) {
-      hash.update(headerOf(entry, options.ownerless));
-      if (isRegular(entry)) hash.update(root.dataOf(entry));
-      for (const xattr of entry.xattrs ?? []) {
-        if (isContentXattr(xattr.name))
-          hash.update(`x ${framed(xattr.name)} ${xattr.value.length}:`).update(xattr.value);
-      }
+  hash.update(`root ${framed(root.name)} ${chosen.length}\n`);
+  for (const index of chosen) {
+    hash.update(headerOf(reader, index, options.ownerless));
+    if (reader.isFile(index)) hash.update(root.dataOf(index));
+    if (!reader.hasXattrs(index)) continue;
+    for (const { name, value } of reader.xattrs(index)) {
+      if (isContentXattr(name)) hash.update(`x ${framed(name)} ${value.length}:`).update(value);
     }
   }
   return `sha256:${hash.digest("hex")}` as Digest;
@@ -50,10 +51,11 @@ function framed(text: string): string {
   return `${text.length}:${text}`;
 }
 
-function headerOf(entry: TreeEntry, ownerless: boolean): string {
-  const owner = ownerless ? "0:0" : `${entry.uid}:${entry.gid}`;
+function headerOf(reader: TreeReader, index: number, ownerless: boolean): string {
+  const owner = ownerless ? "0:0" : `${reader.uid(index)}:${reader.gid(index)}`;
   // The size of a folder is an accident of the file system.
-  const size = isRegular(entry) ? entry.size : 0;
-  const target = entry.target === undefined ? "-" : framed(entry.target);
-  return `e ${framed(entry.path)} ${entry.mode} ${owner} ${size} ${target} ${entry.rdevMajor}:${entry.rdevMinor}\n`;
+  const size = reader.isFile(index) ? reader.size(index) : 0;
+  const target = reader.isSymlink(index) ? framed(reader.target(index)) : "-";
+  const device = `${reader.rdevMajor(index)}:${reader.rdevMinor(index)}`;
+  return `e ${framed(reader.path(index))} ${reader.mode(index)} ${owner} ${size} ${target} ${device}\n`;
 }

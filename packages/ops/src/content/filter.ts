@@ -1,5 +1,5 @@
 import { createMatcher, type PathMatcher } from "@tsbuild/dockerfile/patterns";
-import type { TreeEntry } from "@tsbuild/native-fs";
+import type { TreeReader } from "@tsbuild/native-fs";
 import { isFolder, type Located } from "./locate.ts";
 import type { Selector } from "./selector.ts";
 
@@ -27,62 +27,58 @@ interface Filters {
 }
 
 /** Relative to what the patterns of --exclude and --parents are: the source; for a single file, its name (D106). */
-function patternPath(located: Located, entry: TreeEntry): string {
-  if (entry.path !== "") return entry.path;
+function patternPath(located: Located, path: string): string {
+  if (path !== "") return path;
   return isFolder(located.stat) ? "" : located.asked.slice(located.asked.lastIndexOf("/") + 1);
 }
 
+function wholePath(located: Located, path: string): string {
+  if (path === "") return located.path;
+  return located.path === "" ? path : `${located.path}/${path}`;
+}
+
 /**
- * The entries of a walk that a selector takes, in the order of the walk. Folders that match nothing themselves are
+ * The entries of a walk that a selector takes, as ascending indexes. Folders that match nothing themselves are
  * kept only as parents of what does.
  */
 export function filterEntries(
   located: Located,
-  entries: readonly TreeEntry[],
+  reader: TreeReader,
   selector: Selector,
   visibility: Visibility,
-): readonly TreeEntry[] {
-  if (visibility.everything && selector.include.length === 0 && selector.exclude.length === 0) return entries;
+): Uint32Array {
+  if (visibility.everything && selector.include.length === 0 && selector.exclude.length === 0) {
+    return Uint32Array.from({ length: reader.count }, (_, index) => index);
+  }
   const filters: Filters = {
     include: selector.include.length > 0 ? createMatcher(selector.include) : undefined,
     exclude: selector.exclude.length > 0 ? createMatcher(selector.exclude) : undefined,
   };
-  const whole = (entry: TreeEntry): string =>
-    entry.path === "" ? located.path : located.path === "" ? entry.path : `${located.path}/${entry.path}`;
-  const taken = (entry: TreeEntry): boolean => {
-    if (!visibility.visible(whole(entry), isFolder(entry))) return false;
-    const path = patternPath(located, entry);
+  const taken = (index: number): boolean => {
+    const relative = reader.path(index);
+    if (!visibility.visible(wholePath(located, relative), reader.isFolder(index))) return false;
+    const path = patternPath(located, relative);
     if (path === "") return true;
     if (filters.include !== undefined && !filters.include.matches(path)) return false;
     return filters.exclude === undefined || !filters.exclude.matches(path);
   };
-  return withParents(entries, taken, filters.include !== undefined);
+  return withParents(reader, taken, filters.include !== undefined);
 }
 
-/** Entries for which `taken` holds and the folders above them. With `lazyFolders`, a folder needs a reason to be there. */
+/** Entries for which `taken` holds and the folders above them. With `lazyFolders`, the root needs a reason to be there. */
 function withParents(
-  entries: readonly TreeEntry[],
-  taken: (entry: TreeEntry) => boolean,
+  reader: TreeReader,
+  taken: (index: number) => boolean,
   lazyFolders: boolean,
-): TreeEntry[] {
-  const kept: TreeEntry[] = [];
+): Uint32Array {
+  const kept: number[] = [];
   // Folders on the way to the current entry that were not kept yet; flushed when something below them is.
-  const pending: TreeEntry[] = [];
-  for (const entry of entries) {
-    while (pending.length > 0 && !isBelow(entry.path, pending[pending.length - 1]?.path ?? "")) pending.pop();
-    if (!taken(entry)) {
-      if (isFolder(entry)) pending.push(entry);
-      continue;
-    }
-    if (lazyFolders && entry.path === "" && isFolder(entry)) {
-      pending.push(entry);
-      continue;
-    }
-    kept.push(...pending.splice(0), entry);
+  const pending: number[] = [];
+  for (let index = 0; index < reader.count; index++) {
+    while (pending.length > 0 && index >= reader.end(pending[pending.length - 1] as number)) pending.pop();
+    const waits = !taken(index) || (lazyFolders && index === 0 && reader.isFolder(index));
+    if (!waits) kept.push(...pending.splice(0), index);
+    else if (reader.isFolder(index)) pending.push(index);
   }
-  return kept;
-}
-
-function isBelow(path: string, folder: string): boolean {
-  return folder === "" ? path !== "" : path.startsWith(`${folder}/`);
+  return Uint32Array.from(kept);
 }

@@ -1,8 +1,7 @@
-import { decodeTree, type TreeEntry } from "@tsbuild/native-fs";
+import { type NativeFs, TreeReader } from "@tsbuild/native-fs";
 import type { OpsEnvironment } from "../environment.ts";
 import { type ContextIndex, readIndex, writeIndex } from "../local/index-file.ts";
 import type { SourceTree } from "../tree.ts";
-import { isRegular } from "./digest.ts";
 import type { Located } from "./locate.ts";
 
 const HASH_BYTES = 32;
@@ -11,114 +10,119 @@ const NO_HASH = Buffer.alloc(HASH_BYTES);
 // during it, could change again without its ctime moving (git's "racy" problem).
 const TICK_NS = 20_000_000n;
 
-/** One walked subtree with the data digests of its files. */
+/**
+ * One walked subtree with the data digests of its files. Entries are indexes into the walk's bytes: a tree of 50,000 files is a few
+ * megabytes of bytes here, and would be ten times that as objects.
+ */
 export interface Scan {
   readonly located: Located;
-  readonly entries: readonly TreeEntry[];
-  /** Fills in the digests of these entries; what is known from an earlier build is not read again. */
-  digestData(wanted: readonly TreeEntry[]): Promise<void>;
+  readonly reader: TreeReader;
+  /** Fills in the digests of these entries, read from `root`; what is known from an earlier build is not read again. */
+  digestData(root: number, chosen: Uint32Array): Promise<void>;
   /** Data digest of a regular file; only after `digestData`. */
-  dataOf(entry: TreeEntry): Uint8Array;
-}
-
-/** A scan that may know the answer without looking at a single entry. */
-export interface IndexedScan extends Scan {
+  dataOf(index: number): Uint8Array;
   /** The digest remembered for this selector while nothing has changed. */
   remembered(selectorKey: string): string | undefined;
   remember(selectorKey: string, digest: string): void;
 }
 
-/** Walks a subtree of a snapshot: immutable, so nothing is remembered beside the digest of the whole. */
-export async function scanSnapshot(env: OpsEnvironment, tree: SourceTree, located: Located): Promise<Scan> {
-  const walk = await env.fs.walk(tree.root, walkPath(located), { xattrs: true });
-  const entries = [...decodeTree(walk)];
-  const hashes = new Map<string, Uint8Array>();
-  return {
-    located,
-    entries,
-    dataOf: (entry) => hashes.get(entry.path) ?? NO_HASH,
-    digestData: async (wanted) => {
-      const files = wanted.filter((entry) => isRegular(entry) && !hashes.has(entry.path));
-      const digests = await hashEntries(env, tree, located, files);
-      for (const [i, file] of files.entries()) hashes.set(file.path, slot(digests, i));
-    },
-  };
-}
-
-function walkPath(located: Located): string {
-  return located.path === "" ? "." : located.path;
+/** Path of an entry from the root of the tree. */
+export function rootPath(located: Located, path: string): string {
+  if (path === "") return located.path;
+  return located.path === "" ? path : `${located.path}/${path}`;
 }
 
 function slot(hashes: Buffer, index: number): Buffer {
   return hashes.subarray(index * HASH_BYTES, (index + 1) * HASH_BYTES);
 }
 
-/** Path of an entry from the root of the tree. */
-export function rootPath(located: Located, entry: TreeEntry): string {
-  if (entry.path === "") return located.path;
-  return located.path === "" ? entry.path : `${located.path}/${entry.path}`;
-}
+const HASH_BATCH = 2048;
+const PARALLEL = 4;
 
-const HASH_BATCH = 4096;
+/** Digests of regular files by index, filled in on all cores. */
+class DataDigests {
+  readonly bytes: Buffer;
 
-/** Data digests of files, on all cores. */
-async function hashEntries(
-  env: OpsEnvironment,
-  tree: SourceTree,
-  located: Located,
-  files: readonly TreeEntry[],
-): Promise<Buffer> {
-  const batches: Promise<Buffer>[] = [];
-  for (let start = 0; start < files.length; start += HASH_BATCH) {
-    const paths = files.slice(start, start + HASH_BATCH).map((file) => rootPath(located, file));
-    batches.push(env.fs.hashFiles(tree.root, paths));
+  constructor(bytes: Buffer) {
+    this.bytes = bytes;
   }
-  return Buffer.concat(await Promise.all(batches));
+
+  of(index: number): Buffer {
+    return slot(this.bytes, index);
+  }
+
+  async fill(
+    from: {
+      readonly fs: NativeFs;
+      readonly root: number;
+      readonly located: Located;
+      readonly reader: TreeReader;
+    },
+    chosen: Uint32Array,
+  ): Promise<void> {
+    const missing = chosen.filter((index) => from.reader.isFile(index) && this.of(index).equals(NO_HASH));
+    let next = 0;
+    const worker = async (): Promise<void> => {
+      while (next < missing.length) {
+        const batch = missing.subarray(next, next + HASH_BATCH);
+        next += HASH_BATCH;
+        const paths = Array.from(batch, (index) => rootPath(from.located, from.reader.path(index)));
+        const digests = await from.fs.hashFiles(from.root, paths);
+        for (const [i, index] of batch.entries()) slot(digests, i).copy(this.bytes, index * HASH_BYTES);
+      }
+    };
+    await Promise.all(Array.from({ length: PARALLEL }, worker));
+  }
 }
 
-/** Walks a subtree of a context and compares it with the index of the last build. */
-export async function scanContext(
-  env: OpsEnvironment,
-  tree: SourceTree & { readonly kind: "context" },
-  located: Located,
-): Promise<IndexedScan> {
+/** Walks a subtree: of a snapshot, which cannot change, or of a context, compared with the index of the last build. */
+export async function scanTree(env: OpsEnvironment, tree: SourceTree, located: Located): Promise<Scan> {
   const startedNs = BigInt(Date.now()) * 1_000_000n;
-  const walk = await env.fs.walk(tree.root, walkPath(located), { xattrs: true });
-  const old = readIndex(env.store, tree.context.folder, located.path);
-  return new ContextScan({ env, tree, located, walk, startedNs, old });
+  const walk = await env.fs.walk(tree.root, located.path === "" ? "." : located.path, { xattrs: true });
+  if (tree.kind !== "context")
+    return new TreeScan({ env, located, walk, startedNs, folder: undefined, old: undefined });
+  const { folder } = tree.context;
+  return new TreeScan({
+    env,
+    located,
+    walk,
+    startedNs,
+    folder,
+    old: readIndex(env.store, folder, located.path),
+  });
 }
 
-interface ContextScanParts {
+interface ScanParts {
   readonly env: OpsEnvironment;
-  readonly tree: SourceTree & { readonly kind: "context" };
   readonly located: Located;
   readonly walk: Buffer;
   readonly startedNs: bigint;
+  /** Folder of the context; undefined for a snapshot, of which no index is kept. */
+  readonly folder: string | undefined;
   readonly old: ContextIndex | undefined;
 }
 
-class ContextScan implements IndexedScan {
+class TreeScan implements Scan {
   readonly located: Located;
-  readonly #parts: ContextScanParts;
+  readonly #parts: ScanParts;
   /** The old index when the walk is the same and no entry is racy. */
   readonly #same: ContextIndex | undefined;
-  #entries: readonly TreeEntry[] | undefined;
-  #hashes: Buffer | undefined;
-  #position: ReadonlyMap<string, number> | undefined;
-  #digests: Record<string, string>;
+  readonly #digests: Record<string, string>;
+  #reader: TreeReader | undefined;
+  #data: DataDigests | undefined;
 
-  constructor(parts: ContextScanParts) {
+  constructor(parts: ScanParts) {
     this.located = parts.located;
-    this.#parts = parts;
     const { old, walk } = parts;
     const trusted = old !== undefined && old.newestNs + TICK_NS < old.startedNs && old.walk.equals(walk);
     this.#same = trusted ? old : undefined;
+    this.#parts = parts;
     this.#digests = { ...this.#same?.digests };
   }
 
-  get entries(): readonly TreeEntry[] {
-    this.#entries ??= [...decodeTree(this.#parts.walk)];
-    return this.#entries;
+  get reader(): TreeReader {
+    this.#reader ??= new TreeReader(this.#parts.walk);
+    return this.#reader;
   }
 
   remembered(selectorKey: string): string | undefined {
@@ -127,70 +131,86 @@ class ContextScan implements IndexedScan {
 
   remember(selectorKey: string, digest: string): void {
     this.#digests[selectorKey] = digest;
-    let newestNs = this.#same?.newestNs;
-    if (newestNs === undefined) {
-      newestNs = 0n;
-      for (const entry of this.entries) if (entry.ctimeNs > newestNs) newestNs = entry.ctimeNs;
-    }
-    writeIndex(this.#parts.env.store, this.#parts.tree.context.folder, this.located.path, {
-      walk: this.#parts.walk,
-      hashes: this.#known(),
-      startedNs: this.#same?.startedNs ?? this.#parts.startedNs,
-      newestNs,
+    const { env, folder, walk, startedNs } = this.#parts;
+    if (folder === undefined) return;
+    writeIndex(env.store, folder, this.located.path, {
+      walk,
+      hashes: this.#known().bytes,
+      startedNs: this.#same?.startedNs ?? startedNs,
+      newestNs: this.#same?.newestNs ?? newestChange(this.reader),
       digests: this.#digests,
     });
   }
 
-  dataOf(entry: TreeEntry): Uint8Array {
-    return slot(this.#known(), this.#at(entry));
+  dataOf(index: number): Uint8Array {
+    return this.#known().of(index);
   }
 
-  async digestData(wanted: readonly TreeEntry[]): Promise<void> {
-    const known = this.#known();
-    const files = wanted.filter((entry) => isRegular(entry) && slot(known, this.#at(entry)).equals(NO_HASH));
-    const digests = await hashEntries(this.#parts.env, this.#parts.tree, this.located, files);
-    for (const [i, file] of files.entries())
-      digests.copy(known, this.#at(file) * HASH_BYTES, i * HASH_BYTES, (i + 1) * HASH_BYTES);
+  async digestData(root: number, chosen: Uint32Array): Promise<void> {
+    const { located, reader } = this;
+    await this.#known().fill({ fs: this.#parts.env.fs, root, located, reader }, chosen);
   }
 
-  #at(entry: TreeEntry): number {
-    this.#position ??= new Map(this.entries.map((e, i) => [e.path, i]));
-    const position = this.#position.get(entry.path);
-    if (position === undefined) throw new Error(`assertion failed: ${entry.path} is not part of the scan`);
-    return position;
-  }
-
-  /** Digests by position: all of the old index when nothing changed, else those of entries that did not change. */
-  #known(): Buffer {
-    this.#hashes ??=
-      this.#same !== undefined ? Buffer.from(this.#same.hashes) : carryOver(this.entries, this.#parts.old);
-    return this.#hashes;
+  /** Digests by index: all of the old index when nothing changed, else those of entries that did not change. */
+  #known(): DataDigests {
+    this.#data ??= new DataDigests(
+      this.#same === undefined ? carryOver(this.reader, this.#parts.old) : Buffer.from(this.#same.hashes),
+    );
+    return this.#data;
   }
 }
 
+function newestChange(reader: TreeReader): bigint {
+  let newest = 0n;
+  for (let index = 0; index < reader.count; index++) {
+    const ctime = reader.ctimeNs(index);
+    if (ctime > newest) newest = ctime;
+  }
+  return newest;
+}
+
 /** Takes over the digests of files whose inode, size, mode, mtime and ctime are as they were and which are not racy. */
-function carryOver(entries: readonly TreeEntry[], old: ContextIndex | undefined): Buffer {
-  const hashes = Buffer.alloc(entries.length * HASH_BYTES);
+function carryOver(reader: TreeReader, old: ContextIndex | undefined): Buffer {
+  const hashes = Buffer.alloc(reader.count * HASH_BYTES);
   if (old === undefined) return hashes;
-  const before = new Map<string, { readonly entry: TreeEntry; readonly position: number }>();
-  let position = 0;
-  for (const entry of decodeTree(old.walk)) before.set(entry.path, { entry, position: position++ });
-  for (const [i, entry] of entries.entries()) {
-    const match = before.get(entry.path);
-    if (match === undefined || !sameFile(entry, match.entry)) continue;
-    if (entry.ctimeNs + TICK_NS >= old.startedNs) continue;
-    old.hashes.copy(hashes, i * HASH_BYTES, match.position * HASH_BYTES, (match.position + 1) * HASH_BYTES);
+  const before = new TreeReader(old.walk);
+  // Both walks are in the same order, so one pass over both finds the pairs.
+  let oldIndex = 0;
+  for (let index = 0; index < reader.count && oldIndex < before.count; index++) {
+    const path = reader.path(index);
+    while (oldIndex < before.count && walkOrder(before.path(oldIndex), path) < 0) oldIndex++;
+    if (oldIndex >= before.count || before.path(oldIndex) !== path) continue;
+    if (!sameFile(reader, index, before, oldIndex)) continue;
+    if (reader.ctimeNs(index) + TICK_NS >= old.startedNs) continue;
+    slot(old.hashes, oldIndex).copy(hashes, index * HASH_BYTES);
   }
   return hashes;
 }
 
-function sameFile(a: TreeEntry, b: TreeEntry): boolean {
+/**
+ * Order in which a walk gives paths: component by component, so `/` sorts before everything. Compared by UTF-16 units where the walk
+ * compares bytes: where these differ a pair may be missed, and the file is read again.
+ */
+function walkOrder(a: string, b: string): number {
+  if (a === b) return 0;
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) {
+    const left = a.charCodeAt(i);
+    const right = b.charCodeAt(i);
+    if (left !== right) return (left === SLASH ? 0 : left) - (right === SLASH ? 0 : right);
+  }
+  return a.length - b.length;
+}
+
+const SLASH = 0x2f;
+
+function sameFile(a: TreeReader, i: number, b: TreeReader, j: number): boolean {
   return (
-    a.ino === b.ino &&
-    a.dev === b.dev &&
-    a.size === b.size &&
-    a.mode === b.mode &&
-    a.mtimeNs === b.mtimeNs &&
-    a.ctimeNs === b.ctimeNs
+    a.ino(i) === b.ino(j) &&
+    a.dev(i) === b.dev(j) &&
+    a.size(i) === b.size(j) &&
+    a.mode(i) === b.mode(j) &&
+    a.mtimeNs(i) === b.mtimeNs(j) &&
+    a.ctimeNs(i) === b.ctimeNs(j)
   );
 }

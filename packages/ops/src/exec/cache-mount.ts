@@ -6,7 +6,7 @@ import { isFolder } from "../content/locate.ts";
 import { selectorOfMount } from "../content/selector.ts";
 import type { OpsEnvironment } from "../environment.ts";
 import { applyCopy } from "../file/apply.ts";
-import { copyOps } from "../file/entries.ts";
+import { CopyOps } from "../file/entries.ts";
 import { openTree } from "../tree.ts";
 
 type Acquired = Awaited<ReturnType<OpsEnvironment["store"]["cacheMounts"]["acquire"]>>;
@@ -107,7 +107,7 @@ async function fill(
     const ownerless = tree.kind === "context";
     const style = { owner: undefined, mode: undefined, mtimeNs: undefined, ownerless, replace: false };
     const target = { fs: env.fs, root, signal: seed.context.signal };
-    await applyCopy(target, tree, copyOps(selected, "", style), selected.dataOf);
+    await applyCopy(target, tree, new CopyOps(selected, "", style), selected.dataOf);
     const { mode, uid, gid } = selected.located.stat;
     env.fs.setOwnerModeInRoot(root, ".", {
       mode: mode & 0o7777,

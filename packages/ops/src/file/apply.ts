@@ -1,10 +1,10 @@
 import { errnoCode, TsbuildError } from "@tsbuild/base";
-import { encodeTreeOps, type NativeFs, type TreeEntry, type TreeOp } from "@tsbuild/native-fs";
+import { encodeTreeOps, type NativeFs, type TreeOp } from "@tsbuild/native-fs";
 import type { SourceTree } from "../tree.ts";
-import type { CopyOps } from "./entries.ts";
+import type { CopyOps, FileOp } from "./entries.ts";
 
 // Ops per call of the addon: bounds the memory of one batch and how long an abort waits.
-const BATCH = 2048;
+const BATCH = 1024;
 // Calls at the same time: libuv's pool has four threads, and the disk rarely takes more than two writers well.
 const PARALLEL = 2;
 const HASH_BYTES = 32;
@@ -48,50 +48,58 @@ async function applyBatch(
 ): Promise<Buffer> {
   target.signal.throwIfAborted();
   try {
-    return await target.fs.apply(target.root, source, encodeTreeOps(ops), { hash });
+    return await target.fs.apply(target.root, source, encodeTreeOps(ops), { hash, ignoreXattrErrors: true });
   } catch (error) {
     const index = typeof error === "object" && error !== null && "index" in error ? Number(error.index) : 0;
     throw explain(error, ops[index]?.path ?? "");
   }
 }
 
+/** Takes the next `count` of a generator that several may be taking from. */
+function take<T>(from: Iterator<T>, count: number): T[] {
+  const taken: T[] = [];
+  for (let next = from.next(); !next.done; next = from.next()) {
+    taken.push(next.value);
+    if (taken.length === count) break;
+  }
+  return taken;
+}
+
 /** Performs ops one batch after the other. */
-export async function applyAll(target: CopyTarget, ops: readonly TreeOp[]): Promise<void> {
-  for (let start = 0; start < ops.length; start += BATCH) {
-    await applyBatch(target, -1, ops.slice(start, start + BATCH), false);
+export async function applyAll(target: CopyTarget, ops: Iterable<TreeOp>): Promise<void> {
+  const from = ops[Symbol.iterator]();
+  for (let batch = take(from, BATCH); batch.length > 0; batch = take(from, BATCH)) {
+    await applyBatch(target, -1, batch, false);
   }
 }
 
 /** What a file must hash to; undefined when its source cannot change. */
-export type Expected = ((entry: TreeEntry) => Uint8Array) | undefined;
+export type Expected = ((index: number) => Uint8Array) | undefined;
 
-function changed(tree: SourceTree, entry: TreeEntry): TsbuildError {
-  const name = entry.path === "" ? "the file" : JSON.stringify(entry.path);
-  return new TsbuildError("TSB_CONTEXT", `${name} in the build context changed while it was being copied`, {
-    hint: `build again when nothing writes to ${tree.kind === "context" ? JSON.stringify(tree.context.folder) : "the source"} any more`,
-  });
+function changed(tree: SourceTree, path: string): TsbuildError {
+  const where = tree.kind === "context" ? JSON.stringify(tree.context.folder) : "the source";
+  return new TsbuildError(
+    "TSB_CONTEXT",
+    `${JSON.stringify(path)} in the build context changed while it was being copied`,
+    { hint: `build again when nothing writes to ${where} any more` },
+  );
 }
 
 /** Copies the files of one source and checks that what was copied is what was hashed. */
 async function copyFiles(
   target: CopyTarget,
   tree: SourceTree,
-  ops: CopyOps,
+  files: Iterator<FileOp>,
   expected: Expected,
 ): Promise<void> {
-  let next = 0;
   const worker = async (): Promise<void> => {
-    while (next < ops.files.length) {
-      const start = next;
-      next += BATCH;
-      const batch = ops.files.slice(start, start + BATCH);
-      const hashes = await applyBatch(target, tree.root, batch, expected !== undefined);
+    for (let batch = take(files, BATCH); batch.length > 0; batch = take(files, BATCH)) {
+      const ops = batch.map(({ op }) => op);
+      const hashes = await applyBatch(target, tree.root, ops, expected !== undefined);
       if (expected === undefined) continue;
-      for (const [i] of batch.entries()) {
-        const entry = ops.fileEntries[start + i];
-        if (entry === undefined) throw new Error("assertion failed: a copied file without entry");
-        if (!hashes.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES).equals(expected(entry)))
-          throw changed(tree, entry);
+      for (const [i, { op, index }] of batch.entries()) {
+        const copied = hashes.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES);
+        if (!copied.equals(expected(index))) throw changed(tree, op.path);
       }
     }
   };
@@ -108,8 +116,8 @@ export async function applyCopy(
   ops: CopyOps,
   expected: Expected,
 ): Promise<void> {
-  await applyAll(target, ops.folders);
-  await copyFiles(target, tree, ops, expected);
-  await applyAll(target, ops.others);
-  await applyAll(target, ops.times);
+  await applyAll(target, ops.folders());
+  await copyFiles(target, tree, ops.files(), expected);
+  await applyAll(target, ops.others());
+  await applyAll(target, ops.times());
 }

@@ -1,12 +1,12 @@
 import { TsbuildError } from "@tsbuild/base";
 import type { CopyAction } from "@tsbuild/llb";
-import { type Selected, select } from "../content/content-key.ts";
+import { type Scans, type Selected, select } from "../content/content-key.ts";
 import { isFolder } from "../content/locate.ts";
 import { selectorOfCopy } from "../content/selector.ts";
 import type { OpsEnvironment } from "../environment.ts";
 import type { SourceTree } from "../tree.ts";
 import { applyCopy, type CopyTarget } from "./apply.ts";
-import { copyOps } from "./entries.ts";
+import { CopyOps } from "./entries.ts";
 import { modeChange } from "./mode.ts";
 import type { Ownership } from "./owner.ts";
 import { type Destination, folderAt, followDestination, join, parentOf, parseDestination } from "./target.ts";
@@ -18,6 +18,8 @@ export interface CopyRequest {
   readonly tree: SourceTree;
   readonly target: CopyTarget;
   readonly owner: Ownership | undefined;
+  /** Walks that the key of the op was made of. */
+  readonly scans?: Scans | undefined;
 }
 
 /** Implicit parents take --chown and an octal --chmod as well (D096). */
@@ -90,7 +92,7 @@ async function copyOne(request: CopyRequest, selected: Selected, destination: De
       return;
   }
   const path = placeSource(request, selected, destination);
-  const ops = copyOps(selected, path, {
+  const ops = new CopyOps(selected, path, {
     owner,
     mode: modeChange(action.mode, action.modeStr),
     mtimeNs: action.timestampNs >= 0n ? action.timestampNs : undefined,
@@ -103,7 +105,7 @@ async function copyOne(request: CopyRequest, selected: Selected, destination: De
 /** COPY and ADD of local files (D091–D108). */
 export async function runCopy(request: CopyRequest): Promise<void> {
   const { env, action, tree, target } = request;
-  const selected = await select(env, tree, selectorOfCopy(action));
+  const selected = await select(env, tree, selectorOfCopy(action), request.scans);
   const destination = parseDestination(action.dest);
   const folder = destination.writtenAsFolder ? destination.path : parentOf(destination.path);
   if (selected.length === 0) return;

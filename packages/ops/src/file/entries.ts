@@ -1,4 +1,4 @@
-import type { TreeEntry, TreeOp, Xattr } from "@tsbuild/native-fs";
+import type { TreeOp, TreeReader, Xattr } from "@tsbuild/native-fs";
 import type { Selected } from "../content/content-key.ts";
 import { isContentXattr } from "../content/digest.ts";
 import { rootPath } from "../content/scan.ts";
@@ -7,11 +7,8 @@ import type { Ownership } from "./owner.ts";
 import { join } from "./target.ts";
 
 const S_IFMT = 0o170000;
-type Kind = "folder" | "file" | "symlink" | "fifo" | "char" | "block" | "socket";
-const KINDS: ReadonlyMap<number, Kind> = new Map([
-  [0o040000, "folder"],
-  [0o100000, "file"],
-  [0o120000, "symlink"],
+type NodeKind = "fifo" | "char" | "block" | "socket";
+const NODE_KINDS: ReadonlyMap<number, NodeKind> = new Map([
   [0o010000, "fifo"],
   [0o020000, "char"],
   [0o060000, "block"],
@@ -31,102 +28,125 @@ export interface CopyStyle {
   readonly replace: boolean;
 }
 
-/** The ops of one copied source, in the phases in which they can be done: each may rely on the ones before. */
-export interface CopyOps {
-  readonly folders: TreeOp[];
-  /** Independent of each other. */
-  readonly files: (TreeOp & { readonly type: "copy" })[];
-  /** The scanned entry of each of `files`. */
-  readonly fileEntries: TreeEntry[];
-  readonly others: TreeOp[];
-  /** Folder times, innermost first: making children moves them. */
-  readonly times: TreeOp[];
+/** A copied file: the op, and the index of its entry. */
+export interface FileOp {
+  readonly op: TreeOp;
+  readonly index: number;
 }
 
-function xattrsOf(entry: TreeEntry): readonly Xattr[] | undefined {
-  const kept = entry.xattrs?.filter((xattr) => isContentXattr(xattr.name));
-  return kept === undefined || kept.length === 0 ? undefined : kept;
-}
+/**
+ * Turns the chosen entries of a source into the ops that recreate them at `target`: in phases of which each may rely on the ones
+ * before, each made while it is performed.
+ */
+export class CopyOps {
+  readonly #selected: Selected;
+  readonly #target: string;
+  readonly #style: CopyStyle;
+  /** First index of each file with several names, so that they stay one file (D102). */
+  readonly #linked = new Map<string, number>();
 
-/** Turns the entries of a source into the ops that recreate them at `target`. */
-export function copyOps(selected: Selected, target: string, style: CopyStyle): CopyOps {
-  const ops: CopyOps = { folders: [], files: [], fileEntries: [], others: [], times: [] };
-  // First path of each file with several names, so that they stay one file (D102).
-  const linked = new Map<string, string>();
-  for (const entry of selected.entries) addEntry({ ops, selected, target, style, linked }, entry);
-  ops.times.reverse();
-  return ops;
-}
-
-interface Accumulator {
-  readonly ops: CopyOps;
-  readonly selected: Selected;
-  readonly target: string;
-  readonly style: CopyStyle;
-  readonly linked: Map<string, string>;
-}
-
-function metadataOf(entry: TreeEntry, style: CopyStyle) {
-  const owner = style.owner ?? (style.ownerless ? { uid: 0, gid: 0 } : { uid: entry.uid, gid: entry.gid });
-  const mtimeNs = style.mtimeNs ?? entry.mtimeNs;
-  return { ...owner, mtimeNs };
-}
-
-function addEntry(acc: Accumulator, entry: TreeEntry): void {
-  const { ops, selected, target, style } = acc;
-  const path = join(target, entry.path);
-  const kind = KINDS.get(entry.mode & S_IFMT);
-  const mode = style.mode === undefined ? entry.mode & 0o7777 : style.mode(entry.mode);
-  const metadata = metadataOf(entry, style);
-  const common = {
-    path,
-    existing: style.replace ? ("replace" as const) : ("copy" as const),
-    xattrs: xattrsOf(entry),
-  };
-  switch (kind) {
-    case "folder":
-      // The folder that contents are copied into keeps its own metadata (D097, D098).
-      if (entry.path === "") return;
-      ops.folders.push({ ...common, ...metadata, type: "folder", mode });
-      ops.times.push({ path, existing: "replace", type: "times", mtimeNs: metadata.mtimeNs });
-      return;
-    case "file":
-      addFile(acc, entry, {
-        ...common,
-        ...metadata,
-        type: "copy",
-        mode,
-        from: rootPath(selected.located, entry),
-      });
-      return;
-    case "symlink":
-      ops.others.push({ ...common, ...metadata, type: "symlink", target: entry.target ?? "" });
-      return;
-    case undefined:
-      throw new Error(`assertion failed: unknown file type ${entry.mode.toString(8)} of ${path}`);
-    default:
-      ops.others.push({
-        ...common,
-        ...metadata,
-        type: "node",
-        kind,
-        mode,
-        major: entry.rdevMajor,
-        minor: entry.rdevMinor,
-      });
+  constructor(selected: Selected, target: string, style: CopyStyle) {
+    this.#selected = selected;
+    this.#target = target;
+    this.#style = style;
   }
-}
 
-function addFile(acc: Accumulator, entry: TreeEntry, op: TreeOp & { readonly type: "copy" }): void {
-  if (entry.nlink > 1) {
-    const id = `${entry.dev}:${entry.ino}`;
-    const first = acc.linked.get(id);
-    if (first !== undefined) {
-      acc.ops.others.push({ path: op.path, existing: op.existing, type: "hardlink", to: first });
-      return;
+  get #reader(): TreeReader {
+    return this.#selected.reader;
+  }
+
+  #path(index: number): string {
+    return join(this.#target, this.#reader.path(index));
+  }
+
+  #common(index: number) {
+    const kept = this.#reader.hasXattrs(index)
+      ? this.#reader.xattrs(index).filter((xattr: Xattr) => isContentXattr(xattr.name))
+      : [];
+    return {
+      path: this.#path(index),
+      existing: this.#style.replace ? ("replace" as const) : ("copy" as const),
+      xattrs: kept.length > 0 ? kept : undefined,
+      ...this.#owner(index),
+      mtimeNs: this.#style.mtimeNs ?? this.#reader.mtimeNs(index),
+    };
+  }
+
+  #owner(index: number): Ownership {
+    const { owner, ownerless } = this.#style;
+    if (owner !== undefined) return owner;
+    return ownerless ? { uid: 0, gid: 0 } : { uid: this.#reader.uid(index), gid: this.#reader.gid(index) };
+  }
+
+  #mode(index: number): number {
+    const mode = this.#reader.mode(index);
+    return this.#style.mode === undefined ? mode & 0o7777 : this.#style.mode(mode);
+  }
+
+  /** Index of the first name of a file that has several; undefined for the only name. */
+  #firstName(index: number): number | undefined {
+    const reader = this.#reader;
+    if (reader.nlink(index) < 2) return undefined;
+    const id = `${reader.dev(index)}:${reader.ino(index)}`;
+    const first = this.#linked.get(id) ?? index;
+    this.#linked.set(id, first);
+    return first;
+  }
+
+  /** The folder that contents are copied into keeps its own metadata (D097, D098), so entry 0 is none of these. */
+  *folders(): Generator<TreeOp> {
+    for (const index of this.#selected.chosen) {
+      if (index > 0 && this.#reader.isFolder(index))
+        yield { ...this.#common(index), type: "folder", mode: this.#mode(index) };
     }
-    acc.linked.set(id, op.path);
   }
-  acc.ops.files.push(op);
-  acc.ops.fileEntries.push(entry);
+
+  /** Independent of each other. */
+  *files(): Generator<FileOp> {
+    const { located, chosen } = this.#selected;
+    for (const index of chosen) {
+      if (!this.#reader.isFile(index)) continue;
+      const first = this.#firstName(index);
+      if (first !== undefined && first !== index) continue;
+      const from = rootPath(located, this.#reader.path(index));
+      yield { index, op: { ...this.#common(index), type: "copy", mode: this.#mode(index), from } };
+    }
+  }
+
+  /** Links to the files, symbolic links and special files. */
+  *others(): Generator<TreeOp> {
+    for (const index of this.#selected.chosen) {
+      if (this.#reader.isFolder(index)) continue;
+      const op = this.#reader.isFile(index) ? this.#hardlink(index) : this.#special(index);
+      if (op !== undefined) yield op;
+    }
+  }
+
+  #hardlink(index: number): TreeOp | undefined {
+    const first = this.#firstName(index);
+    if (first === undefined || first === index) return undefined;
+    const { path, existing } = this.#common(index);
+    return { path, existing, type: "hardlink", to: this.#path(first) };
+  }
+
+  #special(index: number): TreeOp {
+    const reader = this.#reader;
+    if (reader.isSymlink(index))
+      return { ...this.#common(index), type: "symlink", target: reader.target(index) };
+    const kind = NODE_KINDS.get(reader.mode(index) & S_IFMT);
+    if (kind === undefined) throw new Error(`assertion failed: unknown file type of ${reader.path(index)}`);
+    const device = { major: reader.rdevMajor(index), minor: reader.rdevMinor(index) };
+    return { ...this.#common(index), type: "node", kind, mode: this.#mode(index), ...device };
+  }
+
+  /** Folder times, innermost first: making children moves them. */
+  *times(): Generator<TreeOp> {
+    const { chosen } = this.#selected;
+    for (let at = chosen.length - 1; at >= 0; at--) {
+      const index = chosen[at] as number;
+      if (index === 0 || !this.#reader.isFolder(index)) continue;
+      const mtimeNs = this.#style.mtimeNs ?? this.#reader.mtimeNs(index);
+      yield { path: this.#path(index), existing: "replace", type: "times", mtimeNs };
+    }
+  }
 }

@@ -1,7 +1,7 @@
 import { sha256Fields } from "@tsbuild/base";
 import type { FileAction, FileOp, Op, Owner } from "@tsbuild/llb";
 import type { CacheMap, InputCacheMap, KeyField } from "@tsbuild/solver";
-import { contentKey } from "../content/content-key.ts";
+import { contentKey, type Scans } from "../content/content-key.ts";
 import { cleanPath } from "../content/locate.ts";
 import { type Selector, selectorKey, selectorOfCopy } from "../content/selector.ts";
 import type { OpsEnvironment } from "../environment.ts";
@@ -37,18 +37,22 @@ function namesOwner(op: FileOp, input: number): boolean {
     );
 }
 
-function inputMap(env: OpsEnvironment, op: FileOp, input: number): InputCacheMap {
+function inputMap(env: OpsEnvironment, op: FileOp, input: number, scans: Scans): InputCacheMap {
   const asDestination = op.actions.some((action) => action.input === input);
   const selectors: Selector[] = op.actions.flatMap((action) =>
     action.secondaryInput === input && action.action.type === "copy" ? [selectorOfCopy(action.action)] : [],
   );
   // What is written onto must be the same snapshot, not only have the same content somewhere: definition only.
   if (asDestination || selectors.length === 0 || namesOwner(op, input)) return { selector: "" };
-  return { selector: selectorKey(selectors), content: (ref) => contentKey(env, ref, selectors) };
+  return { selector: selectorKey(selectors), content: (ref) => contentKey(env, ref, selectors, scans) };
 }
 
 /** How a file op is cached. */
-export function fileCacheMap(env: OpsEnvironment, op: Op & { readonly kind: FileOp }): CacheMap {
+export function fileCacheMap(
+  env: OpsEnvironment,
+  op: Op & { readonly kind: FileOp },
+  scans: Scans,
+): CacheMap {
   const { actions } = op.kind;
   // In: every action with its numbers of inputs and output (testFileOpInputSwap), owner, mode, times, data of mkfile.
   const fields: KeyField[] = actions.map((action, i) => ({
@@ -57,7 +61,7 @@ export function fileCacheMap(env: OpsEnvironment, op: Op & { readonly kind: File
   }));
   return {
     digest: sha256Fields(["file-op-1", ...fields.map((field) => field.value)]),
-    inputs: op.inputs.map((_, i) => inputMap(env, op.kind, i)),
+    inputs: op.inputs.map((_, i) => inputMap(env, op.kind, i, scans)),
     fields,
   };
 }

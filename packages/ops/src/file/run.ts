@@ -1,6 +1,7 @@
 import type { FileAction, FileOp, Op } from "@tsbuild/llb";
 import type { OpContext, Ref } from "@tsbuild/solver";
 import { refForSnapshot } from "@tsbuild/store";
+import type { Scans } from "../content/content-key.ts";
 import type { OpsEnvironment } from "../environment.ts";
 import { contextOf } from "../local/context.ts";
 import { openTree, type SourceTree, snapshotOf } from "../tree.ts";
@@ -15,6 +16,7 @@ export interface FileRun {
   readonly op: Op & { readonly kind: FileOp };
   readonly inputs: readonly Ref[];
   readonly context: OpContext;
+  readonly scans: Scans;
 }
 
 /** Performs the actions of a file op one after the other and commits its outputs. */
@@ -99,7 +101,7 @@ async function dispatch(
   switch (action.action.type) {
     case "copy":
       if (tree === undefined) throw new Error("assertion failed: copy without a source");
-      return runCopy({ env: run.env, action: action.action, tree, target, owner });
+      return runCopy({ env: run.env, action: action.action, tree, target, owner, scans: run.scans });
     case "mkdir":
       return runMkdir(target, action.action, owner);
     case "mkfile":
