@@ -88,6 +88,8 @@ export interface DockerfileAst {
   /** File as the user named it. */
   readonly file: string;
   readonly text: string;
+  /** What was parsed, byte order mark and invalid bytes included: what `print` gives back. */
+  readonly original: string | Uint8Array;
   readonly escape: EscapeCharacter;
   readonly nodes: readonly AstNode[];
   readonly warnings: readonly ParserWarning[];

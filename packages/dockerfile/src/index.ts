@@ -5,6 +5,7 @@ export { dumpProgram } from "./dump-instruction.ts";
 export { parseDuration } from "./duration.ts";
 export { dockerfileError, type Place, type SourceText } from "./error.ts";
 export { expandWord, expandWords, NO_VARIABLES } from "./expand.ts";
+export { type FormatOptions, format } from "./format/format.ts";
 export { chompHeredoc, type HeredocMark, parseHeredocMark } from "./heredoc.ts";
 export { cleanPath } from "./ignore/clean-path.ts";
 export { matchGlob } from "./ignore/glob.ts";
@@ -22,6 +23,9 @@ export {
   parseInstructions,
   parseTrigger,
 } from "./parse-instructions.ts";
+export { type LineEdit, print } from "./print.ts";
+export { type DirectiveSegment, type InstructionSegment, type Segment, segments } from "./segments.ts";
 export { formatSourceWindow } from "./source-window.ts";
 export { nearest, suggestion } from "./suggest.ts";
+export { type Visit, walk } from "./walk.ts";
 export type * from "./word.ts";

@@ -28,12 +28,21 @@ export function parse(data: string | Uint8Array, options: { readonly file: strin
   const check = detectDirective(source.text, "check");
   return {
     ...source,
+    original: data,
     escape: parser.escape,
     nodes: parser.nodes,
     warnings: parser.warnings,
     ...(syntax === undefined ? {} : { syntax }),
     ...(check === undefined ? {} : { check }),
   };
+}
+
+/** Parses instructions out of their file: no directives, the escape character is known. */
+export function parseFragment(text: string, mark: EscapeCharacter): readonly AstNode[] {
+  const parser = new FileParser({ file: "", text });
+  parser.escape = mark;
+  parser.runFragment();
+  return parser.nodes;
 }
 
 interface Piece {
@@ -53,6 +62,11 @@ class FileParser {
   constructor(source: SourceText) {
     this.#source = source;
     this.#reader = new LineReader(source.text);
+  }
+
+  runFragment(): void {
+    this.#directives.read("");
+    this.run();
   }
 
   run(): void {
