@@ -16,6 +16,18 @@ const DOCKERFILE = [
   'CMD ["ls", "/opt/old"]',
 ].join("\n");
 
+/** Path, type, mode, owner, links, times and link target of all below a folder, sorted. */
+async function listing(folder: string): Promise<string[]> {
+  const { stdout } = await runOk("find", [
+    folder,
+    "-mindepth",
+    "1",
+    "-printf",
+    "%P\\t%y %m %U:%G %n %T@ %l\\n",
+  ]);
+  return stdout.split("\n").sort();
+}
+
 describe.skipIf(reason !== undefined)("an OCI layout", () => {
   const world = new World();
   let registry: RegistryServer;
@@ -125,6 +137,7 @@ describe.skipIf(reason !== undefined)("an OCI layout", () => {
     await runOk("umoci", ["unpack", "--image", `${layout}:1`, bundle]);
     await world.build(folder, "-o", `type=local,dest=${world.path("local")}`);
     await runOk("diff", ["-r", "--no-dereference", `${bundle}/rootfs`, world.path("local")]);
+    expect(await listing(world.path("local"))).toEqual(await listing(`${bundle}/rootfs`));
     expect(readdirSync(`${bundle}/rootfs/opt/old`)).toEqual(["new"]);
     expect(readdirSync(`${bundle}/rootfs/etc`)).not.toContain("second");
   });

@@ -28,7 +28,7 @@ function adapt(bundle: string): void {
   const path = join(bundle, "config.json");
   const spec = JSON.parse(readFileSync(path, "utf8")) as Spec;
   spec.process.terminal = false;
-  for (const set of ["bounding", "effective", "permitted"]) spec.process.capabilities[set] = CAPABILITIES;
+  spec.process.capabilities = { bounding: CAPABILITIES, effective: CAPABILITIES, permitted: CAPABILITIES };
   spec.linux.namespaces = spec.linux.namespaces.filter(({ type }) => type !== "network");
   writeFileSync(path, JSON.stringify(spec));
 }

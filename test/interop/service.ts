@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 export interface Service {
   /** Standard output and standard error so far, in the order they came. */
   readonly log: () => string;
+  readonly running: () => boolean;
   /** Resolves with the exit code once it has ended; -1: by a signal. */
   readonly ended: Promise<number>;
   /** SIGTERM, after ten seconds SIGKILL; resolves when it has ended. */
@@ -29,12 +30,13 @@ export async function startService(
     child.on("error", reject);
     child.on("close", (code) => resolve(code ?? -1));
   });
-  const service = { log, ended, stop: () => stop(child, ended) };
+  const running = (): boolean => child.exitCode === null && child.signalCode === null;
+  const service = { log, running, ended, stop: () => stop(child, ended) };
   const { ready, timeoutMs = 30_000 } = options;
   if (ready === undefined) return service;
   const deadline = Date.now() + timeoutMs;
   while (!ready.test(log())) {
-    if (child.exitCode !== null || Date.now() > deadline) {
+    if (!running() || Date.now() > deadline) {
       await service.stop();
       throw new Error(`${program} did not get ready:\n${log()}`);
     }
@@ -60,14 +62,15 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-/** Body of the first answer of a server that is still starting. */
-export async function bodyOnceUp(url: string, timeoutMs = 15_000): Promise<string> {
+/** Body of the first answer of a server that is still starting; rejects with its log when it has ended or stays silent. */
+export async function bodyOnceUp(url: string, service: Service, timeoutMs = 15_000): Promise<string> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
     try {
       return await (await fetch(url)).text();
-    } catch (error) {
-      if (Date.now() > deadline) throw error;
+    } catch (cause) {
+      if (!service.running() || Date.now() > deadline)
+        throw new Error(`${url} does not answer:\n${service.log()}`, { cause });
       await sleep(50);
     }
   }
