@@ -80,8 +80,11 @@ test("what follows a forgotten step is found, and the step keeps its key when it
 test("a result that another step had made and that is gone is called evicted", async () => {
   await world.solve(integer("one", [three], { key: "same" }));
   world.evict("one");
-  const report = await world.solve(integer("two", [three], { key: "same" }));
-  expect(report.reasons["two"]).toEqual({ kind: "evicted", text: "cached result was removed" });
+  world.evict("three");
+  const named = (name: string) => constant(name, 3, { key: "three=3" });
+  const report = await world.solve(integer("two", [named("drei")], { key: "same" }));
+  const evicted = { kind: "evicted", text: "cached result was removed" };
+  expect(report.reasons).toEqual({ drei: evicted, two: evicted });
 });
 
 test("of two results in reach the newest counts", async () => {

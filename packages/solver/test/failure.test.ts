@@ -161,12 +161,34 @@ describe("failure", () => {
     await endsAfter(deaf, copy);
   });
 
+  test("waits for a content function also where the vertex has to run anyway", async () => {
+    const deaf = gate();
+    const bad = integer("bad", [], { wait: () => deaf.reached, compute: atOnce });
+    const copy = integer("copy", [bad, three], {
+      content: { 1: (value) => value },
+      contentWait: () => deaf.wait(notListening),
+    });
+    await endsAfter(deaf, copy);
+  });
+
+  test("waits for the fields of an explanation, which read the inputs", async () => {
+    const deaf = gate();
+    const copy = integer("copy", [three], {
+      content: { 0: (value) => value },
+      compute: atOnce,
+      contentFields: async () => {
+        await deaf.wait(notListening);
+        return [];
+      },
+    });
+    await endsAfter(deaf, copy);
+  });
+
   test("waits for a cache map that is being made", async () => {
     const deaf = gate();
-    const slow = integer("slow", [], { onCacheMap: () => deaf.wait(notListening) });
     const bad = integer("bad", [], { onCacheMap: atOnce });
     const both = integer("both", [bad], { onCacheMap: () => deaf.wait(notListening) });
-    await endsAfter(deaf, integer("top", [slow, both]));
+    await endsAfter(deaf, integer("top", [both]));
   });
 
   test("in making an op rejects too", async () => {

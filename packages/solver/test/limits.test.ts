@@ -78,6 +78,7 @@ describe("independent steps run side by side", () => {
     const onto = integer("onto", [constant("base", 1)], { wait });
     const copy = integer("copy", [onto, builder], { content: { 1: (n) => n } });
     expect((await world.solve(integer("top", [copy]))).ran).toHaveLength(5);
+    expect(world.digests.get("copy")).toBe(1);
   });
 
   test("the same, deep in a chain, with a base that is cached", async () => {

@@ -32,7 +32,9 @@ export interface IntegerSpec {
   /** What digesting an input waits for. */
   readonly contentWait?: ((context: OpContext) => Promise<void>) | undefined;
   /** Fields of the content of an input, for explanations. */
-  readonly contentFields?: ((value: number) => readonly KeyField[]) | undefined;
+  readonly contentFields?:
+    | ((value: number) => readonly KeyField[] | Promise<readonly KeyField[]>)
+    | undefined;
   readonly contentOnly?: boolean | undefined;
   readonly ignoreCache?: boolean | undefined;
   readonly cheap?: boolean | undefined;
