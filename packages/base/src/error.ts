@@ -50,6 +50,8 @@ export interface ErrorDetails {
   readonly cause?: unknown;
   /** Exit code of the failed command (TSB_EXEC). */
   readonly exitCode?: number | undefined;
+  /** Further errors that were found at the same time, to be shown together; each without `related` of its own. */
+  readonly related?: readonly TsbuildError[] | undefined;
 }
 
 /** An expected failure. Wrap by adding (where, which side, what next); the cause is kept. */
@@ -59,6 +61,7 @@ export class TsbuildError extends Error {
   readonly source: SourceLocation | undefined;
   readonly vertex: VertexDigest | undefined;
   readonly exitCode: number | undefined;
+  readonly related: readonly TsbuildError[];
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -68,6 +71,7 @@ export class TsbuildError extends Error {
     this.source = details.source;
     this.vertex = details.vertex;
     this.exitCode = details.exitCode;
+    this.related = details.related ?? [];
   }
 
   /** The same failure with details that only an outer layer knows; details already present stay. */
@@ -78,6 +82,7 @@ export class TsbuildError extends Error {
       vertex: this.vertex ?? details.vertex,
       exitCode: this.exitCode ?? details.exitCode,
       cause: this.cause ?? details.cause,
+      related: this.related.length > 0 ? this.related : details.related,
     });
     if (this.stack !== undefined) merged.stack = this.stack;
     return merged;

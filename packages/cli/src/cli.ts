@@ -15,6 +15,7 @@ type Command = (flags: ParsedFlags, io: CommandIo) => Promise<number>;
 /** What runs a command; each is loaded when it is asked for. */
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   build: async () => (await import("./commands/build.ts")).build,
+  fmt: async () => (await import("./commands/fmt.ts")).fmt,
   images: async () => (await import("./commands/images.ts")).images,
   import: async () => (await import("./commands/import.ts")).importImage,
   run: async () => (await import("./commands/run.ts")).run,

@@ -12,8 +12,30 @@ export interface ErrorStyle {
   readonly color?: boolean;
 }
 
-/** An error as people read it: the place in their file, one sentence, what to do. Ends with a line break. */
+/** Errors of one run that are shown; a file of nonsense has one in every line. */
+const MAX_ERRORS = 10;
+
+/**
+ * An error as people read it: the place in their file, one sentence, what to do; those found with it, too, in the
+ * order of the file. Ends with a line break.
+ */
 export function formatError(error: unknown, style: ErrorStyle = {}): string {
+  const errors = inFileOrder(error);
+  const shown = errors.slice(0, MAX_ERRORS).map((one) => formatOne(one, style));
+  if (errors.length > MAX_ERRORS) shown.push(`… and ${errors.length - MAX_ERRORS} more errors\n`);
+  return shown.join("\n") + (style.debug ? [...debugLines(error), ""].join("\n") : "");
+}
+
+/** The error and those found at the same time; of several files, in the order found. */
+function inFileOrder(error: unknown): readonly unknown[] {
+  if (!(error instanceof TsbuildError) || error.related.length === 0) return [error];
+  const errors = [error, ...error.related];
+  const isOneFile = errors.every(({ source }) => source?.file === error.source?.file);
+  const line = ({ source }: TsbuildError): number => source?.ranges[0]?.start ?? 0;
+  return isOneFile ? errors.toSorted((a, b) => line(a) - line(b)) : errors;
+}
+
+function formatOne(error: unknown, style: ErrorStyle): string {
   const known = error instanceof TsbuildError ? error : undefined;
   const window = known?.source === undefined ? [] : sourceWindow(known.source);
   const red = (text: string) => (style.color ? `\x1b[31m${text}\x1b[0m` : text);
@@ -22,7 +44,6 @@ export function formatError(error: unknown, style: ErrorStyle = {}): string {
     ...window,
     `${red("ERROR:")} ${safeText(sentence)}`,
     ...(known?.hint === undefined ? [] : [`hint: ${safeText(known.hint)}`]),
-    ...(style.debug ? debugLines(error) : []),
     "",
   ].join("\n");
 }

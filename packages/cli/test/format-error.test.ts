@@ -107,3 +107,25 @@ test("exit statuses (C045)", () => {
   ]);
   expect(exitStatus(new Error("x"))).toBe(100);
 });
+
+test("errors found together, in the order of the file; not too many", () => {
+  const at = (line: number, related: TsbuildError[] = []) =>
+    new TsbuildError("TSB_DOCKERFILE", `wrong ${line}`, {
+      source: { file: "D", ranges: [{ start: line, end: line }] },
+      hint: `try ${line}`,
+      related,
+    });
+  expect(formatError(at(5, [at(9), at(2)]))).toBe(
+    "D:2\nERROR: wrong 2\nhint: try 2\n\nD:5\nERROR: wrong 5\nhint: try 5\n\nD:9\nERROR: wrong 9\nhint: try 9\n",
+  );
+  const many = Array.from({ length: 30 }, (_, index) => at(index + 2));
+  const shown = formatError(at(1, many));
+  expect(shown.match(/ERROR/g)).toHaveLength(10);
+  expect(shown).toMatch(/… and 21 more errors\n$/);
+});
+
+test("an error keeps those found with it when details are added", () => {
+  const inner = new TsbuildError("TSB_DOCKERFILE", "a", { related: [new TsbuildError("TSB_USAGE", "b")] });
+  expect(inner.with({ hint: "h" }).related.map(({ message }) => message)).toEqual(["b"]);
+  expect(new TsbuildError("TSB_USAGE", "a").with({ related: [inner] }).related).toEqual([inner]);
+});

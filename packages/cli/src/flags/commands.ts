@@ -1,4 +1,5 @@
 import { buildSpec } from "./build-spec.ts";
+import { fmtSpec } from "./fmt-spec.ts";
 import type { CommandSpec } from "./spec.ts";
 
 export const imagesSpec: CommandSpec = {
@@ -106,6 +107,7 @@ export const helpSpec: CommandSpec = {
 
 export const commandSpecs: readonly CommandSpec[] = [
   buildSpec,
+  fmtSpec,
   imagesSpec,
   importSpec,
   runSpec,

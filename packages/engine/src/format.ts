@@ -1,0 +1,2 @@
+/** The formatter alone, for `tsbuild fmt`: nothing of the engine is loaded with it. */
+export { format } from "@tsbuild/dockerfile";
