@@ -20,7 +20,7 @@ export class Linter {
     return inner === undefined ? this : new Linter(mergeOptions(this.#options, inner), this.#warnings);
   }
 
-  #isOn(rule: RuleName): boolean {
+  #isOn(rule: string): boolean {
     const { skipAll, skip, experimentalAll, experimental } = this.#options;
     if (EXPERIMENTAL_RULES.has(rule)) return experimentalAll || experimental.has(rule);
     return !skipAll && !skip.has(rule);
@@ -29,6 +29,11 @@ export class Linter {
   report(rule: RuleName, message: string, range: LineRange | undefined): void {
     if (!this.#isOn(rule)) return;
     this.#warnings.push({ rule, message, url: rulePage(rule), ranges: range === undefined ? [] : [range] });
+  }
+
+  /** The same for a rule that BuildKit does not have: its page is not on the web. */
+  reportOwn(rule: string, message: string, range: LineRange): void {
+    if (this.#isOn(rule)) this.#warnings.push({ rule, message, ranges: [range] });
   }
 
   warnings(): readonly Warning[] {

@@ -25,7 +25,7 @@ export type RuleName =
   | "ExposeProtoCasing"
   | "ExposeInvalidFormat";
 
-export const EXPERIMENTAL_RULES: ReadonlySet<RuleName> = new Set(["InvalidDefinitionDescription"]);
+export const EXPERIMENTAL_RULES: ReadonlySet<string> = new Set(["InvalidDefinitionDescription"]);
 
 /** Names of the pages differ from the rules only in their spelling. */
 export function rulePage(rule: RuleName): Warning["url"] {

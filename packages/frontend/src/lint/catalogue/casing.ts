@@ -1,0 +1,68 @@
+import type { ReferencePage } from "./reference-page.ts";
+
+/** Rules about how names and keywords are written. */
+export const casingPages: readonly ReferencePage[] = [
+  {
+    name: "ConsistentInstructionCasing",
+    severity: "warning",
+    what: "Some keywords are in upper case and others in lower case.",
+    why: "Instructions are found by eye, and their usual form is upper case. The form that most keywords of the file have is the one that is asked for.",
+    bad: 'FROM debian:bookworm\nrun make\nCMD ["app"]\n',
+    good: 'FROM debian:bookworm\nRUN make\nCMD ["app"]\n',
+    fixable: true,
+  },
+  {
+    name: "FromAsCasing",
+    severity: "warning",
+    what: "`AS` is not in the case of its `FROM`.",
+    why: "They are two halves of one instruction.",
+    bad: "FROM debian:bookworm as base\n",
+    good: "FROM debian:bookworm AS base\n",
+    fixable: true,
+  },
+  {
+    name: "StageNameCasing",
+    severity: "warning",
+    what: "A stage name has upper-case letters.",
+    why: "Names of stages are compared in lower case, names of images are in lower case, and in BuildKit `FROM Base` does not find the stage `base`.",
+    bad: "FROM debian:bookworm AS Base\n",
+    good: "FROM debian:bookworm AS base\n",
+    fixable: true,
+  },
+  {
+    name: "ExposeProtoCasing",
+    severity: "warning",
+    what: "The protocol of an EXPOSE is not in lower case.",
+    why: "Image configs have `tcp` and `udp`; other spellings rely on every reader of the config to be generous.",
+    bad: "FROM debian:bookworm\nEXPOSE 53/UDP\n",
+    good: "FROM debian:bookworm\nEXPOSE 53/udp\n",
+    fixable: true,
+  },
+  {
+    name: "NoEmptyContinuation",
+    severity: "warning",
+    what: "An empty line stands in an instruction that goes on.",
+    why: "It looks like the end of the instruction and is not. It is a relic: a later version of the language may refuse it.",
+    bad: "FROM debian:bookworm\nRUN make \\\n\n    install\n",
+    good: "FROM debian:bookworm\nRUN make \\\n    install\n",
+    fixable: true,
+  },
+  {
+    name: "LegacyKeyValueFormat",
+    severity: "warning",
+    what: "ENV or LABEL with a blank between key and value.",
+    why: "The old form takes the rest of the line for one value, so a second pair ends up in the first one.",
+    bad: "FROM debian:bookworm\nENV GREETING hello\n",
+    good: "FROM debian:bookworm\nENV GREETING=hello\n",
+    fixable: true,
+  },
+  {
+    name: "MaintainerDeprecated",
+    severity: "warning",
+    what: "MAINTAINER is used.",
+    why: "It is out of use since 2017. A label says the same, is found by tools, and can be set from outside.",
+    bad: "FROM debian:bookworm\nMAINTAINER jane@example.com\n",
+    good: 'FROM debian:bookworm\nLABEL org.opencontainers.image.authors="jane@example.com"\n',
+    fixable: true,
+  },
+];

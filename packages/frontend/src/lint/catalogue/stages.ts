@@ -1,0 +1,71 @@
+import type { ReferencePage } from "./reference-page.ts";
+
+/** Rules about stages, their bases and their platforms. */
+export const stagePages: readonly ReferencePage[] = [
+  {
+    name: "DuplicateStageName",
+    severity: "warning",
+    what: "Two stages have one name.",
+    why: "Whoever names the stage gets the last one before, and readers have to know that.",
+    bad: "FROM debian:bookworm AS build\nFROM debian:bookworm AS build\n",
+    good: "FROM debian:bookworm AS build\nFROM debian:bookworm AS test\n",
+  },
+  {
+    name: "ReservedStageName",
+    severity: "warning",
+    what: "A stage is called `scratch` or `context`.",
+    why: "`scratch` is the empty image and `context` the user's files: the stage of that name cannot be told from them.",
+    bad: "FROM debian:bookworm AS scratch\n",
+    good: "FROM debian:bookworm AS base\n",
+  },
+  {
+    name: "InvalidBaseImagePlatform",
+    severity: "warning",
+    what: "The base image is for another platform than the one that is built for.",
+    why: "Its registry has one image only and gave it. Its programs do not run, or run slowly in an emulator.",
+    bad: "FROM --platform=linux/arm64 example.com/amd64-only AS arm64\n",
+    good: "FROM --platform=linux/amd64 example.com/amd64-only AS amd64\n",
+  },
+  {
+    name: "RedundantTargetPlatform",
+    severity: "warning",
+    what: "FROM with `--platform=$TARGETPLATFORM`.",
+    why: "That is the default. The flag suggests that something special goes on.",
+    bad: "FROM --platform=$TARGETPLATFORM debian:bookworm\n",
+    good: "FROM debian:bookworm\n",
+    fixable: true,
+  },
+  {
+    name: "FromPlatformFlagConstDisallowed",
+    severity: "warning",
+    what: "FROM with a constant `--platform`.",
+    why: "The Dockerfile then builds for that platform whatever `--platform` says. A stage whose name holds the platform is taken for one that is meant so.",
+    bad: "FROM --platform=linux/amd64 debian:bookworm AS build\n",
+    good: "FROM --platform=$BUILDPLATFORM debian:bookworm AS build\n",
+  },
+  {
+    name: "UndefinedArgInFrom",
+    severity: "warning",
+    what: "FROM uses a variable that no ARG before it declares.",
+    why: "It is empty then, which is rarely meant. ARGs of a stage do not count: FROM sees only those before the first FROM.",
+    bad: "ARG VERSION=bookworm\nFROM debian:bookworm${VERSIN}\n",
+    good: "ARG VERSION=bookworm\nFROM debian:${VERSION}\n",
+  },
+  {
+    name: "InvalidDefaultArgInFrom",
+    severity: "warning",
+    what: "A FROM names no image unless a build argument is given.",
+    why: "A plain `tsbuild build .` fails then. A default makes the file build by itself.",
+    bad: "ARG TAG\nFROM debian:${TAG}\n",
+    good: "ARG TAG=bookworm\nFROM debian:${TAG}\n",
+  },
+  {
+    name: "InvalidDefinitionDescription",
+    severity: "warning",
+    experimental: true,
+    what: "The comment above an ARG or a named stage does not start with its name.",
+    why: "`--call=outline` and `--call=targets` show a comment `# NAME text` as the description. A comment about something else needs an empty line after it.",
+    bad: "# check=experimental=InvalidDefinitionDescription\nFROM debian:bookworm\n# set the version\nARG VERSION\n",
+    good: "# check=experimental=InvalidDefinitionDescription\nFROM debian:bookworm\n# VERSION is what to build\nARG VERSION\n",
+  },
+];

@@ -1,0 +1,41 @@
+import type { DockerfileProgram } from "@tsbuild/dockerfile";
+import type { Linter } from "../linter.ts";
+import { addWithoutChecksum } from "./add-without-checksum.ts";
+import { aptListsKept } from "./apt-lists-kept.ts";
+import { aptUpdateAlone } from "./apt-update-alone.ts";
+import { aptWithoutYes } from "./apt-without-yes.ts";
+import { argBeforeUse } from "./arg-before-use.ts";
+import { cacheMountOwner } from "./cache-mount-owner.ts";
+import { cdHasNoEffect } from "./cd-has-no-effect.ts";
+import { copyBeforeInstall } from "./copy-before-install.ts";
+import { deletedInLaterLayer } from "./deleted-in-later-layer.ts";
+import { floatingBaseTag } from "./floating-base-tag.ts";
+import { heredocWithoutErrexit } from "./heredoc-without-errexit.ts";
+import type { OwnRule } from "./own-rule.ts";
+import { pipeHidesFailure } from "./pipe-hides-failure.ts";
+import { secretValue } from "./secret-value.ts";
+
+/** Rules that BuildKit does not have; `# check=skip=NAME` silences them as any other. */
+export const OWN_RULES: readonly OwnRule[] = [
+  addWithoutChecksum,
+  aptListsKept,
+  aptUpdateAlone,
+  aptWithoutYes,
+  argBeforeUse,
+  cacheMountOwner,
+  cdHasNoEffect,
+  copyBeforeInstall,
+  deletedInLaterLayer,
+  floatingBaseTag,
+  heredocWithoutErrexit,
+  pipeHidesFailure,
+  secretValue,
+];
+
+/** Lets all of them look at a file. */
+export function checkOwnRules(program: DockerfileProgram, linter: Linter): void {
+  for (const rule of OWN_RULES)
+    rule.check(program, (instruction, message, range = instruction.range) =>
+      linter.within(instruction.comments).reportOwn(rule.name, message, range),
+    );
+}
