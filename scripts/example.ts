@@ -1,99 +1,141 @@
 /**
- * The main job on a bare Debian machine, without any registry: makes a base image of the C compiler that is installed here, builds
- * examples/hello-c (two stages: gcc, then nothing but the program) and shows the result.
+ * The main job on a bare Debian machine, without any registry: makes a base image of programs that are installed here, builds
+ * an example on it and shows the result. `pnpm example [hello-c | node-app]`.
  */
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, lstatSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+} from "node:fs";
+import { hostname, tmpdir } from "node:os";
+import { delimiter, dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { debianPaths } from "./debian-tree.ts";
 
 const root = join(import.meta.dirname, "..");
 const tsbuild = join(root, "node_modules/.bin/tsbuild");
-const wanted = ["gcc", "libc6-dev", "binutils", "dash", "coreutils", "base-files"];
+const shell = ["dash", "coreutils", "base-files", "base-passwd"];
 
-/** Installed packages with what they depend on, from dpkg's own records. */
-function dependencies(): Map<string, string[]> {
-  const format = "${Package}\\t${Provides}\\t${Pre-Depends}, ${Depends}\\n";
-  const { stdout, status } = spawnSync("dpkg-query", ["-W", `-f=${format}`], {
-    encoding: "utf8",
-    maxBuffer: 64 << 20,
-  });
-  if (status !== 0)
-    throw new Error("dpkg-query failed: this example takes its base image from a Debian machine");
-  const graph = new Map<string, string[]>();
-  const names = (list: string): string[] =>
-    list
-      .split(/[,|]/)
-      .map((part) => part.trim().split(/[ :(]/)[0] ?? "")
-      .filter((name) => name !== "");
-  for (const line of stdout.split("\n")) {
-    const [name = "", provides = "", depends = ""] = line.split("\t");
-    if (name === "") continue;
-    graph.set(name, names(depends));
-    for (const virtual of names(provides)) if (!graph.has(virtual)) graph.set(virtual, [name]);
-  }
-  return graph;
-}
-
-function closure(graph: ReadonlyMap<string, readonly string[]>): string[] {
-  const seen = new Set<string>();
-  const todo = [...wanted];
-  for (let name = todo.pop(); name !== undefined; name = todo.pop()) {
-    if (seen.has(name) || !graph.has(name)) continue;
-    seen.add(name);
-    todo.push(...(graph.get(name) ?? []));
-  }
-  return [...seen];
-}
-
-/** Files of the packages as they are on this machine, without documentation. */
-function filesOf(packages: readonly string[]): string[] {
-  const { stdout } = spawnSync("dpkg-query", ["-L", ...packages], { encoding: "utf8", maxBuffer: 64 << 20 });
-  const links = ["/bin", "/sbin", "/lib", "/lib64"].filter(
-    (path) => existsSync(path) && lstatSync(path).isSymbolicLink(),
-  );
-  const files = stdout
-    .split("\n")
-    .filter(
-      (path) =>
-        path.startsWith("/") &&
-        path !== "/." &&
-        !path.startsWith("/usr/share/doc") &&
-        !path.startsWith("/usr/share/locale"),
-    )
-    .filter((path) => lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === false)
-    // /bin is a link to /usr/bin: a file that dpkg knows as /bin/sh is packed as /usr/bin/sh.
-    .map((path) => (links.some((link) => path.startsWith(`${link}/`)) ? `/usr${path}` : path));
-  return [...new Set([...links, ...files, "/etc/passwd", "/etc/group", "/etc/alternatives"])];
-}
-
-function run(args: readonly string[]): void {
+function run(...args: readonly string[]): void {
   console.log(`\n$ tsbuild ${args.join(" ")}`);
   const { status } = spawnSync(tsbuild, args, { stdio: "inherit", cwd: root });
   if (status !== 0) process.exit(status ?? 1);
 }
 
-async function importBase(): Promise<void> {
-  console.log(
-    "$ tar … | tsbuild import - debian-gcc     # the C compiler of this machine becomes a base image",
-  );
-  const tar = spawn("tar", ["-C", "/", "--numeric-owner", "--no-recursion", "-cf", "-", "-T", "-"], {
-    stdio: ["pipe", "pipe", "inherit"],
-  });
-  const importer = spawn(tsbuild, ["import", "-", "debian-gcc", "--change", 'CMD ["sh"]'], {
+/** Files of this machine that get another place in the image. */
+interface Moved {
+  readonly from: string;
+  readonly to: string;
+}
+
+/** Packs packages and moved files into a base image. */
+async function importBase(
+  name: string,
+  packages: readonly string[],
+  moved: readonly Moved[] = [],
+): Promise<void> {
+  console.log(`$ tar … | tsbuild import - ${name}     # a base image of what is installed here`);
+  const paths = [...debianPaths(packages), ...moved.flatMap(({ from }) => below(from))];
+  const transforms = moved.map(({ from, to }) => `--transform=s|^${from.slice(1)}|${to.slice(1)}|S`);
+  const flags = ["-C", "/", "--numeric-owner", "--no-recursion", ...transforms, "-cf", "-", "-T", "-"];
+  const tar = spawn("tar", flags, { stdio: ["pipe", "pipe", "inherit"] });
+  const importer = spawn(tsbuild, ["import", "-", name, "--change", 'CMD ["sh"]'], {
     stdio: [tar.stdout, "inherit", "inherit"],
     cwd: root,
   });
   tar.stdout.destroy();
-  tar.stdin.end(
-    filesOf(closure(dependencies()))
-      .map((path) => path.slice(1))
-      .join("\n"),
+  tar.stdin.end(paths.map((path) => path.slice(1)).join("\n"));
+  const codes = await Promise.all(
+    [tar, importer].map((child) => new Promise<number | null>((resolve) => child.on("close", resolve))),
   );
-  const code = await new Promise<number>((resolve) => importer.on("close", (status) => resolve(status ?? 1)));
-  if (code !== 0) process.exit(code);
+  if (codes.some((code) => code !== 0)) process.exit(1);
 }
 
-await importBase();
-run(["build", "-t", "hello", "examples/hello-c"]);
-run(["images"]);
-run(["run", "hello", "world", readFileSync("/etc/hostname", "utf8").trim()]);
+function below(path: string): string[] {
+  if (!lstatSync(path).isDirectory()) return [path];
+  return [path, ...readdirSync(path, { recursive: true, encoding: "utf8" }).map((name) => join(path, name))];
+}
+
+async function helloC(): Promise<void> {
+  await importBase("debian-gcc", [...shell, "gcc", "libc6-dev", "binutils"]);
+  run("build", "-t", "hello", "examples/hello-c");
+  run("images");
+  run("run", "hello", "world", hostname());
+}
+
+/** Where npm is: `bin/npm` is a link to ../lib/node_modules/npm/bin/npm-cli.js. */
+function npmPrefix(): string {
+  const prefix = (process.env["PATH"] ?? "")
+    .split(delimiter)
+    .map((folder) => dirname(folder))
+    .find(
+      (folder) => existsSync(join(folder, "lib/node_modules/npm")) && existsSync(join(folder, "bin/npm")),
+    );
+  if (prefix === undefined) throw new Error("no npm on PATH");
+  return prefix;
+}
+
+async function nodeApp(): Promise<void> {
+  const prefix = npmPrefix();
+  await importBase(
+    "debian-node",
+    [...shell, "libstdc++6", "libatomic1"],
+    [
+      { from: realpathSync(process.execPath), to: "/usr/local/bin/node" },
+      { from: join(prefix, "bin/npm"), to: "/usr/local/bin/npm" },
+      { from: join(prefix, "lib/node_modules/npm"), to: "/usr/local/lib/node_modules/npm" },
+    ],
+  );
+  const folder = mkdtempSync(join(tmpdir(), "node-app-"));
+  try {
+    cpSync(join(root, "examples/node-app"), folder, { recursive: true });
+    run("build", "-t", "node-app", folder);
+    console.log("\n$ echo '// changed' >> src/main.js     # only what depends on it is built again");
+    appendFileSync(join(folder, "src/main.js"), "// changed\n");
+    run("build", "-t", "node-app", folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  await serve("node-app", "http://127.0.0.1:8080/?name=you");
+}
+
+/** Runs a server until it has answered once. */
+async function serve(image: string, url: string): Promise<void> {
+  const args = ["run", "-e", "HOST=127.0.0.1", image];
+  console.log(`\n$ tsbuild ${args.join(" ")} &`);
+  const server = spawn(tsbuild, args, { stdio: "inherit", cwd: root });
+  const ended = new Promise((resolve) => server.on("close", resolve));
+  try {
+    const text = await firstAnswer(url);
+    console.log(`$ curl '${url}'\n${text}`);
+  } finally {
+    server.kill("SIGTERM");
+    await ended;
+  }
+}
+
+async function firstAnswer(url: string): Promise<string> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await (await fetch(url)).text();
+    } catch (error) {
+      if (tries === 50) throw error;
+      await sleep(100);
+    }
+  }
+}
+
+const examples: Readonly<Record<string, () => Promise<void>>> = { "hello-c": helloC, "node-app": nodeApp };
+const name = process.argv[2] ?? "hello-c";
+const example = examples[name];
+if (example === undefined) {
+  console.error(`no example ${JSON.stringify(name)}: there are ${Object.keys(examples).join(" and ")}`);
+  process.exit(2);
+}
+await example();
