@@ -19,6 +19,8 @@ export interface Finished {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
+  /** From the signal of `signalOn` to the end, in milliseconds; undefined when none was sent. */
+  readonly afterSignalMs: number | undefined;
 }
 
 export interface RunOptions {
@@ -27,6 +29,8 @@ export interface RunOptions {
   readonly input?: string | Uint8Array;
   /** Sends SIGKILL after this many milliseconds. */
   readonly killAfterMs?: number;
+  /** Sends a signal once standard error matches. */
+  readonly signalOn?: { readonly match: RegExp; readonly signal: NodeJS.Signals };
 }
 
 /** Runs a program to its end. */
@@ -40,7 +44,15 @@ export function run(program: string, args: readonly string[], options: RunOption
   const out: Buffer[] = [];
   const err: Buffer[] = [];
   child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
-  child.stderr.on("data", (chunk: Buffer) => err.push(chunk));
+  let signaledAt: number | undefined;
+  child.stderr.on("data", (chunk: Buffer) => {
+    err.push(chunk);
+    const { signalOn } = options;
+    if (signalOn === undefined || signaledAt !== undefined) return;
+    if (!signalOn.match.test(Buffer.concat(err).toString("utf8"))) return;
+    signaledAt = performance.now();
+    child.kill(signalOn.signal);
+  });
   // The program may end before it has read everything.
   child.stdin.on("error", () => undefined);
   child.stdin.end(options.input ?? "");
@@ -49,7 +61,12 @@ export function run(program: string, args: readonly string[], options: RunOption
     child.on("close", (code, signal) => {
       clearTimeout(timer);
       const text = (chunks: Buffer[]): string => Buffer.concat(chunks).toString("utf8");
-      resolve({ code: code ?? (signal === "SIGKILL" ? 137 : 143), stdout: text(out), stderr: text(err) });
+      resolve({
+        code: code ?? (signal === "SIGKILL" ? 137 : 143),
+        stdout: text(out),
+        stderr: text(err),
+        afterSignalMs: signaledAt === undefined ? undefined : performance.now() - signaledAt,
+      });
     });
   });
 }
