@@ -57,13 +57,13 @@ export function openStore(options: StoreOptions): Store {
 
 /** Removes what dead processes were writing. Folders only move to the trash here. */
 export function reapDeadLeases(state: StoreState): void {
-  const { layout, database, trash, native, lease } = state;
+  const { layout, trash, native, lease } = state;
   collectDeadLeases({
     layout,
     locks: native,
     own: lease,
     reap: (name) => {
-      database.transaction(() => removeActiveOf(state, name));
+      removeActiveOf(state, name);
       trash.discard(layout.leaseFolder(name));
     },
   });

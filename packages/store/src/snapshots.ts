@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { type ChainId, type DiffId, errnoCode, type SnapshotId, TsbuildError } from "@tsbuild/base";
 import type { ActiveSnapshot, LayerInfo, SnapshotStore } from "./api.ts";
 import { guarded } from "./failure.ts";
+import { makingRoom } from "./room.ts";
 import type { StoreState } from "./state.ts";
 
 interface LayerRow {
@@ -73,19 +74,28 @@ export class OverlaySnapshotStore implements SnapshotStore {
 
   discard(active: ActiveSnapshot): void {
     this.#mustBeActive(active);
-    this.#active.delete(active.id);
-    this.#state.database.transaction(() => removeActive(this.#state, active.id));
+    this.#forget([active.id]);
     this.#state.trash.sweep();
     this.#state.trash.start();
   }
 
   /** Discards what nobody committed or discarded; for closing. */
   discardAll(): void {
-    if (this.#active.size === 0) return;
-    this.#state.database.transaction(() => {
-      for (const id of this.#active) removeActive(this.#state, id);
-    });
-    this.#active.clear();
+    if (this.#active.size > 0) this.#forget([...this.#active]);
+  }
+
+  /** Active ones only: nothing else has their folders. */
+  #forget(ids: readonly SnapshotId[]): void {
+    const { database } = this.#state;
+    makingRoom(
+      this.#state,
+      () => ids.flatMap((id) => layerOf(this.#state, id) ?? []),
+      () =>
+        database.transaction(() => {
+          for (const id of ids) removeActive(this.#state, id);
+        }),
+    );
+    for (const id of ids) this.#active.delete(id);
   }
 
   lowers(id: SnapshotId): readonly string[] {
@@ -264,10 +274,14 @@ function removeEmpty(folder: string): boolean {
 
 /** In a transaction: forgets an active snapshot and its layer, and schedules the folder for removal. */
 function removeActive(state: StoreState, id: SnapshotId): void {
-  const row = state.database.get<{ layer: number }>("SELECT layer FROM snapshots WHERE id=?", id);
-  if (row === undefined) return;
+  const layer = layerOf(state, id);
+  if (layer === undefined) return;
   state.database.run("DELETE FROM snapshots WHERE id=?", id);
-  removeLayer(state, row.layer);
+  removeLayer(state, layer);
+}
+
+function layerOf(state: StoreState, id: SnapshotId): number | undefined {
+  return state.database.get<{ layer: number }>("SELECT layer FROM snapshots WHERE id=?", id)?.layer;
 }
 
 /** In a transaction: forgets a layer that no snapshot has any more. */
@@ -276,10 +290,19 @@ export function removeLayer(state: StoreState, layer: number): void {
   state.trash.schedule(`snapshots/${layer}`);
 }
 
-/** In a transaction: forgets what a dead lease was writing. */
+/** Forgets what a dead lease was writing. */
 export function removeActiveOf(state: StoreState, lease: string): void {
-  const rows = state.database.all<{ id: number }>("SELECT id FROM snapshots WHERE lease=?", lease);
-  for (const row of rows) removeActive(state, snapshotId(row.id));
+  const { database } = state;
+  const rows = () =>
+    database.all<{ id: number; layer: number }>("SELECT id, layer FROM snapshots WHERE lease=?", lease);
+  makingRoom(
+    state,
+    () => rows().map((row) => row.layer),
+    () =>
+      database.transaction(() => {
+        for (const row of rows()) removeActive(state, snapshotId(row.id));
+      }),
+  );
 }
 
 function insertSnapshot(
