@@ -13,8 +13,10 @@ export interface SourceLocation {
   /** Whole text of the file, for a window of lines around the problem. */
   readonly text?: string;
   readonly ranges: readonly LineRange[];
-  /** Column of the offending word, counted from 1 in UTF-16 units of the first line of `ranges`. */
+  /** Column of the offending word, counted from 1 in UTF-16 units of its line. */
   readonly column?: number;
+  /** Line of that column; default: the first of `ranges`. */
+  readonly line?: number;
 }
 
 /**

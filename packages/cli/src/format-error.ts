@@ -58,7 +58,7 @@ export function sourceWindow(source: SourceLocation): string[] {
   const start = Math.min(...source.ranges.map((range) => range.start));
   const file = safeLine(source.file);
   if (!Number.isFinite(start)) return [file];
-  const place = `${file}:${start}${source.column === undefined ? "" : `:${source.column}`}`;
+  const place = `${file}:${source.line ?? start}${source.column === undefined ? "" : `:${source.column}`}`;
   if (source.text === undefined) return [place];
   const rule = "-".repeat(20);
   return [place, rule, ...windowLines(source, source.text, start), rule];
@@ -75,7 +75,7 @@ function windowLines(source: SourceLocation, text: string, start: number): strin
     const meant = source.ranges.some((range) => number >= range.start && number <= range.end);
     const line = (all[number - 1] ?? "").replaceAll("\t", "    ");
     out.push(`${String(number).padStart(width)} | ${meant ? ">>>" : "   "} ${safeLine(line)}`.trimEnd());
-    if (number === start && source.column !== undefined)
+    if (number === (source.line ?? start) && source.column !== undefined)
       out.push(caret(width, all[number - 1] ?? "", source.column));
   }
   if (to < end) out.push(`${"".padStart(width)} | … ${end - to} more lines`);

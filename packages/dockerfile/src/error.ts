@@ -21,15 +21,14 @@ export function dockerfileError(
   message: string,
   hint?: string,
 ): TsbuildError {
-  // The column counts in the first line of the range, so a word further down gets no column.
-  const column = place.line === undefined || place.line === place.range.start ? place.column : undefined;
+  const { column, line } = place;
   return new TsbuildError("TSB_DOCKERFILE", message, {
     hint,
     source: {
       file: source.file,
       text: source.text,
       ranges: [place.range],
-      ...(column === undefined ? {} : { column }),
+      ...(column === undefined ? {} : { column, line: line ?? place.range.start }),
     },
   });
 }
@@ -37,4 +36,10 @@ export function dockerfileError(
 /** An error in a text whose place in the file only the caller knows: he adds it with `.with({ source })`. */
 export function textError(message: string, hint?: string): TsbuildError {
   return new TsbuildError("TSB_DOCKERFILE", message, { hint });
+}
+
+/** Throws the first error, with the others as `related`; nothing when there is none. */
+export function throwTogether(errors: readonly TsbuildError[]): void {
+  const [first, ...related] = errors;
+  if (first !== undefined) throw first.with({ related });
 }

@@ -3,7 +3,7 @@ export { dumpAst, type Json, type JsonObject } from "./dump.ts";
 export { dumpDockerfile } from "./dump-dockerfile.ts";
 export { dumpProgram } from "./dump-instruction.ts";
 export { parseDuration } from "./duration.ts";
-export { dockerfileError, type Place, type SourceText } from "./error.ts";
+export { dockerfileError, type Place, type SourceText, throwTogether } from "./error.ts";
 export { expandWord, expandWords, NO_VARIABLES } from "./expand.ts";
 export { type FormatOptions, format } from "./format/format.ts";
 export { chompHeredoc, type HeredocMark, parseHeredocMark } from "./heredoc.ts";
@@ -17,11 +17,14 @@ export { type CacheSharing, checkMountText, type Mount, type MountType, parseMou
 export { INSTRUCTION_NAMES } from "./node.ts";
 export { parse } from "./parse.ts";
 export {
+  type CheckedDockerfile,
   type CheckedInstructions,
+  checkDockerfile,
   checkInstructions,
   parseInstruction,
   parseInstructions,
   parseTrigger,
+  readDockerfile,
 } from "./parse-instructions.ts";
 export { type LineEdit, print } from "./print.ts";
 export { type DirectiveSegment, type InstructionSegment, type Segment, segments } from "./segments.ts";

@@ -1,6 +1,6 @@
 import { TsbuildError } from "@tsbuild/base";
 import type { AstNode, DockerfileAst } from "./ast.ts";
-import type { SourceText } from "./error.ts";
+import { type SourceText, throwTogether } from "./error.ts";
 import type { ArgInstruction, Command, DockerfileProgram, Instruction, Stage } from "./instruction.ts";
 import { readCmd, readEntrypoint, readShell } from "./instructions/command-line.ts";
 import { readAdd, readCopy } from "./instructions/copy.ts";
@@ -19,7 +19,7 @@ import {
   readWorkdir,
 } from "./instructions/settings.ts";
 import { INSTRUCTION_NAMES } from "./node.ts";
-import { parse } from "./parse.ts";
+import { parse, parseLeniently } from "./parse.ts";
 import { nearest } from "./suggest.ts";
 
 const READERS: Readonly<Record<Instruction["kind"], (reading: Reading) => Instruction>> = {
@@ -73,12 +73,15 @@ export function checkInstructions(ast: DockerfileAst): CheckedInstructions {
   const errors: TsbuildError[] = [];
   const metaArgs: ArgInstruction[] = [];
   const stages: { readonly from: Stage["from"]; readonly commands: Command[] }[] = [];
+  // What stands before the first FROM is reported once, and not at all when a FROM is there and wrong.
+  let mayMissFrom = true;
   for (const node of ast.nodes) {
     try {
       place(parseInstruction(node, ast), { node, source: ast });
     } catch (error) {
       if (!(error instanceof TsbuildError)) throw error;
       errors.push(error);
+      if (isFrom(node)) mayMissFrom = false;
     }
   }
   return { program: { metaArgs, stages }, errors };
@@ -88,8 +91,17 @@ export function checkInstructions(ast: DockerfileAst): CheckedInstructions {
     if (instruction.kind === "from") stages.push({ from: instruction, commands: [] });
     else if (stage !== undefined) stage.commands.push(instruction);
     else if (instruction.kind === "arg") metaArgs.push(instruction);
-    else throw beforeFrom(reading);
+    else if (mayMissFrom) {
+      mayMissFrom = false;
+      throw beforeFrom(reading);
+    }
   }
+}
+
+/** FROM, or what was meant to be. */
+function isFrom({ keyword }: AstNode): boolean {
+  const kind = keyword.toLowerCase();
+  return kind === "from" || (!Object.hasOwn(READERS, kind) && nearest(keyword, INSTRUCTION_NAMES) === "FROM");
 }
 
 function beforeFrom(reading: Reading): TsbuildError {
@@ -101,11 +113,39 @@ function beforeFrom(reading: Reading): TsbuildError {
   );
 }
 
-/** Reads all instructions into stages (FEATURES D044, D058). Throws TSB_DOCKERFILE at the first error. */
+/**
+ * Reads all instructions into stages (FEATURES D044, D058). Throws TSB_DOCKERFILE for the first error, with the others
+ * as `related`.
+ */
 export function parseInstructions(ast: DockerfileAst): DockerfileProgram {
   const { program, errors } = checkInstructions(ast);
-  if (errors[0] !== undefined) throw errors[0];
+  throwTogether(errors);
   return program;
+}
+
+/** A Dockerfile that was read as far as possible. */
+export interface CheckedDockerfile extends CheckedInstructions {
+  readonly ast: DockerfileAst;
+}
+
+/** Reads a file to the end whatever is wrong with it. `errors`: what has no structure first, then wrong instructions. */
+export function checkDockerfile(
+  data: string | Uint8Array,
+  options: { readonly file: string },
+): CheckedDockerfile {
+  const { ast, errors } = parseLeniently(data, options);
+  const checked = checkInstructions(ast);
+  return { ast, program: checked.program, errors: [...errors, ...checked.errors] };
+}
+
+/** Reads a valid file. Throws TSB_DOCKERFILE with everything that is wrong with it (`related`). */
+export function readDockerfile(
+  data: string | Uint8Array,
+  options: { readonly file: string },
+): { readonly ast: DockerfileAst; readonly program: DockerfileProgram } {
+  const { ast, program, errors } = checkDockerfile(data, options);
+  throwTogether(errors);
+  return { ast, program };
 }
 
 /** Reads the text of an ONBUILD trigger from an image config: exactly one command (FEATURES D128). */

@@ -2,7 +2,7 @@ import { TsbuildError } from "@tsbuild/base";
 import type { AstNode, DockerfileAst, EscapeCharacter, Heredoc, ParserWarning } from "./ast.ts";
 import { decodeSource } from "./decode.ts";
 import { DirectiveReader, detectDirective } from "./directive.ts";
-import { dockerfileError, type SourceText } from "./error.ts";
+import { dockerfileError, type SourceText, throwTogether } from "./error.ts";
 import { type HeredocMark, heredocMarks, mayHaveHeredocs } from "./heredoc.ts";
 import {
   isBlank,
@@ -18,15 +18,26 @@ import { leadingSpace, trimSpace } from "./space.ts";
 
 /**
  * Parses a Dockerfile into nodes: lines joined, flags, JSON forms, pairs and heredocs read (FEATURES D001–D033).
- * Throws TSB_DOCKERFILE at the first thing that cannot be read. Linear in the size of the text.
+ * Throws TSB_DOCKERFILE for the first thing that cannot be read, with the further ones as `related`. Linear in the
+ * size of the text.
  */
 export function parse(data: string | Uint8Array, options: { readonly file: string }): DockerfileAst {
+  const { ast, errors } = parseLeniently(data, options);
+  throwTogether(errors);
+  return ast;
+}
+
+/** What could be read, and what not: instructions with an error are left out. Throws only when the file is too large. */
+export function parseLeniently(
+  data: string | Uint8Array,
+  options: { readonly file: string },
+): { readonly ast: DockerfileAst; readonly errors: readonly TsbuildError[] } {
   const source = { file: options.file, text: decodeSource(data, options.file) };
   const parser = new FileParser(source);
   parser.run();
   const syntax = detectDirective(source.text, "syntax");
   const check = detectDirective(source.text, "check");
-  return {
+  const ast: DockerfileAst = {
     ...source,
     original: data,
     escape: parser.escape,
@@ -35,6 +46,7 @@ export function parse(data: string | Uint8Array, options: { readonly file: strin
     ...(syntax === undefined ? {} : { syntax }),
     ...(check === undefined ? {} : { check }),
   };
+  return { ast, errors: parser.errors };
 }
 
 /** Parses instructions out of their file: no directives, the escape character is known. */
@@ -54,6 +66,7 @@ class FileParser {
   escape: EscapeCharacter = "\\";
   readonly nodes: AstNode[] = [];
   readonly warnings: ParserWarning[] = [];
+  readonly errors: TsbuildError[] = [];
   readonly #source: SourceText;
   readonly #reader: LineReader;
   readonly #directives = new DirectiveReader();
@@ -71,10 +84,17 @@ class FileParser {
 
   run(): void {
     for (let line = this.#reader.next(); line !== undefined; line = this.#reader.next()) {
-      if (isComment(line)) this.#comment(line);
-      else this.#instruction(line);
+      try {
+        if (isComment(line)) this.#comment(line);
+        else this.#instruction(line);
+      } catch (error) {
+        // Its lines have been read: the next one starts afresh.
+        if (!(error instanceof TsbuildError)) throw error;
+        this.errors.push(error);
+      }
     }
-    if (this.nodes.length === 0) throw this.#fail(this.#reader.line, "there is no instruction in this file");
+    if (this.nodes.length > 0 || this.errors.length > 0) return;
+    this.errors.push(this.#fail(this.#reader.line, "there is no instruction in this file"));
   }
 
   /** A comment above instructions: a directive, or text that may describe the next instruction. */

@@ -29,17 +29,17 @@ export function formatSourceWindow(location: SourceLocation): string {
   const rows = selectRows(location.ranges, text.length);
   if (rows.length === 0) return "";
   const width = String(rows.at(-1)!.line).length;
-  const out = [
-    `${location.file}:${first.start}${location.column === undefined ? "" : `:${location.column}`}`,
-  ];
+  const { column } = location;
+  const place = location.line ?? first.start;
+  const out = [`${location.file}:${place}${column === undefined ? "" : `:${column}`}`];
   let previous = rows[0]!.line - 1;
   for (const { line, marked } of rows) {
     if (line !== previous + 1) out.push(` ${" ".repeat(width)} |     …`);
     previous = line;
     const shown = shorten(text[line - 1]!);
     out.push(` ${String(line).padStart(width)} | ${marked ? ">>>" : "   "} ${shown}`.trimEnd());
-    const hasCaret = line === first.start && location.column !== undefined && location.column <= MAX_COLUMNS;
-    if (hasCaret) out.push(` ${" ".repeat(width)} |     ${indentOf(shown, location.column!)}^`);
+    const hasCaret = line === place && column !== undefined && column <= MAX_COLUMNS;
+    if (hasCaret) out.push(` ${" ".repeat(width)} |     ${indentOf(shown, column)}^`);
   }
   return out.join("\n");
 }

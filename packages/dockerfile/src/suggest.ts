@@ -15,13 +15,21 @@ function editDistance(a: string, b: string): number {
   return row[b.length]!;
 }
 
+/** Nobody mistypes more; the table is word × name, and both may come from a hostile file. */
+const MAX_WORD = 64;
+/** Names that are looked at: a file may have any number of stages and misspell each. */
+const MAX_NAMES = 1000;
+
 /** The name of `known` that `word` is a near miss of: at most one edit in three characters, two at most. */
 export function nearest(word: string, known: Iterable<string>): string | undefined {
+  if (word.length > MAX_WORD) return undefined;
   const limit = Math.min(2, Math.max(1, Math.floor(word.length / 3)));
   let best: string | undefined;
   let bestDistance = limit + 1;
+  let count = 0;
   for (const name of known) {
-    if (Math.abs(word.length - name.length) > limit) continue; // also keeps long texts away from the table
+    if (++count > MAX_NAMES) break;
+    if (Math.abs(word.length - name.length) > limit) continue;
     const distance = editDistance(word.toLowerCase(), name.toLowerCase());
     if (distance < bestDistance) [best, bestDistance] = [name, distance];
   }

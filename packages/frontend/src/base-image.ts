@@ -40,9 +40,9 @@ async function resolveImage(stage: Stage, context: CompileContext, name: string,
   } catch (error) {
     if (!(error instanceof TsbuildError)) throw error;
     const near = nearest(stage.baseName, [...context.stages.names(), ...COMMON_IMAGES]);
-    throw near === undefined || near === stage.baseName
-      ? error
-      : error.with({ hint: `did you mean ${near}?` });
+    if (near === undefined || near === stage.baseName) throw error;
+    // It says more than the hint of a registry that does not know the name.
+    throw new TsbuildError(error.code, error.message, { hint: `did you mean ${near}?`, cause: error });
   }
 }
 

@@ -1,5 +1,5 @@
 import { type LineRange, type Platform, TsbuildError } from "@tsbuild/base";
-import { checkInstructions, type DockerfileAst, parse } from "@tsbuild/dockerfile";
+import { checkDockerfile, type DockerfileAst } from "@tsbuild/dockerfile";
 import type { CompileRequest, ImageResolver, ResolvedImage, Warning } from "./api.ts";
 import { compilePlatforms, type StartedCompilation, startCompilation } from "./compile.ts";
 import { severityOf } from "./lint/catalogue/index.ts";
@@ -59,7 +59,9 @@ class TolerantResolver implements ImageResolver {
 
 function ofError(error: TsbuildError): Diagnostic {
   const { message, hint, source } = error;
-  return { severity: "error", message, hint, ranges: source?.ranges ?? [], column: source?.column };
+  const ranges = source?.ranges ?? [];
+  const column = source?.line === ranges[0]?.start ? source?.column : undefined;
+  return { severity: "error", message, hint, ranges, column };
 }
 
 function ofWarning({ rule, message, url, ranges }: Warning, fail: boolean): Diagnostic {
@@ -75,8 +77,7 @@ function ofMissing([name, { message }]: [string, TsbuildError]): Diagnostic {
 /** Reads the file; a string of errors instead when it is no Dockerfile. */
 function read(request: CompileRequest): DockerfileAst | readonly TsbuildError[] {
   try {
-    const ast = parse(request.text, { file: request.file });
-    const { errors } = checkInstructions(ast);
+    const { ast, errors } = checkDockerfile(request.text, { file: request.file });
     return errors.length > 0 ? errors : ast;
   } catch (error) {
     if (error instanceof TsbuildError) return [error];
@@ -114,7 +115,7 @@ async function findAll(
   const { fail } = started.options;
   return [
     ...Array.from(resolver.missing, ofMissing),
-    ...(error === undefined ? [] : [ofError(error)]),
+    ...(error === undefined ? [] : [error, ...error.related].map(ofError)),
     ...[...known, ...own.warnings()].map((warning) => ofWarning(warning, fail)),
   ];
 }

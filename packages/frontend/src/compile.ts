@@ -1,4 +1,4 @@
-import { type DockerfileAst, parse, parseInstructions } from "@tsbuild/dockerfile";
+import { type DockerfileAst, readDockerfile } from "@tsbuild/dockerfile";
 import type { Compile, CompiledPlatform, CompileRequest, ImageResolver, Warning } from "./api.ts";
 import { type Compilation, compilePlatform } from "./compile-platform.ts";
 import { at, mistake } from "./failure.ts";
@@ -34,8 +34,7 @@ export interface StartedCompilation {
 
 /** Reads the file of a request. Throws TSB_DOCKERFILE at its first mistake. */
 export function startCompilation(request: CompileRequest, imageResolver: ImageResolver): StartedCompilation {
-  const ast = parse(request.text, { file: request.file });
-  const program = parseInstructions(ast);
+  const { ast, program } = readDockerfile(request.text, { file: request.file });
   if (program.stages.length === 0)
     throw mistake(`${request.file} has no stage to build`, "start with FROM, e.g. FROM debian:bookworm");
   const options = checkOptions(request, ast);

@@ -7,7 +7,7 @@ import {
   type RunInstruction,
 } from "@tsbuild/dockerfile";
 import type { CompileContext } from "./context.ts";
-import { at, locate, mistake } from "./failure.ts";
+import { at, locate, Mistakes, mistake } from "./failure.ts";
 import type { Stage, StageCommand } from "./stage.ts";
 import { EMPTY_IMAGE } from "./stage-names.ts";
 
@@ -64,11 +64,15 @@ export function connect(
 /** Connects all stages of the file. */
 export function connectStages(context: CompileContext): void {
   // Images named by --from are added to the table on the way; they have no instructions.
+  const mistakes = new Mistakes();
   for (const stage of [...context.stages.stages]) {
-    stage.commands = stage.written.map((command) =>
-      connect(stage, command, { range: command.range, onbuild: false }, context),
-    );
+    stage.commands = [];
+    for (const command of stage.written)
+      mistakes.within(() => {
+        stage.commands.push(connect(stage, command, { range: command.range, onbuild: false }, context));
+      });
   }
+  mistakes.finish();
 }
 
 /** A way from a stage back to itself, as the lines that lead along it. */

@@ -10,7 +10,7 @@ import {
 import type { CompileRequest } from "./api.ts";
 import type { PlatformChoice } from "./context.ts";
 import type { Environment } from "./environment.ts";
-import { at, mistake, type SourceText } from "./failure.ts";
+import { at, Mistakes, mistake, type SourceText } from "./failure.ts";
 import { checkFromArgs, checkFromPlatform } from "./lint/from-checks.ts";
 import type { Linter } from "./lint/linter.ts";
 import { findNamedContext } from "./named-context.ts";
@@ -108,8 +108,12 @@ function planStage(written: WrittenStage, index: number, planning: StagePlanning
 /** The stages of the file in order, with their bases; FROM lines expand with global ARGs only (D044). */
 export function planStages(written: readonly WrittenStage[], planning: StagePlanning): StageTable {
   const table = new StageTable();
+  const mistakes = new Mistakes();
   for (const [index, stage] of written.entries()) {
-    at(planning.source, stage.from.range, () => planStage(stage, index, planning, table));
+    mistakes.within(() =>
+      at(planning.source, stage.from.range, () => planStage(stage, index, planning, table)),
+    );
   }
+  mistakes.finish();
   return table;
 }

@@ -1,5 +1,6 @@
 import { resolveBase } from "./base-image.ts";
 import type { CompileContext } from "./context.ts";
+import { Mistakes } from "./failure.ts";
 import { dispatch } from "./instructions/dispatch.ts";
 import { fireTriggers } from "./onbuild-triggers.ts";
 import type { Stage } from "./stage.ts";
@@ -45,11 +46,13 @@ function inherited(base: Stage): NonNullable<Stage["resolved"]> {
 
 /** Lets the instructions of the stages run in file order. */
 export function buildStages(stages: readonly Stage[], context: CompileContext): void {
+  const mistakes = new Mistakes();
   for (const stage of stages) {
     if (stage.isPlain) continue;
     const build = start(stage, context);
-    for (const command of stage.commands) dispatch(build, command);
+    for (const command of stage.commands) mistakes.within(() => dispatch(build, command));
     // Only now: a stage that mounts or copies from itself must not find itself.
     stage.build = build;
   }
+  mistakes.finish();
 }

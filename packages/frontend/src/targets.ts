@@ -1,5 +1,5 @@
 import type { LineRange } from "@tsbuild/base";
-import { parse, parseInstructions } from "@tsbuild/dockerfile";
+import { readDockerfile } from "@tsbuild/dockerfile";
 
 /** A stage as `--call=targets` lists it (D163). */
 export interface Target {
@@ -15,7 +15,7 @@ export interface Target {
 
 /** Lists the stages of a file. Throws TSB_DOCKERFILE. */
 export function listTargets(source: { readonly file: string; readonly text: string }): Target[] {
-  const { stages } = parseInstructions(parse(source.text, { file: source.file }));
+  const { stages } = readDockerfile(source.text, { file: source.file }).program;
   return stages.map(({ from }, index) => ({
     ...(from.stageName === undefined ? {} : { name: from.stageName }),
     ...(from.doc === undefined ? {} : { description: from.doc }),
