@@ -46,10 +46,12 @@ export class FolderCacheMountStore implements CacheMountStore {
   #replace(name: string, sharing: Sharing): Opened {
     const { database } = this.#state;
     const old = this.#folders(name);
-    const opened = database.transaction(() => {
-      database.run("UPDATE cache_mounts SET retired=1 WHERE name=?", name);
-      return this.#create(name, sharing);
-    });
+    const opened = this.#created(() =>
+      database.transaction(() => {
+        database.run("UPDATE cache_mounts SET retired=1 WHERE name=?", name);
+        return this.#create(name, sharing);
+      }),
+    );
     for (const id of old) removeCacheMount(this.#state, id);
     return opened;
   }
@@ -63,7 +65,7 @@ export class FolderCacheMountStore implements CacheMountStore {
       const opened = this.#open(id, sharing);
       if (opened !== undefined) return opened;
     }
-    return this.#state.database.transaction(() => this.#create(name, sharing));
+    return this.#created(() => this.#state.database.transaction(() => this.#create(name, sharing)));
   }
 
   #folders(name: string): number[] {
@@ -75,10 +77,25 @@ export class FolderCacheMountStore implements CacheMountStore {
   }
 
   #createFirst(name: string, sharing: Sharing): Opened | undefined {
-    return this.#state.database.transaction(() => {
-      // Another process may have been quicker: then that one's folder is asked for next time.
-      return this.#folders(name).length === 0 ? this.#create(name, sharing) : undefined;
-    });
+    return this.#created(() =>
+      this.#state.database.transaction(() => {
+        // Another process may have been quicker: then that one's folder is asked for next time.
+        return this.#folders(name).length === 0 ? this.#create(name, sharing) : undefined;
+      }),
+    );
+  }
+
+  /** The folder is made after the commit, so that a crash leaves none that no row tells of; until then the locks keep others out. */
+  #created<T extends Opened | undefined>(create: () => T): T {
+    const opened = create();
+    if (opened === undefined) return opened;
+    try {
+      this.#emptyFolder(opened.id);
+      return opened;
+    } catch (error) {
+      this.#unlock(opened.locks);
+      throw error;
+    }
   }
 
   /** In a transaction. The locks are taken before the commit shows the folder to anyone: nobody else can be first. */
@@ -95,7 +112,6 @@ export class FolderCacheMountStore implements CacheMountStore {
     const locks: Locks = { use, seed: undefined };
     try {
       if (sharing === "shared") locks.seed = this.#tryLock(`${id}.seed`, "exclusive");
-      this.#emptyFolder(id);
       return { id, locks, created: true };
     } catch (error) {
       this.#unlock(locks);
