@@ -23,9 +23,12 @@ describe.skipIf(reason !== undefined)("an interrupt of the whole process group, 
       stdio: ["ignore", "pipe", "pipe"],
     });
     let log = "";
+    let isSent = false;
     const read = (chunk: Buffer): void => {
       log += chunk.toString();
-      if (log.includes("under way\n") && child.pid !== undefined) process.kill(-child.pid, signal);
+      if (isSent || !log.includes("under way\n") || child.pid === undefined) return;
+      isSent = true;
+      process.kill(-child.pid, signal);
     };
     child.stdout.on("data", read);
     child.stderr.on("data", read);

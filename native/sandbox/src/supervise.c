@@ -142,10 +142,22 @@ static void reclaim_terminal(void) {
   sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
+/* Ctrl-C and a terminal's end reach the whole process group. What they mean for the step is Node's to decide, by hanging up: dying
+ * of them here would tell of a broken sandbox, and nobody would wait for PID 1. The step's processes were cloned before. */
+static void leave_interrupts_to_node(void) {
+  sigset_t interrupts;
+  sigemptyset(&interrupts);
+  sigaddset(&interrupts, SIGINT);
+  sigaddset(&interrupts, SIGTERM);
+  sigaddset(&interrupts, SIGHUP);
+  sigprocmask(SIG_BLOCK, &interrupts, NULL);
+}
+
 int supervise(int control, pid_t init, const struct streams *streams) {
   struct report report = {.kind = REPORT_EXITED, .wait_status = SIGKILL};
   struct rusage usage = {0};
   int status = 0;
+  leave_interrupts_to_node();
   relay_until_end(control, init, streams, &report);
   /* PID 1 is reaped only when every process of its namespace and the mounts are gone. */
   while (wait4(init, &status, 0, &usage) < 0 && errno == EINTR) continue;

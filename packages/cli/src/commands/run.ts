@@ -1,5 +1,6 @@
 import { TsbuildError } from "@tsbuild/base";
 import type { RunRequest } from "@tsbuild/engine";
+import { exitStatus } from "../exit-status.ts";
 import type { ParsedFlags } from "../flags/parse.ts";
 import { keyAndValue, oneOf } from "../flags/values.ts";
 import type { CommandIo } from "../io.ts";
@@ -11,6 +12,11 @@ export async function run(flags: ParsedFlags, io: CommandIo): Promise<number> {
   const engine = await io.openEngine({ root: flags.last("root"), env: io.env });
   try {
     return await engine.run(request);
+  } catch (error) {
+    // Whoever interrupted the command knows it: the exit status says the rest, as with any program.
+    if (io.signal.aborted && error instanceof TsbuildError && error.code === "TSB_CANCELED")
+      return exitStatus(error);
+    throw error;
   } finally {
     await engine.close();
   }
