@@ -2,6 +2,7 @@ import { readdirSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { busyboxTar, missing, runOk, World } from "../e2e/world.ts";
 import { type Layout, layoutProblems, readLayout, writeLayout } from "./layout.ts";
+import { listing } from "./listing.ts";
 import { type RegistryServer, startRegistryServer } from "./registry-server.ts";
 
 const reason = missing("busybox", "tar", "skopeo", "umoci", "docker-registry");
@@ -15,18 +16,6 @@ const DOCKERFILE = [
   "ENV A=1",
   'CMD ["ls", "/opt/old"]',
 ].join("\n");
-
-/** Path, type, mode, owner, links, times and link target of all below a folder, sorted. */
-async function listing(folder: string): Promise<string[]> {
-  const { stdout } = await runOk("find", [
-    folder,
-    "-mindepth",
-    "1",
-    "-printf",
-    "%P\\t%y %m %U:%G %n %T@ %l\\n",
-  ]);
-  return stdout.split("\n").sort();
-}
 
 describe.skipIf(reason !== undefined)("an OCI layout", () => {
   const world = new World();

@@ -122,6 +122,14 @@ describe.skipIf(reason !== undefined)("a docker archive", () => {
     }
   });
 
+  test("saved as a layout by podman, is a named context", async () => {
+    const saved = world.path("saved");
+    await podman.ok("save", "--quiet", "--format=oci-dir", "--output", saved, "localhost/loaded:1.0");
+    const folder = world.context("on-saved", { Dockerfile: "FROM saved\nRUN cat message > /tmp/copy\n" });
+    await world.build(folder, "-t", "on-saved", "--build-context", `saved=oci-layout://${saved}`);
+    expect(await world.inside("on-saved", "cat /tmp/copy")).toBe("the message\n");
+  });
+
   test("is loaded by dockerd and runs there", async (context) => {
     const daemon = await startedOrSkipped(world, context);
     try {

@@ -53,6 +53,20 @@ async function configOf(session: Session, changes: readonly string[]): Promise<C
   return platform.image.config ?? {};
 }
 
+/** The same bytes; fails when there are none, which is what a pipe brings whose other end failed. */
+async function* notEmpty(source: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  let isEmpty = true;
+  for await (const chunk of source) {
+    isEmpty &&= chunk.length === 0;
+    yield chunk;
+  }
+  if (isEmpty) {
+    throw new TsbuildError("TSB_INTEGRITY", "the archive is empty", {
+      hint: "an archive without files still has an end; did the program that writes it fail?",
+    });
+  }
+}
+
 /** Makes an image of one layer of a root filesystem tarball. */
 export async function importImage(session: Session, request: ImportRequest): Promise<BuildResult> {
   const { store } = session;
@@ -64,7 +78,7 @@ export async function importImage(session: Session, request: ImportRequest): Pro
   try {
     const root = nativeFs.openFolder(active.upper);
     try {
-      await unpackArchive(decompress(request.source), root, { fs: nativeFs, signal });
+      await unpackArchive(decompress(notEmpty(request.source)), root, { fs: nativeFs, signal });
     } finally {
       nativeFs.close(root);
     }
