@@ -22,6 +22,7 @@ struct job {
   napi_async_work work;
   napi_deferred deferred;
   napi_ref bytes_ref;
+  napi_ref names_ref;
   int root;
   int source;
   char *path;
@@ -47,6 +48,7 @@ static struct job *job_new(int (*run)(struct job *)) {
 
 static void job_free(napi_env env, struct job *job) {
   if (job->bytes_ref != NULL) napi_delete_reference(env, job->bytes_ref);
+  if (job->names_ref != NULL) napi_delete_reference(env, job->names_ref);
   if (job->work != NULL) napi_delete_async_work(env, job->work);
   cleanup_close(&job->root);
   cleanup_close(&job->source);
@@ -78,9 +80,14 @@ static int duplicate(struct job *job, struct args *args, size_t at) {
   return copy;
 }
 
+static const uint8_t *keep(struct args *args, size_t at, size_t *len, napi_ref *ref) {
+  const uint8_t *bytes = args_bytes(args, at, len);
+  if (!args->failed) napi_create_reference(args->env, args->values[at], 1, ref);
+  return bytes;
+}
+
 static void keep_bytes(struct job *job, struct args *args, size_t at) {
-  job->bytes = args_bytes(args, at, &job->len);
-  if (!args->failed) napi_create_reference(args->env, args->values[at], 1, &job->bytes_ref);
+  job->bytes = keep(args, at, &job->len, &job->bytes_ref);
 }
 
 static napi_value job_start(napi_env env, struct args *args, struct job *job) {
@@ -112,6 +119,8 @@ napi_value walk(napi_env env, napi_callback_info info) {
   job->path = args_text(&args, 1);
   job->walk.xattrs = args_boolean(&args, 2);
   job->walk.depth = (uint32_t)args_integer(&args, 3);
+  job->walk.skip_paths = (const char *)keep(&args, 4, &job->walk.skip_paths_len, &job->bytes_ref);
+  job->walk.skip_names = (const char *)keep(&args, 5, &job->walk.skip_names_len, &job->names_ref);
   return job_start(env, &args, job);
 }
 

@@ -153,6 +153,36 @@ static int leave(struct walker *walker, struct err *err) {
   return stack_pop(&walker->stack, err);
 }
 
+static bool is_skipped_name(const struct walk_options *options, const char *name) {
+  const char *end = options->skip_names + options->skip_names_len;
+  for (const char *at = options->skip_names; at != end; at += strlen(at) + 1)
+    if (strcmp(at, name) == 0) return true;
+  return false;
+}
+
+/* Compares from the last name upwards: most paths end otherwise, and the path of an entry never has to be put together. */
+static bool is_path(const struct stack *stack, const char *name, const char *path) {
+  const char *end = path + strlen(path);
+  for (size_t depth = stack->count;; name = stack->frames[--depth].label) {
+    size_t len = strlen(name);
+    if ((size_t)(end - path) < len || memcmp(end - len, name, len) != 0) return false;
+    end -= len;
+    /* The first frame is the start, which has no name. */
+    if (depth == 1) return end == path;
+    if (end == path || *--end != '/') return false;
+  }
+}
+
+static bool is_skipped(const struct walker *walker, const char *name) {
+  const struct walk_options *options = walker->options;
+  if (options->skip_names_len > 0 && is_skipped_name(options, name)) return true;
+  if (options->skip_paths_len == 0) return false;
+  const char *end = options->skip_paths + options->skip_paths_len;
+  for (const char *at = options->skip_paths; at != end; at += strlen(at) + 1)
+    if (is_path(&walker->stack, name, at)) return true;
+  return false;
+}
+
 static int walk_all(struct walker *walker, struct err *err) {
   for (struct frame *top; (top = stack_top(&walker->stack)) != NULL;) {
     if (top->next == top->names.count) {
@@ -160,6 +190,7 @@ static int walk_all(struct walker *walker, struct err *err) {
       continue;
     }
     const char *name = top->names.list[top->next++].text;
+    if (is_skipped(walker, name)) continue;
     if (visit(walker, top->fd, name, name, err) < 0) return -1;
   }
   return 0;
@@ -174,7 +205,13 @@ static int walk_start(struct walker *walker, int root, const char *path, struct 
   return failed < 0 ? err_set(err, err->code, err->call, path) : walk_all(walker, err);
 }
 
+static bool is_block(const char *texts, size_t len) {
+  return len == 0 || texts[len - 1] == '\0';
+}
+
 int walk_tree(int root, const char *path, const struct walk_options *options, struct buf *out, struct err *err) {
+  if (!is_block(options->skip_paths, options->skip_paths_len) || !is_block(options->skip_names, options->skip_names_len))
+    return err_set(err, EINVAL, "walk", path);
   struct walker walker = {.options = options, .out = out};
   uint8_t header[HEADER_BYTES] = "TSBWALK1";
   if (buf_append(out, header, sizeof header, err) < 0) return -1;

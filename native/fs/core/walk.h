@@ -19,6 +19,7 @@
  */
 #pragma once
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "buf.h"
@@ -27,6 +28,12 @@
 struct walk_options {
   bool xattrs;
   uint32_t depth; /* levels below the start; UINT32_MAX for all */
+  /*
+   * What is left out with all that is below: paths from the start, and names at any depth. Blocks of texts that each end with NUL; may be
+   * NULL when their length is 0.
+   */
+  const char *skip_paths, *skip_names;
+  size_t skip_paths_len, skip_names_len;
 };
 
 /* Entries that vanish meanwhile are left out; so is what is on other mounts. The last name of `path` is not followed. */

@@ -41,7 +41,14 @@ export interface Addon {
   ): void;
   setOwnerModeInRoot(root: number, path: Name, uid: number, gid: number, mode: number | undefined): void;
   tryLock(path: Name, exclusive: boolean): number | undefined;
-  walk(root: number, path: Name, xattrs: boolean, depth: number): Promise<Buffer>;
+  walk(
+    root: number,
+    path: Name,
+    xattrs: boolean,
+    depth: number,
+    skipPaths: Buffer,
+    skipNames: Buffer,
+  ): Promise<Buffer>;
   hashFiles(root: number, paths: Buffer, count: number): Promise<Buffer>;
   readFiles(root: number, paths: Buffer, count: number, maxBytesEach: number): Promise<Buffer>;
   apply(

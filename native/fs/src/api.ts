@@ -67,13 +67,18 @@ export interface NativeFs {
   /**
    * All entries below `path` (itself first, as ""), depth first, names in byte order: see `TreeEntry`. Regular files of other
    * mounts are included, mounts are not entered. `xattrs`: also reads user.*, security.capability, trusted.overlay.* and
-   * user.overlay.*. `depth` 1: only the folder's own entries. An unchanged tree gives the same bytes again; not so from one overlay
+   * user.overlay.*. `depth` 1: only the folder's own entries. `skip`: leaves out entries with all that is below them, by path from
+   * the walked one (`a/b`) or by name at any depth. An unchanged tree gives the same bytes again; not so from one overlay
    * mount to the next, whose devices and inodes are numbered anew.
    */
   walk(
     root: number,
     path: string,
-    options: { readonly xattrs: boolean; readonly depth?: number },
+    options: {
+      readonly xattrs: boolean;
+      readonly depth?: number;
+      readonly skip?: { readonly paths: readonly string[]; readonly names: readonly string[] } | undefined;
+    },
   ): Promise<Buffer>;
   /** sha256 of each regular file, 32 bytes per path, in order. Opened without following any link. */
   hashFiles(root: number, paths: readonly string[]): Promise<Buffer>;

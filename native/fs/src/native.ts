@@ -11,6 +11,7 @@ const PATHS_PER_BATCH_MIN = 64;
 const BATCHES_MAX = Math.min(2, availableParallelism());
 
 const UNLIMITED_DEPTH = 0xffff_ffff;
+const NOTHING = { paths: [], names: [] } as const;
 
 /** One for all calls: they are synchronous. */
 const statValues = new BigInt64Array(STAT_FIELDS);
@@ -106,8 +107,8 @@ export const nativeFs: NativeFs = {
   symlinkInRoot: (root, path, target, options) =>
     addon().symlinkInRoot(root, nameArgument(path), nameArgument(target), ...ownerAndTime(options)),
 
-  walk: async (root, path, { xattrs, depth = UNLIMITED_DEPTH }) =>
-    addon().walk(root, nameArgument(path), xattrs, depth),
+  walk: async (root, path, { xattrs, depth = UNLIMITED_DEPTH, skip = NOTHING }) =>
+    addon().walk(root, nameArgument(path), xattrs, depth, encodePaths(skip.paths), encodePaths(skip.names)),
   hashFiles: async (root, paths) =>
     Buffer.concat(await inParallel(paths, (run) => addon().hashFiles(root, encodePaths(run), run.length))),
   readFiles: async (root, paths, maxBytesEach) => {

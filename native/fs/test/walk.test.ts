@@ -179,3 +179,20 @@ test("a folder that may not be read is named in the error", async () => {
     message: "ENOENT: statx 'gone'",
   });
 });
+
+test("leaves out paths and names, with what is below", async () => {
+  const folder = makeTree();
+  for (const path of ["b/a", "a/b", "a/b/a"]) mkdirSync(`${folder}/${path}`);
+  const root = openRoot(folder);
+  const paths = async (path: string, skip: { paths: string[]; names: string[] }) =>
+    [...decodeTree(await nativeFs.walk(root, path, { xattrs: false, skip }))].map((entry) => entry.path);
+  expect(await paths("", { paths: ["b", "a/b/a", "a.d/x", "", "/a", "a/", "x"], names: [] })).toEqual([
+    ...["", "Z", "a", "a/b", "a/x", "a.d", "empty"],
+  ]);
+  expect(await paths("", { paths: [], names: ["a", "sub", "10"] })).toEqual([
+    ...["", "Z", "a.d", "a.d/x", "b", "b/2", "b/link", "empty"],
+  ]);
+  // From the start on; the start itself is always there.
+  expect(await paths("b", { paths: ["sub", "b/2"], names: ["b", "10"] })).toEqual(["", "2", "a", "link"]);
+  expect(await paths("", { paths: ["b", "b/sub"], names: ["a", "a.d"] })).toEqual(["", "Z", "empty"]);
+});
