@@ -1,8 +1,9 @@
 import { type NativeFs, TreeReader } from "@tsbuild/native-fs";
 import type { OpsEnvironment } from "../environment.ts";
-import { type ContextIndex, readIndex, writeIndex } from "../local/index-file.ts";
+import { type ContextIndex, readIndex, type Walked, writeIndex } from "../local/index-file.ts";
 import type { SourceTree } from "../tree.ts";
 import type { Located } from "./locate.ts";
+import { skipOf } from "./skip.ts";
 
 const HASH_BYTES = 32;
 const NO_HASH = Buffer.alloc(HASH_BYTES);
@@ -78,18 +79,15 @@ class DataDigests {
 /** Walks a subtree: of a snapshot, which cannot change, or of a context, compared with the index of the last build. */
 export async function scanTree(env: OpsEnvironment, tree: SourceTree, located: Located): Promise<Scan> {
   const startedNs = BigInt(Date.now()) * 1_000_000n;
-  const walk = await env.fs.walk(tree.root, located.path === "" ? "." : located.path, { xattrs: true });
-  if (tree.kind !== "context")
-    return new TreeScan({ env, located, walk, startedNs, folder: undefined, old: undefined });
-  const { folder } = tree.context;
-  return new TreeScan({
-    env,
-    located,
-    walk,
-    startedNs,
-    folder,
-    old: readIndex(env.store, folder, located.path),
-  });
+  const path = located.path === "" ? "." : located.path;
+  if (tree.kind !== "context") {
+    const walk = await env.fs.walk(tree.root, path, { xattrs: true });
+    return new TreeScan({ env, located, walk, startedNs, walked: undefined, old: undefined });
+  }
+  const skip = skipOf(tree.context.ignore, located.path);
+  const walk = await env.fs.walk(tree.root, path, { xattrs: true, skip });
+  const walked = { folder: tree.context.folder, base: located.path, skip };
+  return new TreeScan({ env, located, walk, startedNs, walked, old: readIndex(env.store, walked) });
 }
 
 interface ScanParts {
@@ -97,8 +95,8 @@ interface ScanParts {
   readonly located: Located;
   readonly walk: Buffer;
   readonly startedNs: bigint;
-  /** Folder of the context; undefined for a snapshot, of which no index is kept. */
-  readonly folder: string | undefined;
+  /** Undefined for a snapshot, of which no index is kept. */
+  readonly walked: Walked | undefined;
   readonly old: ContextIndex | undefined;
 }
 
@@ -131,9 +129,9 @@ class TreeScan implements Scan {
 
   remember(selectorKey: string, digest: string): void {
     this.#digests[selectorKey] = digest;
-    const { env, folder, walk, startedNs } = this.#parts;
-    if (folder === undefined) return;
-    writeIndex(env.store, folder, this.located.path, {
+    const { env, walked, walk, startedNs } = this.#parts;
+    if (walked === undefined) return;
+    writeIndex(env.store, walked, {
       walk,
       hashes: this.#known().bytes,
       startedNs: this.#same?.startedNs ?? startedNs,

@@ -30,15 +30,25 @@ interface Header {
   readonly digests: Readonly<Record<string, string>>;
 }
 
-function indexPath(store: Store, folder: string, base: string): string {
-  return join(store.root, "contexts", digestHex(sha256Fields([folder, base])));
+/** What was walked: indexes of other folders, or of the same one with other parts left out, say nothing about it. */
+export interface Walked {
+  /** The context. */
+  readonly folder: string;
+  /** Path of the walked folder or file in it. */
+  readonly base: string;
+  readonly skip: { readonly paths: readonly string[]; readonly names: readonly string[] };
+}
+
+function indexPath(store: Store, { folder, base, skip }: Walked): string {
+  const left = JSON.stringify([skip.paths, skip.names]);
+  return join(store.root, "contexts", digestHex(sha256Fields([folder, base, left])));
 }
 
 /** Reads an index; undefined when there is none or it was cut short. */
-export function readIndex(store: Store, folder: string, base: string): ContextIndex | undefined {
+export function readIndex(store: Store, walked: Walked): ContextIndex | undefined {
   let bytes: Buffer;
   try {
-    bytes = readFileSync(indexPath(store, folder, base));
+    bytes = readFileSync(indexPath(store, walked));
   } catch (error) {
     if (errnoCode(error) === "ENOENT") return undefined;
     throw error;
@@ -59,7 +69,7 @@ export function readIndex(store: Store, folder: string, base: string): ContextIn
 }
 
 /** Replaces an index; readers see the old or the new one, never a part. */
-export function writeIndex(store: Store, folder: string, base: string, index: ContextIndex): void {
+export function writeIndex(store: Store, walked: Walked, index: ContextIndex): void {
   const header: Header = {
     walkBytes: index.walk.length,
     hashBytes: index.hashes.length,
@@ -73,5 +83,5 @@ export function writeIndex(store: Store, folder: string, base: string, index: Co
     temporary,
     Buffer.concat([Buffer.from(`${MAGIC}${JSON.stringify(header)}\n`), index.walk, index.hashes]),
   );
-  renameSync(temporary, indexPath(store, folder, base));
+  renameSync(temporary, indexPath(store, walked));
 }
