@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { type Fault, startRegistry, type TestRegistry } from "@tsbuild/testkit";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { busyboxTar, missing, World } from "../e2e/world.ts";
@@ -82,13 +83,44 @@ describe.skipIf(reason !== undefined)("a registry that serves other bytes than w
   test("in place of the config", async () => {
     const log = await failsThenWorks("config", config, { type: "corrupt" });
     expect(log).toMatch(/Dockerfile:2/);
-    expect(log).toMatch(/ERROR: .*digest/);
+    expect(log).toMatch(/ERROR: .*team\/base.*: config: expected/);
   });
 
   test("a layer that is not there", async () => {
     const log = await failsThenWorks("gone", layer, { type: "status", status: 404 });
     expect(log).toMatch(/Dockerfile:2/);
     expect(log).toMatch(/ERROR: .*(not found|404)/);
+  });
+
+  test.each([
+    [
+      "the layer of another image",
+      `sha256:${"a".repeat(64)}`,
+      /layer sha256:\w+: it unpacks to sha256:\w+, the config says/,
+    ],
+    ["no archive at all", undefined, /layer sha256:\w+: the archive is damaged/],
+  ])("as its digest says, and yet %s", async (what, diffId, message) => {
+    const env = { TSBUILD_ROOT: world.path(`state-${what.replaceAll(" ", "-")}`) };
+    const bytes = gzipSync(diffId === undefined ? Buffer.alloc(700, "no tar") : Buffer.alloc(1024));
+    const media = (kind: string): string => `application/vnd.oci.image.${kind}`;
+    const image = {
+      architecture: process.arch === "arm64" ? "arm64" : "amd64",
+      os: "linux",
+      rootfs: { type: "layers", diff_ids: [diffId ?? `sha256:${"b".repeat(64)}`] },
+    };
+    const json = Buffer.from(JSON.stringify(image));
+    const manifest = {
+      schemaVersion: 2,
+      mediaType: media("manifest.v1+json"),
+      config: { mediaType: media("config.v1+json"), digest: registry.blob(json), size: json.length },
+      layers: [{ mediaType: media("layer.v1.tar+gzip"), digest: registry.blob(bytes), size: bytes.length }],
+    };
+    registry.manifest("team/lies", "latest", manifest, manifest.mediaType);
+    const folder = world.context("lies", { Dockerfile: `FROM ${registry.host}/team/lies\nRUN true\n` });
+    const { code, stderr } = await world.tsbuild(["build", "--progress=plain", "--pull", folder], { env });
+    expect([code, stderr]).toEqual([1, expect.stringMatching(message)]);
+    const snapshots = readdirSync(env.TSBUILD_ROOT, { recursive: true, encoding: "utf8" });
+    expect(snapshots.filter((path) => /^[^/]+\/snapshots\/./.test(path))).toEqual([]);
   });
 
   test("a connection that is cut once is taken up again", async () => {

@@ -9,6 +9,7 @@ import {
   selectPlatform,
 } from "@tsbuild/oci/documents";
 import type { Store } from "@tsbuild/store";
+import { withPlace } from "./damage.ts";
 import type { Origin, OriginManifest } from "./origin.ts";
 
 interface FetchRequest {
@@ -76,7 +77,11 @@ export async function fetchImage(request: FetchRequest): Promise<FetchedImage> {
   const document = parseManifest(bytes);
   if (!store.blobs.has(document.config.digest)) {
     const { digest: expected, size } = document.config;
-    await store.blobs.ingest(origin.blob(document.config, signal), { digest: expected, size });
+    try {
+      await store.blobs.ingest(origin.blob(document.config, signal), { digest: expected, size });
+    } catch (error) {
+      throw withPlace(error, `${origin.name}: config`);
+    }
   }
   const config = parseImageConfig(store.blobs.read(document.config.digest));
   if (config.rootfs.diff_ids.length !== document.layers.length) {

@@ -4,6 +4,7 @@ import { type Descriptor, inheritFolders, LayerWorkers, type UnpackedLayer } fro
 import type { OpContext } from "@tsbuild/solver";
 import type { ActiveSnapshot } from "@tsbuild/store";
 import { withProgress } from "../progress.ts";
+import { withPlace } from "./damage.ts";
 import type { Origin } from "./origin.ts";
 import type { KnownImage, ProviderOptions } from "./provider.ts";
 
@@ -132,7 +133,15 @@ async function fetchBlob({ options, origin, context }: UnpackRun, blob: Descript
 }
 
 async function unpackOne(run: UnpackRun, job: LayerJob): Promise<OpenedLayer> {
-  const { options, origin, context, workers } = run;
+  try {
+    return await unpackLayer(run, job);
+  } catch (error) {
+    throw withPlace(error, `${run.origin.name}: layer ${job.blob.digest}`);
+  }
+}
+
+async function unpackLayer(run: UnpackRun, job: LayerJob): Promise<OpenedLayer> {
+  const { options, context, workers } = run;
   const { snapshots } = options.env.store;
   const blob = await fetchBlob(run, job.blob);
   const active = snapshots.prepare(null);
@@ -143,8 +152,8 @@ async function unpackOne(run: UnpackRun, job: LayerJob): Promise<OpenedLayer> {
       { signal: context.signal },
     );
     if (unpacked.diffId === job.diffId) return { job, active, unpacked };
-    const why = `layer ${job.blob.digest} unpacks to ${unpacked.diffId}, its config says ${job.diffId}`;
-    throw new TsbuildError("TSB_INTEGRITY", `${origin.name}: ${why}`);
+    const why = `it unpacks to ${unpacked.diffId}, the config says ${job.diffId}`;
+    throw new TsbuildError("TSB_INTEGRITY", why);
   } catch (error) {
     snapshots.discard(active);
     throw error;
