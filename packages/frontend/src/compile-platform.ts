@@ -97,7 +97,7 @@ function markResult(target: Stage): void {
 
 function finish(target: Stage, context: CompileContext): CompiledPlatform {
   const { platforms, request, source, epochSeconds } = context;
-  const image = target.build?.image ?? target.resolved?.image ?? emptyImage(platforms.target);
+  const image = target.build?.wholeImage() ?? target.resolved?.image ?? emptyImage(platforms.target);
   if (Object.keys(request.labels).length > 0)
     image.config.Labels = { ...image.config.Labels, ...request.labels };
   const state = target.result ?? scratch();

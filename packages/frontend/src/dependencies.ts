@@ -75,14 +75,37 @@ export function connectStages(context: CompileContext): void {
   mistakes.finish();
 }
 
-/** A way from a stage back to itself, as the lines that lead along it. */
-function findCycle(stage: Stage, trail: Map<Stage, LineRange>, done: Set<Stage>): LineRange[] | undefined {
-  if (done.has(stage)) return undefined;
-  done.add(stage);
-  for (const [need, range] of stage.needs) {
-    if (trail.has(need) || need === stage) return [...trail.values(), range];
-    const cycle = findCycle(need, new Map([...trail, [stage, range]]), done);
-    if (cycle !== undefined) return cycle;
+/** A stage on the way of a search, with the lines of the need that is being followed. */
+interface Step {
+  readonly stage: Stage;
+  readonly needs: Iterator<[Stage, LineRange]>;
+  range: LineRange | undefined;
+}
+
+/**
+ * A way from a stage back to itself, as the lines that lead along it. Each stage is entered once, and without
+ * recursion: a file may chain any number of them.
+ */
+function findCycle(start: Stage, done: Set<Stage>): LineRange[] | undefined {
+  const trail: Step[] = [];
+  const onTrail = new Set<Stage>();
+  const enter = (stage: Stage): void => {
+    done.add(stage);
+    onTrail.add(stage);
+    trail.push({ stage, needs: stage.needs.entries(), range: undefined });
+  };
+  if (!done.has(start)) enter(start);
+  for (let step = trail.at(-1); step !== undefined; step = trail.at(-1)) {
+    const next = step.needs.next();
+    if (next.done === true) {
+      trail.pop();
+      onTrail.delete(step.stage);
+      continue;
+    }
+    const [need, range] = next.value;
+    step.range = range;
+    if (onTrail.has(need)) return trail.flatMap((one) => one.range ?? []);
+    if (!done.has(need)) enter(need);
   }
   return undefined;
 }
@@ -91,7 +114,7 @@ function findCycle(stage: Stage, trail: Map<Stage, LineRange>, done: Set<Stage>)
 export function refuseCycles(context: CompileContext): void {
   const done = new Set<Stage>();
   for (const stage of context.stages.stages) {
-    const lines = findCycle(stage, new Map(), done);
+    const lines = findCycle(stage, done);
     if (lines === undefined) continue;
     throw mistake(
       `stage ${stage.displayName} needs itself: stages copy from each other in a circle`,

@@ -47,9 +47,12 @@ export class StageBuild {
   readonly lastOf = new Map<Command["kind"], LineRange>();
   /** Mounts of this stage's RUNs, variables expanded. */
   readonly mounts: StageMount[] = [];
+  /** Its image has the first part of the history. */
+  readonly #base: StageBuild | undefined;
 
   private constructor(stage: Stage, context: CompileContext, from: StageBase, base: StageBuild | undefined) {
     this.stage = stage;
+    this.#base = base;
     this.context = context;
     this.platform = from.platform;
     this.resolvedImage = from.resolved;
@@ -71,7 +74,9 @@ export class StageBuild {
 
   /** Starts on another stage; its triggers do not carry over, its ARGs do (D046). */
   static onStage(stage: Stage, context: CompileContext, base: StageBuild): StageBuild {
-    const image = structuredClone(base.image);
+    // The history so far stays with the base: thousands of stages on each other must not each have a copy.
+    const { history: _, ...config } = base.image;
+    const image: WorkingImage = { ...structuredClone(config), history: [] };
     delete image.config.OnBuild;
     const { state, platform, statePlatform, resolvedImage: resolved } = base;
     return new StageBuild(stage, context, { state, image, platform, statePlatform, resolved }, base);
@@ -105,6 +110,14 @@ export class StageBuild {
 
   addHistory(createdBy: string, layer = false): void {
     addHistory(this.image, { createdBy, layer, epochSeconds: this.context.epochSeconds });
+  }
+
+  /** The image with its whole history. */
+  wholeImage(): WorkingImage {
+    const parts: WorkingImage["history"][] = [];
+    for (let build: StageBuild | undefined = this; build !== undefined; build = build.#base)
+      parts.push(build.image.history);
+    return { ...this.image, history: parts.reverse().flat() };
   }
 
   /** The SHELL with a command text as its last argument (D073). */
