@@ -12,7 +12,7 @@ import { rename } from "node:fs/promises";
 import { join } from "node:path";
 import { PassThrough, type Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { createGunzip, createGzip, createZstdDecompress } from "node:zlib";
+import { createGunzip, createGzip, createZstdCompress, createZstdDecompress } from "node:zlib";
 
 /** What the specification says of the documents, as far as these tests look; written down here, not taken from tsbuild. */
 export interface Descriptor {
@@ -102,14 +102,26 @@ export async function layoutProblems(layout: string): Promise<string[]> {
   return problems;
 }
 
+export type Compression = "gzip" | "zstd" | "uncompressed";
+
+function compressorOf(compression: Compression): Transform {
+  if (compression === "gzip") return createGzip({ level: 1 });
+  return compression === "zstd" ? createZstdCompress() : new PassThrough();
+}
+
 /** Compresses a tar into the layout; returns its descriptor and diff ID. */
-async function addLayer(layout: string, tar: string): Promise<{ layer: Descriptor; diffId: string }> {
+async function addLayer(
+  layout: string,
+  tar: string,
+  compression: Compression,
+): Promise<{ layer: Descriptor; diffId: string }> {
   const partial = join(layout, "blobs/partial");
-  await pipeline(createReadStream(tar), createGzip({ level: 1 }), createWriteStream(partial));
+  await pipeline(createReadStream(tar), compressorOf(compression), createWriteStream(partial));
   const digest = await sha256File(partial);
   const size = statSync(partial).size;
   await rename(partial, blobPath(layout, digest));
-  const mediaType = "application/vnd.oci.image.layer.v1.tar+gzip";
+  const suffix = compression === "uncompressed" ? "" : `+${compression}`;
+  const mediaType = `application/vnd.oci.image.layer.v1.tar${suffix}`;
   return { layer: { mediaType, digest, size }, diffId: await sha256File(tar) };
 }
 
@@ -125,10 +137,11 @@ export async function writeLayout(
   layout: string,
   tars: readonly string[],
   config: Readonly<Record<string, unknown>>,
+  compression: Compression = "gzip",
 ): Promise<void> {
   mkdirSync(join(layout, "blobs/sha256"), { recursive: true });
   const layers: Awaited<ReturnType<typeof addLayer>>[] = [];
-  for (const tar of tars) layers.push(await addLayer(layout, tar));
+  for (const tar of tars) layers.push(await addLayer(layout, tar, compression));
   const created = "2024-01-02T03:04:05Z";
   const image = {
     created,
