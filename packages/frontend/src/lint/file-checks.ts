@@ -74,13 +74,21 @@ function checkStageNames({ stages }: DockerfileProgram, linter: Linter): void {
   }
 }
 
+function keywords({ stages }: DockerfileProgram): Instruction[] {
+  return stages.flatMap(({ from, commands }): Instruction[] => [from, ...commands]);
+}
+
 /** Keywords are written as most of them are. ARGs before the first FROM do not count. */
-function checkKeywordCasing({ stages }: DockerfileProgram, linter: Linter): void {
-  const all = stages.flatMap(({ from, commands }): Instruction[] => [from, ...commands]);
+export function wantedCasing(program: DockerfileProgram): "lower" | "upper" {
+  const all = keywords(program);
   const lower = all.filter(({ name }) => isLower(name)).length;
   const upper = all.filter(({ name }) => isUpper(name) && !isLower(name)).length;
-  const wanted = lower > upper ? "lower" : "upper";
-  for (const { name, range } of all) {
+  return lower > upper ? "lower" : "upper";
+}
+
+function checkKeywordCasing(program: DockerfileProgram, linter: Linter): void {
+  const wanted = wantedCasing(program);
+  for (const { name, range } of keywords(program)) {
     if (wanted === "lower" ? isLower(name) : isUpper(name)) continue;
     linter.report(
       "ConsistentInstructionCasing",
