@@ -15,7 +15,10 @@ type Command = (flags: ParsedFlags, io: CommandIo) => Promise<number>;
 /** What runs a command; each is loaded when it is asked for. */
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   build: async () => (await import("./commands/build.ts")).build,
+  check: async () => (await import("./commands/check.ts")).check,
+  debug: async () => (await import("./commands/debug.ts")).debug,
   fmt: async () => (await import("./commands/fmt.ts")).fmt,
+  graph: async () => (await import("./commands/graph.ts")).graph,
   images: async () => (await import("./commands/images.ts")).images,
   import: async () => (await import("./commands/import.ts")).importImage,
   run: async () => (await import("./commands/run.ts")).run,

@@ -35,6 +35,7 @@ describe("build: flags become a request", () => {
       tags: [],
       target: undefined,
       buildArgs: {},
+      buildContexts: {},
       labels: {},
       platforms: [],
       noCache: false,
@@ -59,6 +60,7 @@ describe("build: flags become a request", () => {
       tags: ["a", "b:c"],
       target: "t",
       buildArgs: { X: "1", HOME: undefined },
+      buildContexts: {},
       labels: { l: "v", bare: "" },
       platforms: [
         { os: "linux", architecture: "amd64" },

@@ -1,6 +1,13 @@
 import { Writable } from "node:stream";
 import type { BuildEvent } from "@tsbuild/base";
-import type { BuildRequest, BuildResult, Engine, ImageSummary, RunRequest } from "@tsbuild/engine";
+import type {
+  BuildRequest,
+  BuildResult,
+  Engine,
+  ImageSummary,
+  Inspection,
+  RunRequest,
+} from "@tsbuild/engine";
 import type { CommandIo, InputStream, OutputStream } from "../src/io.ts";
 
 /** A stream that keeps what is written to it. */
@@ -28,6 +35,7 @@ export interface EngineScript {
   readonly error?: unknown;
   readonly images?: readonly ImageSummary[];
   readonly exitCode?: number;
+  readonly inspection?: Inspection;
 }
 
 export class FakeEngine implements Engine {
@@ -55,6 +63,13 @@ export class FakeEngine implements Engine {
     for await (const chunk of request.source) bytes += Buffer.from(chunk).toString();
     this.imports.push({ name: request.name, changes: request.changes, bytes });
     return this.#answer();
+  }
+
+  async inspect(request: BuildRequest): Promise<Inspection> {
+    this.requests.push(request);
+    this.#answer();
+    if (this.#script.inspection === undefined) throw new Error("nothing to inspect");
+    return this.#script.inspection;
   }
 
   images(): readonly ImageSummary[] {

@@ -1,4 +1,5 @@
 import type { BuildEvent, Digest, Platform } from "@tsbuild/base";
+import type { CheckOptions, CheckReport, Compiled, Outline, Target } from "@tsbuild/frontend";
 
 /** Everything a build is asked for: flags of the command line, or fields set by a program. */
 export interface BuildRequest {
@@ -67,6 +68,8 @@ export interface Engine {
     request: BuildRequest,
     options?: { readonly signal?: AbortSignal; readonly onEvent?: (event: BuildEvent) => void },
   ): Promise<BuildResult>;
+  /** Reads Dockerfile and context of a request for questions about them; nothing is run or stored as a result. */
+  inspect(request: BuildRequest, options?: { readonly signal?: AbortSignal }): Promise<Inspection>;
   /** Makes an image of a root filesystem tarball (optionally compressed). */
   importImage(request: {
     readonly source: AsyncIterable<Uint8Array>;
@@ -79,6 +82,21 @@ export interface Engine {
   /** Runs a command of an image in the sandbox on a throw-away layer; resolves with the exit code. */
   run(request: RunRequest): Promise<number>;
   close(): Promise<void>;
+}
+
+/** Answers about a Dockerfile. Errors are TsbuildErrors with their place; those of `check` are in its report. */
+export interface Inspection {
+  /** The Dockerfile as the user named it, and its text. */
+  readonly file: string;
+  readonly text: string;
+  /** Mistakes and warnings of all stages. */
+  check(options?: CheckOptions): Promise<CheckReport>;
+  /** What the target can be given. */
+  outline(): Promise<Outline>;
+  /** The stages. */
+  targets(): Promise<readonly Target[]>;
+  /** Graph and image config per platform. */
+  compile(): Promise<Compiled>;
 }
 
 export interface ImageSummary {

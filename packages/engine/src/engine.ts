@@ -15,6 +15,8 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
   return {
     build: (request, { signal = never, onEvent = () => undefined } = {}) =>
       runBuild({ session, request, env, signal, emit: onEvent }),
+    inspect: async (request, { signal = never } = {}) =>
+      (await import("./inspect.ts")).inspect({ session, request, env, signal }),
     importImage: async (request) => (await import("./import-image.ts")).importImage(session, request),
     images: () => listImages(session),
     run: async (request) => (await import("./run-image.ts")).runImage(session, request),

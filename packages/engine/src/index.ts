@@ -1,10 +1,20 @@
 export type {
+  CheckOptions,
+  CheckReport,
+  Compiled,
+  Diagnostic,
+  Outline,
+  OutlineSecret,
+  Target,
+} from "@tsbuild/frontend";
+export type {
   BuildRequest,
   BuildResult,
   ContextSource,
   Engine,
   EngineOptions,
   ImageSummary,
+  Inspection,
   OutputRequest,
   RunRequest,
 } from "./api.ts";

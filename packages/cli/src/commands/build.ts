@@ -7,6 +7,11 @@ import { buildRequest } from "./build-request.ts";
 
 /** `tsbuild build`: progress to standard error; with --quiet the image ID to standard output (C043). */
 export async function build(flags: ParsedFlags, io: CommandIo): Promise<number> {
+  if (["call", "check", "print"].some((name) => flags.last(name) !== undefined)) {
+    const { call, requestedCall } = await import("./call.ts");
+    const asked = requestedCall(flags);
+    if (asked !== undefined) return call(asked, flags, io);
+  }
   const quiet = flags.isOn("quiet");
   const mode = progressMode({ quiet, progress: flags.last("progress") }, io.stderr, io.env);
   const request = await buildRequest(flags, io);

@@ -86,7 +86,7 @@ async function readDockerfile(file: string): Promise<Buffer> {
 }
 
 /** In one step, with the old permissions; a symbolic link stays one. */
-async function replaceFile(file: string, text: string): Promise<void> {
+export async function replaceFile(file: string, text: string): Promise<void> {
   const path = await realpath(file);
   const fresh = join(dirname(path), `.tsbuild-fmt-${process.pid}`);
   try {

@@ -1,6 +1,8 @@
+import { callFlags } from "./call-flags.ts";
 import type { CommandSpec, FlagSpec } from "./spec.ts";
 
-const input: readonly FlagSpec[] = [
+/** What is built: for every command that reads a Dockerfile with its context. */
+export const inputFlags: readonly FlagSpec[] = [
   {
     name: "file",
     short: "f",
@@ -119,7 +121,7 @@ export const buildSpec: CommandSpec = {
     "archive (optionally compressed), or a Dockerfile alone.",
     "Progress goes to standard error; standard output only ever carries results.",
   ],
-  flags: [...input, ...result, ...steps, ...progress],
+  flags: [...inputFlags, ...result, ...steps, ...progress, ...callFlags],
   examples: [
     { command: "tsbuild build -t app .", text: "Build ./Dockerfile and name the image" },
     {

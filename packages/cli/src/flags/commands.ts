@@ -1,5 +1,6 @@
 import { buildSpec } from "./build-spec.ts";
 import { fmtSpec } from "./fmt-spec.ts";
+import { checkSpec, debugSpec, graphSpec } from "./inspect-spec.ts";
 import type { CommandSpec } from "./spec.ts";
 
 export const imagesSpec: CommandSpec = {
@@ -107,10 +108,13 @@ export const helpSpec: CommandSpec = {
 
 export const commandSpecs: readonly CommandSpec[] = [
   buildSpec,
+  checkSpec,
   fmtSpec,
+  graphSpec,
   imagesSpec,
   importSpec,
   runSpec,
+  debugSpec,
   versionSpec,
   helpSpec,
 ];

@@ -15,7 +15,7 @@ export interface ParsedFlags {
 
 /** Flags that Docker has and this version has not: named, so that nobody looks for a typing error. */
 const DOCKER_ONLY: ReadonlySet<string> = new Set(
-  `allow annotation attest builder cache-from cache-to call cgroup-parent check isolation memory
+  `allow annotation attest builder cache-from cache-to cgroup-parent isolation memory
   provenance sbom secret security-opt shm-size squash ssh ulimit`.split(/\s+/),
 );
 

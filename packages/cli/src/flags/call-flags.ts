@@ -1,0 +1,18 @@
+import type { FlagSpec } from "./spec.ts";
+
+/** Flags of `build` that ask a question instead of building. */
+export const callFlags: readonly FlagSpec[] = [
+  {
+    name: "call",
+    value: "METHOD",
+    group: "Instead of a build",
+    text: "check, outline (ARGs, secrets, ssh, caches) or targets (stages), each also METHOD,format=json; check,ignorestatus=true ends with 0",
+  },
+  { name: "check", group: "Instead of a build", text: "--call=check" },
+  {
+    name: "print",
+    value: "definition",
+    group: "Instead of a build",
+    text: "Write the graph to standard output as BuildKit's protobuf",
+  },
+];
