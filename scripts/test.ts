@@ -9,18 +9,22 @@ import { join } from "node:path";
 
 /** Debian package by the program that the tests look for. */
 const programs: Readonly<Record<string, string>> = {
-  "/usr/bin/busybox": "busybox-static",
-  "/usr/bin/docker-registry": "docker-registry",
-  "/usr/bin/mmdebstrap": "mmdebstrap",
-  "/usr/bin/skopeo": "skopeo",
-  "/usr/bin/umoci": "umoci",
-  "/usr/sbin/runc": "runc",
-  "/usr/bin/podman": "podman",
-  "/usr/bin/bzip2": "bzip2",
-  "/usr/bin/xz": "xz-utils",
-  "/usr/bin/zstd": "zstd",
-  "/usr/bin/tmux": "tmux",
+  busybox: "busybox-static",
+  "docker-registry": "docker-registry",
+  mmdebstrap: "mmdebstrap",
+  skopeo: "skopeo",
+  umoci: "umoci",
+  runc: "runc",
+  podman: "podman",
+  bzip2: "bzip2",
+  xz: "xz-utils",
+  zstd: "zstd",
+  tmux: "tmux",
+  // Last, and by itself: it cannot be installed beside Docker's own packages.
+  dockerd: "docker.io",
 };
+
+const folders = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
 const bin = join(import.meta.dirname, "../node_modules/.bin");
 
@@ -30,20 +34,27 @@ function run(command: string, args: readonly string[], env: Readonly<Record<stri
   return status ?? 1;
 }
 
+function missingPackages(): string[] {
+  return Object.entries(programs)
+    .filter(([program]) => !folders.some((folder) => existsSync(join(folder, program))))
+    .map(([, name]) => name);
+}
+
 function installPackages(): void {
-  const wanted = Object.entries(programs).filter(([path]) => !existsSync(path));
-  if (wanted.length === 0) return;
-  const names = wanted.map(([, name]) => name);
+  const names = missingPackages();
+  if (names.length === 0) return;
   if (process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get")) {
     console.log(`not installed, so their tests are skipped: ${names.join(", ")}`);
     return;
   }
   console.log(`installing ${names.join(", ")}`);
   const env = { DEBIAN_FRONTEND: "noninteractive" };
+  const install = ["install", "-y", "-qq", "--no-install-recommends"];
   run("apt-get", ["update", "-qq"], env);
-  if (run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...names], env) !== 0) {
-    console.log("apt-get failed: the tests that need these packages are skipped");
-  }
+  run("apt-get", [...install, ...names.filter((name) => name !== "docker.io")], env);
+  if (names.includes("docker.io")) run("apt-get", [...install, "docker.io"], env);
+  const left = missingPackages();
+  if (left.length > 0) console.log(`apt-get failed: the tests of ${left.join(", ")} are skipped`);
 }
 
 interface Report {

@@ -200,6 +200,12 @@ describe.skipIf(reason !== undefined)("on Debian", () => {
       const log = await build();
       expect(statusOf(log, "RUN --mount=type=cache,target=/root/.npm npm ci")).toBe("DONE");
       expect(log).toMatch(/changed: package-lock\.json/);
+      const look = world.context("npm-cache", {
+        Dockerfile:
+          "FROM node\nRUN --mount=type=cache,target=/root/.npm ls /root/.npm/_logs > /logs; ls -A /root > /root-files\n",
+      });
+      await world.build(look, "-t", "npm-cache");
+      expect((await world.inside("npm-cache", "cat", "/logs")).trim().split("\n")).toHaveLength(2);
     });
   });
 });
