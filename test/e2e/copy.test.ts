@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, linkSync, mkdirSync, symlinkSync } from "node:fs";
+import { chmodSync, linkSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { nativeFs } from "@tsbuild/native-fs";
@@ -28,6 +28,7 @@ function makeSources(world: World, name: string): string {
     "ünï/cødé.txt": "unicode",
   });
   const path = (name: string): string => join(folder, name);
+  writeFileSync(Buffer.concat([Buffer.from(path("bytes-")), Buffer.of(0xff, 0xe9)]), "bytes");
   linkSync(path("dir/hard1"), path("dir/hard2"));
   symlinkSync("a", path("dir/link"));
   symlinkSync("/etc/passwd", path("dir/abs"));
@@ -111,6 +112,7 @@ const DOCKERFILE = [
   "COPY --from=busybox /bin/busybox /from-image",
   'COPY ["sp ace.txt", "/sp ace/d est"]',
   "COPY ünï /ünï",
+  "COPY bytes-* /bytes/",
   "RUN stat -c %F /new/sock > /sock-kind",
   "COPY dir/sub/b /last",
   "COPY dir /last-dir",
@@ -293,6 +295,8 @@ describe.skipIf(reason !== undefined)("COPY", () => {
   test("names with spaces and beyond ASCII", () => {
     expect(image.rootfs.text("sp ace/d est")).toBe("space");
     expect(image.rootfs.text("ünï/cødé.txt")).toBe("unicode");
+    const names = readdirSync(join(image.rootfs.folder, "bytes"), { encoding: "buffer" });
+    expect(names.map((name) => name.toString("latin1"))).toEqual(["bytes-\xff\xe9"]);
   });
 
   test("hard links, pipes and sockets arrive as such (D102)", () => {
@@ -315,6 +319,28 @@ describe.skipIf(reason !== undefined)("COPY", () => {
     const file = await image.layer(-2);
     expect(file.mtimeNs("last")).toBe(B_TIME);
     expect(await file.xattr("last", "user.note")).toBe("kept");
+  });
+});
+
+describe.skipIf(reason !== undefined)("COPY --link", () => {
+  const world = new World();
+  beforeAll(() => importBusybox(world));
+  afterAll(() => world.close());
+
+  test("is not done again when what is below it changes (D108)", async () => {
+    const folder = world.context("linked", {
+      Dockerfile: "FROM busybox\nARG N\nRUN echo $N > /n\nCOPY --link one /one\nCOPY two /two\n",
+      one: "one",
+      two: "two",
+    });
+    await world.build(folder, "-t", "linked", "--build-arg", "N=1");
+    const flags = ["build", "--progress=rawjson", "-t", "linked", "--build-arg", "N=2", folder];
+    const { stderr } = await world.ok(flags);
+    const cached = (name: string): boolean =>
+      stderr.split("\n").some((line) => line.includes(`"name":"${name}"`) && line.includes('"cached":true'));
+    expect(cached("[3/4] COPY --link one /one")).toBe(true);
+    expect(cached("[4/4] COPY two /two")).toBe(false);
+    expect(await world.inside("linked", "cat", "/n", "/one", "/two")).toBe("2\nonetwo");
   });
 });
 

@@ -52,6 +52,8 @@ const DOCKERFILE = [
   'RUN --mount=type=cache,target=/deep/cache/dir --mount=type=tmpfs,target=/deep/tmp ["/bin/busybox", "touch", "/deep/kept"]',
   'RUN --mount=type=cache,target=/empty/cache/dir ["/bin/busybox", "true"]',
   'RUN ["/bin/busybox", "mkdir", "/etc/own"]',
+  "COPY file /etc/hosts",
+  'RUN ["/bin/busybox", "touch", "/etc/own"]',
   "FROM start AS processes",
   "RUN sleep 3131313 & (sleep 3131314 > /dev/null 2>&1 &) ; echo done > /out/done",
   // Mounts that are thrown away.
@@ -126,8 +128,10 @@ describe.skipIf(reason !== undefined)("RUN", () => {
 
   test("nothing of the sandbox is left in an image, what the step wrote is (B006, B007, D084)", () => {
     const found = readdirSync(join(image.rootfs.folder, "bare"), { recursive: true, encoding: "utf8" });
+    // The image's own, though steps see another one.
+    expect(image.rootfs.text("bare/etc/hosts")).toBe("old\n");
     expect(found.sort()).toEqual([
-      ...["bin", "bin/busybox", "deep", "deep/kept", "etc", "etc/own", "run", "run/made"],
+      ...["bin", "bin/busybox", "deep", "deep/kept", "etc", "etc/hosts", "etc/own", "run", "run/made"],
     ]);
   });
 

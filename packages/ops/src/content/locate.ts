@@ -1,7 +1,7 @@
 import { readlinkSync } from "node:fs";
 import { errnoCode, TsbuildError } from "@tsbuild/base";
 import { matchGlob } from "@tsbuild/dockerfile/patterns";
-import type { NativeFs, Stat } from "@tsbuild/native-fs";
+import { decodeName, type NativeFs, type Stat } from "@tsbuild/native-fs";
 import type { SourceTree } from "../tree.ts";
 import type { Selector } from "./selector.ts";
 
@@ -34,6 +34,11 @@ export function cleanPath(path: string): string {
   return parts.join("/");
 }
 
+/** In the form in which names travel here, also those that are not UTF-8. */
+function pathBehind(fd: number): string {
+  return decodeName(readlinkSync(`/proc/self/fd/${fd}`, { encoding: "buffer" }));
+}
+
 /**
  * The path with all links resolved, found by asking the kernel what an O_PATH descriptor stands for. Undefined when
  * there is nothing. A tree that changes meanwhile can make the answer stale, never wrong in a dangerous way: whoever
@@ -49,8 +54,8 @@ export function canonicalPath(fs: NativeFs, root: number, path: string): string 
     throw error;
   }
   try {
-    const top = readlinkSync(`/proc/self/fd/${root}`);
-    const full = readlinkSync(`/proc/self/fd/${fd}`);
+    const top = pathBehind(root);
+    const full = pathBehind(fd);
     const prefix = top === "/" ? "/" : `${top}/`;
     if (full === top) return "";
     return full.startsWith(prefix) ? full.slice(prefix.length) : undefined;
