@@ -1,10 +1,14 @@
 import { TsbuildError } from "@tsbuild/base";
+import { parse, parseInstructions } from "@tsbuild/dockerfile";
 import { describe, expect, test } from "vitest";
 import type { CompileRequest, ImageResolver } from "../src/api.ts";
 import { check } from "../src/check.ts";
 import { CannedImages } from "../src/debug/canned-images.ts";
 import { requestOfOptions } from "../src/debug/request-options.ts";
 import { CATALOGUE, ruleSlug } from "../src/lint/catalogue/index.ts";
+import { NO_OPTIONS } from "../src/lint/check-options.ts";
+import { Linter } from "../src/lint/linter.ts";
+import { checkOwnRules } from "../src/lint/own/index.ts";
 import { shellCommands } from "../src/lint/own/shell-commands.ts";
 import { EXPERIMENTAL_RULES, rulePage } from "../src/lint/rules.ts";
 
@@ -99,6 +103,31 @@ describe("own rules", () => {
     ["go", "COPY . .\nRUN go build ./... && go mod download", ["CopyBeforeInstall 2"]],
   ])("CopyBeforeInstall: %s", async (_, commands, expected) => {
     expect(await found(`FROM a:1\n${commands}\n`)).toEqual(expected);
+  });
+
+  test.each([
+    ["--quiet twice", "apt-get install --quiet --quiet x", false],
+    ["simulated", "apt-get install -s x", false],
+    ["-qy", "apt-get -qy install x", false],
+    ["--quiet once", "apt install --quiet x", true],
+  ])("AptWithoutYes: %s", async (_, command, expected) => {
+    expect((await rulesOf(`FROM a:1\nRUN ${command}\n`)).includes("AptWithoutYes")).toBe(expected);
+  });
+
+  test("AptListsKept: only layers of the image", async () => {
+    const update = "RUN apt-get update";
+    const text = `FROM a:1 AS tools\n${update}\nFROM a:1 AS base\n${update}\nFROM base\nCOPY --from=tools /x /\n`;
+    expect(await found(text)).toEqual(["AptListsKept 4"]);
+  });
+
+  test("own rules look at each instruction once", () => {
+    const lines = Array.from({ length: 20_000 }, (_, index) => `ARG A${index}\nRUN x\nRUN "$A${index}'\n`);
+    const program = parseInstructions(parse(`FROM a:1\n${lines.join("")}`, { file: "" }));
+    const linter = new Linter(NO_OPTIONS);
+    const startedAt = performance.now();
+    checkOwnRules(program, linter);
+    expect(performance.now() - startedAt).toBeLessThan(3000);
+    expect(linter.warnings()).toHaveLength(20_000);
   });
 
   test("DeletedInLaterLayer follows WORKDIR and names of sources", async () => {

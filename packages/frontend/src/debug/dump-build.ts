@@ -42,12 +42,16 @@ export function dumpError({ message, source }: TsbuildError): ErrorDump {
   return { error: message, ...(lines.length === 0 ? {} : { lines }) };
 }
 
+/** BuildKit writes a list of layers that was never made as null. */
+function dumpImage({ rootfs, ...image }: CompiledPlatform["image"]): object {
+  return { ...image, rootfs: { ...rootfs, diff_ids: rootfs.diff_ids.length === 0 ? null : rootfs.diff_ids } };
+}
+
 function dumpPlatform(platform: CompiledPlatform, warnings: readonly WarningDump[]): BuildDump {
-  const { graph, image, epochSeconds } = platform;
+  const { graph, image, epochSeconds: epoch } = platform;
+  const dump = { warnings, llb: dumpGraph(graph), image: dumpImage(image), epoch };
   // Through JSON, so that what is undefined is absent.
-  return JSON.parse(
-    JSON.stringify({ warnings, llb: dumpGraph(graph), image, epoch: epochSeconds }),
-  ) as BuildDump;
+  return JSON.parse(JSON.stringify(dump)) as BuildDump;
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { AstNode, DockerfileAst, DockerfileProgram, Word } from "@tsbuild/dockerfile";
+import { wantedCasing } from "../file-checks.ts";
 
 /** New text for a stretch of a file; offsets in UTF-16 units. */
 export interface Edit {
@@ -11,12 +12,23 @@ export interface Edit {
 export class FixedFile {
   readonly ast: DockerfileAst;
   readonly program: DockerfileProgram;
+  /** How keywords of the file are written. */
+  readonly casing: "lower" | "upper";
   readonly #lineStarts: readonly number[];
+  readonly #nodes = new Map<number, AstNode>();
 
   constructor(ast: DockerfileAst, program: DockerfileProgram) {
     this.ast = ast;
     this.program = program;
+    this.casing = wantedCasing(program);
+    for (const node of ast.nodes)
+      for (let line = node.range.start; line <= node.range.end; line++) this.#nodes.set(line, node);
     this.#lineStarts = [0, ...Array.from(ast.text.matchAll(/\n/g), ({ index }) => index + 1)];
+  }
+
+  /** The instruction that a line belongs to. */
+  nodeAt(line: number): AstNode | undefined {
+    return this.#nodes.get(line);
   }
 
   /** Offset of a place; line and column count from 1. */

@@ -25,7 +25,7 @@ function editsFor(file: FixedFile, { rule, ranges: [range] }: Diagnostic): Edit[
   const fixer = FIXERS[rule as RuleName];
   if (fixer === undefined || range === undefined) return [];
   // An empty line is reported where it is, anything else at the lines of its instruction.
-  const node = file.ast.nodes.find((one) => one.range.start <= range.start && range.start <= one.range.end);
+  const node = file.nodeAt(range.start);
   return node === undefined ? [] : fixer(file, node);
 }
 

@@ -1,5 +1,4 @@
 import { type AstNode, expandWord, parse, parseInstruction } from "@tsbuild/dockerfile";
-import { wantedCasing } from "../file-checks.ts";
 import type { RuleName } from "../rules.ts";
 import type { Edit, FixedFile } from "./edit.ts";
 
@@ -15,7 +14,7 @@ function cased(text: string, casing: "lower" | "upper"): string {
 }
 
 const fixKeyword: Fixer = (file, node) =>
-  file.replaceWord(file.keyword(node), cased(node.keyword, wantedCasing(file.program)));
+  file.replaceWord(file.keyword(node), cased(node.keyword, file.casing));
 
 const fixFromAs: Fixer = (file, node) => {
   const as = node.args[1];
@@ -87,7 +86,7 @@ const fixMaintainer: Fixer = (file, node) => {
   const [author] = node.args;
   if (!isOneLine(node) || author === undefined) return [];
   const value = author.text.trim().replaceAll(/["\\$`]/g, (sign) => `${file.ast.escape}${sign}`);
-  const label = cased("LABEL", wantedCasing(file.program));
+  const label = cased("LABEL", file.casing);
   const text = `${label} org.opencontainers.image.authors="${value}"`;
   const { start } = node.range;
   return [{ start: file.offset(start, node.column), end: file.lineEnd(start), text }];

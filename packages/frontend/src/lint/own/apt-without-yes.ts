@@ -2,9 +2,13 @@ import { aptUse } from "./apt.ts";
 import { type OwnRule, runs } from "./own-rule.ts";
 import type { ShellCommand } from "./shell-commands.ts";
 
+/** `-y` in any spelling, two or more `-q` (which mean yes, too), and what installs nothing. */
+const NO_QUESTION =
+  /^-[a-zA-Z]*[yds]|^--(?:yes|assume-yes|assume-no|download-only|simulate|just-print|dry-run|no-act)$|^-q[q=2]/;
+
 function saysYes({ words }: ShellCommand): boolean {
-  return words.some((word) =>
-    /^-[a-zA-Z]*y|^--(?:yes|assume-yes|assume-no|download-only)$|^-q[q=2]|^-[a-z]*d/.test(word),
+  return (
+    words.some((word) => NO_QUESTION.test(word)) || words.filter((word) => word === "--quiet").length > 1
   );
 }
 

@@ -1,26 +1,39 @@
-import type { Command, Stage } from "@tsbuild/dockerfile";
+import type { ArgInstruction, Command, Stage } from "@tsbuild/dockerfile";
 import { type OwnRule, wholeText } from "./own-rule.ts";
 
 /** Values that are the same from build to build, or that no key depends on. */
 const STEADY =
   /^(?:(?:BUILD|TARGET)(?:PLATFORM|OS|OSVERSION|ARCH|VARIANT|STAGE)|(?:https?|ftp|no|all)_proxy|BUILDKIT_.*|SOURCE_DATE_EPOCH)$/i;
 
-/** A RUN sees an ARG by its bare name (`printenv X`), anything else only as `$X`. */
-function mentions(command: Command, key: string): boolean {
-  const name = key.replaceAll(/\W/g, "\\$&");
-  const sign = command.kind === "run" ? "\\b" : "\\$\\{?";
-  return new RegExp(`${sign}${name}\\b`).test(wholeText(command));
+/** Names that a command may use: a RUN sees an ARG by its bare name (`printenv X`), anything else only as `$X`. */
+function namesIn(command: Command): Set<string> {
+  const pattern = command.kind === "run" ? /(\w+)/g : /\$\{?(\w+)/g;
+  return new Set(Array.from(wholeText(command).matchAll(pattern), ([, name]) => name!));
 }
 
-/** The first command that uses the ARG declared at `index`, and the RUNs before it. */
-function firstUse(stage: Stage, index: number, key: string): { use: Command; between: number } | undefined {
-  let between = 0;
-  for (const command of stage.commands.slice(index + 1)) {
-    if (command.kind === "arg" && command.args.some((arg) => arg.key === key)) return undefined;
-    if (mentions(command, key)) return { use: command, between };
-    if (command.kind === "run") between++;
+interface Use {
+  readonly by: Command;
+  /** RUNs of the stage before it. */
+  readonly runsBefore: number;
+}
+
+/** Calls `onArg` for each ARG with its first use, from the last command to the first: one look at each command. */
+function forEachArg(
+  stage: Stage,
+  onArg: (arg: ArgInstruction, key: string, use: Use, runsBefore: number) => void,
+): void {
+  const next = new Map<string, Use>();
+  let runsBefore = stage.commands.filter(({ kind }) => kind === "run").length;
+  for (const command of stage.commands.toReversed()) {
+    if (command.kind === "run") runsBefore--;
+    const declared = command.kind === "arg" ? command.args.map(({ key }) => key) : [];
+    for (const key of declared) {
+      const use = next.get(key);
+      if (command.kind === "arg" && use !== undefined) onArg(command, key, use, runsBefore);
+      next.delete(key);
+    }
+    for (const name of namesIn(command)) next.set(name, { by: command, runsBefore });
   }
-  return undefined;
 }
 
 /** FEATURES W012. */
@@ -41,18 +54,16 @@ LABEL revision=$REVISION
 `,
   check({ stages }, report) {
     for (const stage of stages) {
-      for (const [index, command] of stage.commands.entries()) {
-        if (command.kind !== "arg") continue;
-        for (const { key } of command.args) {
-          const found = STEADY.test(key) ? undefined : firstUse(stage, index, key);
-          if (found === undefined || found.between === 0) continue;
-          const steps = found.between === 1 ? "the RUN" : `the ${found.between} RUNs`;
-          report(
-            command,
-            `${key} is first used in line ${found.use.range.start}: a new value makes ${steps} before it run anew`,
-          );
-        }
-      }
+      forEachArg(stage, (command, key, use, runsBefore) => {
+        const between = use.runsBefore - runsBefore;
+        if (STEADY.test(key) || between === 0) return;
+        const steps = between === 1 ? "the RUN" : `the ${between} RUNs`;
+        const line = use.by.range.start;
+        report(
+          command,
+          `${key} is first used in line ${line}: a new value makes ${steps} before it run anew`,
+        );
+      });
     }
   },
 };

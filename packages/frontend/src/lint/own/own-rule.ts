@@ -25,6 +25,18 @@ export function runs({ commands }: Stage): RunInstruction[] {
   return commands.filter((command): command is RunInstruction => command.kind === "run");
 }
 
+/** The last stage and those that it is FROM: what their layers hold is in the image. */
+export function imageStages({ stages }: DockerfileProgram): Stage[] {
+  const found: Stage[] = [];
+  let wanted: string | undefined;
+  for (const stage of stages.toReversed()) {
+    if (found.length > 0 && stage.from.stageName !== wanted) continue;
+    found.push(stage);
+    wanted = stage.from.base.toLowerCase();
+  }
+  return found.reverse();
+}
+
 /** The SHELL that holds at each command of a stage, as one text. */
 export function* withShell({ commands }: Stage): Generator<{ command: Command; shell: string }> {
   let shell = "/bin/sh -c";
