@@ -1,8 +1,8 @@
 import type { Word } from "../ast.ts";
-import { chompHeredoc, parseHeredocMark } from "../heredoc.ts";
+import { chompHeredoc, type HeredocMark, parseHeredocMark } from "../heredoc.ts";
 import type { AddInstruction, CopyInstruction, SourceContent } from "../instruction.ts";
 import { readFlags } from "./flags.ts";
-import { base, fail, keywordOf, type Reading } from "./reading.ts";
+import { at, base, fail, keywordOf, type Reading } from "./reading.ts";
 
 export function readCopy(reading: Reading): CopyInstruction {
   checkCount(reading);
@@ -74,7 +74,7 @@ function checkCount(reading: Reading): void {
 
 function sourcesAndDest(reading: Reading) {
   const dest = reading.node.args.at(-1)!;
-  if (parseHeredocMark(dest.text) !== undefined) {
+  if (at(reading, dest, () => parseHeredocMark(dest.text)) !== undefined) {
     throw fail(
       reading,
       `the destination of ${keywordOf(reading)} cannot be a heredoc`,
@@ -82,20 +82,18 @@ function sourcesAndDest(reading: Reading) {
       dest,
     );
   }
+  // In JSON form there are no bodies, and the files stay empty; of bodies with one name the last counts.
+  const bodies = new Map(reading.node.heredocs.map(({ name, content }) => [name, content]));
   const sources: string[] = [];
   const contents: SourceContent[] = [];
   for (const arg of reading.node.args.slice(0, -1)) {
-    const content = inlineContent(reading, arg.text);
-    if (content === undefined) sources.push(arg.text);
-    else contents.push(content);
+    const mark = at(reading, arg, () => parseHeredocMark(arg.text));
+    if (mark === undefined) sources.push(arg.text);
+    else contents.push(inlineContent(mark, bodies.get(mark.name) ?? ""));
   }
   return { sources, contents, dest: dest.text };
 }
 
-/** A source that is a heredoc. In JSON form there are no bodies, and the file stays empty. */
-function inlineContent({ node }: Reading, word: string): SourceContent | undefined {
-  const mark = parseHeredocMark(word);
-  if (mark === undefined) return undefined;
-  const content = node.heredocs.findLast((heredoc) => heredoc.name === mark.name)?.content ?? "";
-  return { path: mark.name, data: mark.chomp ? chompHeredoc(content) : content, expand: mark.expand };
+function inlineContent(mark: HeredocMark, body: string): SourceContent {
+  return { path: mark.name, data: mark.chomp ? chompHeredoc(body) : body, expand: mark.expand };
 }

@@ -1,6 +1,6 @@
 import type { FromInstruction } from "../instruction.ts";
 import { readFlags } from "./flags.ts";
-import { base, docComment, fail, type Reading } from "./reading.ts";
+import { base, docComments, fail, type Reading } from "./reading.ts";
 
 const STAGE_NAME = /^[a-z][a-z0-9-_.]*$/;
 
@@ -9,13 +9,13 @@ export function readFrom(reading: Reading): FromInstruction {
   const { node } = reading;
   const stageName = readStageName(reading);
   const flags = readFlags(reading, { platform: "text" });
-  const doc = stageName === undefined ? undefined : docComment(node.prevComment, stageName);
+  const doc = stageName === undefined ? undefined : docComments(node.prevComment).get(stageName);
   return {
     ...base(reading, "from"),
     base: node.args[0]!.text,
     ...(stageName === undefined ? {} : { stageName }),
     ...(flags.platform === undefined ? {} : { platform: flags.platform }),
-    ...(doc === undefined ? {} : { doc }),
+    ...(!doc ? {} : { doc }),
   };
 }
 

@@ -6,7 +6,7 @@ import type {
   LabelInstruction,
 } from "../instruction.ts";
 import { readFlags } from "./flags.ts";
-import { base, docComment, fail, keywordOf, type Reading, someArgs } from "./reading.ts";
+import { base, docComments, fail, keywordOf, type Reading, someArgs } from "./reading.ts";
 
 export function readEnv(reading: Reading): EnvInstruction {
   readFlags(reading, {});
@@ -32,16 +32,17 @@ function keyValues(reading: Reading, example: string): KeyValue[] {
 
 /** ARG takes no flags; words that look like some are passed over, as everyone does. */
 export function readArg(reading: Reading): ArgInstruction {
+  const docs = docComments(reading.node.prevComment);
   const args = someArgs(reading, "ARG NAME=default").map((word): ArgDeclaration => {
     const equals = word.text.indexOf("=");
     if (equals === 0)
       throw fail(reading, "ARG has a value without a name", "for example: ARG NAME=default", word);
     const key = equals === -1 ? word.text : word.text.slice(0, equals);
-    const doc = docComment(reading.node.prevComment, key);
+    const doc = docs.get(key);
     return {
       key,
       ...(equals === -1 ? {} : { value: word.text.slice(equals + 1) }),
-      ...(doc === undefined ? {} : { doc }),
+      ...(!doc ? {} : { doc }),
     };
   });
   return { ...base(reading, "arg"), args };

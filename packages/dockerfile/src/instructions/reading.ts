@@ -1,4 +1,4 @@
-import type { TsbuildError } from "@tsbuild/base";
+import { TsbuildError } from "@tsbuild/base";
 import type { AstNode, Word } from "../ast.ts";
 import { dockerfileError, type SourceText } from "../error.ts";
 import type { InstructionBase } from "../instruction.ts";
@@ -18,6 +18,16 @@ export function fail({ node, source }: Reading, message: string, hint?: string, 
     column: word?.column ?? node.column,
   };
   return dockerfileError(source, place, message, hint);
+}
+
+/** Gives errors of a word's text the place of the word. */
+export function at<T>(reading: Reading, word: Word, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof TsbuildError)) throw error;
+    throw error.with({ source: fail(reading, error.message, undefined, word).source });
+  }
 }
 
 /** The fields that all instructions share. */
@@ -48,8 +58,13 @@ export function oneArg(reading: Reading, example: string): string {
   return someArgs(reading, example)[0]!.text;
 }
 
-/** Text after `# <name> ` in the comments above (FEATURES D021). */
-export function docComment(comments: readonly string[], name: string): string | undefined {
-  if (name === "") return undefined;
-  return comments.find((comment) => comment.startsWith(`${name} `))?.slice(name.length + 1) || undefined;
+/** Texts after `# <name> ` in the comments above, by name; the first comment counts (FEATURES D021). */
+export function docComments(comments: readonly string[]): ReadonlyMap<string, string> {
+  const docs = new Map<string, string>();
+  for (const comment of comments) {
+    const blank = comment.indexOf(" ");
+    const name = comment.slice(0, Math.max(blank, 0));
+    if (name !== "" && !docs.has(name)) docs.set(name, comment.slice(blank + 1));
+  }
+  return docs;
 }

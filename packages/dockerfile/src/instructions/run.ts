@@ -1,12 +1,10 @@
-import { TsbuildError } from "@tsbuild/base";
-import type { Word } from "../ast.ts";
 import { parseDevice } from "../device.ts";
 import type { Device, RunInstruction } from "../instruction.ts";
 import { checkMountText } from "../mount.ts";
 import { suggestion } from "../suggest.ts";
 import { commandLine } from "./command-line.ts";
 import { readFlags } from "./flags.ts";
-import { base, fail, type Reading } from "./reading.ts";
+import { at, base, fail, type Reading } from "./reading.ts";
 
 const NETWORKS = ["default", "none", "host"] as const;
 const SECURITIES = ["sandbox", "insecure"] as const;
@@ -40,14 +38,4 @@ function choice<const T extends string>(
   if (found !== undefined) return found;
   const flag = reading.node.flags.find((item) => item.text.startsWith(`--${name}=`));
   throw fail(reading, `--${name} cannot be ${JSON.stringify(value)}`, suggestion(value, allowed), flag);
-}
-
-/** Gives errors of a flag's text the place of the flag. */
-function at<T>(reading: Reading, flag: Word, read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (!(error instanceof TsbuildError)) throw error;
-    throw error.with({ source: fail(reading, error.message, undefined, flag).source });
-  }
 }
