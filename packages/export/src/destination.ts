@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
-import { createWriteStream } from "node:fs";
-import { mkdir, rename, rm, stat } from "node:fs/promises";
+import { type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { errnoCode, TsbuildError } from "@tsbuild/base";
+import { copied } from "@tsbuild/oci";
 
 /** What a failure to write an output means to the user. Errors that are not the system's pass as they are. */
 export function exportFailure(error: unknown, path: string): unknown {
@@ -48,7 +48,30 @@ async function toStdout(
       hint: "redirect standard output, or give dest=FILE",
     });
   }
-  await pipeline(Readable.from(stream), stdout, { signal, end: false });
+  // Others' streams keep chunks for as long as they like.
+  await pipeline(Readable.from(copied(stream)), stdout, { signal, end: false });
+}
+
+async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
+  for (let at = 0; at < chunk.length; ) {
+    at += (await file.write(chunk, at, chunk.length - at)).bytesWritten;
+  }
+}
+
+/** Done with a chunk before the next is asked for: their memory is used again. */
+async function writeStream(
+  stream: AsyncIterable<Uint8Array>,
+  file: FileHandle,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    for await (const chunk of stream) {
+      signal.throwIfAborted();
+      await writeAll(file, chunk);
+    }
+  } finally {
+    await file.close();
+  }
 }
 
 /** Written under another name beside the target and renamed, so that there is the whole file or what was there before. */
@@ -56,7 +79,7 @@ async function toFile(stream: AsyncIterable<Uint8Array>, path: string, signal: A
   const target = resolve(path);
   const temporary = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString("hex")}.tmp`);
   try {
-    await pipeline(Readable.from(stream), createWriteStream(temporary, { flags: "wx" }), { signal });
+    await writeStream(stream, await open(temporary, "wx"), signal);
     await rename(temporary, target);
   } finally {
     await rm(temporary, { force: true });
@@ -64,7 +87,7 @@ async function toFile(stream: AsyncIterable<Uint8Array>, path: string, signal: A
 }
 
 /**
- * Writes an archive to a file or, for `-`, to standard output. Existing devices and pipes are written to, files replaced when all is
+ * Writes an archive, whose chunks may be memory that is used again, to a file or, for `-`, to standard output. Existing devices and pipes are written to, files replaced when all is
  * there. Throws TSB_EXPORT naming the path, TSB_DISK_FULL, TSB_USAGE for a terminal.
  */
 export async function writeArchive(
@@ -85,7 +108,7 @@ export async function writeArchive(
       });
     }
     if (there !== undefined && !there.isFile()) {
-      await pipeline(Readable.from(stream), createWriteStream(dest), { signal });
+      await writeStream(stream, await open(dest, "w"), signal);
     } else await toFile(stream, dest, signal);
   } catch (error) {
     throw exportFailure(error, dest);

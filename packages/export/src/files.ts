@@ -56,8 +56,8 @@ export async function exportTar(
   const split = fileAttributes(request).split ?? images.length > 1;
   const stream =
     split || first === undefined
-      ? writeTar(splitMembers(images, options))
-      : packMerged({ lowers: lowersOf(first, options), signal });
+      ? writeTar(splitMembers(images, options), { reuse: true })
+      : packMerged({ lowers: lowersOf(first, options), signal, reuse: true });
   await writeArchive(counted(stream, options), request.dest, { signal, stdout });
 }
 

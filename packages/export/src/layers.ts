@@ -101,7 +101,7 @@ function compressedStream(job: LayerExport, variant: CompressionVariant): AsyncI
   const { layer, options } = job;
   const known = knownBlob(job);
   if (known !== undefined) {
-    return compress(verified(layer, decompress(readBlob(options.store, known))), variant);
+    return compress(verified(layer, decompress(readBlob(options.store, known))), variant, { reuse: true });
   }
   const workers = options.workers ?? sharedWorkers();
   const { folder, maxMtimeNs } = layer;

@@ -108,7 +108,7 @@ export async function exportLayout(
   const contents = contentsOf(request, await packageAll(images, attributes, options), attributes);
   if (attributes.tar) {
     const { signal, stdout = process.stdout } = options;
-    await writeArchive(writeTar(layoutMembers(contents)), request.dest, { signal, stdout });
+    await writeArchive(writeTar(layoutMembers(contents), { reuse: true }), request.dest, { signal, stdout });
   } else await writeFolder(request, contents);
   return { manifest: contents.root.digest };
 }

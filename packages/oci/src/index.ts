@@ -1,6 +1,6 @@
 export {
   type CompressionVariant,
-  type Compressor,
+  type CompressOptions,
   compress,
   DEFAULT_LEVELS,
   type LayerCompression,
@@ -37,6 +37,8 @@ export {
 } from "./layer/unpack-layer.ts";
 export { ImageLayout, type LayoutImage, type LayoutSelector } from "./layout/read.ts";
 export { type LayoutBlob, type LayoutContents, layoutMembers, writeLayout } from "./layout/write.ts";
+export { copied } from "./memory.ts";
+export { readFileReusing } from "./read-file.ts";
 export {
   familiarName,
   formatReference,
@@ -46,9 +48,9 @@ export {
 } from "./reference.ts";
 export type { TarEntry, TarEntryType, TarMember } from "./tar/entry.ts";
 export { type ReadMember, readTar } from "./tar/reader.ts";
-export { writeTar } from "./tar/writer.ts";
+export { type WriteTarOptions, writeTar } from "./tar/writer.ts";
 export { type CopyMergedOptions, copyMerged } from "./tree/copy.ts";
-export { type MergedTree, packMerged } from "./tree/merged.ts";
+export { type MergedTree, type PackMergedOptions, packMerged } from "./tree/merged.ts";
 export {
   type ContainerConfig,
   type Descriptor,

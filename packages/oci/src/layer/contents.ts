@@ -2,6 +2,7 @@ import { close, constants, read } from "node:fs";
 import { promisify } from "node:util";
 import { TsbuildError } from "@tsbuild/base";
 import type { NativeFs, TreeEntry } from "@tsbuild/native-fs";
+import { release } from "../memory.ts";
 import type { TarEntry, TarMember } from "../tar/entry.ts";
 
 const readAt = promisify(read);
@@ -12,10 +13,16 @@ const SMALL_BYTES = 64 * 1024;
 /** A group of members that is read at once: in flight is one such group and the next. */
 const GROUP_BYTES = 2 * 1024 * 1024;
 const GROUP_MEMBERS = 1024;
-const CHUNK_BYTES = 1024 * 1024;
+const CHUNK_BYTES = 512 * 1024;
 
 /** The part of native-fs that reading a tree takes. */
 export type ReadCalls = Pick<NativeFs, "readFiles" | "openInRoot" | "walk">;
+
+interface ReadFrom {
+  readonly fs: ReadCalls;
+  readonly root: number;
+  readonly buffers: ReadBuffers;
+}
 
 /** A member to be, with the file that its content comes from. */
 export interface PlannedMember {
@@ -27,19 +34,48 @@ function changed(path: string): TsbuildError {
   return new TsbuildError("TSB_STORE", `${JSON.stringify(path)} changed while it was being packed`);
 }
 
-async function* streamFile(fs: ReadCalls, root: number, entry: TreeEntry): AsyncGenerator<Buffer> {
+/** Where large files are read into: the next piece while the present one is being packed. */
+class ReadBuffers {
+  readonly #reuse: boolean;
+  readonly #buffers: Buffer[] = [];
+  #turn = 0;
+
+  constructor(reuse: boolean) {
+    this.#reuse = reuse;
+  }
+
+  next(): Buffer {
+    if (!this.#reuse) return Buffer.allocUnsafe(CHUNK_BYTES);
+    this.#turn = 1 - this.#turn;
+    const buffer = this.#buffers[this.#turn] ?? Buffer.allocUnsafe(CHUNK_BYTES);
+    this.#buffers[this.#turn] = buffer;
+    return buffer;
+  }
+}
+
+/** Reads on until `sizeBytes` or the end of the file: fewer bytes mean that it became shorter. */
+async function readChunk(fd: number, buffer: Buffer, sizeBytes: number): Promise<Buffer> {
+  const { bytesRead } = await readAt(fd, buffer, 0, Math.min(buffer.length, sizeBytes), null);
+  return buffer.subarray(0, bytesRead);
+}
+
+async function* streamFile({ fs, root, buffers }: ReadFrom, entry: TreeEntry): AsyncGenerator<Buffer> {
   const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
   const fd = fs.openInRoot(root, entry.path, flags, 0);
+  let ahead = readChunk(fd, buffers.next(), entry.size);
   try {
-    let left = entry.size;
-    while (left > 0) {
-      const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, left));
-      const { bytesRead } = await readAt(fd, chunk, 0, chunk.length, null);
-      if (bytesRead === 0) throw changed(entry.path);
-      left -= bytesRead;
-      yield chunk.subarray(0, bytesRead);
+    for (let left = entry.size; left > 0; ) {
+      const chunk = await ahead;
+      if (chunk.length === 0) throw changed(entry.path);
+      left -= chunk.length;
+      if (left > 0) ahead = readChunk(fd, buffers.next(), left);
+      // Awaited in its turn; when packing stops earlier, below.
+      ahead.catch(() => undefined);
+      yield chunk;
     }
   } finally {
+    // Nothing reads from a number that may soon be another file's, or into memory that is used again.
+    await ahead.catch(() => undefined);
     await closeFd(fd);
   }
 }
@@ -92,13 +128,16 @@ function* loadedGroups(
 
 /**
  * Members with their contents: small files are read in groups, the next group while the present one is being packed; large ones as
- * streams. Throws TSB_STORE when a file is not what the walk saw.
+ * streams. With `reuse` a content is gone when the next member or chunk is asked for. Throws TSB_STORE when a file is not
+ * what the walk saw.
  */
 export async function* withContents(
   fs: ReadCalls,
   root: number,
   members: Iterable<PlannedMember>,
+  { reuse = false }: { readonly reuse?: boolean | undefined } = {},
 ): AsyncGenerator<TarMember> {
+  const from = { fs, root, buffers: new ReadBuffers(reuse) };
   for (const group of loadedGroups(fs, root, members)) {
     const small = await group.small;
     let next = 0;
@@ -108,7 +147,8 @@ export async function* withContents(
         const body = small[next++];
         if (body?.length !== entry.size) throw changed(tree.path);
         yield { entry, body };
-      } else if (entry.size > 0) yield { entry, body: streamFile(fs, root, tree) };
+        if (reuse) release(body);
+      } else if (entry.size > 0) yield { entry, body: streamFile(from, tree) };
       else yield { entry };
     }
   }

@@ -1,4 +1,5 @@
 import { decodeTree, type TreeEntry } from "@tsbuild/native-fs";
+import { release } from "../memory.ts";
 import type { TarEntry, TarEntryType, TarMember } from "../tar/entry.ts";
 import { writeTar } from "../tar/writer.ts";
 import { type PlannedMember, type ReadCalls, withContents } from "./contents.ts";
@@ -9,6 +10,8 @@ export interface PackOptions {
   /** Later times become this one (X020: SOURCE_DATE_EPOCH with rewrite-timestamp). */
   readonly maxMtimeNs?: bigint | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** The memory of a chunk is used again when the next one is asked for (see `WriteTarOptions`). */
+  readonly reuse?: boolean | undefined;
   /** Told of each entry that an image layer cannot hold. */
   readonly onSkipped?: ((path: string, why: string) => void) | undefined;
 }
@@ -144,10 +147,11 @@ function* planMembers(walked: Buffer, options: PackOptions, form: Form): Generat
 
 async function* treeMembers(root: number, options: PackOptions, form: Form): AsyncGenerator<TarMember> {
   const walked = await options.fs.walk(root, "", { xattrs: true });
-  for await (const member of withContents(options.fs, root, planMembers(walked, options, form))) {
+  for await (const member of withContents(options.fs, root, planMembers(walked, options, form), options)) {
     options.signal?.throwIfAborted();
     yield member;
   }
+  release(walked);
 }
 
 /**
@@ -156,10 +160,10 @@ async function* treeMembers(root: number, options: PackOptions, form: Form): Asy
  * the layer folder. Holds a few MiB, and about 200 bytes per entry.
  */
 export function packLayer(root: number, options: PackOptions): AsyncGenerator<Buffer> {
-  return writeTar(treeMembers(root, options, { whiteouts: true }));
+  return writeTar(treeMembers(root, options, { whiteouts: true }), options);
 }
 
 /** The same of a plain tree (X015): whiteouts that nothing lies below are left out, and every name is a name. */
 export function packTree(root: number, options: PackOptions): AsyncGenerator<Buffer> {
-  return writeTar(treeMembers(root, options, { whiteouts: false }));
+  return writeTar(treeMembers(root, options, { whiteouts: false }), options);
 }

@@ -1,8 +1,9 @@
 import { constants } from "node:fs";
-import { copyFile, mkdir, open, rename, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, rename, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { digestHex } from "@tsbuild/base";
 import { serializeIndex } from "../documents/serialize.ts";
+import { readFileReusing } from "../read-file.ts";
 import type { TarEntry, TarMember } from "../tar/entry.ts";
 import type { Descriptor, Index } from "../types.ts";
 
@@ -48,25 +49,19 @@ function layoutFiles({ index, blobs, extra = [] }: LayoutContents): LayoutFile[]
   return [...documents, ...unique.map(blobFile)];
 }
 
-async function* readPath(path: string): AsyncGenerator<Uint8Array> {
-  const file = await open(path, constants.O_RDONLY);
-  try {
-    yield* file.createReadStream({ highWaterMark: 1024 * 1024, autoClose: false });
-  } finally {
-    await file.close();
-  }
-}
-
 function bodyOf(file: LayoutFile): Uint8Array | AsyncIterable<Uint8Array> {
   if (file.content instanceof Uint8Array) return file.content;
-  return "path" in file.content ? readPath(file.content.path) : file.content.open();
+  return "path" in file.content ? readFileReusing(file.content.path) : file.content.open();
 }
 
 function entryOf(path: string, type: "file" | "folder", size: number): TarEntry {
   return { path, type, mode: type === "file" ? 0o644 : 0o755, uid: 0, gid: 0, size, mtimeNs: 0n };
 }
 
-/** Members of a tar of the layout: no times, no owners, so that equal images are equal files. */
+/**
+ * Members of a tar of the layout: no times, no owners, so that equal images are equal files. Chunks of blobs are memory that is used
+ * again: a writer is done with one when it asks for the next.
+ */
 export function* layoutMembers(contents: LayoutContents): Generator<TarMember> {
   yield { entry: entryOf("blobs", "folder", 0) };
   yield { entry: entryOf("blobs/sha256", "folder", 0) };

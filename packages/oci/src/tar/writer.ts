@@ -1,25 +1,23 @@
 import { encodeName } from "@tsbuild/native-fs";
-import type { Header, Pack } from "tar-stream";
 import type { TarEntry, TarEntryType, TarMember } from "./entry.ts";
+import { BLOCK, encodeHeader } from "./header.ts";
 import { encodePax, formatPaxTime } from "./pax.ts";
 
-const TYPES = {
-  file: "file",
-  folder: "directory",
-  symlink: "symlink",
-  hardlink: "link",
-  char: "character-device",
-  block: "block-device",
-  fifo: "fifo",
+const TYPE_FLAGS = {
+  file: "0",
+  hardlink: "1",
+  symlink: "2",
+  char: "3",
+  block: "4",
+  folder: "5",
+  fifo: "6",
 } as const satisfies Record<TarEntryType, string>;
 
-/** What the octal fields of tar-stream's ustar header hold. */
+/** What the octal fields of a ustar header hold. */
 const MAX_ID = 0o777777;
 const MAX_DEVICE = 0o777777;
 const MAX_SECONDS = 0x7fff_ffff;
 const MAX_NAME_BYTES = 100;
-/** A bit above the permissions: tar-stream masks it off, but without it takes mode 0 for "not given" (0644). */
-const MODE_GIVEN = 0o10000;
 
 const PRINTABLE = /^[\x20-\x7e]*$/;
 
@@ -54,108 +52,121 @@ function fits(value: number, max: number): number {
   return value > max ? 0 : value;
 }
 
-/**
- * Queues one member. The PAX block is ours: tar-stream makes text of record values, which destroys binary ones (capabilities), and
- * sends names that are not ASCII through the same path. The ustar header, the padding, the flow of the body and the
- * end of the archive are tar-stream's.
- */
-async function addMember(pack: Pack, { entry, body }: TarMember): Promise<void> {
-  const name = entry.type === "folder" ? `${entry.path}/` : entry.path;
-  const records = paxRecords(entry, name);
-  if (records.size > 0) pack.push(encodePax(records));
+function writeHeader(header: Buffer, entry: TarEntry, name: string): void {
   const seconds = Number(entry.mtimeNs / 1_000_000_000n);
-  const header = {
+  encodeHeader(header, {
     name: plainName(name),
-    type: TYPES[entry.type],
-    mode: entry.mode | MODE_GIVEN,
+    // An empty link would be the name of a file for some readers; the PAX record says what it is.
+    linkname: entry.target === undefined ? "" : plainName(entry.target) || "_",
+    typeflag: TYPE_FLAGS[entry.type],
+    mode: entry.mode & 0o7777,
     uid: fits(entry.uid, MAX_ID),
     gid: fits(entry.gid, MAX_ID),
     size: entry.type === "file" ? entry.size : 0,
-    mtime: new Date(Math.max(0, Math.min(seconds, MAX_SECONDS)) * 1000),
-    // A link that is empty or undefined makes tar-stream wait for it as the body.
-    ...(entry.target === undefined ? {} : { linkname: plainName(entry.target) || "_" }),
+    mtimeSeconds: Math.max(0, Math.min(seconds, MAX_SECONDS)),
     devmajor: fits(entry.major ?? 0, MAX_DEVICE),
     devminor: fits(entry.minor ?? 0, MAX_DEVICE),
-  };
-  await addEntry(pack, header, entry.type === "file" ? (body ?? new Uint8Array(0)) : undefined);
+  });
 }
 
-/** Rejects when the archive is given up meanwhile, so that the body is closed and not waited for for ever. */
-async function drained(sink: ReturnType<Pack["entry"]>): Promise<void> {
-  if (!sink.destroying) {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    sink.once("drain", resolve).once("close", resolve);
-    await promise;
-    sink.off("drain", resolve).off("close", resolve);
-  }
-  if (sink.destroying) throw new Error("the archive was given up");
-}
-
-function addEntry(
-  pack: Pack,
-  header: Partial<Header> & { name: string },
-  body: TarMember["body"],
-): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const finished = (error?: Error | null) => (error ? reject(error) : resolve());
-  if (body === undefined || body instanceof Uint8Array) {
-    const sink =
-      body === undefined
-        ? pack.entry(header, finished)
-        : pack.entry(header, Buffer.from(body.buffer, body.byteOffset, body.length), finished);
-    sink.on("error", reject);
-    return promise;
-  }
-  const sink = pack.entry(header, finished);
-  sink.on("error", reject);
-  const feed = async () => {
-    for await (const chunk of body) {
-      if (!sink.write(chunk)) await drained(sink);
-    }
-    sink.end(null);
-  };
-  const feeding = feed().catch((error: Error) => sink.destroy(error));
-  return promise.finally(() => feeding);
-}
-
-/** Joins small chunks: 50,000 small files are 150,000 pieces, and each costs its reader a turn. */
-async function* joinChunks(chunks: AsyncIterable<Buffer>, blockBytes: number): AsyncGenerator<Buffer> {
-  let pending: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of chunks) {
-    pending.push(chunk);
-    size += chunk.length;
-    if (size < blockBytes) continue;
-    yield pending.length === 1 ? chunk : Buffer.concat(pending, size);
-    pending = [];
-    size = 0;
-  }
-  if (size > 0) yield Buffer.concat(pending, size);
-}
-
-const BUFFER_BYTES = 1024 * 1024;
 const BLOCK_BYTES = 256 * 1024;
+/** Pieces of a body from this size on are passed on as they are; smaller ones are joined, since each costs its reader a turn. */
+const LARGE_BYTES = 64 * 1024;
+const ZEROS = Buffer.alloc(2 * BLOCK);
+
+export interface WriteTarOptions {
+  /** The memory of a chunk is used again when the next one is asked for: for readers that are done with it by then. */
+  readonly reuse?: boolean | undefined;
+}
+
+/** Joins what is put in to blocks of one size. Generators, since a full block has to be read before it is filled again. */
+class Joiner {
+  readonly #reuse: boolean;
+  #block = Buffer.allocUnsafe(BLOCK_BYTES);
+  #filled = 0;
+
+  constructor(reuse: boolean) {
+    this.#reuse = reuse;
+  }
+
+  /** Takes small pieces as long as there is room, which is nearly always; false: use `put`. */
+  take(bytes: Uint8Array): boolean {
+    if (bytes.length >= BLOCK_BYTES - this.#filled) return false;
+    this.#block.set(bytes, this.#filled);
+    this.#filled += bytes.length;
+    return true;
+  }
+
+  *put(bytes: Uint8Array): Generator<Buffer> {
+    for (let at = 0; at < bytes.length; ) {
+      const part = bytes.subarray(at, at + BLOCK_BYTES - this.#filled);
+      this.#block.set(part, this.#filled);
+      this.#filled += part.length;
+      at += part.length;
+      if (this.#filled === BLOCK_BYTES) yield* this.flush();
+    }
+  }
+
+  *flush(): Generator<Buffer> {
+    if (this.#filled === 0) return;
+    yield this.#block.subarray(0, this.#filled);
+    this.#filled = 0;
+    if (!this.#reuse) this.#block = Buffer.allocUnsafe(BLOCK_BYTES);
+  }
+}
+
+function sizeMismatch({ path, size }: TarEntry, found: number): Error {
+  return new Error(
+    `size mismatch: ${JSON.stringify(path)} has ${found > size ? "more than" : `${found} of`} ${size} bytes`,
+  );
+}
+
+async function* writeStream(
+  joiner: Joiner,
+  entry: TarEntry,
+  body: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Buffer> {
+  let found = 0;
+  for await (const chunk of body) {
+    found += chunk.length;
+    if (found > entry.size) throw sizeMismatch(entry, found);
+    if (chunk.length < LARGE_BYTES) yield* joiner.put(chunk);
+    else {
+      yield* joiner.flush();
+      yield Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
+    }
+  }
+  if (found !== entry.size) throw sizeMismatch(entry, found);
+}
 
 /**
- * A tar archive of `members`, in their order, as a stream that holds about a mebibyte. Equal members give equal bytes. Rejects
- * when a body is not as long as its entry says.
+ * A tar archive of `members`, in their order, as a stream that holds half a mebibyte. Equal members give equal bytes, whatever the pieces
+ * of their bodies are. Rejects when a body is not as long as its entry says.
  */
 export async function* writeTar(
   members: AsyncIterable<TarMember> | Iterable<TarMember>,
+  options: WriteTarOptions = {},
 ): AsyncGenerator<Buffer> {
-  // Here, so that programs that only name images do not load it.
-  const { default: tar } = await import("tar-stream");
-  const pack = tar.pack({ highWaterMark: BUFFER_BYTES });
-  const writing = (async () => {
-    for await (const member of members) await addMember(pack, member);
-    pack.finalize();
-  })();
-  writing.catch((error: Error) => pack.destroy(error));
-  try {
-    yield* joinChunks(pack as unknown as AsyncIterable<Buffer>, BLOCK_BYTES);
-  } finally {
-    pack.destroy(null);
-    // Bodies are closed when this is over. Its failure is that of the stream above, or nobody wants to know.
-    await writing.catch(() => undefined);
+  const joiner = new Joiner(options.reuse ?? false);
+  const header = Buffer.alloc(BLOCK);
+  for await (const member of members) {
+    const { entry } = member;
+    const name = entry.type === "folder" ? `${entry.path}/` : entry.path;
+    const records = paxRecords(entry, name);
+    if (records.size > 0) {
+      const pax = encodePax(records);
+      if (!joiner.take(pax)) yield* joiner.put(pax);
+    }
+    writeHeader(header, entry, name);
+    if (!joiner.take(header)) yield* joiner.put(header);
+    if (entry.type !== "file") continue;
+    const { body = ZEROS.subarray(0, 0) } = member;
+    if (!(body instanceof Uint8Array)) yield* writeStream(joiner, entry, body);
+    else if (body.length !== entry.size) throw sizeMismatch(entry, body.length);
+    else if (!joiner.take(body)) yield* joiner.put(body);
+    const padding = ZEROS.subarray(0, (BLOCK - (entry.size % BLOCK)) % BLOCK);
+    if (!joiner.take(padding)) yield* joiner.put(padding);
   }
+  yield* joiner.put(ZEROS);
+  yield* joiner.flush();
 }

@@ -10,6 +10,11 @@ export interface MergedTree {
   readonly maxMtimeNs?: bigint | undefined;
 }
 
+export interface PackMergedOptions extends MergedTree {
+  /** The memory of a chunk is used again when the next one is asked for. */
+  readonly reuse?: boolean | undefined;
+}
+
 /** True where overlayfs keeps its xattrs under `user.`: in any user namespace but the first, which maps all ids to themselves. */
 function inUserNamespace(): boolean {
   return !/^\s*0\s+0\s+4294967295\s*$/.test(readFileSync("/proc/self/uid_map", "utf8"));
@@ -21,7 +26,8 @@ export function openMerged(lowers: readonly string[]): number {
 }
 
 /** A root filesystem as one tar (X015). */
-export async function* packMerged({ lowers, signal, maxMtimeNs }: MergedTree): AsyncGenerator<Buffer> {
+export async function* packMerged(options: PackMergedOptions): AsyncGenerator<Buffer> {
+  const { lowers, signal, maxMtimeNs, reuse } = options;
   if (lowers.length === 0) {
     const { writeTar } = await import("../tar/writer.ts");
     yield* writeTar([]);
@@ -29,7 +35,7 @@ export async function* packMerged({ lowers, signal, maxMtimeNs }: MergedTree): A
   }
   const root = openMerged(lowers);
   try {
-    yield* packTree(root, { fs: nativeFs, signal, maxMtimeNs });
+    yield* packTree(root, { fs: nativeFs, signal, maxMtimeNs, reuse });
   } finally {
     nativeFs.close(root);
   }

@@ -1,7 +1,7 @@
-/** Chunks from a producer that pushes to a consumer that pulls. `put` resolves when its chunk has been taken. */
+/** Chunks from a producer that pushes to a consumer that pulls. `put` resolves when the consumer is done with its chunk. */
 export class ChunkQueue {
   readonly #onAbandon: () => void;
-  readonly #items: { readonly chunk: Uint8Array; readonly taken: () => void }[] = [];
+  readonly #items: { readonly chunk: Uint8Array; readonly done: () => void }[] = [];
   #ended: { readonly error: Error | undefined } | undefined;
   #wake: () => void = () => undefined;
 
@@ -11,8 +11,8 @@ export class ChunkQueue {
   }
 
   put(chunk: Uint8Array): Promise<void> {
-    return new Promise((taken) => {
-      this.#items.push({ chunk, taken });
+    return new Promise((done) => {
+      this.#items.push({ chunk, done });
       this.#wake();
     });
   }
@@ -27,8 +27,12 @@ export class ChunkQueue {
       while (true) {
         const item = this.#items.shift();
         if (item !== undefined) {
-          item.taken();
-          yield item.chunk;
+          // Done with when the next one is asked for, or none any more.
+          try {
+            yield item.chunk;
+          } finally {
+            item.done();
+          }
         } else if (this.#ended !== undefined) {
           if (this.#ended.error !== undefined) throw this.#ended.error;
           return;
@@ -40,7 +44,7 @@ export class ChunkQueue {
       }
     } finally {
       if (this.#ended === undefined) this.#onAbandon();
-      for (const item of this.#items.splice(0)) item.taken();
+      for (const item of this.#items.splice(0)) item.done();
     }
   }
 }

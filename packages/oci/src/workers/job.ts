@@ -37,7 +37,7 @@ export interface JobContext {
 
 const READ_BYTES = 1024 * 1024;
 
-/** Runs a pack job here; with a variant, `emit` gets the bytes of the blob and is waited for. */
+/** Runs a pack job here; with a variant, `emit` gets the bytes of the blob and is waited for: then it is done with them. */
 export async function runPackJob(
   job: PackJob,
   context: JobContext,
@@ -46,10 +46,13 @@ export async function runPackJob(
   const { fs, signal, onSkipped } = context;
   const root = fs.openFolder(job.folder);
   try {
-    const tar = packLayer(root, { fs, signal, onSkipped, maxMtimeNs: job.maxMtimeNs });
+    const tar = packLayer(root, { fs, signal, onSkipped, maxMtimeNs: job.maxMtimeNs, reuse: true });
     const measured = measureLayer(tar);
     if (job.variant === undefined) for await (const _ of measured.stream);
-    else for await (const chunk of compress(measured.stream, job.variant)) await emit(chunk);
+    else
+      for await (const chunk of compress(measured.stream, job.variant, { reuse: true })) {
+        await emit(chunk);
+      }
     return measured.result();
   } finally {
     fs.close(root);

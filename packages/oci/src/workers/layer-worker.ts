@@ -2,7 +2,9 @@ import { isMainThread, type MessagePort, parentPort, workerData } from "node:wor
 import { nativeFs } from "@tsbuild/native-fs";
 import { type JobContext, runPackJob, runUnpackJob } from "./job.ts";
 import {
-  INITIAL_CREDIT,
+  SLOT_BYTES,
+  SLOT_COUNT,
+  slotBytes,
   toPlainFailure,
   WORKER_MARK,
   type WorkerReply,
@@ -15,23 +17,23 @@ export function isLayerWorker(): boolean {
   return !isMainThread && mark === WORKER_MARK.tsbuildWorker;
 }
 
-/** The worker's side of one job: chunks go out as far as there is credit for them. */
+/** The worker's side of one job: chunks go out as far as there are free slots for them. */
 class RunningJob {
   readonly #port: MessagePort;
   readonly #abort = new AbortController();
-  #credit = INITIAL_CREDIT;
+  readonly #free = Array.from({ length: SLOT_COUNT }, (_, slot) => slot);
   #granted: (() => void) | undefined;
 
   constructor(port: MessagePort) {
     this.#port = port;
   }
 
-  #reply(reply: WorkerReply, transfer: ArrayBuffer[] = []): void {
-    this.#port.postMessage(reply, transfer);
+  #reply(reply: WorkerReply): void {
+    this.#port.postMessage(reply);
   }
 
-  grant(): void {
-    this.#credit += 1;
+  free(slot: number): void {
+    this.#free.push(slot);
     this.#granted?.();
   }
 
@@ -40,17 +42,23 @@ class RunningJob {
     this.#granted?.();
   }
 
-  async #emit(chunk: Uint8Array): Promise<void> {
-    while (this.#credit === 0) {
+  async #freeSlot(): Promise<number> {
+    for (let slot = this.#free.shift(); ; slot = this.#free.shift()) {
       this.#abort.signal.throwIfAborted();
+      if (slot !== undefined) return slot;
       await new Promise<void>((resolve) => {
         this.#granted = resolve;
       });
     }
-    this.#credit -= 1;
-    // A copy of its own: zlib goes on writing into the memory that its chunks are cut from.
-    const bytes = new Uint8Array(chunk);
-    this.#reply({ type: "chunk", bytes }, [bytes.buffer]);
+  }
+
+  async #emit(chunk: Uint8Array, slots: SharedArrayBuffer): Promise<void> {
+    for (let at = 0; at < chunk.length; at += SLOT_BYTES) {
+      const part = chunk.subarray(at, at + SLOT_BYTES);
+      const slot = await this.#freeSlot();
+      slotBytes(slots, slot, part.length).set(part);
+      this.#reply({ type: "chunk", slot, sizeBytes: part.length });
+    }
   }
 
   async run(request: Extract<WorkerRequest, { job: unknown }>): Promise<void> {
@@ -62,7 +70,7 @@ class RunningJob {
     try {
       const result =
         request.type === "pack"
-          ? await runPackJob(request.job, context, (chunk) => this.#emit(chunk))
+          ? await runPackJob(request.job, context, (chunk) => this.#emit(chunk, request.slots))
           : await runUnpackJob(request.job, context);
       this.#reply({ type: "done", result });
     } catch (error) {
@@ -77,7 +85,7 @@ export function runLayerWorker(): void {
   if (port === null) throw new Error("assertion failed: a layer worker has a parent");
   let running: RunningJob | undefined;
   port.on("message", (request: WorkerRequest) => {
-    if (request.type === "credit") running?.grant();
+    if (request.type === "free") running?.free(request.slot);
     else if (request.type === "cancel") running?.cancel();
     else {
       running = new RunningJob(port);

@@ -1,9 +1,10 @@
 import { statSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { decodeTree, nativeFs } from "@tsbuild/native-fs";
+import { nativeFs, TreeReader } from "@tsbuild/native-fs";
 import type { CompressionVariant } from "../compression/compress.ts";
 import type { PackedLayer } from "../layer/measure.ts";
 import type { UnpackedLayer } from "../layer/unpack-layer.ts";
+import { release } from "../memory.ts";
 import { ChunkQueue } from "./chunk-queue.ts";
 import { type JobContext, type PackJob, runPackJob, runUnpackJob, type UnpackJob } from "./job.ts";
 import { type JobListener, LayerThread } from "./thread.ts";
@@ -31,7 +32,10 @@ export interface JobOptions {
   readonly onSkipped?: ((path: string, why: string) => void) | undefined;
 }
 
-/** A compressed layer as it comes. `result` is settled when the stream has ended. */
+/**
+ * A compressed layer as it comes; the memory of a chunk is used again when the next one is asked for. `result` is settled when the stream
+ * has ended.
+ */
 export interface PackedStream {
   readonly stream: AsyncIterable<Uint8Array>;
   readonly result: Promise<PackedLayer>;
@@ -40,12 +44,14 @@ export interface PackedStream {
 async function isSmallFolder(folder: string): Promise<boolean> {
   const root = nativeFs.openFolder(folder);
   try {
-    let sizeBytes = 0;
-    for (const entry of decodeTree(await nativeFs.walk(root, "", { xattrs: false }))) {
-      sizeBytes += entry.size + ENTRY_BYTES;
-      if (sizeBytes > SMALL_LAYER_BYTES) return false;
+    const walked = await nativeFs.walk(root, "", { xattrs: false });
+    const tree = new TreeReader(walked);
+    let sizeBytes = tree.count * ENTRY_BYTES;
+    for (let index = 0; index < tree.count && sizeBytes <= SMALL_LAYER_BYTES; index++) {
+      sizeBytes += tree.size(index);
     }
-    return true;
+    release(walked);
+    return sizeBytes <= SMALL_LAYER_BYTES;
   } finally {
     nativeFs.close(root);
   }
@@ -59,7 +65,7 @@ function here({ signal, onSkipped }: JobOptions): JobContext {
   };
 }
 
-function listen(options: JobOptions, onChunk: (bytes: Uint8Array) => void = () => undefined): JobListener {
+function listen(options: JobOptions, onChunk: JobListener["onChunk"] = (_, done) => done()): JobListener {
   return { onChunk, onSkipped: (path, why) => options.onSkipped?.(path, why) };
 }
 
@@ -132,8 +138,7 @@ export class LayerWorkers {
   async #pack(job: PackJob, options: JobOptions, queue: ChunkQueue): Promise<PackedLayer> {
     if (await isSmallFolder(job.folder)) return runPackJob(job, here(options), (chunk) => queue.put(chunk));
     return this.#withThread(options, (thread) => {
-      const credit = () => thread.post({ type: "credit" });
-      const listener = listen(options, (bytes) => void queue.put(bytes).then(credit));
+      const listener = listen(options, (bytes, done) => void queue.put(bytes).then(done));
       return thread.run({ type: "pack", job }, listener, options.signal);
     });
   }

@@ -8,21 +8,29 @@ export const WORKER_MARK = { tsbuildWorker: "layer" } as const;
 
 /** To the worker. It runs one job at a time. */
 export type WorkerRequest =
-  | { readonly type: "pack"; readonly job: PackJob }
+  | { readonly type: "pack"; readonly job: PackJob; readonly slots: SharedArrayBuffer }
   | { readonly type: "unpack"; readonly job: UnpackJob }
-  /** One more chunk may be sent. */
-  | { readonly type: "credit" }
+  /** The slot has been read and may be filled again. */
+  | { readonly type: "free"; readonly slot: number }
   | { readonly type: "cancel" };
 
 /** From the worker. `done` or `failed` is the last message of a job. */
 export type WorkerReply =
-  | { readonly type: "chunk"; readonly bytes: Uint8Array }
+  | { readonly type: "chunk"; readonly slot: number; readonly sizeBytes: number }
   | { readonly type: "skipped"; readonly path: string; readonly why: string }
   | { readonly type: "done"; readonly result: PackedLayer | UnpackedLayer }
   | { readonly type: "failed"; readonly failure: PlainFailure };
 
-/** Chunks on their way to the main thread at most: about 1 MiB. */
-export const INITIAL_CREDIT = 4;
+/**
+ * Bytes go to the main thread through memory that both see: transferred buffers would be new memory for each chunk, and dead ones pile up
+ * in both threads before they are collected.
+ */
+export const SLOT_BYTES = 256 * 1024;
+export const SLOT_COUNT = 4;
+
+export function slotBytes(slots: SharedArrayBuffer, slot: number, sizeBytes: number): Uint8Array {
+  return new Uint8Array(slots, slot * SLOT_BYTES, sizeBytes);
+}
 
 /** An error as data: structured clones of errors lose their fields. */
 export interface PlainFailure {

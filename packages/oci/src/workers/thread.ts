@@ -2,10 +2,24 @@ import { Worker } from "node:worker_threads";
 import { assert } from "@tsbuild/base";
 import type { PackedLayer } from "../layer/measure.ts";
 import type { UnpackedLayer } from "../layer/unpack-layer.ts";
-import { fromPlainFailure, WORKER_MARK, type WorkerReply, type WorkerRequest } from "./protocol.ts";
+import type { PackJob, UnpackJob } from "./job.ts";
+import {
+  fromPlainFailure,
+  SLOT_BYTES,
+  SLOT_COUNT,
+  slotBytes,
+  WORKER_MARK,
+  type WorkerReply,
+  type WorkerRequest,
+} from "./protocol.ts";
+
+export type ThreadRequest =
+  | { readonly type: "pack"; readonly job: PackJob }
+  | { readonly type: "unpack"; readonly job: UnpackJob };
 
 export interface JobListener {
-  onChunk(bytes: Uint8Array): void;
+  /** `bytes` is memory that is used again once `done` is called. */
+  onChunk(bytes: Uint8Array, done: () => void): void;
   onSkipped(path: string, why: string): void;
 }
 
@@ -17,13 +31,16 @@ interface Job extends JobListener {
 /** One worker thread as the main thread sees it. Idle, it does not keep the process alive. */
 export class LayerThread {
   readonly #worker: Worker;
+  readonly #slots = new SharedArrayBuffer(SLOT_BYTES * SLOT_COUNT);
   #job: Job | undefined;
   #dead: Error | undefined;
 
   constructor(entry: URL) {
     // No execArgv: a test runner's or debugger's flags are not for it.
     // Descriptors come from the addon, which Node does not see open them: it must not keep count (and warn).
-    const options = { trackUnmanagedFds: false, execArgv: [], name: "tsbuild layers" };
+    // Its objects are short-lived: a small nursery costs nothing and saves tens of MB. The old generation follows the number of files.
+    const resourceLimits = { maxYoungGenerationSizeMb: 4 };
+    const options = { resourceLimits, trackUnmanagedFds: false, execArgv: [], name: "tsbuild layers" };
     this.#worker = new Worker(entry, { ...options, workerData: WORKER_MARK });
     this.#worker.unref();
     this.#worker.on("message", (reply: WorkerReply) => this.#receive(reply));
@@ -48,19 +65,24 @@ export class LayerThread {
   }
 
   #receive(reply: WorkerReply): void {
-    if (reply.type === "chunk") this.#job?.onChunk(reply.bytes);
+    if (reply.type === "chunk") this.#receiveChunk(reply.slot, reply.sizeBytes);
     else if (reply.type === "skipped") this.#job?.onSkipped(reply.path, reply.why);
     else if (reply.type === "done") this.#finish((job) => job.resolve(reply.result));
     else this.#finish((job) => job.reject(fromPlainFailure(reply.failure)));
   }
 
-  post(request: WorkerRequest): void {
+  #receiveChunk(slot: number, sizeBytes: number): void {
+    const bytes = slotBytes(this.#slots, slot, sizeBytes);
+    this.#job?.onChunk(bytes, () => this.#post({ type: "free", slot }));
+  }
+
+  #post(request: WorkerRequest): void {
     this.#worker.postMessage(request);
   }
 
   /** Runs one job; resolves or rejects when the thread has let go of it, also after an abort. */
   run(
-    request: Extract<WorkerRequest, { job: unknown }>,
+    request: ThreadRequest,
     listener: JobListener,
     signal: AbortSignal | undefined,
   ): Promise<PackedLayer | UnpackedLayer> {
@@ -70,12 +92,12 @@ export class LayerThread {
     this.#job = {
       resolve,
       reject,
-      onChunk: (bytes) => listener.onChunk(bytes),
+      onChunk: (bytes, done) => listener.onChunk(bytes, done),
       onSkipped: (path, why) => listener.onSkipped(path, why),
     };
     this.#worker.ref();
-    this.post(request);
-    const cancel = () => this.post({ type: "cancel" });
+    this.#post(request.type === "pack" ? { ...request, slots: this.#slots } : request);
+    const cancel = () => this.#post({ type: "cancel" });
     signal?.addEventListener("abort", cancel);
     return promise.finally(() => signal?.removeEventListener("abort", cancel));
   }

@@ -1,0 +1,22 @@
+/**
+ * Gives the memory of a buffer back at once, when it owns all of it. V8 lets 64 MiB and more of dead buffers pile up in each thread before
+ * it collects them (measured: reading 1 GiB by the mebibyte takes 181 MB, 50 MB with this). Whoever still reads the buffer finds it
+ * empty.
+ */
+export function release(buffer: Uint8Array): void {
+  const memory = buffer.buffer;
+  if (memory instanceof ArrayBuffer && memory.byteLength === buffer.byteLength) memory.transfer(0);
+}
+
+/** Gives the memory back when `slice` is the last piece cut from it: how zlib's streams hand out their output. */
+export function releaseBehind(slice: Uint8Array): void {
+  const memory = slice.buffer;
+  if (memory instanceof ArrayBuffer && slice.byteOffset + slice.byteLength === memory.byteLength) {
+    memory.transfer(0);
+  }
+}
+
+/** Chunks of a stream that reuses its memory, as memory of their own. */
+export async function* copied(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
+  for await (const chunk of stream) yield Buffer.from(chunk);
+}
