@@ -163,7 +163,20 @@ function pruneCacheMounts(state: StoreState, all: boolean): number {
   const rows = state.database.all<{ id: number }>(
     all ? "SELECT id FROM cache_mounts" : "SELECT id FROM cache_mounts WHERE retired",
   );
-  return rows.filter((row) => removeCacheMount(state, row.id)).length;
+  const removed = rows.filter((row) => removeCacheMount(state, row.id)).length;
+  removeStrayLocks(state);
+  return removed;
+}
+
+/** Lock files of cache mounts that are no more: a killed process left them. In a transaction, as those who make a cache mount lock it in theirs. */
+function removeStrayLocks({ layout, database }: StoreState): void {
+  database.transaction(() => {
+    for (const name of readdirSync(layout.cacheMounts)) {
+      const id = /^(\d+)\.(?:lock|seed)$/.exec(name)?.[1];
+      if (id === undefined || database.get("SELECT 1 FROM cache_mounts WHERE id=?", Number(id))) continue;
+      rmSync(join(layout.cacheMounts, name), { force: true });
+    }
+  });
 }
 
 /** Lock files that killed processes left behind: empty, and harmless but for their number. */
