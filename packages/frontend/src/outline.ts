@@ -102,7 +102,7 @@ class ArgCollector {
         const { key } = declaration;
         used.add(key);
         const given = values.shift();
-        if (this.#isOwn(declaration)) local.set(key, argOf({ declaration, range, value: given?.value }));
+        if (this.#isOwn(declaration)) local.set(key, this.#own(declaration, range, given?.value));
       }
     }
     for (const name of this.#withDependencies(used)) {
@@ -115,6 +115,14 @@ class ArgCollector {
   #isOwn({ key, value }: GlobalArg["declaration"]): boolean {
     const { buildArgs, globalArgs: known } = this.#context;
     return value !== undefined || buildArgs.has(key) || !known.has(key);
+  }
+
+  /** A build argument takes nothing from the declaration before the first FROM; its description is still true. */
+  #own(declaration: GlobalArg["declaration"], range: LineRange, value: string | undefined): OutlineArg {
+    const arg = argOf({ declaration, range, value });
+    const isRepeated = declaration.value === undefined && this.#context.buildArgs.has(declaration.key);
+    const doc = isRepeated ? this.#meta.get(declaration.key)?.declaration.doc : undefined;
+    return arg.description === undefined && doc !== undefined ? { ...arg, description: doc } : arg;
   }
 
   #global(name: string): OutlineArg | undefined {
