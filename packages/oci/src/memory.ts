@@ -8,6 +8,13 @@ export function release(buffer: Uint8Array): void {
   if (memory instanceof ArrayBuffer && memory.byteLength === buffer.byteLength) memory.transfer(0);
 }
 
+/** The same for buffers that were cut from few and own them together. */
+export function releaseAll(slices: readonly Uint8Array[]): void {
+  for (const memory of new Set(slices.map((slice) => slice.buffer))) {
+    if (memory instanceof ArrayBuffer) memory.transfer(0);
+  }
+}
+
 /** Gives the memory back when `slice` is the last piece cut from it: how zlib's streams hand out their output. */
 export function releaseBehind(slice: Uint8Array): void {
   const memory = slice.buffer;

@@ -2,7 +2,7 @@ import { close, constants, read } from "node:fs";
 import { promisify } from "node:util";
 import { TsbuildError } from "@tsbuild/base";
 import type { NativeFs, TreeEntry } from "@tsbuild/native-fs";
-import { release } from "../memory.ts";
+import { releaseAll } from "../memory.ts";
 import type { TarEntry, TarMember } from "../tar/entry.ts";
 
 const readAt = promisify(read);
@@ -11,8 +11,8 @@ const closeFd = promisify(close);
 /** Files up to this size are read many at a time; larger ones are streamed. */
 const SMALL_BYTES = 64 * 1024;
 /** A group of members that is read at once: in flight is one such group and the next. */
-const GROUP_BYTES = 2 * 1024 * 1024;
-const GROUP_MEMBERS = 1024;
+const GROUP_BYTES = 512 * 1024;
+const GROUP_MEMBERS = 256;
 const CHUNK_BYTES = 512 * 1024;
 
 /** The part of native-fs that reading a tree takes. */
@@ -147,9 +147,9 @@ export async function* withContents(
         const body = small[next++];
         if (body?.length !== entry.size) throw changed(tree.path);
         yield { entry, body };
-        if (reuse) release(body);
       } else if (entry.size > 0) yield { entry, body: streamFile(from, tree) };
       else yield { entry };
     }
+    if (reuse) releaseAll(small);
   }
 }
