@@ -114,6 +114,12 @@ describe("own rules", () => {
     expect((await rulesOf(`FROM a:1\nRUN ${command}\n`)).includes("AptWithoutYes")).toBe(expected);
   });
 
+  test("AptUpdateAlone: of several updates the one that an install builds on", async () => {
+    const [update, install] = ["RUN apt-get update", "RUN apt-get install -y x"];
+    const text = `FROM a:1\n# check=skip=AptListsKept\n${update}\n# check=skip=AptListsKept\n${update}\n${install}\n`;
+    expect(await found(text)).toEqual(["AptUpdateAlone 5"]);
+  });
+
   test("AptListsKept: only layers of the image", async () => {
     const update = "RUN apt-get update";
     const text = `FROM a:1 AS tools\n${update}\nFROM a:1 AS base\n${update}\nFROM base\nCOPY --from=tools /x /\n`;

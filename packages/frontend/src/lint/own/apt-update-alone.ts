@@ -1,3 +1,4 @@
+import type { RunInstruction } from "@tsbuild/dockerfile";
 import { aptUse } from "./apt.ts";
 import { type OwnRule, runs } from "./own-rule.ts";
 
@@ -15,14 +16,14 @@ RUN apt-get update && apt-get install -y curl && rm -rf /var/lib/apt/lists/*
 `,
   check({ stages }, report) {
     for (const stage of stages) {
-      const uses = runs(stage).map((run) => ({ run, use: aptUse(run) }));
-      for (const [index, { run, use }] of uses.entries()) {
-        if (!use.updates || use.installs.length > 0 || use.isClean) continue;
-        const install = uses
-          .slice(index + 1)
-          .find((other) => other.use.installs.length > 0 && !other.use.updates);
-        if (install !== undefined)
-          report(run, `update and install (line ${install.run.range.start}) belong into one RUN`);
+      // From the last RUN to the first, so that each knows the next one that installs from older lists.
+      let install: RunInstruction | undefined;
+      for (const run of runs(stage).reverse()) {
+        const { updates, installs, isClean } = aptUse(run);
+        if (updates && installs.length === 0 && !isClean && install !== undefined)
+          report(run, `update and install (line ${install.range.start}) belong into one RUN`);
+        if (updates) install = undefined;
+        else if (installs.length > 0) install = run;
       }
     }
   },
