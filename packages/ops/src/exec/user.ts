@@ -44,6 +44,8 @@ function resolveName(
  * - "" is root; a name gives uid, primary gid and supplementary groups;
  * - a bare number does the same when passwd knows it, else its gid is 0;
  * - `user:group` really uses that group and no supplementary ones.
+ * The gid is one of the supplementary groups as well, as after a login: else a program that changes its gid (setgid) leaves a
+ * group that a file's mode may deny (CVE-2023-25173).
  */
 export function resolveStepUser(fs: NativeFs, root: number, user: string): StepUser {
   const passwd = readTable(fs, root, "etc/passwd");
@@ -53,8 +55,9 @@ export function resolveStepUser(fs: NativeFs, root: number, user: string): StepU
   if (groupText !== undefined && groupText !== "") {
     const gid = findGroup(readTable(fs, root, "etc/group"), groupText) ?? asId(groupText);
     if (gid === undefined) throw unknown("group", groupText);
-    return { uid, gid, additionalGids: [], home };
+    return { uid, gid, additionalGids: [gid], home };
   }
-  const additionalGids = entry === undefined ? [] : groupsOf(readTable(fs, root, "etc/group"), entry.name);
-  return { uid, gid: entry?.gid ?? 0, additionalGids, home };
+  const gid = entry?.gid ?? 0;
+  const groups = entry === undefined ? [] : groupsOf(readTable(fs, root, "etc/group"), entry.name);
+  return { uid, gid, additionalGids: [...new Set([gid, ...groups])], home };
 }
