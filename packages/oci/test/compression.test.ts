@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { constants, gzipSync, zstdCompressSync } from "node:zlib";
+import { constants, gunzipSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { compress, decompress, type LayerCompression, sniffCompression, variantName } from "@tsbuild/oci";
 import { describe, expect, test } from "vitest";
 import { collect, inChunks, noise, streamOf } from "./bytes.ts";
@@ -132,6 +132,55 @@ describe("compress", () => {
     const packed = await collect(compress(streamOf(TEXT), { compression: "gzip" }));
     expect(packed.subarray(0, 8).toString("hex")).toBe("1f8b080000000000");
   });
+
+  test.each(variants)("%s of several blocks, in memory that is used again", async (compression) => {
+    const input = Buffer.concat([noise(1_500_000), Buffer.alloc(2_000_000), noise(1_500_000, 2)]);
+    const whole = await collect(compress(inChunks(input, 77_777), { compression }));
+    expect((await collect(decompress(streamOf(whole)))).equals(input)).toBe(true);
+    // More than once: what is given back must not be needed again.
+    for (const size of [1024 * 1024, 5_000_000]) {
+      const again = await collect(
+        compress(inChunks(Buffer.from(input), size), { compression }, { reuse: true }),
+      );
+      expect(again.equals(whole)).toBe(true);
+    }
+  });
+
+  test("gzip of nothing, and of whole blocks, is read by others", async () => {
+    for (const size of [0, 1024 * 1024, 3 * 1024 * 1024]) {
+      const packed = await collect(compress(streamOf(noise(size)), { compression: "gzip" }));
+      expect(gunzipSync(packed).equals(noise(size))).toBe(true);
+    }
+  });
+
+  test("gzip in blocks is at most 3% larger than in one piece", async () => {
+    const words = Array.from({ length: 400_000 }, (_, index) => `word${(index * 7919) % 5000} `).join("");
+    const packed = await collect(compress(streamOf(Buffer.from(words)), { compression: "gzip" }));
+    expect(packed.length).toBeLessThan(gzipSync(words).length * 1.03);
+  });
+
+  test.each(["gzip", "zstd"] as const)(
+    "%s closes its source when the reader stops, or the source fails",
+    async (compression) => {
+      let closed = 0;
+      const source = async function* (error?: Error) {
+        try {
+          for (let count = 0; error === undefined || count < 20; count++) yield noise(300_000);
+          throw error;
+        } finally {
+          closed += 1;
+        }
+      };
+      let read = 0;
+      for await (const chunk of compress(source(), { compression })) {
+        read += chunk.length;
+        if (read > 1000) break;
+      }
+      const failing = compress(source(new Error("the disk is gone")), { compression });
+      await expect(collect(failing)).rejects.toThrow("the disk is gone");
+      expect(closed).toBe(2);
+    },
+  );
 
   test("levels differ", async () => {
     const input = Buffer.concat([TEXT, noise(100_000), TEXT]);

@@ -118,6 +118,20 @@ describe("a tar archive", () => {
     expect(read[0]?.body.equals(body)).toBe(true);
   });
 
+  test("gives the same bytes in memory that is used again", async () => {
+    const members = () => {
+      const large = noise(300_000);
+      const entry = { ...file("large", "").entry, size: large.length };
+      const small = Array.from({ length: 500 }, (_, index) => file(`small${index}`, noise(index * 3, index)));
+      return [...small, { entry, body: inChunks(large, 70_000) }, ...small];
+    };
+    const bytes = await collect(writeTar(members(), { reuse: true }));
+    expect(bytes.equals(await collect(writeTar(members())))).toBe(true);
+    const chunks: Buffer[] = [];
+    for await (const chunk of writeTar(members())) chunks.push(chunk);
+    expect(Buffer.concat(chunks).equals(bytes)).toBe(true);
+  });
+
   test("refuses a body that is not as long as its entry says", async () => {
     const entry = { ...file("big", "").entry, size: 10 };
     await expect(collect(writeTar([{ entry, body: streamOf(Buffer.from("short")) }]))).rejects.toThrow(
