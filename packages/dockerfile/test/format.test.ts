@@ -76,13 +76,18 @@ describe("format", () => {
   it("makes no directive of a comment", () => {
     const below = "\n# escape=`\nFROM x\nRUN a \\\n  b\n";
     expect(format(below)).toBe(below);
+    // As a directive, it would leave a file that cannot be read.
+    const unreadable = "\n# escape=`\nFROM x\nENV a=b \\\n    c=d\nENV e=f` g=h\n";
+    expect(format(unreadable)).toBe(unreadable);
     const indented = "  # syntax=a/b\nFROM x\n";
     expect(format(indented)).toBe(indented);
   });
 
   it("does not let a backslash at the end become a continuation", () => {
-    const text = "FROM x\nRUN a \\\u00a0\nRUN b\n";
-    expect(format(text)).toBe(text);
+    for (const last of ["RUN a \\\u00a0", "ENV V=\\\u00a0", "COPY a \\\u00a0"]) {
+      const text = `FROM x\n${last}\nRUN b\n`;
+      expect(format(text)).toBe(text);
+    }
   });
 
   it("refuses other encodings and what cannot be parsed", () => {

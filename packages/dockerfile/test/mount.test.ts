@@ -69,3 +69,8 @@ describe("mounts", () => {
     expect(failure("x,".repeat(500_000)).message).toContain("no key=value");
   });
 });
+
+it("reads an open quote in linear time", () => {
+  const open = `"${"type=tmpfs,target=/t ".repeat(5000)}`;
+  expect(() => parseMount(open, (word) => word)).toThrow("out of place");
+});

@@ -1,8 +1,9 @@
 import { assert, TsbuildError } from "@tsbuild/base";
 import type { DockerfileAst } from "../ast.ts";
 import { trimLineEnd } from "../line.ts";
-import { parse } from "../parse.ts";
+import { parse, parseLeniently } from "../parse.ts";
 import { type Segment, segments, splitLines } from "../segments.ts";
+import { leadingSpace, trimSpace } from "../space.ts";
 import { formatInstruction } from "./instruction.ts";
 import { sameMeaning } from "./same-meaning.ts";
 
@@ -36,7 +37,8 @@ export function format(data: string | Uint8Array, options: FormatOptions = {}): 
 }
 
 function readsAs(text: string, ast: DockerfileAst): boolean {
-  return sameMeaning(ast, parse(text, { file: ast.file }));
+  const again = parseLeniently(text, { file: ast.file });
+  return again.errors.length === 0 && sameMeaning(ast, again.ast);
 }
 
 function refuseOtherEncodings(data: string | Uint8Array, file: string): void {
@@ -103,8 +105,9 @@ class FileFormatter {
 
 /** A comment that could be taken for a directive keeps its place: indentation can be what makes it none. */
 function formatComment(line: string): string {
-  const text = line.trimEnd();
-  return /^\s+#\s*\w+\s*=/.test(text) ? text : text.trimStart();
+  const text = trimSpace(line);
+  const isLikeDirective = /^#\s*\w+\s*=/.test(text);
+  return isLikeDirective ? line.slice(0, leadingSpace(line)) + text : text;
 }
 
 function formatDirective({ text, name, value }: Extract<Segment, { readonly kind: "directive" }>): string {

@@ -9,6 +9,8 @@ import { sameNode } from "./same-meaning.ts";
 import { type SourceLine, sourceLines } from "./source-lines.ts";
 import { type Formatted, formatJson, formatRaw } from "./tail.ts";
 
+/** Any instruction, to stand after one that is tried out. */
+const NEXT = "FROM next";
 const KNOWN: ReadonlySet<string> = new Set(INSTRUCTION_NAMES);
 
 /**
@@ -22,9 +24,13 @@ export function formatInstruction(node: AstNode, lines: readonly string[], mark:
   const formatted = KNOWN.has(node.keyword.toUpperCase()) ? arrange(node, own) : undefined;
   if (formatted === undefined) return verbatim(own, mark) + bodies;
   const text = renderRows(formatted.rows, formatted.after, mark) + bodies;
-  const [again, ...others] = parseFragment(text, mark);
-  const isSame = others.length === 0 && again !== undefined && sameNode(node, again);
-  return isSame ? text : verbatim(own, mark) + bodies;
+  return isReadAs(text, node, mark) ? text : verbatim(own, mark) + bodies;
+}
+
+/** The text is the node, and does not go on into what follows. */
+function isReadAs(text: string, node: AstNode, mark: EscapeCharacter): boolean {
+  const [again, next, ...others] = parseFragment(`${text}${NEXT}\n`, mark);
+  return again !== undefined && next?.original === NEXT && others.length === 0 && sameNode(node, again);
 }
 
 function heredocText(node: AstNode, lines: readonly string[]): string {

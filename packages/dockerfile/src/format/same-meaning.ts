@@ -1,4 +1,5 @@
 import type { AstNode, DockerfileAst, Heredoc, Word } from "../ast.ts";
+import { trimSpace } from "../space.ts";
 
 /** True when both nodes mean the same: places and the writing of keywords aside. */
 export function sameNode(a: AstNode, b: AstNode): boolean {
@@ -57,7 +58,7 @@ function sameTrigger(a: AstNode | undefined, b: AstNode | undefined): boolean {
 
 /** An indented comment counts from its second character, so it may begin with another `#`. */
 function sameComments(a: AstNode, b: AstNode): boolean {
-  const plain = (comment: string): string => comment.replace(/^[#\s]+/, "");
+  const plain = (comment: string): string => trimSpace(comment.replace(/^[# \t]+/, ""));
   const texts = (node: AstNode): string[] => node.prevComment.map(plain).filter((text) => text !== "");
   return texts(a).join("\n") === texts(b).join("\n");
 }

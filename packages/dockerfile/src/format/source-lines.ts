@@ -1,5 +1,6 @@
 import type { AstNode, EscapeCharacter } from "../ast.ts";
 import { isBlank, isComment, stripContinuation, trimLineEnd } from "../line.ts";
+import { trimSpace } from "../space.ts";
 
 /** A physical line of an instruction, above its heredoc bodies. */
 export interface SourceLine {
@@ -18,7 +19,7 @@ export function sourceLines(node: AstNode, lines: readonly string[], mark: Escap
     const raw = lines[number - 1]!;
     const isFirst = number === node.range.start;
     if (!isFirst && isComment(raw))
-      found.push({ number, text: raw.trim(), kind: "comment", continued: false });
+      found.push({ number, text: trimSpace(raw), kind: "comment", continued: false });
     else if (!isFirst && isBlank(raw)) found.push({ number, text: "", kind: "blank", continued: false });
     else {
       const line = trimLineEnd(raw);
