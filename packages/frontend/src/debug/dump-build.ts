@@ -42,8 +42,11 @@ export function dumpError({ message, source }: TsbuildError): ErrorDump {
   return { error: message, ...(lines.length === 0 ? {} : { lines }) };
 }
 
-/** BuildKit writes a list of layers that was never made as null. */
-function dumpImage({ rootfs, ...image }: CompiledPlatform["image"]): object {
+/**
+ * The config as BuildKit's frontend leaves it: a list of layers that was never made is null, and when the image was
+ * created is said by `epoch`, as it is the exporter that writes it.
+ */
+function dumpImage({ rootfs, created: _, ...image }: CompiledPlatform["image"]): object {
   return { ...image, rootfs: { ...rootfs, diff_ids: rootfs.diff_ids.length === 0 ? null : rootfs.diff_ids } };
 }
 
