@@ -1,7 +1,7 @@
 import { createReadStream, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { pipeline } from "node:stream/promises";
-import { findProgram, run, type World } from "../e2e/world.ts";
+import { findProgram, run, runOk, type World } from "../e2e/world.ts";
 import { startService } from "./service.ts";
 
 interface Answer {
@@ -17,7 +17,18 @@ export interface DockerDaemon {
   inspect(image: string): Promise<Record<string, unknown>>;
   /** `docker run --network host IMAGE COMMAND`: standard output and standard error as one; rejects unless it succeeds. */
   run(image: string, ...command: readonly string[]): Promise<string>;
+  /** `docker import`: an image of a root filesystem. */
+  import(tar: string, name: string): Promise<void>;
+  /** `docker build` by the daemon's own, first builder. */
+  build(folder: string, name: string, options: BuildOptions): Promise<void>;
+  /** Unpacks the files of an image, without what a container adds, into an empty folder. */
+  export(image: string, folder: string): Promise<void>;
   close(): Promise<void>;
+}
+
+export interface BuildOptions {
+  readonly args: Readonly<Record<string, string>>;
+  readonly target?: string | undefined;
 }
 
 /** Starts dockerd without networks. Rejects with its log where it cannot work (no cgroups, no overlay). */
@@ -42,6 +53,11 @@ export async function startDockerDaemon(world: World): Promise<DockerDaemon> {
     inspect: async (image) =>
       JSON.parse((await api.call("GET", `/images/${image}/json`)).toString()) as Record<string, unknown>,
     run: (image, ...command) => api.run(image, command),
+    import: async (tar, name) => {
+      await api.call("POST", `/images/create?fromSrc=-&repo=${name}`, { file: tar });
+    },
+    build: (folder, name, options) => api.build(folder, name, options),
+    export: (image, folder) => api.export(image, folder),
     close: async () => {
       await service.stop();
       // The daemon leaves its network namespace mounted.
@@ -101,5 +117,35 @@ class DockerApi {
     await this.call("DELETE", `/containers/${Id}?force=1`);
     if (!/"StatusCode":0\b/.test(end)) throw new Error(`docker run ${image}: ${end}${log.toString()}`);
     return log.toString().replaceAll("\r\n", "\n");
+  }
+
+  async build(folder: string, name: string, { args, target }: BuildOptions): Promise<void> {
+    const query = new URLSearchParams({ t: name, networkmode: "none", buildargs: JSON.stringify(args) });
+    if (target !== undefined) query.set("target", target);
+    const context = `${folder}.context.tar`;
+    // The ignore file is the docker command's business; nothing looks at it here.
+    await runOk("tar", ["-C", folder, "--numeric-owner", "--owner=0", "--group=0", "-cf", context, "."]);
+    const log = (await this.call("POST", `/build?${query}`, { file: context })).toString();
+    if (log.includes('"errorDetail"')) throw new Error(`docker build ${name}: ${log}`);
+  }
+
+  async export(image: string, folder: string): Promise<void> {
+    // A command of its own: an image without one makes no container.
+    const answer = await this.call("POST", "/containers/create", { json: { Image: image, Cmd: ["true"] } });
+    const { Id } = JSON.parse(answer.toString()) as { Id: string };
+    const tar = await this.call("GET", `/containers/${Id}/export`);
+    await this.call("DELETE", `/containers/${Id}?force=1&v=1`);
+    const added = [
+      ".dockerenv",
+      "dev",
+      "proc",
+      "sys",
+      "etc/hosts",
+      "etc/hostname",
+      "etc/resolv.conf",
+      "etc/mtab",
+    ];
+    const flags = ["--numeric-owner", ...added.map((path) => `--exclude=${path}`)];
+    await runOk("tar", ["-C", folder, "--anchored", ...flags, "-xf", "-"], { input: tar });
   }
 }
