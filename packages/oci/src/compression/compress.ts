@@ -17,7 +17,7 @@ export const DEFAULT_LEVELS = { gzip: 6, zstd: 3, uncompressed: 0 } as const;
 export function variantName({ compression, level }: CompressionVariant): string {
   if (compression === "uncompressed") return "uncompressed";
   const library =
-    compression === "gzip" ? `${process.versions.zlib}-blocks` : (process.versions["zstd"] ?? "unknown");
+    compression === "gzip" ? `${process.versions.zlib}-blocks1m` : (process.versions["zstd"] ?? "unknown");
   return `${compression}-${level ?? DEFAULT_LEVELS[compression]}-${library}`;
 }
 
