@@ -1,4 +1,4 @@
-import { createMatcher, type PathMatcher } from "@tsbuild/dockerfile/patterns";
+import { createMatcher, type FolderMatch, type PathMatcher } from "@tsbuild/dockerfile/patterns";
 import type { TreeReader } from "@tsbuild/native-fs";
 import { isFolder, type Located } from "./locate.ts";
 import type { Selector } from "./selector.ts";
@@ -17,8 +17,50 @@ export const allVisible: Visibility = { visible: () => true, everything: true };
 
 export function visibilityOf(ignore: readonly string[]): Visibility {
   if (ignore.length === 0) return allVisible;
-  const matcher = createMatcher(ignore);
-  return { visible: (path) => path === "" || !matcher.matches(path), everything: false };
+  const folders = new FolderMatches(createMatcher(ignore));
+  return { visible: (path, folder) => path === "" || !folders.matched(path, folder), everything: false };
+}
+
+/** Folders that are remembered; a walk comes through them one after the other. */
+const MAX_FOLDERS = 4096;
+
+/**
+ * Judges paths as a walk from the root does, which is how BuildKit's local source reads a context: by what each folder
+ * on the way was found to be. `matches(path)` asks all patterns about all parents anew, which differs for a pattern
+ * that is repeated after its exception (`a`, `!a/b`, `a`: the walk keeps `a/b`). Takes no longer than that.
+ */
+class FolderMatches {
+  readonly #root: FolderMatch;
+  readonly #known = new Map<string, FolderMatch>();
+  #lastPath = "";
+  #last: FolderMatch;
+
+  constructor(matcher: PathMatcher) {
+    this.#root = matcher.root;
+    this.#last = this.#root;
+  }
+
+  matched(path: string, folder: boolean): boolean {
+    if (folder) return this.#folder(path).matched;
+    const slash = path.lastIndexOf("/");
+    return this.#folder(path.slice(0, Math.max(slash, 0))).file(path.slice(slash + 1));
+  }
+
+  /** The one asked for last is kept at hand: the next path is mostly its sibling. */
+  #folder(path: string): FolderMatch {
+    if (path === "") return this.#root;
+    if (path === this.#lastPath) return this.#last;
+    let match = this.#known.get(path);
+    if (match === undefined) {
+      const slash = path.lastIndexOf("/");
+      match = this.#folder(path.slice(0, Math.max(slash, 0))).folder(path.slice(slash + 1));
+      if (this.#known.size >= MAX_FOLDERS) this.#known.clear();
+      this.#known.set(path, match);
+    }
+    this.#lastPath = path;
+    this.#last = match;
+    return match;
+  }
 }
 
 interface Filters {
