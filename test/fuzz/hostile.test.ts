@@ -92,6 +92,12 @@ const CASES: readonly {
     end: /strings only/,
     text: (n) => `FROM x\nCMD ${"[".repeat(n)}${"]".repeat(n)}\n`,
   },
+  {
+    name: "40,000 variables",
+    n: 20_000,
+    compiles: true,
+    text: (n) => `FROM x\n${lines(n, (i) => `ENV a${i}=b`)}`,
+  },
   { name: "40,000 heredocs", n: 20_000, text: (n) => `FROM x\n${"RUN <<EOF\na\nEOF\n".repeat(n)}` },
   {
     name: "20,000 heredocs of one instruction",
