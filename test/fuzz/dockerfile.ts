@@ -24,7 +24,7 @@ if (finding === undefined) {
   console.log(`${rounds} inputs, nothing found, ${Math.round(performance.now() - started)} ms`);
 } else {
   console.log(`round ${finding.round} (${finding.kind}): ${finding.error.stack}`);
-  console.log(`input: ${JSON.stringify(Buffer.from(finding.data).toString("utf8"))}`);
+  console.log(`input: ${JSON.stringify(Buffer.from(finding.data).toString("utf8")).slice(0, 5000)}`);
   console.log(`replay: node test/fuzz/dockerfile.ts --seed ${seed} --first ${finding.round} --rounds 1`);
   process.exitCode = 1;
 }

@@ -48,7 +48,8 @@ export async function checkInput(data: Uint8Array, subject: Subject): Promise<vo
   const ast = unlessRefused(() => subject.parse(data, { file: "Dockerfile" }));
   const checked = unlessRefused(() => checkDockerfile(data, { file: "Dockerfile" }));
   if (ast !== undefined) checkAst(data, ast, subject);
-  for (const error of checked?.errors ?? []) checkError(error, checked!.ast.text);
+  const lineCount = checked?.ast.text.split("\n").length ?? 0;
+  for (const error of checked?.errors ?? []) checkError(error, lineCount);
   const text = Buffer.from(data).toString("utf8");
   checkIgnore(text);
   await checkCompile(text);
@@ -76,10 +77,9 @@ function checkFormat(text: string, subject: Subject): void {
 }
 
 /** Every error says where it is. */
-function checkError(error: TsbuildError, text: string): void {
-  const lines = text.split("\n").length;
+function checkError(error: TsbuildError, lineCount: number): void {
   const range = error.source?.ranges[0];
-  hold(range !== undefined && range.start <= range.end && range.end <= lines, "an error has its lines");
+  hold(range !== undefined && range.start <= range.end && range.end <= lineCount, "an error has its lines");
 }
 
 function checkIgnore(text: string): void {
