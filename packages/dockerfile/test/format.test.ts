@@ -66,6 +66,8 @@ describe("format", () => {
   it("leaves what it cannot take apart", () => {
     const text = lines("FROM x", "co\\", "py a   b", "COPY a\\", "b   c", "nonsense  x   y");
     expect(format(text)).toBe(text);
+    // A carriage return within a line is no line end.
+    expect(format("F\r\\\nROM x\n")).toBe("F\r\\\nROM x\n");
   });
 
   it("writes directives in one form and knows the escape character", () => {

@@ -1,5 +1,4 @@
 import type { AstNode, EscapeCharacter } from "../ast.ts";
-import { trimLineEnd } from "../line.ts";
 import { INSTRUCTION_NAMES } from "../node.ts";
 import { parseFragment } from "../parse.ts";
 import { leadingSpace } from "../space.ts";
@@ -45,7 +44,7 @@ function verbatim(lines: readonly SourceLine[], mark: EscapeCharacter): string {
   for (const [index, line] of lines.entries()) {
     if (line.kind === "blank") continue;
     const text = index === 0 ? line.text.slice(leadingSpace(line.text)) : line.text;
-    out += `${trimLineEnd(text)}${line.continued ? mark : ""}\n`;
+    out += `${text}${line.continued ? mark : ""}\n`;
   }
   return out;
 }
