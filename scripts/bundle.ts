@@ -30,6 +30,8 @@ export async function bundle(dist: string = defaultDist): Promise<void> {
     platform: "node",
     target: "node22",
     format: "cjs",
+    // A third of the text less to read and compile at every start; only stack traces (--debug) lose names.
+    minifyIdentifiers: true,
     minifySyntax: true,
     minifyWhitespace: true,
     legalComments: "none",

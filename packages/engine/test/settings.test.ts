@@ -1,0 +1,51 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { readSettings } from "../src/settings.ts";
+
+describe("settings", () => {
+  let home: string;
+  beforeEach(() => {
+    home = mkdtempSync(join(tmpdir(), "tsbuild-settings-"));
+    mkdirSync(join(home, ".config/tsbuild"), { recursive: true });
+  });
+  afterEach(() => rmSync(home, { recursive: true, force: true }));
+
+  function write(content: string): string {
+    const path = join(home, ".config/tsbuild/config.json");
+    writeFileSync(path, content);
+    return path;
+  }
+
+  test("mirrors of the file, and those of the environment beside them", () => {
+    write('{"registries": {"docker.io": {"mirrors": ["http://127.0.0.1:5000"]}, "h:1": {"http": true}}}');
+    expect(readSettings({ HOME: home, TSBUILD_MIRROR: "a=b" })).toEqual({
+      registries: { "docker.io": { mirrors: ["http://127.0.0.1:5000"] }, "h:1": { http: true } },
+      mirror: "a=b",
+    });
+  });
+
+  test("$TSBUILD_CONFIG names another file, $XDG_CONFIG_HOME another folder", () => {
+    write('{"registries": {"x": {"http": true}}}');
+    const other = join(home, "other.json");
+    writeFileSync(other, "{}");
+    expect(readSettings({ HOME: home, TSBUILD_CONFIG: other }).registries).toEqual({});
+    const config = { HOME: "/nonexistent", XDG_CONFIG_HOME: join(home, ".config") };
+    expect(readSettings(config).registries).toEqual({ x: { http: true } });
+  });
+
+  test.each([
+    ["{", /not valid JSON/],
+    ["[]", /not a JSON object/],
+    ['{"registry": {}}', /unknown setting "registry"/],
+    ['{"registries": {"h": {"mirror": "x"}}}', /unknown setting "mirror" of registry "h"/],
+    ['{"registries": {"h": {"mirrors": "x"}}}', /mirrors of "h" is not a list/],
+    ['{"registries": {"h": {"http": 1}}}', /http of "h" is not true or false/],
+  ])("%s is refused with file and field", (content, message) => {
+    const path = write(content);
+    const read = () => readSettings({ HOME: home });
+    expect(read).toThrow(message);
+    expect(read).toThrow(path);
+  });
+});

@@ -1,0 +1,86 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { gzipSync } from "node:zlib";
+import { sha256 } from "@tsbuild/base";
+import { mediaTypes } from "@tsbuild/oci";
+import { startRegistry, type TestRegistry } from "@tsbuild/testkit";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { busyboxTar, missing, World } from "./world.ts";
+
+const reason = missing("busybox", "tar");
+if (reason !== undefined) console.log(`skipped: mirrors and tags: ${reason}`);
+
+describe.skipIf(reason !== undefined)("a registry behind docker.io", () => {
+  let world: World;
+  let registry: TestRegistry;
+  let rootfs: Buffer;
+
+  function publish(marker: string): void {
+    const layer = gzipSync(rootfs);
+    const config = Buffer.from(
+      JSON.stringify({
+        architecture: "amd64",
+        os: "linux",
+        config: { Env: [`MARKER=${marker}`] },
+        rootfs: { type: "layers", diff_ids: [sha256(rootfs)] },
+      }),
+    );
+    const describeBlob = (bytes: Buffer, mediaType: string) => ({
+      mediaType,
+      digest: registry.blob(bytes),
+      size: bytes.length,
+    });
+    const manifest = {
+      schemaVersion: 2,
+      mediaType: mediaTypes.ociManifest,
+      config: describeBlob(config, mediaTypes.ociConfig),
+      layers: [describeBlob(layer, mediaTypes.ociLayerGzip)],
+    };
+    const digest = registry.manifest("library/base", "latest-amd64", manifest, mediaTypes.ociManifest);
+    const size = Buffer.byteLength(JSON.stringify(manifest));
+    const entry = {
+      mediaType: mediaTypes.ociManifest,
+      digest,
+      size,
+      platform: { os: "linux", architecture: "amd64" },
+    };
+    const other = { ...entry, digest: sha256("other"), platform: { os: "linux", architecture: "s390x" } };
+    const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: [other, entry] };
+    registry.manifest("library/base", "latest", index, mediaTypes.ociIndex);
+  }
+
+  beforeAll(async () => {
+    world = new World();
+    registry = await startRegistry();
+    rootfs = readFileSync(await busyboxTar(world));
+    publish("one");
+    const mirrors = { registries: { "docker.io": { mirrors: [`http://${registry.host}`] } } };
+    writeFileSync(world.path("no-config.json"), JSON.stringify(mirrors));
+  });
+  afterAll(async () => {
+    await registry.close();
+    world.close();
+  });
+
+  test("is used by the config file; a tag resolved once needs no network until --pull", async () => {
+    const folder = world.context("app", { Dockerfile: "FROM base\nRUN echo $MARKER > /m\n" });
+    await world.build(folder, "-t", "app");
+    expect(await world.inside("app", "cat", "/m")).toBe("one\n");
+    const asked = registry.requests.length;
+    publish("two");
+    await world.build(folder, "-t", "app");
+    expect(registry.requests.length).toBe(asked);
+    expect(await world.inside("app", "cat", "/m")).toBe("one\n");
+    await world.build(folder, "--pull", "-t", "app");
+    expect(await world.inside("app", "cat", "/m")).toBe("two\n");
+  });
+
+  test("a fully cached build fetches no layer and starts no process", async () => {
+    const folder = world.context("app", { Dockerfile: "FROM base\nRUN echo $MARKER > /m\n" });
+    await world.build(folder, "-t", "app");
+    const asked = registry.requests.length;
+    const log = await world.build(folder, "--pull", "-t", "app");
+    expect(log).toMatch(/RUN echo[^\n]*\n#\d+ CACHED/);
+    const paths = registry.requests.slice(asked).map((request) => request.path);
+    expect(paths.filter((path) => path.includes("/blobs/"))).toEqual([]);
+  });
+});
