@@ -41,6 +41,14 @@ function missingLayers(image: KnownImage, present: number): LayerJob[] {
 }
 
 /**
+ * Half of the cores: the others are busy with the download, its digest and the writes. Measured on two cores: a second thread takes
+ * 35 MB and saves a twentieth of the time, if anything.
+ */
+function unpackThreads(): number {
+  return Math.max(1, Math.floor(availableParallelism() / 2));
+}
+
+/**
  * Makes the layers of an image into a snapshot. Layers that are here already, from another image or an earlier pull, are shared by
  * chain ID; the others are fetched and unpacked at the same time, since overlay layers are independent folders, and then stacked.
  */
@@ -62,7 +70,7 @@ export async function unpackImage(
   if (image.origin === undefined) {
     throw new TsbuildError("TSB_STORE", `the layers of ${image.name} are gone`, { hint: "build it again" });
   }
-  const workers = new LayerWorkers();
+  const workers = new LayerWorkers({ threads: unpackThreads() });
   try {
     const run = { options, origin: await image.origin(), context, workers };
     return await stackLayers(run, { jobs, below, chains: chains.slice(present) });

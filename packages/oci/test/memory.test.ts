@@ -1,0 +1,29 @@
+import { describe, expect, test } from "vitest";
+import { release, releaseAll, releaseBehind } from "../src/memory.ts";
+
+describe("memory that is given back", () => {
+  test("is empty, and giving it back again does nothing", () => {
+    const buffer = new Uint8Array(64);
+    release(buffer);
+    expect(buffer.buffer.detached).toBe(true);
+    expect(buffer.length).toBe(0);
+    expect(() => release(buffer)).not.toThrow();
+    expect(() => releaseBehind(buffer)).not.toThrow();
+    expect(() => releaseAll([buffer])).not.toThrow();
+  });
+
+  test("stays while others own a part of it", () => {
+    const memory = new ArrayBuffer(64);
+    release(new Uint8Array(memory, 0, 32));
+    releaseBehind(new Uint8Array(memory, 0, 32));
+    expect(memory.detached).toBe(false);
+    releaseBehind(new Uint8Array(memory, 32));
+    expect(memory.detached).toBe(true);
+  });
+
+  test("is given back once for all pieces cut from it", () => {
+    const memory = new ArrayBuffer(64);
+    releaseAll([new Uint8Array(memory, 0, 32), new Uint8Array(memory, 32)]);
+    expect(memory.detached).toBe(true);
+  });
+});
