@@ -1,14 +1,15 @@
 /**
  * Measures whole commands, interleaved: each round runs every program once, so that the machine's drift hits all alike. Prints medians, the ratio to the
- * baseline of the case, and the largest peak memory. `pnpm bench [SLUG …] [--rounds N] [--with buildah]`.
+ * baseline of the case, and the largest peak memory. `pnpm bench [SLUG …] [--rounds N] [--with buildah] [--with docker]`.
  *
  * Baselines: `node -e 0` for start-up, `find -printf` for walks, and buildah where it is asked for and installed.
  */
 import { spawn } from "node:child_process";
-import { mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { busyboxTar, findProgram, missing, runOk, World } from "../e2e/world.ts";
+import { busyboxTar, findProgram, missing, run, runOk, World } from "../e2e/world.ts";
+import { type DockerDaemon, startDockerDaemon } from "../interop/docker-daemon.ts";
 import { type Workload, workloads } from "./workloads.ts";
 
 const launcher = join(import.meta.dirname, "../../packages/cli/bin/tsbuild");
@@ -111,6 +112,7 @@ function buildah(world: World, workload: Workload, folder: string): Program {
       "--network=host",
       "--pull-never",
       "--jobs=16",
+      "--runtime=runc",
       ...limits,
       ...flags,
       folder,
@@ -118,16 +120,38 @@ function buildah(world: World, workload: Workload, folder: string): Program {
   };
 }
 
+/** Debian's docker.io brings BuildKit in its daemon and a client that speaks to it. */
+function docker(daemon: DockerDaemon, workload: Workload, folder: string): Program {
+  const flags = workload.flags.includes("--no-cache") ? ["--no-cache"] : [];
+  const client = existsSync("/usr/bin/docker") ? "/usr/bin/docker" : "docker";
+  const command = [
+    client,
+    "--host",
+    daemon.host,
+    "build",
+    "--progress=plain",
+    "--network=host",
+    ...flags,
+    folder,
+  ];
+  return { name: "docker", command, env: { DOCKER_BUILDKIT: "1" } };
+}
+
 async function measure(
   world: World,
   workload: Workload,
-  options: { readonly rounds: number; readonly peers: readonly string[] },
+  options: {
+    readonly rounds: number;
+    readonly peers: readonly string[];
+    readonly daemon: DockerDaemon | undefined;
+  },
 ): Promise<void> {
   const folder = world.path("ctx", workload.slug);
   mkdirSync(folder, { recursive: true });
   workload.make(folder);
   const programs = [tsbuild(world, workload, folder), baseline(workload.slug, folder)];
   if (options.peers.includes("buildah")) programs.push(buildah(world, workload, folder));
+  if (options.daemon !== undefined) programs.push(docker(options.daemon, workload, folder));
   const samples = new Map<string, Sample[]>(programs.map((program) => [program.name, []]));
   // Round 0 fills caches and does not count.
   for (let round = 0; round <= options.rounds; round++) {
@@ -155,6 +179,15 @@ function report(workload: Workload, samples: ReadonlyMap<string, readonly Sample
       `  ${name.padEnd(14)} ${wall.toFixed(0).padStart(7)} ms  peak ${peak.toFixed(0).padStart(4)} MB${ratio}${per}`,
     );
   }
+}
+
+/** Peers leave their storage mounted on itself. */
+async function unmountBelow(folder: string): Promise<void> {
+  const mounts = readFileSync("/proc/self/mountinfo", "utf8")
+    .split("\n")
+    .map((line) => line.split(" ")[4] ?? "")
+    .filter((path) => path.startsWith(`${folder}/`));
+  for (const path of mounts.sort().reverse()) await run("umount", ["--lazy", path]);
 }
 
 async function importBase(world: World, peers: readonly string[]): Promise<void> {
@@ -185,13 +218,20 @@ const reason = missing("busybox", "tar");
 if (reason !== undefined) throw new Error(`the benchmark ${reason}`);
 const peers = values.with.filter((name) => findProgram(name) !== undefined);
 const world = new World();
+let daemon: DockerDaemon | undefined;
 try {
   await importBase(world, peers);
+  if (values.with.includes("docker")) {
+    daemon = await startDockerDaemon(world);
+    await daemon.import(world.path("busybox.tar"), "busybox");
+  }
   for (const workload of workloads) {
     if (positionals.length > 0 && !positionals.includes(workload.slug)) continue;
-    await measure(world, workload, { rounds: Number(values.rounds), peers });
+    await measure(world, workload, { rounds: Number(values.rounds), peers, daemon });
   }
 } finally {
+  await daemon?.close();
+  await unmountBelow(world.folder);
   // Deleting last: for a minute after a mass deletion ext4 creates files more slowly.
   world.close();
 }

@@ -11,6 +11,8 @@ interface Answer {
 
 /** A dockerd of this world alone, asked over its socket: no docker command is needed. */
 export interface DockerDaemon {
+  /** Where it listens, for a docker command: `unix:///…`. */
+  readonly host: string;
   /** `docker load`: the daemon's answer, which names the image. */
   load(tar: string): Promise<string>;
   /** `docker image inspect`. */
@@ -49,6 +51,7 @@ export async function startDockerDaemon(world: World): Promise<DockerDaemon> {
   );
   const api = new DockerApi(socket);
   return {
+    host: `unix://${socket}`,
     load: (tar) => api.load(tar),
     inspect: async (image) =>
       JSON.parse((await api.call("GET", `/images/${image}/json`)).toString()) as Record<string, unknown>,
