@@ -37,7 +37,7 @@ export {
 } from "./layer/unpack-layer.ts";
 export { ImageLayout, type LayoutImage, type LayoutSelector } from "./layout/read.ts";
 export { type LayoutBlob, type LayoutContents, layoutMembers, writeLayout } from "./layout/write.ts";
-export { copied } from "./memory.ts";
+export { copied, released } from "./memory.ts";
 export { readFileReusing } from "./read-file.ts";
 export {
   familiarName,

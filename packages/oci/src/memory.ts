@@ -32,3 +32,11 @@ export function releaseBehind(slice: Uint8Array): void {
 export async function* copied(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
   for await (const chunk of stream) yield Buffer.from(chunk);
 }
+
+/** Passes on a stream whose chunks nobody else holds, and gives each one back when the next is asked for. */
+export async function* released(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of stream) {
+    yield chunk;
+    release(chunk);
+  }
+}

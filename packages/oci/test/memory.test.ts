@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { release, releaseAll, releaseBehind } from "../src/memory.ts";
+import { release, releaseAll, releaseBehind, released } from "../src/memory.ts";
 
 describe("memory that is given back", () => {
   test("is empty, and giving it back again does nothing", () => {
@@ -19,6 +19,15 @@ describe("memory that is given back", () => {
     expect(memory.detached).toBe(false);
     releaseBehind(new Uint8Array(memory, 32));
     expect(memory.detached).toBe(true);
+  });
+
+  test("of a stream's chunk is given back when the next one is asked for", async () => {
+    const memory = new ArrayBuffer(64);
+    const chunks = [new Uint8Array(32), new Uint8Array(32), new Uint8Array(memory, 0, 32)];
+    const lengths: number[] = [];
+    for await (const chunk of released(ReadableStream.from(chunks))) lengths.push(chunk.length);
+    expect(lengths).toEqual([32, 32, 32]);
+    expect(chunks.map((chunk) => chunk.length)).toEqual([0, 0, 32]);
   });
 
   test("is given back once for all pieces cut from it", () => {

@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import { type ChainId, chainId, type DiffId, type SnapshotId, TsbuildError } from "@tsbuild/base";
-import { type Descriptor, inheritFolders, LayerWorkers, type UnpackedLayer } from "@tsbuild/oci";
+import { type Descriptor, inheritFolders, LayerWorkers, released, type UnpackedLayer } from "@tsbuild/oci";
 import type { OpContext } from "@tsbuild/solver";
 import type { ActiveSnapshot } from "@tsbuild/store";
 import { withProgress } from "../progress.ts";
@@ -134,7 +134,8 @@ async function fetchBlob({ options, origin, context }: UnpackRun, blob: Descript
   const { blobs } = options.env.store;
   if (!blobs.has(blob.digest)) {
     const progress = { id: blob.digest, total: blob.size };
-    const bytes = withProgress(origin.blob(blob, context.signal), context, progress);
+    // What comes from a socket or a file is ours alone; `ingest` has hashed and written it when it asks for more.
+    const bytes = withProgress(released(origin.blob(blob, context.signal)), context, progress);
     await blobs.ingest(bytes, { digest: blob.digest, size: blob.size });
   }
   return blobs.path(blob.digest);
