@@ -10,7 +10,7 @@ const closeFd = promisify(close);
 /** Files up to this size go with the batch; larger ones are written as they come. */
 const INLINE_BYTES = 512 * 1024;
 /** One batch is being performed while the next is gathered. Encoding takes several times this, which is collected late. */
-const BATCH_BYTES = 512 * 1024;
+const BATCH_BYTES = 256 * 1024;
 const BATCH_OPS = 2048;
 /** Bytes of a batch besides contents, roughly, per op. */
 const OP_BYTES = 200;

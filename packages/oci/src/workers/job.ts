@@ -36,7 +36,7 @@ export interface JobContext {
 }
 
 /** Dead ones are collected late. With a mebibyte, and batches of 2 MiB, a pull was measured to take 70 MB more. */
-const READ_BYTES = 128 * 1024;
+const READ_BYTES = 64 * 1024;
 
 /** Runs a pack job here; with a variant, `emit` gets the bytes of the blob and is waited for: then it is done with them. */
 export async function runPackJob(
