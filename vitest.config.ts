@@ -14,6 +14,8 @@ export default defineConfig({
           name: "unit",
           include: ["packages/*/test/**/*.test.ts", "native/*/test/**/*.test.ts"],
           exclude: ["**/*.system.test.ts"],
+          // No test measures time; a loaded machine may take its own.
+          testTimeout: 60_000,
         },
       },
       {

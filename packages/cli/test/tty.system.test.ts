@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, test } from "vitest";
 
-const socket = `tsbuild-test-${process.pid}`;
+let socket = "";
+let servers = 0;
 const hasTmux = spawnSync("tmux", ["-V"]).status === 0;
 if (!hasTmux) console.warn("skipped: the live view on a real terminal (tmux is not installed)");
 
@@ -30,6 +31,9 @@ describe.skipIf(!hasTmux)("the live view on a real terminal", () => {
   const play = join(import.meta.dirname, "play.ts");
 
   function start(outcome: "ok" | "fail", columns: number, rows: number): void {
+    // A server of its own: one that is being killed still answers on its socket for a moment.
+    servers += 1;
+    socket = `tsbuild-${process.pid}-${servers}`;
     const size = ["-x", String(columns), "-y", String(rows)];
     const command = `LANG=C.UTF-8 ${process.execPath} ${play} ${outcome} tty; echo "the end: $?"; exec cat`;
     tmux("-f", "/dev/null", "-u", "new-session", "-d", ...size, command);
