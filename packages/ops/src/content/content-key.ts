@@ -6,8 +6,8 @@ import type { OpsEnvironment } from "../environment.ts";
 import { openTree, type SourceTree } from "../tree.ts";
 import { digestRoot } from "./digest.ts";
 import { allVisible, filterEntries, type Visibility, visibilityOf } from "./filter.ts";
-import { isFolder, type Located, locate } from "./locate.ts";
-import { rootPath, type Scan, scanTree } from "./scan.ts";
+import { isFolder, type Located, locate, rootPath } from "./locate.ts";
+import { type Scan, scanTree } from "./scan.ts";
 import { type Selector, selectorKey } from "./selector.ts";
 
 /** One source that a selector stands for: where it is, and its entries that count. */

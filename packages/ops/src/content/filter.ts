@@ -1,6 +1,6 @@
 import { createMatcher, type FolderMatch, type PathMatcher } from "@tsbuild/dockerfile/patterns";
 import type { TreeReader } from "@tsbuild/native-fs";
-import { isFolder, type Located } from "./locate.ts";
+import { isFolder, type Located, rootPath } from "./locate.ts";
 import type { Selector } from "./selector.ts";
 
 /**
@@ -74,11 +74,6 @@ function patternPath(located: Located, path: string): string {
   return isFolder(located.stat) ? "" : located.asked.slice(located.asked.lastIndexOf("/") + 1);
 }
 
-function wholePath(located: Located, path: string): string {
-  if (path === "") return located.path;
-  return located.path === "" ? path : `${located.path}/${path}`;
-}
-
 /**
  * The entries of a walk that a selector takes, as ascending indexes. Folders that match nothing themselves are
  * kept only as parents of what does.
@@ -98,7 +93,7 @@ export function filterEntries(
   };
   const taken = (index: number): boolean => {
     const relative = reader.path(index);
-    if (!visibility.visible(wholePath(located, relative), reader.isFolder(index))) return false;
+    if (!visibility.visible(rootPath(located, relative), reader.isFolder(index))) return false;
     const path = patternPath(located, relative);
     if (path === "") return true;
     if (filters.include !== undefined && !filters.include.matches(path)) return false;

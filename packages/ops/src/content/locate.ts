@@ -142,3 +142,9 @@ export function locate(
   if (found.length === 0 && !(glob && selector.optional)) throw missing(tree, selector.path);
   return found;
 }
+
+/** Path of an entry from the root of the tree: `path` is relative to the located source. */
+export function rootPath(located: Located, path: string): string {
+  if (path === "") return located.path;
+  return located.path === "" ? path : `${located.path}/${path}`;
+}

@@ -2,7 +2,7 @@ import { type NativeFs, TreeReader } from "@tsbuild/native-fs";
 import type { OpsEnvironment } from "../environment.ts";
 import { type ContextIndex, readIndex, type Walked, writeIndex } from "../local/index-file.ts";
 import type { SourceTree } from "../tree.ts";
-import type { Located } from "./locate.ts";
+import { type Located, rootPath } from "./locate.ts";
 import { skipOf } from "./skip.ts";
 
 const HASH_BYTES = 32;
@@ -25,12 +25,6 @@ export interface Scan {
   /** The digest remembered for this selector while nothing has changed. */
   remembered(selectorKey: string): string | undefined;
   remember(selectorKey: string, digest: string): void;
-}
-
-/** Path of an entry from the root of the tree. */
-export function rootPath(located: Located, path: string): string {
-  if (path === "") return located.path;
-  return located.path === "" ? path : `${located.path}/${path}`;
 }
 
 function slot(hashes: Buffer, index: number): Buffer {

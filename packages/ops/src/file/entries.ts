@@ -1,7 +1,7 @@
 import type { TreeOp, TreeReader, Xattr } from "@tsbuild/native-fs";
 import type { Selected } from "../content/content-key.ts";
 import { isContentXattr } from "../content/digest.ts";
-import { rootPath } from "../content/scan.ts";
+import { rootPath } from "../content/locate.ts";
 import type { ModeChange } from "./mode.ts";
 import type { Ownership } from "./owner.ts";
 import { join } from "./target.ts";
