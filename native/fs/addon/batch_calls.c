@@ -7,6 +7,7 @@
 
 #include "../core/apply.h"
 #include "../core/cleanup.h"
+#include "../core/compress.h"
 #include "../core/contents.h"
 #include "../core/single.h"
 #include "../core/walk.h"
@@ -32,6 +33,7 @@ struct job {
   uint64_t max;
   struct walk_options walk;
   struct apply_options apply;
+  struct compress_options compress;
   int failed;
   struct buf out;
   struct err err;
@@ -167,6 +169,19 @@ napi_value apply(napi_env env, napi_callback_info info) {
   keep_bytes(job, &args, 2);
   job->apply.hash = args_boolean(&args, 3);
   job->apply.ignore_xattr_errors = args_boolean(&args, 4);
+  return job_start(env, &args, job);
+}
+
+static int run_compress(struct job *job) {
+  return compress_block(&job->compress, job->bytes, job->len, &job->out, &job->err);
+}
+
+napi_value compress(napi_env env, napi_callback_info info) {
+  struct args args = args_get(env, info);
+  struct job *job = job_new(run_compress);
+  job->compress.algorithm = args_boolean(&args, 0) ? COMPRESS_ZSTD : COMPRESS_DEFLATE;
+  job->compress.level = (int)args_integer(&args, 1);
+  keep_bytes(job, &args, 2);
   return job_start(env, &args, job);
 }
 

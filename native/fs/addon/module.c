@@ -24,6 +24,7 @@ NAPI_MODULE_INIT(/* napi_env env, napi_value exports */) {
       CALL("hashFiles", hash_files),
       CALL("readFiles", read_files),
       CALL("apply", apply),
+      CALL("compress", compress),
       CALL("syncFs", sync_fs),
       CALL("fsyncFolder", fsync_folder),
   };

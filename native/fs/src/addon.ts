@@ -58,6 +58,7 @@ export interface Addon {
     hash: boolean,
     ignoreXattrErrors: boolean,
   ): Promise<Buffer>;
+  compress(zstd: boolean, level: number, block: Uint8Array): Promise<Buffer>;
   syncFs(fd: number): Promise<Buffer>;
   fsyncFolder(path: Name): Promise<Buffer>;
 }

@@ -20,14 +20,6 @@ export function releaseAll(slices: readonly Uint8Array[]): void {
   }
 }
 
-/** Gives the memory back when `slice` is the last piece cut from it: how zlib's streams hand out their output. */
-export function releaseBehind(slice: Uint8Array): void {
-  const memory = slice.buffer;
-  if (isOwned(memory) && slice.byteOffset + slice.byteLength === memory.byteLength) {
-    memory.transfer(0);
-  }
-}
-
 /** Chunks of a stream that reuses its memory, as memory of their own. */
 export async function* copied(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
   for await (const chunk of stream) yield Buffer.from(chunk);

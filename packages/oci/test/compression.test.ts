@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { constants, gunzipSync, gzipSync, zstdCompressSync } from "node:zlib";
+import { constants, gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { compress, decompress, type LayerCompression, sniffCompression, variantName } from "@tsbuild/oci";
 import { describe, expect, test } from "vitest";
 import { collect, inChunks, noise, streamOf } from "./bytes.ts";
@@ -146,11 +146,29 @@ describe("compress", () => {
     }
   });
 
-  test("gzip of nothing, and of whole blocks, is read by others", async () => {
-    for (const size of [0, 1024 * 1024, 3 * 1024 * 1024]) {
-      const packed = await collect(compress(streamOf(noise(size)), { compression: "gzip" }));
-      expect(gunzipSync(packed).equals(noise(size))).toBe(true);
+  test.each([
+    ["gzip", gunzipSync],
+    ["zstd", zstdDecompressSync],
+  ] as const)("%s of nothing, and of whole blocks, is read by others", async (compression, read) => {
+    for (const size of [0, 1024 * 1024, 3 * 1024 * 1024, 8 * 1024 * 1024]) {
+      const packed = await collect(compress(streamOf(noise(size)), { compression }));
+      expect(read(packed).equals(noise(size))).toBe(true);
     }
+  });
+
+  test.each(["gzip", "zstd"] as const)("%s is the same on any number of threads", async (compression) => {
+    const input = Buffer.concat([TEXT, noise(9_000_000), TEXT]);
+    const digests = new Set<string>();
+    for (const threads of [1, 2, 3, 8]) {
+      const packed = await collect(compress(inChunks(input, 100_000), { compression }, { threads }));
+      digests.add(createHash("sha256").update(packed).digest("hex"));
+    }
+    expect(digests.size).toBe(1);
+  });
+
+  test("a level that there is not is refused", async () => {
+    const packing = collect(compress(streamOf(TEXT), { compression: "gzip", level: 10 }));
+    await expect(packing).rejects.toMatchObject({ code: "EINVAL" });
   });
 
   test("gzip in blocks is at most 3% larger than in one piece", async () => {
@@ -190,8 +208,10 @@ describe("compress", () => {
   });
 
   test("variants are named with the compressor's version", () => {
-    expect(variantName({ compression: "gzip" })).toBe(`gzip-6-${process.versions.zlib}-blocks1m`);
-    expect(variantName({ compression: "zstd", level: 9 })).toBe(`zstd-9-${process.versions["zstd"]}`);
+    expect(variantName({ compression: "gzip" })).toBe(`gzip-6-${process.versions.zlib}-blocks1m-memory9`);
+    expect(variantName({ compression: "zstd", level: 9 })).toBe(
+      `zstd-9-${process.versions["zstd"]}-frames4m`,
+    );
     expect(variantName({ compression: "uncompressed", level: 9 })).toBe("uncompressed");
   });
 });

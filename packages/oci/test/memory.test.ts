@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { release, releaseAll, releaseBehind, released } from "../src/memory.ts";
+import { release, releaseAll, released } from "../src/memory.ts";
 
 describe("memory that is given back", () => {
   test("is empty, and giving it back again does nothing", () => {
@@ -8,17 +8,13 @@ describe("memory that is given back", () => {
     expect(buffer.buffer.detached).toBe(true);
     expect(buffer.length).toBe(0);
     expect(() => release(buffer)).not.toThrow();
-    expect(() => releaseBehind(buffer)).not.toThrow();
     expect(() => releaseAll([buffer])).not.toThrow();
   });
 
   test("stays while others own a part of it", () => {
     const memory = new ArrayBuffer(64);
     release(new Uint8Array(memory, 0, 32));
-    releaseBehind(new Uint8Array(memory, 0, 32));
     expect(memory.detached).toBe(false);
-    releaseBehind(new Uint8Array(memory, 32));
-    expect(memory.detached).toBe(true);
   });
 
   test("of a stream's chunk is given back when the next one is asked for", async () => {

@@ -1,21 +1,15 @@
 import { availableParallelism } from "node:os";
-import {
-  constants,
-  crc32,
-  createDeflateRaw,
-  createZstdCompress,
-  type DeflateRaw,
-  type ZstdCompress,
-} from "node:zlib";
+import { crc32 } from "node:zlib";
+import { type BlockCompression, compressBlock } from "@tsbuild/native-fs";
+import { release } from "../memory.ts";
+import type { CompressOptions } from "./compress.ts";
 
-import { releaseBehind } from "../memory.ts";
-
-const OUTPUT_BYTES = 128 * 1024;
-const ZSTD_BLOCK_BYTES = 256 * 1024;
 /** Part of the bytes of a blob, and so of the variant's name: without a common window, 1 MiB costs a thousandth of the size. */
 const GZIP_BLOCK_BYTES = 1024 * 1024;
+/** As above: zstd's window is wider, and 4 MiB cost a hundredth. */
+const ZSTD_BLOCK_BYTES = 4 * 1024 * 1024;
 /** libuv's pool has four threads for everything. */
-const MAX_DEFLATERS = 4;
+const MAX_COMPRESSORS = 4;
 
 /** Fills `block`s, which `next` gives, from chunks of any size. The last one may be shorter, not empty. */
 async function* fillBlocks(stream: AsyncIterable<Uint8Array>, next: () => Buffer): AsyncGenerator<Buffer> {
@@ -48,39 +42,33 @@ function ring(count: number, sizeBytes: number): () => Buffer {
   };
 }
 
-/** One of node:zlib's streams, asked for what comes out of each piece that goes in. It works on a thread of libuv's pool. */
-class Machine<T extends DeflateRaw | ZstdCompress> {
-  readonly stream: T;
-  #output: Buffer[] = [];
-  #failure: Error | undefined;
-
-  constructor(stream: T) {
-    this.stream = stream;
-    stream.on("data", (chunk: Buffer) => this.#output.push(chunk));
-    stream.on("error", (error: Error) => {
-      this.#failure = error;
-    });
-  }
-
-  /** Performs `work`, which calls back when done; then its input may be used again. */
-  async run(work: (done: (error?: Error | null) => void) => void): Promise<Buffer[]> {
-    await new Promise<void>((resolve, reject) => {
-      work((error) => (error ? reject(error) : resolve()));
-    });
-    if (this.#failure !== undefined) throw this.#failure;
-    // What it has not told of yet.
-    while (this.stream.readableLength > 0) this.stream.read();
-    const output = this.#output;
-    this.#output = [];
-    return output;
-  }
+/** A block as it is filled and as it comes out. */
+interface Compressed {
+  readonly block: Buffer;
+  readonly output: Buffer;
 }
 
-function* passOn(output: readonly Buffer[], reuse: boolean): Generator<Buffer> {
-  for (const chunk of output) {
-    yield chunk;
-    if (reuse) releaseBehind(chunk);
+/**
+ * Compresses a stream in blocks, as many at once as there are cores; they come in order. Which blocks there are depends on the input
+ * alone, so the result is the same on any number of cores.
+ */
+async function* inBlocks(
+  stream: AsyncIterable<Uint8Array>,
+  sizeBytes: number,
+  compression: BlockCompression,
+  threads: number = Math.min(availableParallelism(), MAX_COMPRESSORS),
+): AsyncGenerator<Compressed> {
+  const running: Promise<Compressed>[] = [];
+  // One more than are being compressed: it is filled meanwhile.
+  for await (const block of fillBlocks(stream, ring(threads + 1, sizeBytes))) {
+    const first = running.length === threads ? running.shift() : undefined;
+    if (first !== undefined) yield await first;
+    const compressing = compressBlock(block, compression).then((output) => ({ block, output }));
+    // Awaited in its turn; when reading stops earlier, nobody does. The addon keeps the block until it is done with it.
+    compressing.catch(() => undefined);
+    running.push(compressing);
   }
+  for (const compressing of running.splice(0)) yield await compressing;
 }
 
 const HEADER = Buffer.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3);
@@ -94,81 +82,37 @@ function trailer(crc: number, sizeBytes: number): Buffer {
   return bytes;
 }
 
-function deflateBlock(machine: Machine<DeflateRaw>, block: Buffer): Promise<Buffer[]> {
-  // As new, so that the bytes do not depend on which machine gets which block.
-  machine.stream.reset();
-  return machine.run((done) => {
-    let failure: Error | null | undefined;
-    machine.stream.write(block, (error) => {
-      failure = error;
-    });
-    // Ends on a whole byte, and the next block may follow.
-    machine.stream.flush(constants.Z_SYNC_FLUSH, () => done(failure));
-  });
-}
-
-/**
- * One gzip member (RFC 1952) of deflate blocks that know nothing of each other, so that several are made at once. Which is why the result
- * is the same on any number of cores.
- */
+/** One gzip member (RFC 1952) of deflate blocks that know nothing of each other. */
 export async function* gzip(
   stream: AsyncIterable<Uint8Array>,
   level: number,
-  reuse: boolean,
+  { reuse, threads }: CompressOptions,
 ): AsyncGenerator<Buffer> {
-  const count = Math.max(1, Math.min(availableParallelism(), MAX_DEFLATERS));
-  const machines = Array.from(
-    { length: count },
-    () => new Machine(createDeflateRaw({ level, chunkSize: OUTPUT_BYTES })),
-  );
-  const running: Promise<Buffer[]>[] = [];
+  const compression: BlockCompression = { algorithm: "deflate", level };
   let crc = 0;
   let sizeBytes = 0;
-  let turn = 0;
   yield HEADER;
-  try {
-    // One more than there are machines: it is filled meanwhile.
-    for await (const block of fillBlocks(stream, ring(count + 1, GZIP_BLOCK_BYTES))) {
-      if (running.length === count) yield* passOn((await running.shift()) ?? [], reuse);
-      const machine = machines[turn++ % count];
-      if (machine === undefined) throw new Error("assertion failed: there is a machine");
-      const compressing = deflateBlock(machine, block);
-      // Awaited in its turn; when reading stops earlier, nobody does.
-      compressing.catch(() => undefined);
-      running.push(compressing);
-      crc = crc32(block, crc);
-      sizeBytes += block.length;
-    }
-    for (const compressing of running.splice(0)) yield* passOn(await compressing, reuse);
-    yield Buffer.concat([LAST_BLOCK, trailer(crc, sizeBytes)]);
-  } finally {
-    // Those still at work read their blocks until they are done; the memory stays theirs.
-    for (const machine of machines) machine.stream.destroy();
+  for await (const { block, output } of inBlocks(stream, GZIP_BLOCK_BYTES, compression, threads)) {
+    crc = crc32(block, crc);
+    sizeBytes += block.length;
+    yield output;
+    if (reuse) release(output);
   }
+  yield Buffer.concat([LAST_BLOCK, trailer(crc, sizeBytes)]);
 }
 
-/** One zstd frame (RFC 8878) with a checksum; the next block is filled while one is compressed. */
+/** A zstd frame (RFC 8878) with a checksum for each block; without input one that is empty. */
 export async function* zstd(
   stream: AsyncIterable<Uint8Array>,
   level: number,
-  reuse: boolean,
+  { reuse, threads }: CompressOptions,
 ): AsyncGenerator<Buffer> {
-  const params = { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1 };
-  const machine = new Machine(createZstdCompress({ params, chunkSize: OUTPUT_BYTES }));
-  let running: Promise<Buffer[]> | undefined;
-  try {
-    for await (const block of fillBlocks(stream, ring(2, ZSTD_BLOCK_BYTES))) {
-      if (running !== undefined) yield* passOn(await running, reuse);
-      running = machine.run((done) => machine.stream.write(block, done));
-      running.catch(() => undefined);
-    }
-    if (running !== undefined) yield* passOn(await running, reuse);
-    const end = await machine.run((done) => {
-      machine.stream.once("end", done);
-      machine.stream.end();
-    });
-    yield* passOn(end, reuse);
-  } finally {
-    machine.stream.destroy();
+  const compression: BlockCompression = { algorithm: "zstd", level };
+  let empty = true;
+  for await (const { output } of inBlocks(stream, ZSTD_BLOCK_BYTES, compression, threads)) {
+    empty = false;
+    yield output;
+    if (reuse) release(output);
   }
+  if (empty) yield await compressBlock(Buffer.alloc(0), compression);
 }

@@ -16,8 +16,11 @@ export const DEFAULT_LEVELS = { gzip: 6, zstd: 3, uncompressed: 0 } as const;
  */
 export function variantName({ compression, level }: CompressionVariant): string {
   if (compression === "uncompressed") return "uncompressed";
+  // With what shapes the bytes besides: how the input is cut, and zlib's memory level.
   const library =
-    compression === "gzip" ? `${process.versions.zlib}-blocks1m` : (process.versions["zstd"] ?? "unknown");
+    compression === "gzip"
+      ? `${process.versions.zlib}-blocks1m-memory9`
+      : `${process.versions["zstd"] ?? "unknown"}-frames4m`;
   return `${compression}-${level ?? DEFAULT_LEVELS[compression]}-${library}`;
 }
 
@@ -31,11 +34,13 @@ export function layerMediaType(compression: LayerCompression, docker = false): s
 export interface CompressOptions {
   /** The memory of a chunk is used again when the next one is asked for: for readers that are done with it by then. */
   readonly reuse?: boolean | undefined;
+  /** Blocks compressed at once; default: the number of processors, at most four. The bytes do not depend on it. */
+  readonly threads?: number | undefined;
 }
 
 /**
- * Compresses a stream; it is done with a chunk when it asks for the next. Equal input gives equal bytes, on any number of cores: zstd's
- * output depends on how its input is cut, so that it is cut into blocks of one size, and the gzip header has no time and no name.
+ * Compresses a stream; it is done with a chunk when it asks for the next. Equal input gives equal bytes, on any number of cores: the
+ * input is cut into blocks of one size, however it comes, and the gzip header has no time and no name.
  */
 export async function* compress(
   stream: AsyncIterable<Uint8Array>,
@@ -49,5 +54,5 @@ export async function* compress(
   const { gzip, zstd } = await import("./blocks.ts");
   const level = variant.level ?? DEFAULT_LEVELS[variant.compression];
   const compressor = variant.compression === "gzip" ? gzip : zstd;
-  yield* compressor(stream, level, options.reuse ?? false);
+  yield* compressor(stream, level, options);
 }
