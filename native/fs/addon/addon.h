@@ -24,5 +24,6 @@ napi_value hash_files(napi_env env, napi_callback_info info);
 napi_value read_files(napi_env env, napi_callback_info info);
 napi_value apply(napi_env env, napi_callback_info info);
 napi_value compress(napi_env env, napi_callback_info info);
+napi_value send_file_range(napi_env env, napi_callback_info info);
 napi_value sync_fs(napi_env env, napi_callback_info info);
 napi_value fsync_folder(napi_env env, napi_callback_info info);

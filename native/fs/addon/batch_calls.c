@@ -9,6 +9,7 @@
 #include "../core/cleanup.h"
 #include "../core/compress.h"
 #include "../core/contents.h"
+#include "../core/send.h"
 #include "../core/single.h"
 #include "../core/walk.h"
 #include "args.h"
@@ -31,6 +32,7 @@ struct job {
   size_t len;
   uint32_t count;
   uint64_t max;
+  uint64_t offset;
   struct walk_options walk;
   struct apply_options apply;
   struct compress_options compress;
@@ -182,6 +184,20 @@ napi_value compress(napi_env env, napi_callback_info info) {
   job->compress.algorithm = args_boolean(&args, 0) ? COMPRESS_ZSTD : COMPRESS_DEFLATE;
   job->compress.level = (int)args_integer(&args, 1);
   keep_bytes(job, &args, 2);
+  return job_start(env, &args, job);
+}
+
+static int run_send(struct job *job) {
+  return send_range(job->root, job->source, job->offset, job->max, &job->err);
+}
+
+napi_value send_file_range(napi_env env, napi_callback_info info) {
+  struct args args = args_get(env, info);
+  struct job *job = job_new(run_send);
+  job->root = duplicate(job, &args, 0);
+  job->source = duplicate(job, &args, 1);
+  job->offset = (uint64_t)args_integer(&args, 2);
+  job->max = (uint64_t)args_integer(&args, 3);
   return job_start(env, &args, job);
 }
 

@@ -25,6 +25,7 @@ NAPI_MODULE_INIT(/* napi_env env, napi_value exports */) {
       CALL("readFiles", read_files),
       CALL("apply", apply),
       CALL("compress", compress),
+      CALL("sendFileRange", send_file_range),
       CALL("syncFs", sync_fs),
       CALL("fsyncFolder", fsync_folder),
   };

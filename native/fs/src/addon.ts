@@ -59,6 +59,7 @@ export interface Addon {
     ignoreXattrErrors: boolean,
   ): Promise<Buffer>;
   compress(zstd: boolean, level: number, block: Uint8Array): Promise<Buffer>;
+  sendFileRange(out: number, input: number, offset: number, sizeBytes: number): Promise<Buffer>;
   syncFs(fd: number): Promise<Buffer>;
   fsyncFolder(path: Name): Promise<Buffer>;
 }

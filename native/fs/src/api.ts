@@ -27,6 +27,13 @@ export interface NativeFs {
   }): number;
   /** syncfs(): all dirty data of the file system that `fd` (also an O_PATH one) is on. */
   syncFs(fd: number): Promise<void>;
+  /**
+   * Writes a part of a regular file to where `out` (a file, pipe or device) stands, inside the kernel. EIO when the file ends before.
+   */
+  sendRange(
+    out: number,
+    from: { readonly fd: number; readonly offset: number; readonly length: number },
+  ): Promise<void>;
   /** fsync() of a folder by host path: makes renames and links in it durable. */
   fsyncFolder(path: string): Promise<void>;
 

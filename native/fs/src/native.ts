@@ -79,6 +79,9 @@ export const nativeFs: NativeFs = {
   syncFs: async (fd) => {
     await addon().syncFs(fd);
   },
+  sendRange: async (out, { fd, offset, length }) => {
+    await addon().sendFileRange(out, fd, offset, length);
+  },
   fsyncFolder: async (path) => {
     await addon().fsyncFolder(nameArgument(path));
   },

@@ -147,22 +147,27 @@ function wantsImage(run: BuildRun, outputs: readonly OutputRequest[]): boolean {
 async function deliver({ run, platform, names, ref }: Delivery): Promise<BuildResult> {
   const { request, session, emit, signal } = run;
   if (!wantsImage(run, request.outputs)) return finish(run, { names: [] });
-  const { commitImage, exportResult } = await import("@tsbuild/export");
+  const { commitImage, exportResult, wantedCompression } = await import("@tsbuild/export");
   const snapshot = ref === null ? null : snapshotOf(ref);
   const stored =
     request.outputs.length === 0 ||
     request.tags.length > 0 ||
     request.outputs.some((output) => output.type === "image");
-  const image: CommittedImage = await asStep(emit, stored ? "exporting to image" : "preparing layers", () =>
-    commitImage(session.store, {
-      config: platform.image,
-      snapshot,
-      names,
-      platform: platform.platform,
-      epochSeconds: platform.epochSeconds,
-      register: stored,
-      signal,
-    }),
+  const image: CommittedImage = await asStep(
+    emit,
+    stored ? "exporting to image" : "preparing layers",
+    (tell) =>
+      commitImage(session.store, {
+        config: platform.image,
+        snapshot,
+        names,
+        platform: platform.platform,
+        epochSeconds: platform.epochSeconds,
+        register: stored,
+        compress: wantedCompression(request.outputs),
+        signal,
+        onProgress: tell,
+      }),
   );
   for (const output of request.outputs) {
     if (output.type === "cacheonly" || output.type === "image") continue;

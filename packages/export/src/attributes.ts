@@ -110,6 +110,15 @@ export function imageAttributes(request: ExportRequest): ImageAttributes {
   };
 }
 
+/** The first compression that these outputs ask of the layers as they are: what is worth doing while they are measured. */
+export function wantedCompression(requests: readonly ExportRequest[]): CompressionVariant | undefined {
+  return requests
+    .filter(({ type }) => type === "oci" || type === "docker" || type === "registry")
+    .map(imageAttributes)
+    .find(({ variant, rewriteTimestamps }) => variant.compression !== "uncompressed" && !rewriteTimestamps)
+    ?.variant;
+}
+
 export interface FileAttributes {
   /** Folders per platform, also when there is one. */
   readonly split: boolean | undefined;

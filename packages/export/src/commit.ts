@@ -1,17 +1,23 @@
 import { statSync } from "node:fs";
 import { chainId, type DiffId, type Digest, type SnapshotId } from "@tsbuild/base";
 import {
+  type CompressionVariant,
   formatReference,
   type ImageConfig,
   type LayerWorkers,
+  layerMediaType,
   type Manifest,
   mediaTypes,
+  type PackedLayer,
+  type PackedStream,
   parseReference,
   serializeImageConfig,
   serializeManifest,
+  variantName,
 } from "@tsbuild/oci";
 import type { LayerInfo, Store } from "@tsbuild/store";
 import { alignHistory, createdOf, dateHistory } from "./history.ts";
+import { told } from "./progress.ts";
 import type { CommitRequest, CommittedImage, CommittedLayer } from "./types.ts";
 import { sharedWorkers } from "./workers.ts";
 
@@ -37,14 +43,50 @@ async function measureLayer(
   store: Store,
   workers: LayerWorkers,
   layer: LayerInfo,
-  { signal, onWarning }: CommitRequest,
+  request: CommitRequest,
 ): Promise<CommittedLayer> {
   const { folder, diffId, sizeBytes } = layer;
-  if (diffId !== undefined && sizeBytes !== undefined) return { folder, diffId, sizeBytes };
+  if (diffId !== undefined && sizeBytes !== undefined) {
+    return { folder, diffId, sizeBytes, tree: knownTree(store, layer.id) };
+  }
+  const { signal, onWarning, compress } = request;
   const onSkipped = (path: string, why: string) => onWarning?.(`/${path} is left out of the image: ${why}`);
-  const packed = await workers.measure({ folder }, { signal, onSkipped });
+  const packed =
+    compress === undefined
+      ? await workers.measure({ folder }, { signal, onSkipped })
+      : await compressNow(
+          store,
+          workers.pack({ folder, variant: compress }, { signal, onSkipped }),
+          compress,
+          request,
+        );
   store.snapshots.setDiff(layer.id, packed);
+  if (packed.tree !== undefined) store.memo.set(TREE_KIND, String(layer.id), Buffer.from(packed.tree));
   return { folder, ...packed };
+}
+
+/** What the folder of a layer looked like when it was packed is worth remembering, and no loss when it is forgotten. */
+const TREE_KIND = "layer-tree";
+
+function knownTree(store: Store, layer: number): Digest | undefined {
+  const tree = store.memo.get(TREE_KIND, String(layer));
+  return tree === undefined ? undefined : (Buffer.from(tree).toString() as Digest);
+}
+
+/** One reading of the layer gives both its diff ID and the blob that an output will ask for. */
+async function compressNow(
+  store: Store,
+  packing: PackedStream,
+  variant: CompressionVariant,
+  request: CommitRequest,
+): Promise<PackedLayer> {
+  // Awaited below; when writing the blob fails, nobody is left to hear of it.
+  packing.result.catch(() => undefined);
+  const { digest, size } = await store.blobs.ingest(told(packing.stream, "compressing layers", request));
+  const packed = await packing.result;
+  const blob = { mediaType: layerMediaType(variant.compression), digest, size };
+  store.blobs.setCompressed(packed.diffId, variantName(variant), blob);
+  return packed;
 }
 
 /** When the folder of a layer was made. Its contents change no more, so this stays. */

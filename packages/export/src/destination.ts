@@ -4,7 +4,8 @@ import { basename, dirname, join, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { errnoCode, TsbuildError } from "@tsbuild/base";
-import { copied } from "@tsbuild/oci";
+import { nativeFs } from "@tsbuild/native-fs";
+import { bytesOf, copied, type TarPiece } from "@tsbuild/oci";
 
 /** What a failure to write an output means to the user. Errors that are not the system's pass as they are. */
 export function exportFailure(error: unknown, path: string): unknown {
@@ -39,7 +40,7 @@ async function statOf(path: string): Promise<Awaited<ReturnType<typeof stat>> | 
 }
 
 async function toStdout(
-  stream: AsyncIterable<Uint8Array>,
+  stream: AsyncIterable<TarPiece>,
   stdout: NodeJS.WritableStream,
   signal: AbortSignal,
 ): Promise<void> {
@@ -49,10 +50,11 @@ async function toStdout(
     });
   }
   // Others' streams keep chunks for as long as they like.
-  await pipeline(Readable.from(copied(stream)), stdout, { signal, end: false });
+  await pipeline(Readable.from(copied(bytesOf(stream))), stdout, { signal, end: false });
 }
 
-async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
+async function writeAll(file: FileHandle, chunk: TarPiece): Promise<void> {
+  if (!(chunk instanceof Uint8Array)) return nativeFs.sendRange(file.fd, chunk);
   for (let at = 0; at < chunk.length; ) {
     at += (await file.write(chunk, at, chunk.length - at)).bytesWritten;
   }
@@ -60,7 +62,7 @@ async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
 
 /** Done with a chunk before the next is asked for: their memory is used again. */
 async function writeStream(
-  stream: AsyncIterable<Uint8Array>,
+  stream: AsyncIterable<TarPiece>,
   file: FileHandle,
   signal: AbortSignal,
 ): Promise<void> {
@@ -75,7 +77,7 @@ async function writeStream(
 }
 
 /** Written under another name beside the target and renamed, so that there is the whole file or what was there before. */
-async function toFile(stream: AsyncIterable<Uint8Array>, path: string, signal: AbortSignal): Promise<void> {
+async function toFile(stream: AsyncIterable<TarPiece>, path: string, signal: AbortSignal): Promise<void> {
   const target = resolve(path);
   const temporary = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString("hex")}.tmp`);
   try {
@@ -91,7 +93,7 @@ async function toFile(stream: AsyncIterable<Uint8Array>, path: string, signal: A
  * there. Throws TSB_EXPORT naming the path, TSB_DISK_FULL, TSB_USAGE for a terminal.
  */
 export async function writeArchive(
-  stream: AsyncIterable<Uint8Array>,
+  stream: AsyncIterable<TarPiece>,
   dest: string | undefined,
   options: { readonly signal: AbortSignal; readonly stdout: NodeJS.WritableStream },
 ): Promise<void> {

@@ -1,3 +1,4 @@
+export { wantedCompression } from "./attributes.ts";
 export { commitImage, registerImage } from "./commit.ts";
 export { exportResult } from "./export.ts";
 export type {

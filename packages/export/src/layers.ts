@@ -1,5 +1,6 @@
 import { createReadStream } from "node:fs";
-import { type Digest, TsbuildError } from "@tsbuild/base";
+import { type Digest, sha256, TsbuildError } from "@tsbuild/base";
+import { nativeFs } from "@tsbuild/native-fs";
 import {
   type CompressionVariant,
   compress,
@@ -10,9 +11,12 @@ import {
   layerMediaType,
   measureLayer,
   type PackedLayer,
+  packLayerPieces,
+  type TarPiece,
   variantName,
 } from "@tsbuild/oci";
 import type { ImageAttributes } from "./attributes.ts";
+import { told } from "./progress.ts";
 import type { CommittedLayer, ExportOptions } from "./types.ts";
 import { sharedWorkers } from "./workers.ts";
 
@@ -69,43 +73,25 @@ async function* verified(layer: CommittedLayer, tar: AsyncIterable<Uint8Array>):
 }
 
 /** A pulled layer's tar is in its blob, and only there byte for byte; a built one's is packed. */
-function knownBlob({ layer, options }: LayerExport): Descriptor | undefined {
-  return (
-    options.store.blobs.compressed(layer.diffId, PULLED) ??
-    options.store.blobs.compressed(layer.diffId, "any")
-  );
+function pulledBlob({ layer, options }: LayerExport): Descriptor | undefined {
+  return options.store.blobs.compressed(layer.diffId, PULLED);
 }
 
 function readBlob(store: ExportOptions["store"], blob: Descriptor): AsyncIterable<Uint8Array> {
   return createReadStream(store.blobs.path(blob.digest), { highWaterMark: 1024 * 1024 });
 }
 
-async function* told(
-  stream: AsyncIterable<Uint8Array>,
-  { layer, options }: LayerExport,
-  verb: string,
-): AsyncGenerator<Uint8Array> {
-  const id = `${verb} ${layer.diffId}`;
-  let current = 0;
-  for await (const chunk of stream) {
-    options.signal.throwIfAborted();
-    current += chunk.length;
-    options.onProgress?.({ id, current });
-    yield chunk;
-  }
-  options.onProgress?.({ id, current, total: current, done: true });
-}
-
 /** Bytes of the blob, compressed. Packing happens on a worker; what is in a blob already is recompressed here. */
 function compressedStream(job: LayerExport, variant: CompressionVariant): AsyncIterable<Uint8Array> {
   const { layer, options } = job;
-  const known = knownBlob(job);
+  const known = pulledBlob(job);
   if (known !== undefined) {
     return compress(verified(layer, decompress(readBlob(options.store, known))), variant, { reuse: true });
   }
   const workers = options.workers ?? sharedWorkers();
   const { folder, maxMtimeNs } = layer;
-  return packedStream(layer, workers.pack({ folder, maxMtimeNs, variant }, { signal: options.signal }));
+  const packing = { folder, maxMtimeNs, variant, known: layer };
+  return packedStream(layer, workers.pack(packing, { signal: options.signal }));
 }
 
 async function* packedStream(
@@ -122,7 +108,7 @@ async function* packedStream(
 async function compressLayer(job: LayerExport): Promise<LayerBlob> {
   const { layer, attributes, options } = job;
   const { blobs } = options.store;
-  const stream = told(compressedStream(job, attributes.variant), job, "compressing");
+  const stream = told(compressedStream(job, attributes.variant), `compressing ${layer.diffId}`, options);
   const { digest, size } = await blobs.ingest(stream);
   const blob = { mediaType: layerMediaType(attributes.variant.compression), digest, size };
   blobs.setCompressed(layer.diffId, variantName(attributes.variant), blob);
@@ -131,12 +117,30 @@ async function compressLayer(job: LayerExport): Promise<LayerBlob> {
 
 /** The tar itself: it goes from the layer folder to the output without being stored in between. */
 function uncompressedLayer(job: LayerExport): LayerBlob {
-  const { layer, attributes } = job;
+  const { layer, attributes, options } = job;
+  const id = `writing ${layer.diffId}`;
   const digest = layer.diffId as string as Digest;
   const size = layer.sizeBytes;
   const descriptor = { mediaType: layerMediaType("uncompressed", !attributes.ociTypes), digest, size };
-  const open = () => told(compressedStream(job, { compression: "uncompressed" }), job, "writing");
-  return { descriptor, blob: { digest, size, open } };
+  const open = () => told(compressedStream(job, { compression: "uncompressed" }), id, options);
+  const openPieces = () => told(tarPieces(job), id, options);
+  return { descriptor, blob: { digest, size, open, openPieces } };
+}
+
+/** The tar with the large files left where they are, when the folder still looks as it did when it was measured. */
+async function* tarPieces(job: LayerExport): AsyncGenerator<TarPiece> {
+  const { layer, options } = job;
+  const root = nativeFs.openFolder(layer.folder);
+  try {
+    const walked = await nativeFs.walk(root, "", { xattrs: true });
+    if (pulledBlob(job) === undefined && layer.tree === sha256(walked)) {
+      const { signal } = options;
+      const { maxMtimeNs } = layer;
+      yield* packLayerPieces(root, { fs: nativeFs, signal, maxMtimeNs, walked, reuse: true, ranges: true });
+    } else yield* compressedStream(job, { compression: "uncompressed" });
+  } finally {
+    nativeFs.close(root);
+  }
 }
 
 /**

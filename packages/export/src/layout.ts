@@ -11,7 +11,7 @@ import {
   parseReference,
   serializeIndex,
   writeLayout,
-  writeTar,
+  writeTarPieces,
 } from "@tsbuild/oci";
 import { type ImageAttributes, imageAttributes } from "./attributes.ts";
 import { exportFailure, makeFolder, writeArchive } from "./destination.ts";
@@ -108,7 +108,8 @@ export async function exportLayout(
   const contents = contentsOf(request, await packageAll(images, attributes, options), attributes);
   if (attributes.tar) {
     const { signal, stdout = process.stdout } = options;
-    await writeArchive(writeTar(layoutMembers(contents), { reuse: true }), request.dest, { signal, stdout });
+    const archive = writeTarPieces(layoutMembers(contents), { reuse: true });
+    await writeArchive(archive, request.dest, { signal, stdout });
   } else await writeFolder(request, contents);
   return { manifest: contents.root.digest };
 }

@@ -1,5 +1,5 @@
 import type { DiffId, Digest, Platform, SnapshotId } from "@tsbuild/base";
-import type { ImageConfig, LayerWorkers } from "@tsbuild/oci";
+import type { CompressionVariant, ImageConfig, LayerWorkers } from "@tsbuild/oci";
 import type { Store } from "@tsbuild/store";
 
 /** What a build made: a filesystem and what the Dockerfile says about it. */
@@ -19,8 +19,11 @@ export interface CommitRequest extends ImageResult {
   /** False: the image is not put under its names; it lives as long as the store's lease. Default true. */
   readonly register?: boolean | undefined;
   readonly origin?: "built" | "imported" | undefined;
+  /** How an output will want the layers: those that nobody has packed yet are compressed while they are measured. */
+  readonly compress?: CompressionVariant | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
+  readonly onProgress?: ExportProgress | undefined;
   /** Default: a pool shared by the process. */
   readonly workers?: LayerWorkers | undefined;
 }
@@ -30,6 +33,8 @@ export interface CommittedLayer {
   /** Of the uncompressed tar. */
   readonly sizeBytes: number;
   readonly folder: string;
+  /** What the folder looked like when it was packed (see `PackedLayer`). */
+  readonly tree?: Digest | undefined;
   /** Later times become this one when it is packed; diff ID and size are those of that. */
   readonly maxMtimeNs?: bigint | undefined;
 }

@@ -26,7 +26,7 @@ export {
 } from "./documents/serialize.ts";
 export type { ReadCalls } from "./layer/contents.ts";
 export { measureLayer, type PackedLayer } from "./layer/measure.ts";
-export { type PackOptions, packLayer, packTree } from "./layer/pack.ts";
+export { type PackOptions, packLayer, packLayerPieces, packTree } from "./layer/pack.ts";
 export type { WriteCalls } from "./layer/tree-writer.ts";
 export { isArchive, type UnpackArchiveOptions, unpackArchive } from "./layer/unpack-archive.ts";
 export {
@@ -46,9 +46,10 @@ export {
   type ImageReference,
   parseReference,
 } from "./reference.ts";
-export type { TarEntry, TarEntryType, TarMember } from "./tar/entry.ts";
+export type { FileRange, TarEntry, TarEntryType, TarMember, TarPiece } from "./tar/entry.ts";
+export { bytesOf } from "./tar/ranges.ts";
 export { type ReadMember, readTar } from "./tar/reader.ts";
-export { type WriteTarOptions, writeTar } from "./tar/writer.ts";
+export { type WriteTarOptions, writeTar, writeTarPieces } from "./tar/writer.ts";
 export { type CopyMergedOptions, copyMerged } from "./tree/copy.ts";
 export { type MergedTree, type PackMergedOptions, packMerged } from "./tree/merged.ts";
 export {

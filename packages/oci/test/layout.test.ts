@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sha256 } from "@tsbuild/base";
 import {
+  bytesOf,
   type Descriptor,
   ImageLayout,
   type Index,
@@ -13,7 +14,7 @@ import {
   serializeIndex,
   serializeManifest,
   writeLayout,
-  writeTar,
+  writeTarPieces,
 } from "@tsbuild/oci";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { collect, streamOf } from "./bytes.ts";
@@ -119,11 +120,11 @@ describe("a layout in a folder", () => {
 
   test("as a tar has each blob once, and the same bytes every time", async () => {
     const contents = { index: indexOf(image), blobs: [manifest, config, layer, layer, config] };
-    const bytes = await collect(writeTar(layoutMembers(contents)));
+    const bytes = await collect(bytesOf(writeTarPieces(layoutMembers(contents))));
     const paths: string[] = [];
     for await (const { entry } of readTar(streamOf(bytes))) paths.push(entry.path);
     expect(paths.slice(0, 4)).toEqual(["blobs", "blobs/sha256", "oci-layout", "index.json"]);
     expect(paths).toHaveLength(7);
-    expect((await collect(writeTar(layoutMembers(contents)))).equals(bytes)).toBe(true);
+    expect((await collect(bytesOf(writeTarPieces(layoutMembers(contents))))).equals(bytes)).toBe(true);
   });
 });

@@ -206,6 +206,7 @@ async function copy(
   },
 ): Promise<number> {
   let size = 0;
+  const toDisk = new WriteBehind(target.handle);
   for await (const chunk of source) {
     size += chunk.length;
     if (target.maxBytes !== undefined && size > target.maxBytes) break;
@@ -213,8 +214,46 @@ async function copy(
     const written = guardedAsync("write a blob", target.root, () => writeAll(target.handle, chunk));
     target.hash.update(chunk);
     await written;
+    toDisk.wrote(size);
   }
+  await guardedAsync("write a blob", target.root, () => toDisk.settled());
   return size;
+}
+
+const WRITE_BEHIND_BYTES = 64 * 1024 * 1024;
+
+/**
+ * Lets the disk work while the rest of a large blob still comes, so that the fsync at its end has little left to wait for. The kernel tells
+ * of a failed write once: what these early ones are told must not be lost.
+ */
+class WriteBehind {
+  readonly #handle: FileHandle;
+  #started = 0;
+  #running: Promise<void> | undefined;
+  #failure: unknown;
+
+  constructor(handle: FileHandle) {
+    this.#handle = handle;
+  }
+
+  wrote(sizeBytes: number): void {
+    if (sizeBytes - this.#started < WRITE_BEHIND_BYTES || this.#running !== undefined) return;
+    this.#started = sizeBytes;
+    this.#running = this.#handle.datasync().then(
+      () => {
+        this.#running = undefined;
+      },
+      (error: unknown) => {
+        // Still running, as it were: there is no use in another try.
+        this.#failure = error;
+      },
+    );
+  }
+
+  async settled(): Promise<void> {
+    await this.#running;
+    if (this.#failure !== undefined) throw this.#failure;
+  }
 }
 
 async function writeAll(handle: FileHandle, chunk: Uint8Array): Promise<void> {

@@ -1,12 +1,14 @@
-import { close, constants, read } from "node:fs";
+import { close, constants, fstat, read } from "node:fs";
 import { promisify } from "node:util";
 import { TsbuildError } from "@tsbuild/base";
 import type { NativeFs, TreeEntry } from "@tsbuild/native-fs";
 import { releaseAll } from "../memory.ts";
-import type { TarEntry, TarMember } from "../tar/entry.ts";
+import type { FileRange, TarEntry, TarPieceMember } from "../tar/entry.ts";
+import { fileRanges } from "../tar/ranges.ts";
 
 const readAt = promisify(read);
 const closeFd = promisify(close);
+const statFd = promisify(fstat);
 
 /** Files up to this size are read many at a time; larger ones are streamed. */
 const SMALL_BYTES = 64 * 1024;
@@ -59,9 +61,12 @@ async function readChunk(fd: number, buffer: Buffer, sizeBytes: number): Promise
   return buffer.subarray(0, bytesRead);
 }
 
+function openFile(fs: ReadCalls, root: number, entry: TreeEntry): number {
+  return fs.openInRoot(root, entry.path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK, 0);
+}
+
 async function* streamFile({ fs, root, buffers }: ReadFrom, entry: TreeEntry): AsyncGenerator<Buffer> {
-  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-  const fd = fs.openInRoot(root, entry.path, flags, 0);
+  const fd = openFile(fs, root, entry);
   let ahead = readChunk(fd, buffers.next(), entry.size);
   try {
     for (let left = entry.size; left > 0; ) {
@@ -76,6 +81,18 @@ async function* streamFile({ fs, root, buffers }: ReadFrom, entry: TreeEntry): A
   } finally {
     // Nothing reads from a number that may soon be another file's, or into memory that is used again.
     await ahead.catch(() => undefined);
+    await closeFd(fd);
+  }
+}
+
+/** The same without reading: where the bytes are. */
+async function* rangesOf({ fs, root }: ReadFrom, entry: TreeEntry): AsyncGenerator<FileRange> {
+  const fd = openFile(fs, root, entry);
+  try {
+    const { size } = await statFd(fd);
+    if (size !== entry.size) throw changed(entry.path);
+    yield* fileRanges(fd, size);
+  } finally {
     await closeFd(fd);
   }
 }
@@ -126,17 +143,23 @@ function* loadedGroups(
   if (ahead !== undefined) yield ahead;
 }
 
+export interface ContentOptions {
+  /** A content is gone when the next member or chunk is asked for. */
+  readonly reuse?: boolean | undefined;
+  /** Large files come as ranges, unread. */
+  readonly ranges?: boolean | undefined;
+}
+
 /**
  * Members with their contents: small files are read in groups, the next group while the present one is being packed; large ones as
- * streams. With `reuse` a content is gone when the next member or chunk is asked for. Throws TSB_STORE when a file is not
- * what the walk saw.
+ * streams. Throws TSB_STORE when a file is not what the walk saw.
  */
 export async function* withContents(
   fs: ReadCalls,
   root: number,
   members: Iterable<PlannedMember>,
-  { reuse = false }: { readonly reuse?: boolean | undefined } = {},
-): AsyncGenerator<TarMember> {
+  { reuse = false, ranges = false }: ContentOptions = {},
+): AsyncGenerator<TarPieceMember> {
   const from = { fs, root, buffers: new ReadBuffers(reuse) };
   for (const group of loadedGroups(fs, root, members)) {
     const small = await group.small;
@@ -147,7 +170,8 @@ export async function* withContents(
         const body = small[next++];
         if (body?.length !== entry.size) throw changed(tree.path);
         yield { entry, body };
-      } else if (entry.size > 0) yield { entry, body: streamFile(from, tree) };
+      } else if (entry.size > 0)
+        yield { entry, body: ranges ? rangesOf(from, tree) : streamFile(from, tree) };
       else yield { entry };
     }
     if (reuse) releaseAll(small);

@@ -1,10 +1,12 @@
 import { createHash } from "node:crypto";
-import { type DiffId, TsbuildError } from "@tsbuild/base";
+import { type DiffId, type Digest, TsbuildError } from "@tsbuild/base";
 
 export interface PackedLayer {
   readonly diffId: DiffId;
   /** Of the uncompressed tar. */
   readonly sizeBytes: number;
+  /** Of what the folder looked like (`NativeFs.walk`): as long as that is so, the tar is the same. */
+  readonly tree?: Digest | undefined;
 }
 
 /** Passes a layer tar on while taking its diff ID; `result` is there once the stream has ended. */

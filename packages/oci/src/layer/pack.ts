@@ -1,7 +1,7 @@
 import { decodeTree, type TreeEntry } from "@tsbuild/native-fs";
 import { release } from "../memory.ts";
-import type { TarEntry, TarEntryType, TarMember } from "../tar/entry.ts";
-import { writeTar } from "../tar/writer.ts";
+import type { FileRange, TarEntry, TarEntryType, TarPieceMember } from "../tar/entry.ts";
+import { writeTarPieces } from "../tar/writer.ts";
 import { type PlannedMember, type ReadCalls, withContents } from "./contents.ts";
 import { isImageXattr, isOpaque, isWhiteout, OPAQUE_NAME, WHITEOUT_PREFIX } from "./whiteout.ts";
 
@@ -12,6 +12,8 @@ export interface PackOptions {
   readonly signal?: AbortSignal | undefined;
   /** The memory of a chunk is used again when the next one is asked for (see `WriteTarOptions`). */
   readonly reuse?: boolean | undefined;
+  /** The walk of the whole tree with xattrs, where the caller has it already. Its memory is given back. */
+  readonly walked?: Buffer | undefined;
   /** Told of each entry that an image layer cannot hold. */
   readonly onSkipped?: ((path: string, why: string) => void) | undefined;
 }
@@ -145,8 +147,12 @@ function* planMembers(walked: Buffer, options: PackOptions, form: Form): Generat
   }
 }
 
-async function* treeMembers(root: number, options: PackOptions, form: Form): AsyncGenerator<TarMember> {
-  const walked = await options.fs.walk(root, "", { xattrs: true });
+async function* treeMembers(
+  root: number,
+  options: PackOptions & { readonly ranges?: boolean },
+  form: Form,
+): AsyncGenerator<TarPieceMember> {
+  const walked = options.walked ?? (await options.fs.walk(root, "", { xattrs: true }));
   for await (const member of withContents(options.fs, root, planMembers(walked, options, form), options)) {
     options.signal?.throwIfAborted();
     yield member;
@@ -160,10 +166,19 @@ async function* treeMembers(root: number, options: PackOptions, form: Form): Asy
  * the layer folder. Holds a few MiB, and about 200 bytes per entry.
  */
 export function packLayer(root: number, options: PackOptions): AsyncGenerator<Buffer> {
-  return writeTar(treeMembers(root, options, { whiteouts: true }), options);
+  // Without `ranges` there are none.
+  return packLayerPieces(root, options) as AsyncGenerator<Buffer>;
+}
+
+/** The same with the large files left where they are when `ranges` is set. */
+export function packLayerPieces(
+  root: number,
+  options: PackOptions & { readonly ranges?: boolean },
+): AsyncGenerator<Buffer | FileRange> {
+  return writeTarPieces(treeMembers(root, options, { whiteouts: true }), options);
 }
 
 /** The same of a plain tree (X015): whiteouts that nothing lies below are left out, and every name is a name. */
 export function packTree(root: number, options: PackOptions): AsyncGenerator<Buffer> {
-  return writeTar(treeMembers(root, options, { whiteouts: false }), options);
+  return writeTarPieces(treeMembers(root, options, { whiteouts: false }), options) as AsyncGenerator<Buffer>;
 }

@@ -4,16 +4,19 @@ import { dirname, join } from "node:path";
 import { digestHex } from "@tsbuild/base";
 import { serializeIndex } from "../documents/serialize.ts";
 import { readFileReusing } from "../read-file.ts";
-import type { TarEntry, TarMember } from "../tar/entry.ts";
+import type { TarEntry, TarPiece, TarPieceMember } from "../tar/entry.ts";
+import { rangesOfFile } from "../tar/ranges.ts";
 import type { Descriptor, Index } from "../types.ts";
 
-/** A blob of a layout: bytes at hand, a file, or a stream of exactly `size` bytes that is opened once. */
+/** A stream of exactly `size` bytes, opened once: as bytes, or (for archives) with ranges of files among them. */
+export interface OpenedOnce {
+  readonly open: () => AsyncIterable<Uint8Array>;
+  readonly openPieces?: (() => AsyncIterable<TarPiece>) | undefined;
+}
+
+/** A blob of a layout: bytes at hand, a file, or a stream. */
 export type LayoutBlob = Pick<Descriptor, "digest" | "size"> &
-  (
-    | { readonly bytes: Uint8Array }
-    | { readonly path: string }
-    | { readonly open: () => AsyncIterable<Uint8Array> }
-  );
+  ({ readonly bytes: Uint8Array } | { readonly path: string } | OpenedOnce);
 
 export interface LayoutContents {
   readonly index: Index;
@@ -27,10 +30,7 @@ const LAYOUT_FILE = Buffer.from('{"imageLayoutVersion":"1.0.0"}');
 interface LayoutFile {
   readonly name: string;
   readonly size: number;
-  readonly content:
-    | Uint8Array
-    | { readonly path: string }
-    | { readonly open: () => AsyncIterable<Uint8Array> };
+  readonly content: Uint8Array | { readonly path: string } | OpenedOnce;
 }
 
 function blobFile(blob: LayoutBlob): LayoutFile {
@@ -54,19 +54,25 @@ function bodyOf(file: LayoutFile): Uint8Array | AsyncIterable<Uint8Array> {
   return "path" in file.content ? readFileReusing(file.content.path) : file.content.open();
 }
 
+function piecesOf(file: LayoutFile): Uint8Array | AsyncIterable<TarPiece> {
+  if (file.content instanceof Uint8Array) return file.content;
+  if ("path" in file.content) return rangesOfFile(file.content.path, file.size);
+  return (file.content.openPieces ?? file.content.open)();
+}
+
 function entryOf(path: string, type: "file" | "folder", size: number): TarEntry {
   return { path, type, mode: type === "file" ? 0o644 : 0o755, uid: 0, gid: 0, size, mtimeNs: 0n };
 }
 
 /**
- * Members of a tar of the layout: no times, no owners, so that equal images are equal files. Chunks of blobs are memory that is used
- * again: a writer is done with one when it asks for the next.
+ * Members of a tar of the layout: no times, no owners, so that equal images are equal files. Blobs come as ranges of files where they
+ * can, else in chunks of memory that is used again: a writer is done with one when it asks for the next.
  */
-export function* layoutMembers(contents: LayoutContents): Generator<TarMember> {
+export function* layoutMembers(contents: LayoutContents): Generator<TarPieceMember> {
   yield { entry: entryOf("blobs", "folder", 0) };
   yield { entry: entryOf("blobs/sha256", "folder", 0) };
   for (const file of layoutFiles(contents)) {
-    yield { entry: entryOf(file.name, "file", file.size), body: bodyOf(file) };
+    yield { entry: entryOf(file.name, "file", file.size), body: piecesOf(file) };
   }
 }
 

@@ -21,6 +21,25 @@ export interface TarEntry {
   readonly xattrs?: readonly Xattr[] | undefined;
 }
 
+/**
+ * Bytes of a regular file in place of a chunk that holds them, so that they need not pass through memory. The descriptor is open until the
+ * next piece is asked for.
+ */
+export interface FileRange {
+  readonly fd: number;
+  readonly offset: number;
+  /** In bytes, as that of a chunk. */
+  readonly length: number;
+}
+
+/** A part of an archive: its bytes, or where they are. */
+export type TarPiece = Uint8Array | FileRange;
+
+export interface TarPieceMember {
+  readonly entry: TarEntry;
+  readonly body?: Uint8Array | AsyncIterable<TarPiece> | undefined;
+}
+
 /** A member with its content: whole when small, else as a stream of exactly `entry.size` bytes. */
 export interface TarMember {
   readonly entry: TarEntry;

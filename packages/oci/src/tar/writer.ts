@@ -1,5 +1,5 @@
 import { encodeName } from "@tsbuild/native-fs";
-import type { TarEntry, TarEntryType, TarMember } from "./entry.ts";
+import type { FileRange, TarEntry, TarEntryType, TarMember, TarPiece, TarPieceMember } from "./entry.ts";
 import { BLOCK, encodeHeader } from "./header.ts";
 import { encodePax, formatPaxTime } from "./pax.ts";
 
@@ -124,13 +124,16 @@ function sizeMismatch({ path, size }: TarEntry, found: number): Error {
 async function* writeStream(
   joiner: Joiner,
   entry: TarEntry,
-  body: AsyncIterable<Uint8Array>,
-): AsyncGenerator<Buffer> {
+  body: AsyncIterable<TarPiece>,
+): AsyncGenerator<Buffer | FileRange> {
   let found = 0;
   for await (const chunk of body) {
     found += chunk.length;
     if (found > entry.size) throw sizeMismatch(entry, found);
-    if (chunk.length < LARGE_BYTES) yield* joiner.put(chunk);
+    if (!(chunk instanceof Uint8Array)) {
+      yield* joiner.flush();
+      yield chunk;
+    } else if (chunk.length < LARGE_BYTES) yield* joiner.put(chunk);
     else {
       yield* joiner.flush();
       yield Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
@@ -143,10 +146,19 @@ async function* writeStream(
  * A tar archive of `members`, in their order, as a stream that holds half a mebibyte. Equal members give equal bytes, whatever the pieces
  * of their bodies are. Rejects when a body is not as long as its entry says.
  */
-export async function* writeTar(
+export function writeTar(
   members: AsyncIterable<TarMember> | Iterable<TarMember>,
   options: WriteTarOptions = {},
 ): AsyncGenerator<Buffer> {
+  // Ranges come out only where ranges went in.
+  return writeTarPieces(members, options) as AsyncGenerator<Buffer>;
+}
+
+/** The same for members whose bodies may be parts of files: these come out as they went in. */
+export async function* writeTarPieces(
+  members: AsyncIterable<TarPieceMember> | Iterable<TarPieceMember>,
+  options: WriteTarOptions = {},
+): AsyncGenerator<Buffer | FileRange> {
   const joiner = new Joiner(options.reuse ?? false);
   const header = Buffer.alloc(BLOCK);
   for await (const member of members) {

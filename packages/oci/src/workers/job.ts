@@ -1,4 +1,5 @@
 import { createReadStream } from "node:fs";
+import { sha256 } from "@tsbuild/base";
 import type { NativeFs } from "@tsbuild/native-fs";
 import { type CompressionVariant, compress } from "../compression/compress.ts";
 import { decompress } from "../compression/decompress.ts";
@@ -14,6 +15,8 @@ export interface PackJob {
   readonly variant?: CompressionVariant | undefined;
   /** See `PackOptions`. */
   readonly maxMtimeNs?: bigint | undefined;
+  /** What the folder packed to before. When it still looks as it did then, this is the result and nothing is hashed again. */
+  readonly known?: PackedLayer | undefined;
 }
 
 /** Unpacks one layer blob, compressed as it may be, into an empty layer folder. */
@@ -47,14 +50,18 @@ export async function runPackJob(
   const { fs, signal, onSkipped } = context;
   const root = fs.openFolder(job.folder);
   try {
-    const tar = packLayer(root, { fs, signal, onSkipped, maxMtimeNs: job.maxMtimeNs, reuse: true });
-    const measured = measureLayer(tar);
+    const walked = await fs.walk(root, "", { xattrs: true });
+    const tree = sha256(walked);
+    const known = job.known?.tree === tree ? job.known : undefined;
+    const { maxMtimeNs } = job;
+    const tar = packLayer(root, { fs, signal, onSkipped, maxMtimeNs, walked, reuse: true });
+    const measured = known === undefined ? measureLayer(tar) : { stream: tar, result: () => known };
     if (job.variant === undefined) for await (const _ of measured.stream);
     else
       for await (const chunk of compress(measured.stream, job.variant, { reuse: true })) {
         await emit(chunk);
       }
-    return measured.result();
+    return { ...measured.result(), tree };
   } finally {
     fs.close(root);
   }
