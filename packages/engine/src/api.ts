@@ -14,8 +14,16 @@ export interface BuildRequest {
   /** `undefined` value: taken from the caller's environment (D052). */
   readonly buildArgs: Readonly<Record<string, string | undefined>>;
   readonly labels: Readonly<Record<string, string>>;
-  /** Named contexts (C017): a folder, `docker-image://REF` or `oci-layout://FOLDER[:TAG]`. */
+  /** Named contexts (C017): a folder, `docker-image://REF`, `oci-layout://FOLDER[:TAG]`, a git or an http URL. */
   readonly buildContexts?: Readonly<Record<string, string>> | undefined;
+  /** Do not apply `.dockerignore`, whatever kind of context it is in (W008). */
+  readonly noIgnore?: boolean | undefined;
+  /** Ask no server: names are what they were when they were last asked for (W026). */
+  readonly offline?: boolean | undefined;
+  /** File with the rules that say which sources may be read (X009). */
+  readonly sourcePolicy?: string | undefined;
+  /** `locked`: only sources that tsbuild.lock has; `update`: ask anew and write it; default: use it when it is there (W025). */
+  readonly lock?: "locked" | "update" | undefined;
   readonly platforms: readonly Platform[];
   readonly noCache: boolean;
   /** Stages whose records are ignored. */
@@ -36,6 +44,8 @@ export type ContextSource =
   | { readonly type: "folder"; readonly path: string }
   /** A tar (optionally compressed) or a Dockerfile, told apart by content (C001). */
   | { readonly type: "stream"; readonly stream: AsyncIterable<Uint8Array> }
+  /** A git repository, an archive or a Dockerfile behind a URL (C001, X004, X005). */
+  | { readonly type: "remote"; readonly url: string }
   | { readonly type: "none" };
 
 export interface OutputRequest {

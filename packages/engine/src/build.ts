@@ -2,15 +2,16 @@ import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { type BuildEvent, type Digest, TsbuildError } from "@tsbuild/base";
 import type { CommittedImage } from "@tsbuild/export";
-import type { Compiled, CompiledPlatform, ImageResolver } from "@tsbuild/frontend";
+import type { Compiled, CompiledPlatform } from "@tsbuild/frontend";
 import { formatReference, parseReference } from "@tsbuild/oci/documents";
-import { type ImageProvider, resolveOp, snapshotOf } from "@tsbuild/ops";
+import { resolveOp, snapshotOf } from "@tsbuild/ops";
 import { type Ref, solve } from "@tsbuild/solver";
 import type { BuildRequest, BuildResult, OutputRequest } from "./api.ts";
 import { compileDockerfile } from "./compile.ts";
 import { asStep } from "./export-step.ts";
 import { compileRequest, type PreparedRequest, prepareRequest } from "./request.ts";
 import type { Session } from "./session.ts";
+import { type BuildSources, openSources, saveLock, useLock } from "./sources/open.ts";
 
 export interface BuildRun {
   readonly session: Session;
@@ -51,12 +52,13 @@ function asFailure(error: unknown, signal: AbortSignal): TsbuildError {
 async function buildInSteps(run: BuildRun): Promise<BuildResult> {
   const { session, request, signal } = run;
   const names = request.tags.map((tag) => formatReference(parseReference(tag)));
-  const prepared = await prepareRequest(request, { store: session.store, signal });
-  const images = await session.images({ pull: request.pull, signal });
+  const sources = await openSources({ ...run, signal });
+  const prepared = await prepareRequest(request, sources, run.env);
+  await useLock(sources, request, prepared);
   const compiled = await compileDockerfile(
     session.store,
     compileRequest(prepared, run.env),
-    resolverOf(run, images),
+    sources.resolver,
   );
   warn(run, prepared, compiled);
   const [platform, ...others] = compiled.platforms;
@@ -65,25 +67,13 @@ async function buildInSteps(run: BuildRun): Promise<BuildResult> {
       hint: "build one platform at a time: --platform linux/amd64",
     });
   }
-  const ref = await solvePlatform({ run, prepared, platform, images });
+  const ref = await solvePlatform({ run, prepared, platform, sources });
   try {
+    await saveLock(sources, request, prepared);
     return await deliver({ run, platform, names, ref });
   } finally {
     ref?.release();
   }
-}
-
-/** Resolves base images, each shown as a step of its own when it is not known here. */
-function resolverOf(run: BuildRun, images: ImageProvider): ImageResolver {
-  return {
-    resolve: async (name, options) => {
-      const { manifest, config } = await images.resolve(name, {
-        ...options,
-        onRemote: (what, work) => asStep(run.emit, `[internal] load metadata for ${what}`, work),
-      });
-      return { digest: manifest, config };
-    },
-  };
 }
 
 function warn(run: BuildRun, prepared: PreparedRequest, compiled: Compiled): void {
@@ -97,12 +87,12 @@ interface PlatformBuild {
   readonly run: BuildRun;
   readonly prepared: PreparedRequest;
   readonly platform: CompiledPlatform;
-  readonly images: ImageProvider;
+  readonly sources: BuildSources;
 }
 
-async function solvePlatform({ run, prepared, platform, images }: PlatformBuild): Promise<Ref | null> {
+async function solvePlatform({ run, prepared, platform, sources }: PlatformBuild): Promise<Ref | null> {
   const { session, request, signal, emit } = run;
-  const env = session.environment({ images, contexts: prepared.contexts });
+  const env = session.environment({ ...sources, contexts: prepared.contexts });
   try {
     const { ref } = await solve({
       graph: platform.graph,

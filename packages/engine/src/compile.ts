@@ -23,6 +23,7 @@ function compileKey(request: CompileRequest): string {
     sorted(request.labels),
     sorted(request.namedContexts),
     request.context ?? null,
+    request.contextEpochSeconds === undefined ? null : String(request.contextEpochSeconds),
     JSON.stringify(request.noCache),
     request.network,
     JSON.stringify(request.addHosts),

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
 import { errnoCode, limits, TsbuildError } from "@tsbuild/base";
+import { nativeFs } from "@tsbuild/native-fs";
 import type { BuildRequest } from "./api.ts";
 
 /** A Dockerfile and the ignore file that applies to the context. */
@@ -54,6 +55,50 @@ function readIgnore(folder: string | undefined, dockerfile: string | undefined):
     }
   }
   return undefined;
+}
+
+/**
+ * The Dockerfile in a folder that a stranger filled (an archive, a repository): links in it lead nowhere but into itself. `name` is
+ * what `-f` says, from the folder's top.
+ */
+export function readInnerDockerfile(folder: string, request: BuildRequest): DockerfileSource {
+  const root = nativeFs.openFolder(folder);
+  try {
+    const name = request.dockerfile ?? innerDefault(root);
+    const text = request.dockerfileText ?? readInner(root, name);
+    if (text === undefined)
+      throw new TsbuildError("TSB_USAGE", `the context has no Dockerfile ${JSON.stringify(name)}`, {
+        hint: "name it with -f FILE, from the top of the context",
+      });
+    const own = request.dockerfileText === undefined ? [`${name}.dockerignore`] : [];
+    for (const file of [...own, ".dockerignore"]) {
+      const ignored = readInner(root, file);
+      if (ignored !== undefined) return { file: name, text, ignore: { file: basename(file), text: ignored } };
+    }
+    return { file: name, text, ignore: undefined };
+  } finally {
+    nativeFs.close(root);
+  }
+}
+
+function innerDefault(root: number): string {
+  const there = (name: string): boolean => nativeFs.statInRoot(root, name, true) !== undefined;
+  return !there("Dockerfile") && there("dockerfile") ? "dockerfile" : "Dockerfile";
+}
+
+/** Text of a file in a stranger's folder; undefined when there is none. Throws TSB_DOCKERFILE, TSB_USAGE. */
+export function readInner(root: number, path: string): string | undefined {
+  try {
+    return nativeFs.readFileInRoot(root, path, limits.dockerfileBytes)?.toString("utf8");
+  } catch (cause) {
+    const code = errnoCode(cause);
+    if (code === "ENOTDIR") return undefined;
+    if (code === "EFBIG")
+      throw new TsbuildError("TSB_DOCKERFILE", `${path} is larger than ${limits.dockerfileBytes} bytes`, {
+        cause,
+      });
+    throw new TsbuildError("TSB_USAGE", `${path} of the context cannot be read: ${code}`, { cause });
+  }
 }
 
 function shownPath(path: string): string {

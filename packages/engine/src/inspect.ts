@@ -1,8 +1,9 @@
-import type { CheckReport, Compiled, ImageResolver, Outline, Target } from "@tsbuild/frontend";
+import type { CheckReport, Compiled, Outline, Target } from "@tsbuild/frontend";
 import type { BuildRequest, Inspection } from "./api.ts";
 import { compileDockerfile } from "./compile.ts";
 import { compileRequest, prepareRequest } from "./request.ts";
 import type { Session } from "./session.ts";
+import { openSources, useLock } from "./sources/open.ts";
 
 export interface InspectOptions {
   readonly session: Session;
@@ -13,9 +14,11 @@ export interface InspectOptions {
 
 /** Reads what a build would read, and answers questions about it without running anything. */
 export async function inspect({ session, request, env, signal }: InspectOptions): Promise<Inspection> {
-  const prepared = await prepareRequest(request, { store: session.store, signal });
+  const sources = await openSources({ session, request, env, signal, emit: () => undefined });
+  const prepared = await prepareRequest(request, sources, env);
+  await useLock(sources, request, prepared);
   const asked = compileRequest(prepared, env);
-  const resolver = await configResolver({ session, request, env, signal });
+  const { resolver } = sources;
   const { file, text } = asked;
   return {
     file,
@@ -25,15 +28,5 @@ export async function inspect({ session, request, env, signal }: InspectOptions)
     outline: async (): Promise<Outline> => (await import("@tsbuild/frontend")).outline(asked, resolver),
     targets: async (): Promise<Target[]> => (await import("@tsbuild/frontend")).listTargets({ file, text }),
     compile: (): Promise<Compiled> => compileDockerfile(session.store, asked, resolver),
-  };
-}
-
-async function configResolver({ session, request, signal }: InspectOptions): Promise<ImageResolver> {
-  const images = await session.images({ pull: request.pull, signal });
-  return {
-    resolve: async (name, options) => {
-      const { manifest, config } = await images.resolve(name, options);
-      return { digest: manifest, config };
-    },
   };
 }

@@ -4,9 +4,15 @@ import { errnoCode, hostPlatform, TsbuildError } from "@tsbuild/base";
 import type { CompileRequest } from "@tsbuild/frontend";
 import { nativeFs } from "@tsbuild/native-fs";
 import { type LocalContext, pinLayout } from "@tsbuild/ops";
-import type { Store } from "@tsbuild/store";
 import type { BuildRequest } from "./api.ts";
-import { type DockerfileSource, readDockerfile } from "./dockerfile-source.ts";
+import { type DockerfileSource, readDockerfile, readInnerDockerfile } from "./dockerfile-source.ts";
+import {
+  isRemote,
+  openRemoteContext,
+  type RemoteContext,
+  type RemoteTools,
+  readRemoteDockerfile,
+} from "./remote-context.ts";
 import { readStreamContext } from "./stream-context.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -16,6 +22,8 @@ export interface PreparedRequest {
   readonly request: BuildRequest;
   readonly dockerfile: DockerfileSource;
   readonly contexts: ReadonlyMap<string, LocalContext>;
+  /** Seconds since the epoch that a fetched context is from. */
+  readonly epochSeconds?: number | undefined;
 }
 
 function contextFolder(path: string): string {
@@ -46,29 +54,75 @@ function namedFolders(request: BuildRequest): [string, LocalContext][] {
   );
 }
 
-/** Reads the context and the Dockerfile. Throws TSB_USAGE, TSB_DOCKERFILE. */
+/** Where the context's files are once they are here. */
+interface OpenedContext {
+  readonly folder: string | undefined;
+  /** Filled by a stranger: its links must not be followed out of it. */
+  readonly foreign: boolean;
+  /** The whole input was a Dockerfile. */
+  readonly text?: string | undefined;
+  readonly epochSeconds?: number | undefined;
+}
+
+function asOpened(context: RemoteContext): OpenedContext {
+  const { epochSeconds } = context;
+  return context.type === "dockerfile"
+    ? { folder: undefined, foreign: true, text: context.text, epochSeconds }
+    : { folder: context.path, foreign: true, epochSeconds };
+}
+
+async function openContext(request: BuildRequest, tools: RemoteTools, env: Env): Promise<OpenedContext> {
+  const { context } = request;
+  switch (context.type) {
+    case "folder":
+      return { folder: contextFolder(context.path), foreign: false };
+    case "stream":
+      return asOpened(await readStreamContext(context.stream, { ...tools, fs: nativeFs }));
+    case "remote": {
+      const args = buildArgs(request, env);
+      const keepGitDir = /^(?:1|t|true)$/i.test(args["BUILDKIT_CONTEXT_KEEP_GIT_DIR"] ?? "");
+      const reproducible = (args["SOURCE_DATE_EPOCH"] ?? "") !== "";
+      return asOpened(await openRemoteContext(context.url, { keepGitDir, reproducible }, tools));
+    }
+    case "none":
+      return { folder: undefined, foreign: false };
+  }
+}
+
+/** The Dockerfile of a request: given as text or URL, alone on standard input, in a stranger's context, or on this machine. */
+async function findDockerfile(
+  request: BuildRequest,
+  opened: OpenedContext,
+  tools: RemoteTools,
+): Promise<DockerfileSource> {
+  const { folder, foreign, text } = opened;
+  const { dockerfile } = request;
+  const remote = request.dockerfileText === undefined && dockerfile !== undefined && isRemote(dockerfile);
+  const given = remote ? await readRemoteDockerfile(dockerfile, tools) : (request.dockerfileText ?? text);
+  const effective =
+    given === undefined ? request : { ...request, dockerfile: undefined, dockerfileText: given };
+  const found =
+    foreign && folder !== undefined
+      ? readInnerDockerfile(folder, effective)
+      : readDockerfile(effective, folder);
+  const named = remote ? { ...found, file: dockerfile } : found;
+  return request.noIgnore ? { ...named, ignore: undefined } : named;
+}
+
+/** Reads the context and the Dockerfile. Throws TSB_USAGE, TSB_DOCKERFILE, and what fetching throws. */
 export async function prepareRequest(
   request: BuildRequest,
-  tools: { readonly store: Store; readonly signal: AbortSignal },
+  tools: RemoteTools,
+  env: Env,
 ): Promise<PreparedRequest> {
-  let effective = request;
-  let folder: string | undefined;
-  if (request.context.type === "folder") folder = contextFolder(request.context.path);
-  if (request.context.type === "stream") {
-    const stream = await readStreamContext(request.context.stream, { ...tools, fs: nativeFs });
-    if (stream.type === "dockerfile")
-      effective = { ...request, dockerfileText: request.dockerfileText ?? stream.text };
-    else folder = stream.path;
-    // A Dockerfile named with -f is looked up in the archive that came with it.
-    if (stream.type === "folder" && request.dockerfile !== undefined)
-      effective = { ...request, dockerfile: resolve(stream.path, request.dockerfile) };
-  }
-  const dockerfile = readDockerfile(effective, folder);
+  const opened = await openContext(request, tools, env);
+  const dockerfile = await findDockerfile(request, opened, tools);
   const contexts = new Map<string, LocalContext>(namedFolders(request));
+  const { folder, epochSeconds } = opened;
   if (folder !== undefined) {
     contexts.set("context", { name: "context", folder, ignore: await ignorePatterns(dockerfile.ignore) });
   }
-  return { request: effective, dockerfile, contexts };
+  return { request, dockerfile, contexts, epochSeconds };
 }
 
 /** `--build-arg NAME` takes the caller's value, if there is one (D052). */
@@ -83,10 +137,17 @@ function buildArgs(request: BuildRequest, env: Env): Record<string, string> {
   return args;
 }
 
+/** `github.com/o/r#ref` as an https URL that says that it is a repository. */
+function withGitSuffix(value: string): string {
+  const [, path = "", rest = ""] = /^([^?#]*)(.*)$/.exec(value) ?? [];
+  return `${path.endsWith(".git") ? path : `${path.replace(/\/$/, "")}.git`}${rest}`;
+}
+
 /** A named context as the frontend takes it: a layout's tag is a digest by then. */
 function contextPlace(name: string, value: string): string {
   if (value.startsWith("oci-layout://")) return pinLayout(value);
-  return value.includes("://") ? value : `local:${name}`;
+  if (value.startsWith("github.com/")) return `https://${withGitSuffix(value)}`;
+  return value.includes("://") || isRemote(value) ? value : `local:${name}`;
 }
 
 /** What the frontend is asked. */
@@ -104,6 +165,7 @@ export function compileRequest(prepared: PreparedRequest, env: Env): CompileRequ
     platforms: request.platforms,
     buildPlatform: hostPlatform(),
     buildArgs: buildArgs(request, env),
+    contextEpochSeconds: prepared.epochSeconds,
     labels: request.labels,
     namedContexts: Object.fromEntries(named) as Record<string, string>,
     noCache: request.noCache ? "all" : request.noCacheFilter.length > 0 ? request.noCacheFilter : "none",

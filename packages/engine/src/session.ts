@@ -1,7 +1,9 @@
 import { readFileSync } from "node:fs";
-import { errnoCode } from "@tsbuild/base";
+import { errnoCode, TsbuildError } from "@tsbuild/base";
 import { nativeFs } from "@tsbuild/native-fs";
-import type { HttpFetcher, ImageProvider, LocalContext, OpsEnvironment } from "@tsbuild/ops";
+import type { HttpFetcher, ImageProvider, LocalContext, OpsEnvironment, SourceRules } from "@tsbuild/ops";
+import { anySource } from "@tsbuild/ops";
+import type { Credentials, GitProvider } from "@tsbuild/ops/git";
 import type { RegistryClient } from "@tsbuild/registry";
 import type { Sandbox } from "@tsbuild/sandbox";
 import type { Store } from "@tsbuild/store";
@@ -62,18 +64,35 @@ export class Session {
   }
 
   /** Image sources of one build. */
-  async images(options: { readonly pull: boolean; readonly signal: AbortSignal }): Promise<ImageProvider> {
+  async images(options: {
+    readonly pull: boolean;
+    readonly offline?: boolean;
+    readonly signal: AbortSignal;
+  }): Promise<ImageProvider> {
     const { createImageProvider } = await import("@tsbuild/ops");
     return createImageProvider({
       env: { store: this.store, fs: nativeFs, userxattr: process.getuid?.() !== 0 },
-      registry: () => this.registry(),
+      registry: (name) => (options.offline ? Promise.reject(isOffline(name)) : this.registry()),
       ...options,
     });
+  }
+
+  /** Git sources of one build. */
+  async git(options: {
+    readonly credentials: Credentials;
+    readonly offline: boolean;
+    readonly signal: AbortSignal;
+  }): Promise<GitProvider> {
+    const { createGitProvider } = await import("@tsbuild/ops/git");
+    return createGitProvider({ env: { store: this.store, fs: nativeFs }, ...options });
   }
 
   /** What the executors of one build work with. */
   environment(options: {
     readonly images: ImageProvider;
+    readonly git?: () => Promise<GitProvider>;
+    readonly http?: () => Promise<HttpFetcher>;
+    readonly rules?: SourceRules;
     readonly contexts: ReadonlyMap<string, LocalContext>;
   }): OpsEnvironment {
     return {
@@ -81,7 +100,10 @@ export class Session {
       fs: nativeFs,
       sandbox: () => this.sandbox(),
       images: async () => options.images,
-      http: () => this.http(),
+      http: options.http ?? (() => this.http()),
+      git:
+        options.git ?? (() => Promise.reject(new Error("assertion failed: a command without git sources"))),
+      rules: options.rules ?? anySource,
       contexts: options.contexts,
       resolvConf: readResolvConf,
       userxattr: process.getuid?.() !== 0,
@@ -93,6 +115,12 @@ export class Session {
     await Promise.all(this.#closers.map((closer) => closer()));
     await this.store.close();
   }
+}
+
+function isOffline(name: string): TsbuildError {
+  return new TsbuildError("TSB_RESOLVE", `${name} is not here (whole), and the build is offline`, {
+    hint: `build once without --offline: ${name.split("/", 1)[0]} would be asked`,
+  });
 }
 
 function readResolvConf(): string | undefined {

@@ -51,6 +51,8 @@ export interface CompileRequest {
   readonly context?: string | undefined;
   /** False when the http(s) main context is one plain file; default: an archive, to be unpacked. */
   readonly contextIsArchive?: boolean | undefined;
+  /** Seconds since the epoch that a fetched main context is from, for SOURCE_DATE_EPOCH=context (D056). */
+  readonly contextEpochSeconds?: number | undefined;
   readonly noCache: "none" | "all" | readonly string[];
   readonly network: "default" | "none" | "host";
   readonly addHosts: readonly { readonly host: string; readonly ip: string }[];

@@ -102,6 +102,8 @@ function isContextName(value: string): boolean {
 export async function resolveEpoch(value: string, question: EpochQuestion): Promise<number | undefined> {
   if (value === "") return undefined;
   if (/^[+-]?\d{1,15}$/.test(value)) return Number(value);
+  if (value === "context" && question.request.contextEpochSeconds !== undefined)
+    return question.request.contextEpochSeconds;
   const state = await namedSource(value, question);
   const found = state === undefined ? undefined : sourceOf(state);
   return found === undefined ? undefined : question.resolver.sourceTime(found.identifier, found.attrs);

@@ -4,7 +4,9 @@ import type { ImageConfig } from "@tsbuild/oci";
 import type { Sandbox } from "@tsbuild/sandbox";
 import type { OpContext } from "@tsbuild/solver";
 import type { Store } from "@tsbuild/store";
+import type { GitProvider } from "./git/provider.ts";
 import type { LocalContext } from "./local/context.ts";
+import type { SourceRules } from "./sources.ts";
 
 /** What the executors of one build work with. Made by the engine; the parts that cost start-up time are functions. */
 export interface OpsEnvironment {
@@ -14,6 +16,8 @@ export interface OpsEnvironment {
   readonly sandbox: () => Promise<Sandbox>;
   readonly images: () => Promise<ImageProvider>;
   readonly http: () => Promise<HttpFetcher>;
+  readonly git: () => Promise<GitProvider>;
+  readonly rules: SourceRules;
   /** Local contexts by the name in `local://NAME`. */
   readonly contexts: ReadonlyMap<string, LocalContext>;
   /** Text of the host's resolv.conf, undefined when there is none. */
@@ -55,7 +59,14 @@ export interface FetchedFile {
   readonly fileName: string;
 }
 
+export interface FetchOptions {
+  /** Header to log in with; never sent to another origin than the URL's. */
+  readonly authorization?: string | undefined;
+  /** Only what was downloaded before (W026). */
+  readonly offline?: boolean | undefined;
+}
+
 export interface HttpFetcher {
   /** Fetches or revalidates (ETag, Last-Modified; both valid for this URL only). */
-  fetch(url: string, context: OpContext): Promise<FetchedFile>;
+  fetch(url: string, context: OpContext, options?: FetchOptions): Promise<FetchedFile>;
 }

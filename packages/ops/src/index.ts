@@ -11,4 +11,5 @@ export { pinLayout } from "./images/origin.ts";
 export { createImageProvider, type ProviderOptions } from "./images/provider.ts";
 export type { LocalContext } from "./local/context.ts";
 export { resolveOp } from "./resolve.ts";
+export { anySource, type SourceName, type SourceRules } from "./sources.ts";
 export { snapshotOf } from "./tree.ts";

@@ -5,11 +5,22 @@ import type { OpsEnvironment } from "./environment.ts";
 import { execOp } from "./exec/op.ts";
 import { fileOp } from "./file/op.ts";
 import { diffOp, mergeOp } from "./merge.ts";
+import { gitOp } from "./source/git.ts";
 import { httpOp } from "./source/http.ts";
 import { imageOp } from "./source/image.ts";
 import { localOp } from "./source/local.ts";
 
-function sourceOp(env: OpsEnvironment, op: Op & { readonly kind: SourceOp }): VertexOp {
+/** The source op that is really read: policies and locks may have another one read, or none. */
+function allowed(
+  env: OpsEnvironment,
+  op: Op & { readonly kind: SourceOp },
+): Op & { readonly kind: SourceOp } {
+  return { ...op, kind: { ...op.kind, ...env.rules.apply(op.kind) } };
+}
+
+function sourceOp(env: OpsEnvironment, named: Op & { readonly kind: SourceOp }): VertexOp {
+  const op = allowed(env, named);
+  const found = (value: string): void => env.rules.found(named.kind, value);
   const scheme = op.kind.identifier.split("://", 1)[0];
   switch (scheme) {
     case "docker-image":
@@ -19,7 +30,9 @@ function sourceOp(env: OpsEnvironment, op: Op & { readonly kind: SourceOp }): Ve
       return localOp(env, op);
     case "http":
     case "https":
-      return httpOp(env, op);
+      return httpOp(env, op, found);
+    case "git":
+      return gitOp(env, op, found);
     default:
       throw new TsbuildError(
         "TSB_UNSUPPORTED",

@@ -17,6 +17,7 @@ import { contentKey } from "../src/content/content-key.ts";
 import type { Selector } from "../src/content/selector.ts";
 import type { OpsEnvironment } from "../src/environment.ts";
 import { refForContext } from "../src/local/context.ts";
+import { anySource } from "../src/sources.ts";
 
 const isRoot = process.getuid?.() === 0;
 if (!isRoot) console.log("skipped: content keys: needs root");
@@ -51,6 +52,8 @@ describe.skipIf(!isRoot)("content of a context", () => {
       sandbox: never,
       images: never,
       http: never,
+      git: never,
+      rules: anySource,
       contexts: new Map(),
       resolvConf: () => undefined,
       userxattr: false,

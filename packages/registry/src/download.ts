@@ -1,5 +1,5 @@
 import { TsbuildError } from "@tsbuild/base";
-import { statusError } from "./failure.ts";
+import { downloadError } from "./failure.ts";
 import { header, Transport } from "./transport.ts";
 
 /** What an earlier download of the same URL left to ask again with. */
@@ -31,7 +31,12 @@ function fileNameOf(url: string, disposition: string | undefined): string {
 export interface Downloader {
   get(
     url: string,
-    options: { readonly validators: Validators; readonly signal: AbortSignal },
+    options: {
+      readonly validators: Validators;
+      readonly signal: AbortSignal;
+      /** Sent to the URL's own origin only. */
+      readonly authorization?: string | undefined;
+    },
   ): Promise<Download>;
   close(): Promise<void>;
 }
@@ -39,18 +44,18 @@ export interface Downloader {
 export function createDownloader(): Downloader {
   const transport = new Transport();
   return {
-    get: async (url, { validators, signal }) => {
+    get: async (url, { validators, signal, authorization }) => {
       const headers: Record<string, string> = {};
       if (validators.etag !== undefined) headers["if-none-match"] = validators.etag;
       else if (validators.lastModified !== undefined) headers["if-modified-since"] = validators.lastModified;
       const what = `downloading ${url}`;
       if (!URL.canParse(url)) throw new TsbuildError("TSB_RESOLVE", `${JSON.stringify(url)} is not a URL`);
-      const answer = await transport.send({ what, url, method: "GET", headers, signal });
+      const answer = await transport.send({ what, url, method: "GET", headers, signal, authorization });
       if (answer.status === 304) {
         await answer.body.dump();
         return { type: "unchanged" };
       }
-      if (answer.status !== 200) throw statusError(what, url, answer.status, await answer.body.text());
+      if (answer.status !== 200) throw downloadError(what, url, answer.status, await answer.body.text());
       const length = header(answer, "content-length");
       return {
         type: "body",

@@ -38,15 +38,39 @@ function hintOf(status: number): string | undefined {
   return undefined;
 }
 
+function downloadHint(url: string, status: number): string | undefined {
+  const { host } = new URL(url);
+  if (status === 401 || status === 403)
+    return `if it needs a login: --secret id=HTTP_AUTH_TOKEN_${host},env=TOKEN (or HTTP_AUTH_HEADER_${host} with a whole header)`;
+  if (status === 404 || status === 410) return "check the URL: the server has nothing there";
+  if (status === 429) return "the server limits how often it may be asked: wait";
+  return undefined;
+}
+
+/** An answer to a plain download that is not the file. */
+export function downloadError(what: string, url: string, status: number, body: string): TsbuildError {
+  return answerError({ what, url, status, body, hint: downloadHint(url, status) });
+}
+
 /** An answer that is not the one asked for. */
 export function statusError(what: string, url: string, status: number, body: string): TsbuildError {
+  return answerError({ what, url, status, body, hint: hintOf(status) });
+}
+
+interface BadAnswer {
+  readonly what: string;
+  readonly url: string;
+  readonly status: number;
+  readonly body: string;
+  readonly hint: string | undefined;
+}
+
+function answerError({ what, url, status, body, hint }: BadAnswer): TsbuildError {
   const said = registryMessage(body);
   return new TsbuildError(
     codeOf(status),
     `${what}: ${new URL(url).host} answered ${status}${said === "" ? "" : ` (${said})`}`,
-    {
-      hint: hintOf(status),
-    },
+    { hint },
   );
 }
 

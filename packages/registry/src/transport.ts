@@ -20,6 +20,8 @@ export interface Call {
   /** `repository:NAME:pull`. */
   readonly scope?: string | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Sent to the origin of `url` only, whatever it redirects to. */
+  readonly authorization?: string | undefined;
 }
 
 const MAX_REDIRECTS = 10;
@@ -82,8 +84,9 @@ export class Transport {
     let url = call.url;
     for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
       // Credentials stay with the origin they were made for.
+      const login = token === undefined ? call.authorization : `Bearer ${token}`;
       const authorization =
-        token !== undefined && new URL(url).origin === origin ? { authorization: `Bearer ${token}` } : {};
+        login !== undefined && new URL(url).origin === origin ? { authorization: login } : {};
       const { statusCode, headers, body } = await request(url, {
         dispatcher: this.#agent,
         method: call.method,
@@ -106,7 +109,10 @@ export class Transport {
     if (service !== undefined) url.searchParams.set("service", service);
     const wanted = scope ?? call.scope;
     if (wanted !== undefined) url.searchParams.set("scope", wanted);
-    const answer = await this.#follow({ ...call, url: url.href, method: "GET", headers: {} }, undefined);
+    const answer = await this.#follow(
+      { ...call, url: url.href, method: "GET", headers: {}, authorization: undefined },
+      undefined,
+    );
     const text = await answer.body.text();
     if (answer.status !== 200)
       throw statusError(`${call.what}: getting a token`, url.href, answer.status, text);

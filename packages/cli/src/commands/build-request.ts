@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { limits, TsbuildError } from "@tsbuild/base";
 import type { BuildRequest, ContextSource, OutputRequest } from "@tsbuild/engine";
@@ -33,6 +34,10 @@ export async function buildRequest(flags: ParsedFlags, io: CommandIo): Promise<B
     noCache: flags.isOn("no-cache"),
     noCacheFilter: commaList(flags.all("no-cache-filter")),
     pull: flags.isOn("pull"),
+    noIgnore: flags.isOn("no-dockerignore"),
+    offline: flags.isOn("offline"),
+    sourcePolicy: flags.last("source-policy"),
+    lock: lockMode(flags),
     outputs,
     network: oneOf("--network", flags.last("network") ?? "default", ["default", "none", "host"]),
     addHosts: flags.all("add-host").map(parseAddHost),
@@ -48,6 +53,16 @@ function namedContext(text: string): [string, string] {
   throw new TsbuildError("TSB_USAGE", `--build-context ${JSON.stringify(text)} is not NAME=PLACE`, {
     hint: "for example --build-context base=docker-image://debian:bookworm, or src=../folder",
   });
+}
+
+function lockMode(flags: ParsedFlags): BuildRequest["lock"] {
+  const locked = flags.isOn("locked");
+  const update = flags.isOn("update-lock");
+  if (locked && update)
+    throw new TsbuildError("TSB_USAGE", "--locked and --update-lock contradict each other", {
+      hint: "--update-lock writes tsbuild.lock, --locked holds the build to it",
+    });
+  return locked ? "locked" : update ? "update" : undefined;
 }
 
 function label(text: string): [string, string] {
@@ -91,13 +106,15 @@ function refuseSharedInput(operand: string, file: string | undefined, io: Comman
   }
 }
 
+/** A git or http URL, and not a folder that happens to be called `github.com` (X004). */
+function isUrl(operand: string): boolean {
+  if (/^(?:https?|git|ssh):\/\//i.test(operand) || /^[\w-]+@[\w.-]+:/.test(operand)) return true;
+  return /^github\.com\//.test(operand) && !existsSync(operand);
+}
+
 async function contextSource(operand: string, io: CommandIo): Promise<ContextSource> {
   if (operand === "-") return { type: "stream", stream: inputBytes(io.stdin, io.signal) };
-  if (/^(https?|git|ssh):\/\/|^git@|^github\.com\//.test(operand)) {
-    throw new TsbuildError("TSB_UNSUPPORTED", `the context ${operand} is a URL`, {
-      hint: "fetch it and give its folder",
-    });
-  }
+  if (isUrl(operand)) return { type: "remote", url: operand };
   const found = await stat(operand).catch((cause: unknown) => {
     throw new TsbuildError("TSB_CONTEXT", `the context ${operand} cannot be read`, { cause });
   });

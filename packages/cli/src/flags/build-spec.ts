@@ -8,7 +8,7 @@ export const inputFlags: readonly FlagSpec[] = [
     short: "f",
     value: "FILE",
     group: "Input",
-    text: "Dockerfile; - reads it from standard input (default: PATH/Dockerfile)",
+    text: "Dockerfile, or its URL; - reads it from standard input (default: PATH/Dockerfile)",
   },
   {
     name: "target",
@@ -28,7 +28,7 @@ export const inputFlags: readonly FlagSpec[] = [
     value: "NAME=PLACE",
     repeat: true,
     group: "Input",
-    text: "Replaces the image, stage or --from NAME: a folder, docker-image://REF or oci-layout://FOLDER[:TAG]",
+    text: "Replaces the image, stage or --from NAME: a folder, docker-image://REF, oci-layout://FOLDER[:TAG], a git or an http URL",
   },
   {
     name: "platform",
@@ -41,6 +41,32 @@ export const inputFlags: readonly FlagSpec[] = [
     name: "pull",
     group: "Input",
     text: "Look every base image's tag up in its registry, even when it is here",
+  },
+  {
+    name: "offline",
+    group: "Input",
+    text: "Ask no server for images, repositories and downloads: names are what they were when they were last asked for",
+  },
+  {
+    name: "locked",
+    group: "Input",
+    text: "Refuse images, repositories and downloads that tsbuild.lock does not have",
+  },
+  {
+    name: "update-lock",
+    group: "Input",
+    text: "Look every source up anew and write tsbuild.lock beside the Dockerfile",
+  },
+  {
+    name: "source-policy",
+    value: "FILE",
+    group: "Input",
+    text: "Rules (BuildKit's JSON) that allow, deny or replace sources (default: $EXPERIMENTAL_BUILDKIT_SOURCE_POLICY)",
+  },
+  {
+    name: "no-dockerignore",
+    group: "Input",
+    text: "Do not apply .dockerignore",
   },
 ];
 
@@ -114,11 +140,13 @@ const progress: readonly FlagSpec[] = [
 
 export const buildSpec: CommandSpec = {
   name: "build",
-  usage: "[flags] PATH | -",
+  usage: "[flags] PATH | URL | -",
   summary: "Build an image from a Dockerfile",
   description: [
     "PATH is the folder that COPY and ADD read from. With - the context is read from standard input: a tar",
     "archive (optionally compressed), or a Dockerfile alone.",
+    "URL is a git repository, an archive or a Dockerfile alone. Repositories: https://host/repo.git#REF:FOLDER,",
+    "ssh://, git://, user@host:path, github.com/owner/repo.",
     "Progress goes to standard error; standard output only ever carries results.",
   ],
   flags: [...inputFlags, ...result, ...steps, ...progress, ...callFlags],

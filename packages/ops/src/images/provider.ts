@@ -24,7 +24,7 @@ import { layoutOrigin, type Origin, registryOrigin } from "./origin.ts";
 export interface ProviderOptions {
   readonly env: Pick<OpsEnvironment, "store" | "fs" | "userxattr">;
   /** Loaded when something has to come over the network. */
-  readonly registry: () => Promise<RegistryClient>;
+  readonly registry: (name: string) => Promise<RegistryClient>;
   /** Ask the registry although a tag is known here. */
   readonly pull: boolean;
   readonly signal: AbortSignal;
@@ -82,7 +82,12 @@ function parseName(options: ProviderOptions, text: string): Wanted {
   return {
     name,
     digest,
-    origin: async () => registryOrigin(await options.registry(), reference, formatReference(reference)),
+    origin: async () =>
+      registryOrigin(
+        await options.registry(formatReference(reference)),
+        reference,
+        formatReference(reference),
+      ),
   };
 }
 

@@ -1,8 +1,8 @@
-import { type Digest, isDigest } from "@tsbuild/base";
+import { type Digest, isDigest, TsbuildError } from "@tsbuild/base";
 import type { Downloader, Validators } from "@tsbuild/registry";
 import type { OpContext } from "@tsbuild/solver";
 import type { Store } from "@tsbuild/store";
-import type { FetchedFile, HttpFetcher } from "../environment.ts";
+import type { FetchedFile, FetchOptions, HttpFetcher } from "../environment.ts";
 import { withProgress } from "../progress.ts";
 
 interface Remembered extends Validators {
@@ -19,13 +19,26 @@ function remembered(store: Store, url: string): (Remembered & { readonly digest:
   return isDigest(digest) && store.blobs.has(digest) ? { ...value, digest } : undefined;
 }
 
+function offlineFile(url: string, known: ReturnType<typeof remembered>): FetchedFile {
+  if (known !== undefined)
+    return { digest: known.digest, modifiedMs: known.modifiedMs, fileName: known.fileName };
+  throw new TsbuildError("TSB_RESOLVE", `${url} was not downloaded before, and the build is offline`, {
+    hint: `build once without --offline: ${new URL(url).host} would be asked`,
+  });
+}
+
 /** Downloads into the store, asking servers whether what is there is still good; validators hold for their own URL only (V019). */
 export function createHttpFetcher(store: Store, downloader: Downloader): HttpFetcher {
   return {
-    fetch: async (url, context: OpContext): Promise<FetchedFile> => {
+    fetch: async (url, context: OpContext, options: FetchOptions = {}): Promise<FetchedFile> => {
       const known = remembered(store, url);
+      if (options.offline) return offlineFile(url, known);
       const validators = { etag: known?.etag, lastModified: known?.lastModified };
-      const answer = await downloader.get(url, { validators, signal: context.signal });
+      const answer = await downloader.get(url, {
+        validators,
+        signal: context.signal,
+        authorization: options.authorization,
+      });
       if (answer.type === "unchanged" && known !== undefined) {
         return { digest: known.digest, modifiedMs: known.modifiedMs, fileName: known.fileName };
       }
@@ -44,3 +57,6 @@ export function createHttpFetcher(store: Store, downloader: Downloader): HttpFet
     },
   };
 }
+
+export { checkDownload } from "./checksum.ts";
+export { downloadLogin } from "./login.ts";

@@ -1,11 +1,12 @@
 import { basename, dirname } from "node:path";
-import { isDigest, sha256Fields, TsbuildError } from "@tsbuild/base";
+import { type Digest, sha256Fields } from "@tsbuild/base";
 import type { Op, SourceOp } from "@tsbuild/llb";
 import { encodeTreeOps } from "@tsbuild/native-fs";
 import type { OpContext, Ref, VertexOp } from "@tsbuild/solver";
 import { refForSnapshot } from "@tsbuild/store";
 import type { FetchedFile, OpsEnvironment } from "../environment.ts";
 import { commitLayer, discardLayer, openLayer } from "../file/states.ts";
+import { checkDownload } from "./checksum.ts";
 
 interface HttpFile extends FetchedFile {
   readonly name: string;
@@ -22,7 +23,11 @@ function numberAttr(attrs: Readonly<Record<string, string>>, name: string, base:
 }
 
 /** Executor of `http(s)://…`: one file in an otherwise empty filesystem (D111, V019, X005). */
-export function httpOp(env: OpsEnvironment, op: Op & { readonly kind: SourceOp }): VertexOp {
+export function httpOp(
+  env: OpsEnvironment,
+  op: Op & { readonly kind: SourceOp },
+  found: (digest: Digest) => void,
+): VertexOp {
   const { identifier, attrs } = op.kind;
   let fetched: Promise<HttpFile> | undefined;
   const fetch = (context: OpContext): Promise<HttpFile> => {
@@ -32,6 +37,7 @@ export function httpOp(env: OpsEnvironment, op: Op & { readonly kind: SourceOp }
   return {
     cacheMap: async (context) => {
       const file = await fetch(context);
+      found(file.digest);
       // In: body, name, mode, owner and time, all of which land in the file system. Out: the URL itself.
       const values = [
         file.digest,
@@ -61,14 +67,7 @@ async function fetchFile(
   const { url, attrs, context } = request;
   const http = await env.http();
   const file = await http.fetch(url, context);
-  const expected = attrs["http.checksum"];
-  if (expected !== undefined && expected !== file.digest) {
-    throw new TsbuildError("TSB_INTEGRITY", `${url}: expected ${expected}, got ${file.digest}`, {
-      hint: isDigest(expected)
-        ? "check the URL and the --checksum of this ADD"
-        : "--checksum takes sha256:<64 hex digits>",
-    });
-  }
+  checkDownload({ identifier: url, attrs }, file.digest);
   return {
     ...file,
     name: attrs["http.filename"] ?? (file.fileName || "download"),

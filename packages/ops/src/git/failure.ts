@@ -1,0 +1,89 @@
+import { type ErrorCode, TsbuildError } from "@tsbuild/base";
+import { GitFailure } from "./command.ts";
+import { hostOf, redactUrl } from "./request.ts";
+
+interface Kind {
+  readonly match: RegExp;
+  readonly code: ErrorCode;
+  readonly why: string;
+  readonly hint: (host: string) => string | undefined;
+}
+
+const LOGIN = (host: string): string =>
+  `give a token: --secret id=GIT_AUTH_TOKEN.${host},env=TOKEN (or id=GIT_AUTH_HEADER.${host} with a whole header)`;
+
+/** What git's messages mean, most telling first. */
+const KINDS: readonly Kind[] = [
+  {
+    match: /host key verification failed/i,
+    code: "TSB_AUTH",
+    why: "the host's ssh key is not known",
+    hint: (host) => `look at the key, then add it: ssh-keyscan ${host} >> ~/.ssh/known_hosts`,
+  },
+  {
+    match: /permission denied \(|no such identity|sign_and_send_pubkey/i,
+    code: "TSB_AUTH",
+    why: "ssh was refused",
+    hint: () => "lend it your agent: --ssh default (and ssh-add the key)",
+  },
+  {
+    match: /unable to update url base from redirection|requested URL returned error: 30\d/i,
+    code: "TSB_AUTH",
+    why: "the server sends to another URL, and credentials do not follow",
+    hint: () => "use the URL that it sends to",
+  },
+  {
+    match:
+      /could not read (?:username|password)|authentication failed|terminal prompts disabled|returned error: 40[13]\b/i,
+    code: "TSB_AUTH",
+    why: "the server wants a login, or the one given is wrong",
+    hint: LOGIN,
+  },
+  {
+    match:
+      /repository .*not found|does not appear to be a git repository|returned error: 404|not exported|access denied or repository/i,
+    code: "TSB_RESOLVE",
+    why: "there is no such repository, or it is private",
+    hint: (host) => `check the URL; for a private one ${LOGIN(host)}`,
+  },
+  {
+    match:
+      /could ?n[o']t resolve host|could not resolve hostname|connection refused|unable to connect|timed out|network is unreachable|no route to host/i,
+    code: "TSB_RESOLVE",
+    why: "the host cannot be reached",
+    hint: () => "check the name and the network; --offline uses what is here already",
+  },
+  {
+    match: /fsck error|fsck|index-pack failed|did not send all necessary objects/i,
+    code: "TSB_INTEGRITY",
+    why: "the repository's objects are damaged or forged",
+    hint: () => undefined,
+  },
+];
+
+/** The lines of git that say something, without passwords and the server's control characters. */
+function shortened(stderr: string): string {
+  const lines = stderr
+    .split("\n")
+    .map((line) => line.replace(/[\x00-\x1f\x7f]/g, " ").trim())
+    .filter((line) => line !== "");
+  const telling = lines.filter((line) => /^(?:fatal|error|remote|ssh|git@|host key)/i.test(line));
+  return (telling.length > 0 ? telling : lines)
+    .slice(-3)
+    .join("; ")
+    .slice(0, 500)
+    .replace(/(https?:\/\/)[^/@\s']*@/gi, "$1***@");
+}
+
+/** An error for people of what git said about a remote; anything else as it is. */
+export function remoteFailure(what: string, url: string, error: unknown): unknown {
+  if (!(error instanceof GitFailure)) return error;
+  const kind = KINDS.find(({ match }) => match.test(error.stderr));
+  const { host } = hostOf(url);
+  const said = shortened(error.stderr);
+  const why = kind === undefined ? "" : `: ${kind.why}`;
+  return new TsbuildError(kind?.code ?? "TSB_RESOLVE", `${what} ${redactUrl(url)}${why} (${said})`, {
+    hint: kind?.hint(host),
+    cause: error,
+  });
+}

@@ -1,0 +1,4 @@
+export type { Credentials } from "./login.ts";
+export { createGitProvider, type GitOptions, type GitProvider, treeKey } from "./provider.ts";
+export { checkGitRequest, type GitRequest, gitRequest, hostOf, redactUrl } from "./request.ts";
+export type { ResolvedRef } from "./resolve-ref.ts";
