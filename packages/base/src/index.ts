@@ -22,4 +22,5 @@ export {
 } from "./error.ts";
 export type { BuildEvent, CacheReason, EventSink, Timestamp, VertexInfo } from "./event.ts";
 export { limits } from "./limits.ts";
+export { nearest, suggestion } from "./near-miss.ts";
 export { formatPlatform, hostPlatform, normalizeArchitecture, type Platform } from "./platform.ts";

@@ -2,6 +2,10 @@
 export const limits = {
   /** Bytes of a Dockerfile. */
   dockerfileBytes: 16 * 1024 * 1024,
+  /** Bytes of all that a Dockerfile comes to, variables filled in: environments of its steps, history, names. */
+  compiledBytes: 64 * 1024 * 1024,
+  /** Bytes of a path that Linux takes (PATH_MAX, with its final zero). */
+  pathBytes: 4096,
   /** Bytes of a manifest, index or image config. */
   manifestBytes: 8 * 1024 * 1024,
   /** Layers of one image. */

@@ -1,8 +1,7 @@
-import { TsbuildError } from "@tsbuild/base";
+import { nearest, TsbuildError } from "@tsbuild/base";
 import { exitStatus, RUN_FAILED } from "./exit-status.ts";
 import { commandSpecs } from "./flags/commands.ts";
 import { commandHelp, programHelp } from "./flags/help.ts";
-import { nearMiss } from "./flags/near-miss.ts";
 import { type ParsedFlags, parseFlags } from "./flags/parse.ts";
 import type { CommandSpec } from "./flags/spec.ts";
 import { formatError } from "./format-error.ts";
@@ -75,7 +74,7 @@ async function withoutCommand(args: readonly string[], io: CommandIo): Promise<n
 }
 
 function unknownCommand(word: string): TsbuildError {
-  const near = nearMiss(
+  const near = nearest(
     word,
     commandSpecs.map((spec) => spec.name),
   );

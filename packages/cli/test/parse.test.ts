@@ -2,7 +2,6 @@ import { TsbuildError } from "@tsbuild/base";
 import { describe, expect, test } from "vitest";
 import { buildSpec } from "../src/flags/build-spec.ts";
 import { commandSpecs, runSpec } from "../src/flags/commands.ts";
-import { editDistance, nearMiss } from "../src/flags/near-miss.ts";
 import { parseFlags } from "../src/flags/parse.ts";
 import { globalFlags } from "../src/flags/spec.ts";
 
@@ -96,12 +95,4 @@ test("no command has two flags of one spelling", () => {
     const spellings = all.flatMap((flag) => [flag.name, ...(flag.short === undefined ? [] : [flag.short])]);
     expect(spellings.length, spec.name).toBe(new Set(spellings).size);
   }
-});
-
-test("edit distance", () => {
-  expect([editDistance("tag", "tag"), editDistance("tga", "tag"), editDistance("", "abc")]).toEqual([
-    0, 1, 3,
-  ]);
-  expect(editDistance("kitten", "sitting")).toBe(3);
-  expect(nearMiss("build", [])).toBeUndefined();
 });

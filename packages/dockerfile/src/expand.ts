@@ -1,6 +1,7 @@
 import { textError } from "./error.ts";
+import { refuseLong } from "./expanded-length.ts";
 import { type Substitution, type WordPart, wordGrammar } from "./grammar/word-parser.ts";
-import { replacePattern, trimPrefix, trimSuffix } from "./shell-pattern.ts";
+import { patternWork, replacePattern, trimPrefix, trimSuffix } from "./shell-pattern.ts";
 import { isSpace, SPACE_CLASS } from "./space.ts";
 import type { ExpandedWord, ExpandedWords, VariableLookup, WordOptions } from "./word.ts";
 
@@ -16,6 +17,7 @@ export function expandWord(word: string, env: VariableLookup, options: WordOptio
   if (isPlain(word, options)) return { text: word, matched: NO_NAMES, unmatched: NO_NAMES };
   const expansion = new Expansion(env, options);
   const text = expansion.text(parseWord(word, options), options.rawEscapes === true);
+  options.spend?.(text.length);
   return { text, matched: expansion.matched, unmatched: expansion.unmatched };
 }
 
@@ -24,6 +26,7 @@ export function expandWords(word: string, env: VariableLookup, options: WordOpti
   if (isPlain(word, options)) return { words: splitPlain(word), matched: NO_NAMES, unmatched: NO_NAMES };
   const expansion = new Expansion(env, options);
   const words = expansion.words(parseWord(word, options), options.rawEscapes === true);
+  options.spend?.(words.reduce((sum, one) => sum + one.length, 0));
   return { words, matched: expansion.matched, unmatched: expansion.unmatched };
 }
 
@@ -60,23 +63,31 @@ class Expansion {
   readonly #env: VariableLookup;
   readonly #skipUnset: boolean;
   readonly #rawQuotes: boolean;
+  readonly #spend: WordOptions["spend"];
 
   constructor(env: VariableLookup, options: WordOptions) {
     this.#env = env;
     this.#skipUnset = options.skipUnset === true;
     this.#rawQuotes = options.rawQuotes === true;
+    this.#spend = options.spend;
   }
 
   text(parts: readonly WordPart[], rawEscapes: boolean): string {
     let text = "";
-    for (const part of parts) text += this.#part(part, rawEscapes);
+    for (const part of parts) {
+      text += this.#part(part, rawEscapes);
+      refuseLong(text.length);
+    }
     return text;
   }
 
   words(parts: readonly WordPart[], rawEscapes: boolean): string[] {
     const splitter = new WordSplitter();
+    let length = 0;
     for (const part of parts) {
       const text = this.#part(part, rawEscapes);
+      length += text.length;
+      refuseLong(length);
       // What a variable brings is split like text; what was quoted or escaped is not.
       if (part.type === "text" || part.type === "variable" || part.type === "substitution")
         splitter.add(text);
@@ -120,6 +131,7 @@ class Expansion {
     const operand = this.text(part.operand, isPattern);
     const replacement = this.text(part.replacement, true);
     const value = this.#lookup(name);
+    if (isPattern) this.#spend?.(patternWork(value ?? "", operand));
     if (value === undefined && this.#skipUnset) return unexpanded(part, operand, replacement);
     switch (operator) {
       case "":

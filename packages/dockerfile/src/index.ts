@@ -1,3 +1,4 @@
+export { nearest, suggestion } from "@tsbuild/base";
 export type * from "./ast.ts";
 export { dumpAst, type Json, type JsonObject } from "./dump.ts";
 export { dumpDockerfile } from "./dump-dockerfile.ts";
@@ -29,6 +30,5 @@ export {
 export { type LineEdit, print } from "./print.ts";
 export { type DirectiveSegment, type InstructionSegment, type Segment, segments } from "./segments.ts";
 export { formatSourceWindow } from "./source-window.ts";
-export { nearest, suggestion } from "./suggest.ts";
 export { type Visit, walk } from "./walk.ts";
 export type * from "./word.ts";

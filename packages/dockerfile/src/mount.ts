@@ -1,7 +1,7 @@
+import { suggestion } from "@tsbuild/base";
 import { textError } from "./error.ts";
 import { splitCsv } from "./grammar/csv.ts";
 import { parseBool, parseSize, parseUnsigned } from "./number.ts";
-import { suggestion } from "./suggest.ts";
 
 export type MountType = "bind" | "cache" | "tmpfs" | "secret" | "ssh";
 export type CacheSharing = "shared" | "private" | "locked";

@@ -1,4 +1,4 @@
-import { TsbuildError } from "@tsbuild/base";
+import { nearest, TsbuildError } from "@tsbuild/base";
 import type { AstNode, DockerfileAst } from "./ast.ts";
 import { type SourceText, throwTogether } from "./error.ts";
 import type { ArgInstruction, Command, DockerfileProgram, Instruction, Stage } from "./instruction.ts";
@@ -20,7 +20,6 @@ import {
 } from "./instructions/settings.ts";
 import { INSTRUCTION_NAMES } from "./node.ts";
 import { parse, parseLeniently } from "./parse.ts";
-import { nearest } from "./suggest.ts";
 
 const READERS: Readonly<Record<Instruction["kind"], (reading: Reading) => Instruction>> = {
   add: readAdd,

@@ -1,4 +1,5 @@
 import { textError } from "./error.ts";
+import { refuseLong } from "./expanded-length.ts";
 
 // Patterns of `${x#p}`, `${x%p}` and `${x/p/r}`: `*` any text, `?` any character, neither a line feed; backslash
 // escapes (FEATURES D035). Matched by tables, not by backtracking: the work is pattern × value at most.
@@ -13,6 +14,14 @@ const ANY: Item = { type: "any" };
 
 /** Cells of the table; above, the pattern is refused. */
 const MAX_WORK = 50_000_000;
+
+/** Cells of the table that take as long as a byte of text does elsewhere. */
+const CELLS_PER_BYTE = 2;
+
+/** What a match costs, in bytes of text that could be handled instead. */
+export function patternWork(value: string, pattern: string): number {
+  return (value.length * pattern.length) / CELLS_PER_BYTE;
+}
 
 function parsePattern(pattern: string): Item[] {
   const items: Item[] = [];
@@ -98,10 +107,15 @@ export function replacePattern(value: string, pattern: string, replacement: stri
   const out: string[] = [];
   let last = -1;
   let start = 0;
+  let replaced = 0;
   for (; start <= characters.length; start++) {
     const end = ends[start]!;
     const isMatch = end !== -1 && !(end === start && start === last);
-    if (isMatch) out.push(replacement);
+    if (isMatch) {
+      out.push(replacement);
+      replaced += replacement.length;
+      refuseLong(replaced);
+    }
     if (isMatch && !all) return out.join("") + characters.slice(end).join("");
     if (isMatch && end > start) {
       last = end;

@@ -17,6 +17,8 @@ export interface WordOptions {
   readonly rawEscapes?: boolean;
   /** Quotes are ordinary characters (bodies of COPY heredocs). */
   readonly skipQuotes?: boolean;
+  /** Told of the work of each expansion in bytes, about; what it throws ends the expansion. */
+  readonly spend?: (bytes: number) => void;
 }
 
 export interface ExpandedWord {

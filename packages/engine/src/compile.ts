@@ -34,17 +34,29 @@ function compileKey(request: CompileRequest): string {
       request.hostname,
       request.resolveMode,
       request.multiPlatform,
+      request.contextIsArchive,
+      request.allStages,
     ]),
+    JSON.stringify(Object.entries(request.contextIgnores ?? {}).sort()),
   ]);
 }
 
 /** A compiled Dockerfile as it is stored: graphs in their JSON form. */
 interface StoredCompiled extends Omit<Compiled, "platforms"> {
-  readonly platforms: readonly (Omit<CompiledPlatform, "graph"> & { readonly graph: GraphJson })[];
+  readonly platforms: readonly StoredPlatform[];
+}
+
+interface StoredPlatform extends Omit<CompiledPlatform, "graph" | "sbomExtras"> {
+  readonly graph: GraphJson;
+  readonly sbomExtras?: readonly { readonly name: string; readonly graph: GraphJson }[] | undefined;
 }
 
 function store(compiled: Compiled): Uint8Array {
-  const platforms = compiled.platforms.map((one) => ({ ...one, graph: graphToJson(one.graph) }));
+  const platforms = compiled.platforms.map((one) => ({
+    ...one,
+    graph: graphToJson(one.graph),
+    sbomExtras: one.sbomExtras?.map(({ name, graph }) => ({ name, graph: graphToJson(graph) })),
+  }));
   const stored: StoredCompiled = { ...compiled, platforms };
   return Buffer.from(JSON.stringify(stored));
 }
@@ -53,19 +65,31 @@ function restore(bytes: Uint8Array): Compiled {
   const stored = JSON.parse(Buffer.from(bytes).toString("utf8")) as StoredCompiled;
   return {
     ...stored,
-    platforms: stored.platforms.map((one) => ({ ...one, graph: graphFromJson(one.graph) })),
+    platforms: stored.platforms.map(({ sbomExtras, ...one }) => ({
+      ...one,
+      graph: graphFromJson(one.graph),
+      ...(sbomExtras === undefined
+        ? {}
+        : { sbomExtras: sbomExtras.map(({ name, graph }) => ({ name, graph: graphFromJson(graph) })) }),
+    })),
   };
 }
 
-async function stillHolds(compiled: Compiled, resolver: ImageResolver): Promise<boolean> {
-  const now = await Promise.all(
-    compiled.images.map(async ({ name, platform, digest }): Promise<boolean> => {
+/** Whether base images and the times of sources (D056) are what they were. */
+async function stillHolds({ images, sourceTimes }: Compiled, resolver: ImageResolver): Promise<boolean> {
+  const times = sourceTimes.map(async ({ identifier, attrs, seconds }) => {
+    const now = await resolver.sourceTime?.({ identifier, attrs });
+    return now === seconds;
+  });
+  const now = await Promise.all([
+    ...times,
+    ...images.map(async ({ name, platform, digest }): Promise<boolean> => {
       const resolved: { readonly digest?: Digest | undefined } = await resolver.resolve(name, {
         platform: platform as Platform,
       });
       return resolved.digest === digest;
     }),
-  );
+  ]);
   return now.every((same) => same);
 }
 

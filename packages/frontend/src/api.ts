@@ -74,6 +74,8 @@ export interface CompiledPlatform {
   readonly baseImage?: ImageConfig | undefined;
   /** Seconds since the epoch from SOURCE_DATE_EPOCH. */
   readonly epochSeconds?: number | undefined;
+  /** What a scan for a bill of materials looks at beside the result (BUILDKIT_SBOM_SCAN_*), by name. */
+  readonly sbomExtras?: readonly { readonly name: string; readonly graph: Graph }[] | undefined;
 }
 
 export interface Warning {
@@ -93,6 +95,16 @@ export interface Compiled {
     readonly platform: Platform;
     readonly digest?: Digest | undefined;
   }[];
+  /** The times of sources that went in, for SOURCE_DATE_EPOCH=context and the like: they can change, too. */
+  readonly sourceTimes: readonly SourceTime[];
+}
+
+/** A git or http source and when it is from. */
+export interface SourceTime {
+  readonly identifier: string;
+  readonly attrs: Readonly<Record<string, string>>;
+  /** Absent: it has none, or it cannot be told. */
+  readonly seconds?: number | undefined;
 }
 
 /** Compiles; rejects with TSB_DOCKERFILE carrying file, lines and column. */

@@ -2,6 +2,7 @@ import type { Platform } from "@tsbuild/base";
 import type { DockerfileAst, DockerfileProgram } from "@tsbuild/dockerfile";
 import { scratch } from "@tsbuild/llb";
 import type { CompiledPlatform, CompileRequest } from "./api.ts";
+import { Budget } from "./budget.ts";
 import type { CompileContext, PlatformChoice } from "./context.ts";
 import { connectStages, refuseCycles } from "./dependencies.ts";
 import { resolveEpoch, setEpoch, wantedEpoch } from "./epoch.ts";
@@ -17,6 +18,7 @@ import { planStages } from "./plan-stages.ts";
 import { proxyEnv } from "./proxy.ts";
 import type { RecordingResolver } from "./recording-resolver.ts";
 import { buildStages, resolveStages } from "./resolve-stages.ts";
+import { sbomExtras } from "./sbom-extras.ts";
 import type { Stage } from "./stage.ts";
 
 /** What all platforms of one compilation share. */
@@ -40,7 +42,8 @@ async function startContext(
 ): Promise<CompileContext> {
   const { request, ast, program, resolver, multiPlatform } = compilation;
   const platforms = choose(request, platform);
-  const wordOptions = { escape: ast.escape };
+  const budget = new Budget();
+  const wordOptions = { escape: ast.escape, spend: (bytes: number) => budget.spend(bytes) };
   const buildArgs = new Map(Object.entries(request.buildArgs));
   const lastStage = program.stages.at(-1)?.from.stageName ?? "";
   const predefined = predefinedArgs(platforms, request.target || lastStage, buildArgs);
@@ -84,6 +87,7 @@ async function startContext(
       declared,
     }),
     linter,
+    budget,
     mainContext: mainContext(request, contextPaths, patterns),
     contextPaths,
     ignored: ignoreMatcher(patterns),
@@ -101,7 +105,12 @@ function finish(target: Stage, context: CompileContext): CompiledPlatform {
   if (Object.keys(request.labels).length > 0)
     image.config.Labels = { ...image.config.Labels, ...request.labels };
   const state = target.result ?? scratch();
-  const graph = state.toGraph({ file: source.file, language: "Dockerfile", text: source.text });
+  const file = { file: source.file, language: "Dockerfile", text: source.text };
+  const graph = state.toGraph(file);
+  const extras = sbomExtras(target, context).map((extra) => ({
+    name: extra.name,
+    graph: extra.state.toGraph(file),
+  }));
   const baseImage = target.build?.resolvedImage;
   const finished = finishImage(image, platforms.implicit ? undefined : platforms.target);
   return {
@@ -110,6 +119,7 @@ function finish(target: Stage, context: CompileContext): CompiledPlatform {
     image: epochSeconds === undefined ? finished : { created: formatEpoch(epochSeconds), ...finished },
     ...(baseImage === undefined ? {} : { baseImage }),
     ...(epochSeconds === undefined ? {} : { epochSeconds }),
+    ...(extras.length === 0 ? {} : { sbomExtras: extras }),
   };
 }
 

@@ -71,5 +71,5 @@ export const compile: Compile = async (request, imageResolver) => {
   const started = startCompilation(request, imageResolver);
   const warnings: Warning[] = [];
   const platforms = await compilePlatforms(started, warnings);
-  return { platforms, warnings, images: started.compilation.resolver.records() };
+  return { platforms, warnings, ...started.compilation.resolver.records() };
 };

@@ -2,6 +2,7 @@ import type { Platform } from "@tsbuild/base";
 import type { PathMatcher, WordOptions } from "@tsbuild/dockerfile";
 import type { ProxyEnv, State } from "@tsbuild/llb";
 import type { CompileRequest } from "./api.ts";
+import type { Budget } from "./budget.ts";
 import type { Environment } from "./environment.ts";
 import type { SourceText } from "./failure.ts";
 import type { Linter } from "./lint/linter.ts";
@@ -34,6 +35,8 @@ export interface CompileContext {
   readonly resolver: RecordingResolver;
   readonly stages: StageTable;
   readonly linter: Linter;
+  /** Bounds what this platform's compilation comes to. */
+  readonly budget: Budget;
   /** The user's files; which of them is known when all instructions have been seen. */
   readonly mainContext: State;
   /** Paths that instructions need of the main context. */

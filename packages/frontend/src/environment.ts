@@ -1,9 +1,13 @@
 /** Variables in the order in which they were last set: the order in which a command gets them. */
 export class Environment {
   readonly #values: Map<string, string>;
+  /** `toArray` until the next change. */
+  #array: readonly string[] | undefined;
+  #bytes = 0;
 
   constructor(values: Iterable<readonly [string, string]> = []) {
     this.#values = new Map(values);
+    for (const [name, value] of this.#values) this.#bytes += sizeOf(name, value);
   }
 
   get(name: string): string | undefined {
@@ -15,26 +19,41 @@ export class Environment {
   }
 
   set(name: string, value: string): void {
-    this.#values.delete(name);
+    this.delete(name);
     this.#values.set(name, value);
+    this.#bytes += sizeOf(name, value);
   }
 
   delete(name: string): void {
+    const value = this.#values.get(name);
+    if (value !== undefined) this.#bytes -= sizeOf(name, value);
     this.#values.delete(name);
+    this.#array = undefined;
   }
 
-  names(): string[] {
-    return [...this.#values.keys()];
+  names(): Iterable<string> {
+    return this.#values.keys();
+  }
+
+  /** Bytes that the variables take in a step, about. */
+  get sizeBytes(): number {
+    return this.#bytes;
   }
 
   /** `K=V` in order. */
-  toArray(): string[] {
-    return Array.from(this.#values, ([name, value]) => `${name}=${value}`);
+  toArray(): readonly string[] {
+    this.#array ??= Array.from(this.#values, ([name, value]) => `${name}=${value}`);
+    return this.#array;
   }
 
   clone(): Environment {
     return new Environment(this.#values);
   }
+}
+
+/** With the `=`, and a few bytes for the place in lists. */
+function sizeOf(name: string, value: string): number {
+  return name.length + value.length + 8;
 }
 
 /** Name and value of `K=V`; the value is empty without `=`. */

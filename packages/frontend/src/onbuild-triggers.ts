@@ -5,6 +5,9 @@ import { connect } from "./dependencies.ts";
 import { at, mistake } from "./failure.ts";
 import type { Stage } from "./stage.ts";
 
+/** What the instruction of a trigger takes once it is read, about: any number of stages may be FROM the same base. */
+const TRIGGER_BYTES = 1024;
+
 /** Texts of the triggers: of the image's config, or what the base stage declares. */
 function triggerTexts(stage: Stage): readonly string[] {
   if (stage.base === undefined) return stage.resolved?.image.config.OnBuild ?? [];
@@ -37,6 +40,7 @@ export function fireTriggers(stage: Stage, context: CompileContext): boolean {
   // A trigger has no lines of its own: the FROM is what brings it in.
   const range = stage.range!;
   const known = stage.needs.size;
+  context.budget.spend(triggers.length * TRIGGER_BYTES);
   const commands = at(context.source, range, () =>
     triggers.map((text) => connect(stage, readTrigger(text, stage), { range, onbuild: true }, context)),
   );

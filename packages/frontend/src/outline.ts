@@ -38,12 +38,17 @@ export interface Outline {
 }
 
 /** The stage and all that it is FROM or takes files from, nearest first: the first declaration of a name counts. */
-function lineage(stage: Stage, seen = new Set<Stage>()): Set<Stage> {
-  if (seen.has(stage)) return seen;
-  seen.add(stage);
-  if (stage.replacement !== undefined) return seen;
-  if (stage.base !== undefined) lineage(stage.base, seen);
-  for (const need of stage.needs.keys()) lineage(need, seen);
+function lineage(target: Stage): Set<Stage> {
+  const seen = new Set<Stage>();
+  // A stack and no recursion: a file may chain any number of stages.
+  const stack = [target];
+  for (let stage = stack.pop(); stage !== undefined; stage = stack.pop()) {
+    if (seen.has(stage)) continue;
+    seen.add(stage);
+    if (stage.replacement !== undefined) continue;
+    const next = [...(stage.base === undefined ? [] : [stage.base]), ...stage.needs.keys()];
+    for (const one of next.reverse()) stack.push(one);
+  }
   return seen;
 }
 
@@ -131,8 +136,8 @@ class ArgCollector {
   }
 
   #usedByFrom(stage: Stage): Set<string> {
-    const written = this.#compilation.program.stages.find(({ from }) => from.range === stage.range)?.from;
-    if (written === undefined) return new Set();
+    if (stage.range === undefined || stage.implicit) return new Set();
+    const written = this.#compilation.program.stages[stage.index]!.from;
     const words = [written.base, written.platform ?? ""];
     const { globalArgs: env, wordOptions } = this.#context;
     return new Set(words.flatMap((word) => [...expandWord(word, env, wordOptions).matched]));

@@ -1,13 +1,20 @@
 import { formatPlatform, type Platform } from "@tsbuild/base";
-import type { Compiled, ImageResolver, ResolvedImage } from "./api.ts";
+import type { Compiled, ImageResolver, ResolvedImage, SourceTime } from "./api.ts";
 
 type ImageRecord = Compiled["images"][number];
+
+function byKey<T>(map: ReadonlyMap<string, T>): T[] {
+  return Array.from(map)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, value]) => value);
+}
 
 /** Asks for each image and platform once, however many stages and platforms use it, and notes the answers. */
 export class RecordingResolver {
   readonly #resolver: ImageResolver;
   readonly #answers = new Map<string, Promise<ResolvedImage>>();
   readonly #records = new Map<string, ImageRecord>();
+  readonly #times = new Map<string, SourceTime>();
 
   constructor(resolver: ImageResolver) {
     this.#resolver = resolver;
@@ -31,13 +38,14 @@ export class RecordingResolver {
 
   /** Seconds since the epoch that a git or http source is from, when that can be told. */
   async sourceTime(identifier: string, attrs: Readonly<Record<string, string>>): Promise<number | undefined> {
-    return this.#resolver.sourceTime?.({ identifier, attrs });
+    const seconds = await this.#resolver.sourceTime?.({ identifier, attrs });
+    const key = JSON.stringify([identifier, attrs]);
+    this.#times.set(key, { identifier, attrs, ...(seconds === undefined ? {} : { seconds }) });
+    return seconds;
   }
 
   /** The answers that went in, in a stable order. */
-  records(): ImageRecord[] {
-    return Array.from(this.#records)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([, record]) => record);
+  records(): Pick<Compiled, "images" | "sourceTimes"> {
+    return { images: byKey(this.#records), sourceTimes: byKey(this.#times) };
   }
 }

@@ -1,6 +1,6 @@
 import { resolveBase } from "./base-image.ts";
 import type { CompileContext } from "./context.ts";
-import { Mistakes } from "./failure.ts";
+import { at, Mistakes } from "./failure.ts";
 import { dispatch } from "./instructions/dispatch.ts";
 import { fireTriggers } from "./onbuild-triggers.ts";
 import type { Stage } from "./stage.ts";
@@ -44,15 +44,23 @@ function inherited(base: Stage): NonNullable<Stage["resolved"]> {
   return { ...resolved, image: structuredClone(resolved.image) };
 }
 
+function runInstructions(stage: Stage, context: CompileContext, mistakes: Mistakes): void {
+  const build = at(context.source, stage.range!, () => start(stage, context));
+  for (const command of stage.commands) {
+    mistakes.within(() => dispatch(build, command));
+    if (context.budget.isSpent) return;
+  }
+  // Only now: a stage that mounts or copies from itself must not find itself.
+  stage.build = build;
+}
+
 /** Lets the instructions of the stages run in file order. */
 export function buildStages(stages: readonly Stage[], context: CompileContext): void {
   const mistakes = new Mistakes();
   for (const stage of stages) {
-    if (stage.isPlain) continue;
-    const build = start(stage, context);
-    for (const command of stage.commands) mistakes.within(() => dispatch(build, command));
-    // Only now: a stage that mounts or copies from itself must not find itself.
-    stage.build = build;
+    if (!stage.isPlain) mistakes.within(() => runInstructions(stage, context, mistakes));
+    // Everything after it would fail for the same reason.
+    if (context.budget.isSpent) break;
   }
   mistakes.finish();
 }

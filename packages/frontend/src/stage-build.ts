@@ -1,4 +1,4 @@
-import type { LineRange, Platform } from "@tsbuild/base";
+import { type LineRange, limits, type Platform } from "@tsbuild/base";
 import {
   type Command,
   type ExpandedWord,
@@ -10,6 +10,7 @@ import type { State } from "@tsbuild/llb";
 import type { ImageConfig } from "@tsbuild/oci";
 import type { CompileContext } from "./context.ts";
 import { Environment, splitVariable } from "./environment.ts";
+import { mistake } from "./failure.ts";
 import { addHistory } from "./history.ts";
 import type { WorkingImage } from "./image-config.ts";
 import { DEFAULT_PATH, resolvePath } from "./paths.ts";
@@ -20,6 +21,9 @@ export interface DeclaredArg {
   readonly key: string;
   readonly value: string | undefined;
 }
+
+/** What an entry of a table or list takes beside its text, about. */
+const ENTRY_BYTES = 64;
 
 /** A mount with the lines of its RUN. */
 export interface StageMount {
@@ -41,6 +45,8 @@ export class StageBuild {
   workdir: string;
   user: string;
   readonly args: DeclaredArg[];
+  /** The last value of each declared ARG, in the order of the first declarations. */
+  readonly argValues: Map<string, string | undefined>;
   /** A WORKDIR of the Dockerfile has been seen, here or in the base stage. */
   workdirSet: boolean;
   /** Lines of the last CMD, ENTRYPOINT and HEALTHCHECK of this stage. */
@@ -63,6 +69,7 @@ export class StageBuild {
     this.workdir = base?.workdir ?? "/";
     this.user = base?.user ?? "";
     this.args = [...(base?.args ?? [])];
+    this.argValues = new Map(base?.argValues ?? []);
     this.workdirSet = base?.workdirSet ?? false;
     this.#adoptConfig();
   }
@@ -75,6 +82,7 @@ export class StageBuild {
   /** Starts on another stage; its triggers do not carry over, its ARGs do (D046). */
   static onStage(stage: Stage, context: CompileContext, base: StageBuild): StageBuild {
     // The history so far stays with the base: thousands of stages on each other must not each have a copy.
+    context.budget.spend(base.sizeBytes);
     const { history: _, ...config } = base.image;
     const image: WorkingImage = { ...structuredClone(config), history: [] };
     delete image.config.OnBuild;
@@ -98,7 +106,13 @@ export class StageBuild {
     const { config } = this.image;
     const windows = this.platform.os === "windows";
     const slashed = (text: string) => (windows ? text.replaceAll("\\", "/") : text);
-    this.workdir = resolvePath(slashed(config.WorkingDir || "/"), slashed(path));
+    const workdir = resolvePath(slashed(config.WorkingDir || "/"), slashed(path));
+    if (Buffer.byteLength(workdir) >= limits.pathBytes)
+      throw mistake(
+        `the working folder has a path of ${limits.pathBytes} bytes or more, which Linux does not take`,
+        "do relative WORKDIRs add up? start one with /",
+      );
+    this.workdir = workdir;
     // The config of a Windows image is read by Windows; ops have slashes everywhere.
     config.WorkingDir = windows ? this.workdir.replaceAll("/", "\\") : this.workdir;
   }
@@ -108,7 +122,26 @@ export class StageBuild {
     return expandWord(word, this.env, options);
   }
 
+  /** What a copy of it takes, about. */
+  get sizeBytes(): number {
+    const { Labels, ExposedPorts, Volumes, OnBuild, Cmd, Entrypoint } = this.image.config;
+    const tables = [Labels, ExposedPorts, Volumes].map((table) => Object.keys(table ?? {}).length);
+    const lists = [this.args, OnBuild, Cmd, Entrypoint].map((list) => list?.length ?? 0);
+    return this.env.sizeBytes + [...tables, ...lists].reduce((sum, count) => sum + count * ENTRY_BYTES, 0);
+  }
+
+  /** The ARGs of this stage's own instructions. */
+  ownArgs(): readonly DeclaredArg[] {
+    return this.args.slice(this.#base?.args.length ?? 0);
+  }
+
+  declareArg(key: string, value: string | undefined): void {
+    this.args.push({ key, value });
+    this.argValues.set(key, value);
+  }
+
   addHistory(createdBy: string, layer = false): void {
+    this.context.budget.spend(createdBy.length + ENTRY_BYTES);
     addHistory(this.image, { createdBy, layer, epochSeconds: this.context.epochSeconds });
   }
 

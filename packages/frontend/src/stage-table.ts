@@ -12,7 +12,7 @@ export class StageTable {
    * `FROM Base` for an image although `--from=Base` finds the stage (D060).
    */
   add(stage: Stage): void {
-    this.stages.push(stage);
+    stage.index = this.stages.push(stage) - 1;
     if (!stage.implicit) stage.base = this.#byName.get(stage.baseName.toLowerCase());
     if (stage.name !== undefined) this.#byName.set(stage.name, stage);
   }

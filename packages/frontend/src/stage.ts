@@ -78,6 +78,8 @@ export class Stage {
   /** Number of steps that progress counts to. */
   stepTotal = 0;
   stepIndex = 0;
+  /** Place in the table. */
+  index = 0;
 
   resolved: StageBase | undefined;
   /** Triggers of the base stage have been read. */

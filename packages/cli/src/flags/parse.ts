@@ -1,5 +1,4 @@
-import { TsbuildError } from "@tsbuild/base";
-import { nearMiss } from "./near-miss.ts";
+import { nearest, TsbuildError } from "@tsbuild/base";
 import { type CommandSpec, type FlagSpec, globalFlags } from "./spec.ts";
 
 /** What stands on a command line, by the long name of each flag. */
@@ -123,7 +122,7 @@ class FlagParser implements ParsedFlags {
       });
     }
     const names = this.#flags.map((flag) => flag.name);
-    const near = spelling.startsWith("--") ? nearMiss(name, names) : undefined;
+    const near = spelling.startsWith("--") ? nearest(name, names) : undefined;
     return new TsbuildError("TSB_USAGE", `unknown flag ${spelling}${inWord}`, {
       hint: near === undefined ? `tsbuild ${this.#spec.name} --help` : `did you mean --${near}?`,
     });

@@ -1,5 +1,5 @@
+import { suggestion } from "@tsbuild/base";
 import type { Word } from "../ast.ts";
-import { suggestion } from "../suggest.ts";
 import { fail, keywordOf, type Reading } from "./reading.ts";
 
 /** What a flag takes: true or false, one text, or any number of texts. */

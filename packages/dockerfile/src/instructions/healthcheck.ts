@@ -1,6 +1,6 @@
+import { suggestion } from "@tsbuild/base";
 import { parseDuration } from "../duration.ts";
 import type { Healthcheck, HealthcheckInstruction } from "../instruction.ts";
-import { suggestion } from "../suggest.ts";
 import { type FlagValues, readFlags } from "./flags.ts";
 import { base, fail, type Reading, someArgs } from "./reading.ts";
 

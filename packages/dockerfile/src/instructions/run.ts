@@ -1,7 +1,7 @@
+import { suggestion } from "@tsbuild/base";
 import { parseDevice } from "../device.ts";
 import type { Device, RunInstruction } from "../instruction.ts";
 import { checkMountText } from "../mount.ts";
-import { suggestion } from "../suggest.ts";
 import { commandLine } from "./command-line.ts";
 import { readFlags } from "./flags.ts";
 import { at, base, fail, type Reading } from "./reading.ts";

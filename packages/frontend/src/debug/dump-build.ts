@@ -23,6 +23,8 @@ export interface BuildDump {
   readonly image?: Readonly<Record<string, unknown>>;
   /** Seconds, from SOURCE_DATE_EPOCH. */
   readonly epoch?: number;
+  /** Names of what a scan for a bill of materials looks at beside the result. */
+  readonly sbomExtras?: readonly string[];
 }
 
 export function dumpWarnings(warnings: readonly Warning[]): WarningDump[] {
@@ -52,7 +54,8 @@ function dumpImage({ rootfs, created: _, ...image }: CompiledPlatform["image"]):
 
 function dumpPlatform(platform: CompiledPlatform, warnings: readonly WarningDump[]): BuildDump {
   const { graph, image, epochSeconds: epoch } = platform;
-  const dump = { warnings, llb: dumpGraph(graph), image: dumpImage(image), epoch };
+  const sbomExtras = platform.sbomExtras?.map(({ name }) => name);
+  const dump = { warnings, llb: dumpGraph(graph), image: dumpImage(image), epoch, sbomExtras };
   // Through JSON, so that what is undefined is absent.
   return JSON.parse(JSON.stringify(dump)) as BuildDump;
 }

@@ -25,7 +25,7 @@ export function arg(step: Step<ArgInstruction>): void {
     warnSecretName(step, key);
     const value = argValue(step, declaration);
     if (value !== undefined && !STEERING_ARGS.has(key)) build.env.set(key, value);
-    build.args.push({ key, value });
+    build.declareArg(key, value);
     shown.push(value === undefined ? key : `${key}=${value}`);
   }
   build.addHistory(`ARG ${shown.join(" ")}`);

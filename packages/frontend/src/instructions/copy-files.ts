@@ -38,7 +38,10 @@ export interface CopyRequest extends ExpandedCopy {
 /** Bodies of heredocs: quotes are text there, and the escape character is always a backslash (D028). */
 function expandContent(step: CopyStep, content: SourceContent): SourceContent {
   if (!content.expand) return content;
-  return { ...content, data: step.expand(content.data, { escape: "\\", skipQuotes: true }) };
+  return {
+    ...content,
+    data: step.expand(content.data, { ...step.context.wordOptions, escape: "\\", skipQuotes: true }),
+  };
 }
 
 export function expandCopy(step: CopyStep): ExpandedCopy {
@@ -107,7 +110,7 @@ function refuseRemote(source: string): void {
 function allActions(step: CopyStep, request: CopyRequest, name: string): FileActions {
   const common = commonOptions(step, request);
   const dest = destinationPath(step.build.workdir, request.dest);
-  let actions = new FileActions();
+  let actions = FileActions.none();
   for (const source of request.sources) {
     const isRemote = isHttpSource(source) || isGitSource(source);
     if (isRemote && request.remote === undefined) refuseRemote(source);
@@ -141,10 +144,10 @@ function historyText(step: CopyStep, request: CopyRequest): string {
 
 /** `--link` (D108): the files go to a snapshot of their own, which is laid over the stage. */
 function linked(step: CopyStep, actions: FileActions, text: string, where: StepPlatform): State {
-  const { build, context, range } = step;
+  const { build, range } = step;
   const name = currentStepName(build.stage, text, where);
   const common = { lines: [range], ignoreCache: build.stage.ignoreCache || undefined };
-  const id = `link:${context.stages.stages.indexOf(build.stage)}:${build.stage.stepIndex}`;
+  const id = `link:${build.stage.index}:${build.stage.stepIndex}`;
   const copied = scratch().file(actions, { ...common, name, progressGroup: { id, name, weak: true } });
   return merge([build.state, copied], {
     ...common,

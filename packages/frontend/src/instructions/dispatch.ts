@@ -2,7 +2,7 @@ import { type LineRange, TsbuildError } from "@tsbuild/base";
 import type { Command } from "@tsbuild/dockerfile";
 import { placed } from "../failure.ts";
 import { meant } from "../lint/from-checks.ts";
-import type { Linter } from "../lint/linter.ts";
+import type { KnownNames, Linter } from "../lint/linter.ts";
 import type { StageCommand } from "../stage.ts";
 import type { StageBuild } from "../stage-build.ts";
 import { add } from "./add.ts";
@@ -49,14 +49,14 @@ const HANDLERS: Handlers = {
 /** A variable that neither the base image, nor ENV, nor ARG sets. */
 function reportUnknown(name: string, build: StageBuild, linter: Linter, range: LineRange): void {
   if (STEERING_ARGS.has(name)) return;
-  const message = `$${name} is not set by anything before${meant(name, build.env.names())}`;
-  linter.report("UndefinedVar", message, range);
+  const message = (known: KnownNames) =>
+    `$${name} is not set by anything before${meant(name, known(build.env.names()))}`;
+  linter.reportNear("UndefinedVar", message, range);
 }
 
 function stepOf(build: StageBuild, { command, sources, range, onbuild: trigger }: StageCommand): Step {
   const { context } = build;
   const linter = context.linter.within(command.comments);
-  const known = new Set(build.args.map(({ key }) => key));
   return {
     command,
     build,
@@ -66,7 +66,7 @@ function stepOf(build: StageBuild, { command, sources, range, onbuild: trigger }
     onbuild: trigger,
     expand: (word, options) => {
       const { text, unmatched } = build.expand(word, options);
-      for (const name of unmatched) if (!known.has(name)) reportUnknown(name, build, linter, range);
+      for (const name of unmatched) if (!build.argValues.has(name)) reportUnknown(name, build, linter, range);
       return text;
     },
     lint: (rule, message, other = range) => linter.report(rule, message, other),

@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import { type ExposeInstruction, expandWords } from "@tsbuild/dockerfile";
 import { mistake } from "../failure.ts";
 import { plainList } from "../go-format.ts";
+import { setKeys } from "./config-table.ts";
 import type { Step } from "./step.ts";
 
 const HINT = "write a port as NUMBER[-NUMBER][/tcp|udp|sctp], e.g. 8080 or 5000-5010/udp";
@@ -73,6 +74,9 @@ export function expose(step: Step<ExposeInstruction>): void {
   const words = command.ports.flatMap((port) => expandWords(port, build.env, context.wordOptions).words);
   const exposed = words.flatMap((word) => ports(step, word));
   const { config } = build.image;
-  config.ExposedPorts = { ...config.ExposedPorts, ...Object.fromEntries(exposed.map((port) => [port, {}])) };
+  config.ExposedPorts = setKeys(
+    config.ExposedPorts,
+    exposed.map((port) => [port, {}] as const),
+  );
   build.addHistory(`EXPOSE ${plainList(exposed)}`);
 }

@@ -1,4 +1,5 @@
 import type { LabelInstruction } from "@tsbuild/dockerfile";
+import { setKeys } from "./config-table.ts";
 import type { Step } from "./step.ts";
 import { warnLegacyPairs } from "./warnings.ts";
 
@@ -8,6 +9,6 @@ export function label(step: Step<LabelInstruction>): void {
   const pairs = command.labels.map(({ key, value }): [string, string] => [expand(key), expand(value)]);
   warnLegacyPairs(step, command.labels);
   const { config } = build.image;
-  config.Labels = { ...config.Labels, ...Object.fromEntries(pairs) };
+  config.Labels = setKeys(config.Labels, pairs);
   build.addHistory(["LABEL", ...pairs.map(([key, value]) => `${key}=${value}`)].join(" "));
 }

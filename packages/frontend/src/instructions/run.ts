@@ -1,9 +1,8 @@
-import { TsbuildError } from "@tsbuild/base";
 import { chompHeredoc, type RunInstruction } from "@tsbuild/dockerfile";
 import { mkfile, type RunMount, scratch } from "@tsbuild/llb";
 import { mistake } from "../failure.ts";
 import { nextStepName } from "../progress.ts";
-import type { DeclaredArg, StageBuild } from "../stage-build.ts";
+import type { StageBuild } from "../stage-build.ts";
 import { expandMounts, type RunMounts, runMounts } from "./run-mounts.ts";
 import type { Step } from "./step.ts";
 import { commandText } from "./step-text.ts";
@@ -58,10 +57,8 @@ function scriptOf(step: Step<RunInstruction>): Script {
 }
 
 /** `|2 a=1 b=2 /bin/sh -c make`: the ARGs that the command could see come first (D050). */
-function historyText(args: readonly string[], declared: readonly DeclaredArg[], build: StageBuild): string {
-  const values = new Map<string, string>();
-  for (const { key, value } of declared) values.set(key, build.env.get(key) ?? value ?? "");
-  const shown = Array.from(values, ([key, value]) => `${key}=${value}`);
+function historyText(args: readonly string[], build: StageBuild): string {
+  const shown = Array.from(build.argValues, ([key, value]) => `${key}=${build.env.get(key) ?? value ?? ""}`);
   const counted = shown.length > 0 ? [`|${shown.length}`, ...shown] : [];
   return [...counted, ...args].join(" ");
 }
@@ -69,7 +66,7 @@ function historyText(args: readonly string[], declared: readonly DeclaredArg[], 
 /** Secrets show as stars where the text names their variables. */
 function shownName(step: Step<RunInstruction>, summary: string, mounts: RunMounts): string {
   const { build, context, command } = step;
-  const env = build.env.clone();
+  const env = mounts.secretEnv.length > 0 ? build.env.clone() : build.env;
   for (const { name } of mounts.secretEnv) env.set(name, "****");
   const text = commandText(step, `${command.source}${summary}`, env);
   const platform = context.multiPlatform ? build.statePlatform : undefined;
@@ -77,11 +74,10 @@ function shownName(step: Step<RunInstruction>, summary: string, mounts: RunMount
 }
 
 /** The agent's socket is announced to the command unless it has been told of another one (D081). */
-function environment(build: StageBuild, mounts: RunMounts): string[] {
-  const env = build.env.clone();
+function environment({ env }: StageBuild, mounts: RunMounts): readonly string[] {
   const socket = mounts.ssh[0]?.dest;
-  if (socket !== undefined && !env.has("SSH_AUTH_SOCK")) env.set("SSH_AUTH_SOCK", socket);
-  return env.toArray();
+  if (socket === undefined || env.has("SSH_AUTH_SOCK")) return env.toArray();
+  return [...env.toArray(), `SSH_AUTH_SOCK=${socket}`];
 }
 
 /** The shared memory size is that of a mount over the default one. */
@@ -89,26 +85,18 @@ function sharedMemory(sizeBytes: number | undefined): RunMount[] {
   return sizeBytes ? [{ dest: "/dev/shm", type: "tmpfs", sizeBytes }] : [];
 }
 
-/** Devices need a container device interface on the host (D088), which the sandbox does not have. */
-function refuseDevices({ devices }: RunInstruction): void {
-  if (devices.length === 0) return;
-  throw new TsbuildError("TSB_UNSUPPORTED", `RUN --device=${devices[0]!.name} is not supported`, {
-    hint: "remove the flag; commands get the default devices only",
-  });
-}
-
 /** RUN (D073–D090). */
 export function run(step: Step<RunInstruction>): void {
   const { command, build, context, range } = step;
   const { request } = context;
-  refuseDevices(command);
   const expanded = expandMounts(step);
   // A command may look at every file.
   build.stage.paths.add("/");
   const script = scriptOf(step);
   const args = command.command.shellForm ? build.shellCommand(script.args) : script.args;
   const mounts = runMounts(step, expanded);
-  const history = `RUN ${historyText(args, build.args, build)} # buildkit`;
+  context.budget.spend(build.env.sizeBytes);
+  const history = `RUN ${historyText(args, build)} # buildkit`;
   build.state = build.state.run({
     args,
     env: environment(build, mounts),
@@ -119,6 +107,7 @@ export function run(step: Step<RunInstruction>): void {
     secrets: mounts.secrets,
     ssh: mounts.ssh,
     secretEnv: mounts.secretEnv,
+    devices: command.devices.map(({ name, required }) => ({ name, optional: !required })),
     network: command.network === "default" ? request.network : command.network,
     security: command.security,
     proxyEnv: context.proxyEnv,

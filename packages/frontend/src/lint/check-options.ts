@@ -60,13 +60,3 @@ export function inlineOptions(comments: readonly string[]): CheckOptions | undef
   }
   return undefined;
 }
-
-export function mergeOptions(options: CheckOptions, inner: CheckOptions): CheckOptions {
-  return {
-    ...options,
-    skipAll: options.skipAll || inner.skipAll,
-    skip: options.skip.union(inner.skip),
-    experimentalAll: options.experimentalAll || inner.experimentalAll,
-    experimental: options.experimental.union(inner.experimental),
-  };
-}

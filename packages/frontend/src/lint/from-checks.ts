@@ -8,10 +8,10 @@ import {
   type WordOptions,
 } from "@tsbuild/dockerfile";
 import { type ImageConfig, parseReference } from "@tsbuild/oci";
-import { Environment } from "../environment.ts";
+import type { Environment } from "../environment.ts";
 import { parsePlatform } from "../platform.ts";
 import type { Stage } from "../stage.ts";
-import type { Linter } from "./linter.ts";
+import type { KnownNames, Linter } from "./linter.ts";
 
 /** `did you mean X?` behind a message. */
 export function meant(name: string, known: Iterable<string>): string {
@@ -33,8 +33,9 @@ export function checkFromArgs(
 ): void {
   for (const name of unmatched) {
     if (declared.has(name)) continue;
-    const message = `FROM uses $${name}, which no ARG before it declares${meant(name, declared)}`;
-    linter.report("UndefinedArgInFrom", message, from.range);
+    const message = (known: KnownNames) =>
+      `FROM uses $${name}, which no ARG before it declares${meant(name, known(declared))}`;
+    linter.reportNear("UndefinedArgInFrom", message, from.range);
   }
 }
 
@@ -80,7 +81,7 @@ function defaultNames(
   predefined: Environment,
   words: WordOptions,
 ): string[] | undefined {
-  const env = new Environment(predefined.names().map((name) => [name, predefined.get(name) ?? ""]));
+  const env = predefined.clone();
   try {
     for (const { key, value } of metaArgs.flatMap((instruction) => instruction.args))
       if (value !== undefined) env.set(key, expandWord(value, env, words).text);

@@ -104,20 +104,36 @@ function copyAction(src: string, dest: string, options: CopyOptions, base: numbe
   };
 }
 
+/** The end of a list that grows by one entry at a time, with all lists before it shared. */
+interface Chain {
+  readonly entry: Entry;
+  readonly before: Chain | undefined;
+}
+
 /** Actions of one file op, each on the result of the one before. Immutable: every call gives a longer list. */
 export class FileActions {
-  readonly #entries: readonly Entry[];
+  readonly #last: Chain | undefined;
+  readonly length: number;
 
-  constructor(entries: readonly Entry[] = []) {
-    this.#entries = entries;
+  private constructor(last: Chain | undefined, length: number) {
+    this.#last = last;
+    this.length = length;
   }
 
+  /** No actions yet. */
+  static none(): FileActions {
+    return new FileActions(undefined, 0);
+  }
+
+  // Linked and not copied: one COPY may have tens of thousands of sources.
   #with(make: (base: number) => Action, from?: OutputSource): FileActions {
-    return new FileActions([...this.#entries, { make, from }]);
+    return new FileActions({ entry: { make, from }, before: this.#last }, this.length + 1);
   }
 
-  get length(): number {
-    return this.#entries.length;
+  #entries(): Entry[] {
+    const entries: Entry[] = [];
+    for (let chain = this.#last; chain !== undefined; chain = chain.before) entries.push(chain.entry);
+    return entries.reverse();
   }
 
   mkdir(path: string, options: MkdirOptions = {}): FileActions {
@@ -167,13 +183,13 @@ export class FileActions {
 
   /** Filesystems that are copied from, in order. */
   get sources(): OutputSource[] {
-    return this.#entries.flatMap((entry) => (entry.from === undefined ? [] : [entry.from]));
+    return this.#entries().flatMap((entry) => (entry.from === undefined ? [] : [entry.from]));
   }
 
   /** The op that does this to `base`. */
   describe(base: OutputSource, table: InputTable): FileOp {
     const baseInput = table.add(base);
-    const wired = this.#entries.map((entry) => ({
+    const wired = this.#entries().map((entry) => ({
       secondaryInput: entry.from === undefined ? -1 : table.add(entry.from),
       action: entry.make(baseInput),
     }));
@@ -192,25 +208,25 @@ export class FileActions {
 
 /** Starts a list of actions. */
 export function mkdir(path: string, options?: MkdirOptions): FileActions {
-  return new FileActions().mkdir(path, options);
+  return FileActions.none().mkdir(path, options);
 }
 
 /** Starts a list of actions. */
 export function mkfile(path: string, data: string | Uint8Array, options?: MkfileOptions): FileActions {
-  return new FileActions().mkfile(path, data, options);
+  return FileActions.none().mkfile(path, data, options);
 }
 
 /** Starts a list of actions. */
 export function symlink(oldPath: string, newPath: string, options?: MakeOptions): FileActions {
-  return new FileActions().symlink(oldPath, newPath, options);
+  return FileActions.none().symlink(oldPath, newPath, options);
 }
 
 /** Starts a list of actions. */
 export function rm(path: string, options?: RmOptions): FileActions {
-  return new FileActions().rm(path, options);
+  return FileActions.none().rm(path, options);
 }
 
 /** Starts a list of actions. */
 export function copy(from: OutputSource, src: string, dest: string, options?: CopyOptions): FileActions {
-  return new FileActions().copy(from, src, dest, options);
+  return FileActions.none().copy(from, src, dest, options);
 }

@@ -65,7 +65,9 @@ export function buildGraph(source: OutputSource, file?: SourceFile): Graph {
       metadata: known ? mergeMetadata(known.metadata, metadata) : metadata,
     });
     const lines = planned.annotations.lines ?? [];
-    if (lines.length > 0) locations.set(digest, [...(locations.get(digest) ?? []), ...lines]);
+    const places = locations.get(digest);
+    if (places !== undefined) places.push(...lines);
+    else if (lines.length > 0) locations.set(digest, [...lines]);
   }
   const graph = { vertices: [...vertices.values()], result: toInput(output) };
   return file === undefined ? graph : { ...graph, source: { ...file, locations } };

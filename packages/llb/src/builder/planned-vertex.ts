@@ -22,13 +22,19 @@ export interface Output {
 /** Collects the inputs of one op and numbers them. */
 export class InputTable {
   readonly inputs: Input[] = [];
+  /** Numbers by digest and index: one op may have thousands of inputs. */
+  readonly #numbers = new Map<string, number>();
 
   /** Number of an input, the same for equal ones; -1 for scratch. */
   add(source: OutputSource): number {
     const input = toInput(source.output());
     if (input === null) return -1;
-    const known = this.inputs.findIndex((i) => i.digest === input.digest && i.index === input.index);
-    return known >= 0 ? known : this.inputs.push(input) - 1;
+    const key = `${input.digest} ${input.index}`;
+    const known = this.#numbers.get(key);
+    if (known !== undefined) return known;
+    const number = this.inputs.push(input) - 1;
+    this.#numbers.set(key, number);
+    return number;
   }
 
   /** Number of an input that is never shared: the inputs of a merge are a list, not a set. */

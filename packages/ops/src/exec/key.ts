@@ -38,7 +38,7 @@ function isPlainRoot(mounts: readonly Mount[]): boolean {
 
 /** How a RUN is cached. */
 export function execCacheMap(env: OpsEnvironment, op: Op & { readonly kind: ExecOp }): CacheMap {
-  const { meta, mounts, network, security, secretEnv } = op.kind;
+  const { meta, mounts, network, security, secretEnv, devices = [] } = op.kind;
   const platform = op.platform ?? hostPlatform();
   const fields: KeyField[] = [
     { name: "args", value: JSON.stringify(meta.args) },
@@ -58,6 +58,8 @@ export function execCacheMap(env: OpsEnvironment, op: Op & { readonly kind: Exec
     { name: "security", value: security },
     { name: "secrets", value: JSON.stringify(secretEnv) },
     { name: "mounts", value: isPlainRoot(mounts) ? "" : JSON.stringify(mounts.map(keyedMount)) },
+    // Left out when there are none, so that steps without devices keep their keys.
+    ...(devices.length === 0 ? [] : [{ name: "devices", value: JSON.stringify(devices) }]),
     // The same command gives other files on another machine type.
     { name: "platform", value: [platform.os, platform.architecture, platform.variant ?? ""].join("/") },
   ];

@@ -1,13 +1,27 @@
+import { TsbuildError } from "@tsbuild/base";
 import type { ExecOp, Op } from "@tsbuild/llb";
 import type { VertexOp } from "@tsbuild/solver";
 import type { OpsEnvironment } from "../environment.ts";
 import { execCacheMap } from "./key.ts";
+
+/**
+ * Devices beyond the default ones come through a container device interface (CDI), which this sandbox has none of: a
+ * device that the command needs cannot be given, one that it can do without is left out (D088).
+ */
+function refuseDevices({ devices = [] }: ExecOp): void {
+  const needed = devices.find((device) => !device.optional);
+  if (needed === undefined) return;
+  throw new TsbuildError("TSB_UNSUPPORTED", `the device ${needed.name} cannot be given to a command`, {
+    hint: "drop `required` from --device if the command can do without it; there is no CDI support",
+  });
+}
 
 /** Executor of RUN. What really runs is loaded only when a step does. */
 export function execOp(env: OpsEnvironment, op: Op & { readonly kind: ExecOp }): VertexOp {
   return {
     cacheMap: async () => execCacheMap(env, op),
     run: async (inputs, context) => {
+      refuseDevices(op.kind);
       const { runExec } = await import("./run.ts");
       return runExec({ env, op, inputs, context });
     },

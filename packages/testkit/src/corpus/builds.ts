@@ -75,7 +75,9 @@ function compareResult(tally: Tally, place: string, build: ExpectedBuild, got: B
   tally.count("llb", place, differences(expected.ops, actual.ops));
   compareMeta(tally, place, expected, actual);
   const image = differences(build.image ?? {}, got.image ?? {});
-  tally.count("image", place, [...image, ...differences(build.epoch, got.epoch, "epoch")]);
+  const epoch = differences(build.epoch, got.epoch, "epoch");
+  const extras = differences(build.sbomExtras ?? [], got.sbomExtras ?? [], "sbomExtras");
+  tally.count("image", place, [...image, ...epoch, ...extras]);
   tally.count("warnings", place, compareWarnings(build.warnings ?? [], got.warnings));
 }
 
