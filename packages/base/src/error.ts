@@ -26,7 +26,7 @@ export interface SourceLocation {
  *   resolved or fetched; auth: the registry refuses the credentials; integrity: bytes are not what their digest
  *   says; store: the state folder cannot be read or written; disk-full; export: the output cannot be written;
  *   canceled: the user or a failed sibling stopped it; sandbox: the sandbox could not be set up;
- *   unsupported: valid input that this version does not do.
+ *   entitlement: a step asks for more than the caller allows; unsupported: valid input that this version does not do.
  */
 export type ErrorCode =
   | "TSB_USAGE"
@@ -42,6 +42,7 @@ export type ErrorCode =
   | "TSB_EXPORT"
   | "TSB_CANCELED"
   | "TSB_SANDBOX"
+  | "TSB_ENTITLEMENT"
   | "TSB_UNSUPPORTED";
 
 export interface ErrorDetails {

@@ -48,6 +48,13 @@ describe("build: flags become a request", () => {
       outputs: [],
       network: "default",
       addHosts: [],
+      secrets: {},
+      ssh: {},
+      allow: [],
+      ulimits: [],
+      shmSizeBytes: undefined,
+      cgroupParent: undefined,
+      resources: {},
       jobs: undefined,
       iidFile: undefined,
       metadataFile: undefined,
@@ -57,7 +64,8 @@ describe("build: flags become a request", () => {
   test("with everything said", async () => {
     const line = `-t a -t b:c -f other/Dockerfile --target t --build-arg X=1 --build-arg HOME --label l=v --label bare
       --platform linux/amd64,linux/arm64 --no-cache --no-cache-filter s1,s2 --pull -o type=oci,dest=x --network none
-      --add-host db:1.2.3.4 --jobs 3 --iidfile iid --metadata-file meta --push --load`;
+      --add-host db:1.2.3.4 --secret id=s,src=f --ssh a=${folder} --allow network.host,security.insecure --ulimit nproc=5
+      --shm-size 1m --cgroup-parent /g --resource memory=1g,pids=7 -m 2g --cpu-shares 512 --jobs 3 --iidfile iid --metadata-file meta --push --load`;
     expect(await request(...line.split(/\s+/), folder)).toEqual({
       context: { type: "folder", path: folder },
       dockerfile: "other/Dockerfile",
@@ -84,6 +92,13 @@ describe("build: flags become a request", () => {
       ],
       network: "none",
       addHosts: [{ host: "db", ip: "1.2.3.4" }],
+      secrets: { s: { source: { type: "file", path: "f" }, invalidate: false } },
+      ssh: { a: { type: "keys", files: [folder] } },
+      allow: ["network.host", "security.insecure"],
+      ulimits: [{ name: "nproc", soft: 5, hard: 5 }],
+      shmSizeBytes: 1_048_576,
+      cgroupParent: "/g",
+      resources: { memoryBytes: 2 ** 31, pids: 7, cpuShares: 512 },
       jobs: 3,
       iidFile: "iid",
       metadataFile: "meta",

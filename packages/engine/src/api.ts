@@ -1,5 +1,6 @@
 import type { BuildEvent, Digest, Platform } from "@tsbuild/base";
 import type { CheckOptions, CheckReport, Compiled, Outline, Target } from "@tsbuild/frontend";
+import type { AgentSource, StepResources } from "@tsbuild/ops";
 
 /** Everything a build is asked for: flags of the command line, or fields set by a program. */
 export interface BuildRequest {
@@ -34,10 +35,43 @@ export interface BuildRequest {
   /** Network of RUN steps that do not say (C019). */
   readonly network: "default" | "none" | "host";
   readonly addHosts: readonly { readonly host: string; readonly ip: string }[];
+  /** Secrets that steps may mount, by id (C014). Their values reach no key, log, history or layer. */
+  readonly secrets?: Readonly<Record<string, SecretRequest>> | undefined;
+  /** Agents that steps may forward, by id; `default` is that of a mount without one (C015). */
+  readonly ssh?: Readonly<Record<string, AgentSource>> | undefined;
+  /** What RUN may ask for beyond the default (C021). `network: "host"` implies network.host. */
+  readonly allow?: readonly Entitlement[] | undefined;
+  /** -1 is unlimited. In the key of each step (C022). */
+  readonly ulimits?:
+    | readonly { readonly name: string; readonly soft: number; readonly hard: number }[]
+    | undefined;
+  readonly shmSizeBytes?: number | undefined;
+  /** Control group below which each step gets its own. */
+  readonly cgroupParent?: string | undefined;
+  /** Limits of each step, in no key (C023). */
+  readonly resources?: StepResources | undefined;
   /** Parallel steps; default: the number of processors. */
   readonly jobs?: number | undefined;
   readonly iidFile?: string | undefined;
   readonly metadataFile?: string | undefined;
+}
+
+export type Entitlement = "network.host" | "security.insecure";
+
+export type SecretSource =
+  /** At most 500 KiB; relative to the working folder. */
+  | { readonly type: "file"; readonly path: string }
+  /** A variable of the engine's environment. */
+  | { readonly type: "env"; readonly name: string }
+  | { readonly type: "value"; readonly value: Uint8Array };
+
+export interface SecretRequest {
+  readonly source: SecretSource;
+  /**
+   * True: another value re-runs the steps that mount the secret (W010). Their keys then hold an HMAC of the value under a random key
+   * that never leaves the state folder.
+   */
+  readonly invalidate?: boolean | undefined;
 }
 
 export type ContextSource =

@@ -4,11 +4,13 @@ import { type BuildEvent, type Digest, TsbuildError } from "@tsbuild/base";
 import type { CommittedImage } from "@tsbuild/export";
 import type { Compiled, CompiledPlatform } from "@tsbuild/frontend";
 import { formatReference, parseReference } from "@tsbuild/oci/documents";
-import { resolveOp, snapshotOf } from "@tsbuild/ops";
+import { resolveOp, type StepGrants, snapshotOf } from "@tsbuild/ops";
 import { type Ref, solve } from "@tsbuild/solver";
 import type { BuildRequest, BuildResult, OutputRequest } from "./api.ts";
 import { compileDockerfile } from "./compile.ts";
+import { checkEntitlements } from "./entitlements.ts";
 import { asStep } from "./export-step.ts";
+import { readGrants } from "./grants.ts";
 import { compileRequest, type PreparedRequest, prepareRequest } from "./request.ts";
 import type { Session } from "./session.ts";
 import { type BuildSources, openSources, saveLock, useLock } from "./sources/open.ts";
@@ -52,6 +54,7 @@ function asFailure(error: unknown, signal: AbortSignal): TsbuildError {
 async function buildInSteps(run: BuildRun): Promise<BuildResult> {
   const { session, request, signal } = run;
   const names = request.tags.map((tag) => formatReference(parseReference(tag)));
+  const grants = readGrants(request, run.env);
   const sources = await openSources({ ...run, signal });
   const prepared = await prepareRequest(request, sources, run.env);
   await useLock(sources, request, prepared);
@@ -67,7 +70,8 @@ async function buildInSteps(run: BuildRun): Promise<BuildResult> {
       hint: "build one platform at a time: --platform linux/amd64",
     });
   }
-  const ref = await solvePlatform({ run, prepared, platform, sources });
+  checkEntitlements(request, platform, prepared.dockerfile);
+  const ref = await solvePlatform({ run, prepared, platform, sources, grants });
   try {
     await saveLock(sources, request, prepared);
     return await deliver({ run, platform, names, ref });
@@ -88,11 +92,13 @@ interface PlatformBuild {
   readonly prepared: PreparedRequest;
   readonly platform: CompiledPlatform;
   readonly sources: BuildSources;
+  readonly grants: StepGrants;
 }
 
-async function solvePlatform({ run, prepared, platform, sources }: PlatformBuild): Promise<Ref | null> {
+async function solvePlatform(build: PlatformBuild): Promise<Ref | null> {
+  const { run, prepared, platform, sources, grants } = build;
   const { session, request, signal, emit } = run;
-  const env = session.environment({ ...sources, contexts: prepared.contexts });
+  const env = session.environment({ ...sources, contexts: prepared.contexts, grants });
   try {
     const { ref } = await solve({
       graph: platform.graph,

@@ -7,16 +7,20 @@ export type {
   OutlineSecret,
   Target,
 } from "@tsbuild/frontend";
+export type { AgentSource, StepResources } from "@tsbuild/ops";
 export type {
   BuildRequest,
   BuildResult,
   ContextSource,
   Engine,
   EngineOptions,
+  Entitlement,
   ImageSummary,
   Inspection,
   OutputRequest,
   RunRequest,
+  SecretRequest,
+  SecretSource,
 } from "./api.ts";
 export { openEngine } from "./engine.ts";
 export { VERSION } from "./version.ts";

@@ -171,6 +171,8 @@ export function compileRequest(prepared: PreparedRequest, env: Env): CompileRequ
     noCache: request.noCache ? "all" : request.noCacheFilter.length > 0 ? request.noCacheFilter : "none",
     network: request.network,
     addHosts: request.addHosts,
-    ulimits: [],
+    ulimits: request.ulimits ?? [],
+    shmSizeBytes: request.shmSizeBytes,
+    cgroupParent: request.cgroupParent,
   };
 }

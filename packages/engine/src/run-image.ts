@@ -1,6 +1,7 @@
 import { hostPlatform, sha256, TsbuildError, type VertexDigest } from "@tsbuild/base";
 import type { ExecMeta, ExecOp, Op } from "@tsbuild/llb";
 import type { ImageConfig } from "@tsbuild/oci";
+import { NO_GRANTS } from "@tsbuild/ops";
 import { runThrowaway } from "@tsbuild/ops/process";
 import { refForSnapshot } from "@tsbuild/store";
 import type { RunRequest } from "./api.ts";
@@ -66,7 +67,7 @@ export async function runImage(session: Session, request: RunRequest): Promise<n
   const context = { vertex, signal, ignoreCache: false, emit: () => undefined };
   const ref = refForSnapshot(session.store, await images.unpack(image, context));
   try {
-    const env = session.environment({ images, contexts: new Map() });
+    const env = session.environment({ images, contexts: new Map(), grants: NO_GRANTS });
     const { exitCode } = await runThrowaway(
       { env, op: execOf(request, image.config), inputs: [ref], context },
       {

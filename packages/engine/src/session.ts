@@ -1,7 +1,14 @@
 import { readFileSync } from "node:fs";
 import { errnoCode, TsbuildError } from "@tsbuild/base";
 import { nativeFs } from "@tsbuild/native-fs";
-import type { HttpFetcher, ImageProvider, LocalContext, OpsEnvironment, SourceRules } from "@tsbuild/ops";
+import type {
+  HttpFetcher,
+  ImageProvider,
+  LocalContext,
+  OpsEnvironment,
+  SourceRules,
+  StepGrants,
+} from "@tsbuild/ops";
 import { anySource } from "@tsbuild/ops";
 import type { Credentials, GitProvider } from "@tsbuild/ops/git";
 import type { RegistryClient } from "@tsbuild/registry";
@@ -94,6 +101,7 @@ export class Session {
     readonly http?: () => Promise<HttpFetcher>;
     readonly rules?: SourceRules;
     readonly contexts: ReadonlyMap<string, LocalContext>;
+    readonly grants: StepGrants;
   }): OpsEnvironment {
     return {
       store: this.store,
@@ -108,6 +116,7 @@ export class Session {
       resolvConf: readResolvConf,
       userxattr: process.getuid?.() !== 0,
       proxyEnv: [],
+      grants: options.grants,
     };
   }
 

@@ -5,6 +5,7 @@ import type { Sandbox } from "@tsbuild/sandbox";
 import type { OpContext } from "@tsbuild/solver";
 import type { Store } from "@tsbuild/store";
 import type { GitProvider } from "./git/provider.ts";
+import type { StepGrants } from "./grants/grants.ts";
 import type { LocalContext } from "./local/context.ts";
 import type { SourceRules } from "./sources.ts";
 
@@ -26,6 +27,8 @@ export interface OpsEnvironment {
   readonly userxattr: boolean;
   /** Proxy and similar variables handed to RUN beside the recorded environment (B020). */
   readonly proxyEnv: readonly string[];
+  /** Secrets, agents and limits of this build. */
+  readonly grants: StepGrants;
 }
 
 /** Images as sources of a build: the local store first, then mirrors and registries. */

@@ -7,6 +7,13 @@ export type {
   ProvidedImage,
   ResolveOptions,
 } from "./environment.ts";
+export {
+  type AgentSource,
+  NO_GRANTS,
+  type Secret,
+  type StepGrants,
+  type StepResources,
+} from "./grants/grants.ts";
 export { pinLayout } from "./images/origin.ts";
 export { createImageProvider, type ProviderOptions } from "./images/provider.ts";
 export type { LocalContext } from "./local/context.ts";

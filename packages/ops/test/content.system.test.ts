@@ -16,6 +16,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { contentKey } from "../src/content/content-key.ts";
 import type { Selector } from "../src/content/selector.ts";
 import type { OpsEnvironment } from "../src/environment.ts";
+import { NO_GRANTS } from "../src/grants/grants.ts";
 import { refForContext } from "../src/local/context.ts";
 import { anySource } from "../src/sources.ts";
 
@@ -58,6 +59,7 @@ describe.skipIf(!isRoot)("content of a context", () => {
       resolvConf: () => undefined,
       userxattr: false,
       proxyEnv: [],
+      grants: NO_GRANTS,
     };
   });
   afterEach(async () => {

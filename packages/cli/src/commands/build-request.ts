@@ -2,8 +2,16 @@ import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { limits, TsbuildError } from "@tsbuild/base";
 import type { BuildRequest, ContextSource, OutputRequest } from "@tsbuild/engine";
+import {
+  parseBytes,
+  parseResource,
+  parseResourceFlag,
+  parseUlimit,
+  RESOURCE_FLAGS,
+} from "../flags/limits.ts";
 import { checkStdout, parseOutput } from "../flags/output.ts";
 import type { ParsedFlags } from "../flags/parse.ts";
+import { parseAllow, parseSecret, parseSsh } from "../flags/step-grants.ts";
 import {
   commaList,
   keyAndValue,
@@ -41,9 +49,27 @@ export async function buildRequest(flags: ParsedFlags, io: CommandIo): Promise<B
     outputs,
     network: oneOf("--network", flags.last("network") ?? "default", ["default", "none", "host"]),
     addHosts: flags.all("add-host").map(parseAddHost),
+    ...stepGrants(flags, io),
     jobs: jobs === undefined ? undefined : positiveInteger("--jobs", jobs),
     iidFile: flags.last("iidfile"),
     metadataFile: flags.last("metadata-file"),
+  };
+}
+
+function stepGrants(flags: ParsedFlags, io: CommandIo): Partial<BuildRequest> {
+  const shm = flags.last("shm-size");
+  const own = RESOURCE_FLAGS.flatMap((name) => {
+    const text = flags.last(name);
+    return text === undefined ? [] : [parseResourceFlag(name, text)];
+  });
+  return {
+    secrets: Object.fromEntries(flags.all("secret").map((text) => parseSecret(text, io.env))),
+    ssh: Object.fromEntries(flags.all("ssh").map((text) => parseSsh(text, io.env))),
+    allow: commaList(flags.all("allow")).map(parseAllow),
+    ulimits: flags.all("ulimit").map(parseUlimit),
+    shmSizeBytes: shm === undefined ? undefined : parseBytes("--shm-size", shm),
+    cgroupParent: flags.last("cgroup-parent"),
+    resources: Object.assign({}, ...flags.all("resource").map(parseResource), ...own),
   };
 }
 

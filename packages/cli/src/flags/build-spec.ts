@@ -121,11 +121,84 @@ const steps: readonly FlagSpec[] = [
     text: "Line of /etc/hosts in RUN steps; the IP may be host-gateway",
   },
   {
+    name: "secret",
+    value: "id=ID[,src=FILE|,env=VAR]",
+    repeat: true,
+    group: "Steps",
+    text: "For RUN --mount=type=secret; with the id alone: the variable of that name, else the file. invalidate=true re-runs its steps when the value changes",
+  },
+  {
+    name: "ssh",
+    value: "ID[=SOCKET|KEY,KEY…]",
+    repeat: true,
+    group: "Steps",
+    text: "For RUN --mount=type=ssh: an agent (default: $SSH_AUTH_SOCK) or private key files; ID is default unless the mount says one",
+  },
+  {
+    name: "allow",
+    value: "ENTITLEMENT",
+    repeat: true,
+    group: "Steps",
+    text: "network.host for RUN --network=host (--network host implies it), security.insecure for RUN --security=insecure",
+  },
+  {
     name: "jobs",
     value: "N",
     group: "Steps",
     text: "Steps that run at the same time (default: the number of processors)",
   },
+];
+
+const stepLimits: readonly FlagSpec[] = [
+  {
+    name: "ulimit",
+    value: "NAME=SOFT[:HARD]",
+    repeat: true,
+    group: "Limits of each step",
+    text: "Such as nofile=1024:2048; -1 is unlimited. Part of the cache key",
+  },
+  {
+    name: "shm-size",
+    value: "BYTES",
+    group: "Limits of each step",
+    text: "Size of /dev/shm, such as 256m (default: 64m). Part of the cache key",
+  },
+  {
+    name: "cgroup-parent",
+    value: "GROUP",
+    group: "Limits of each step",
+    text: "Control group below which each step gets its own. Part of the cache key",
+  },
+  {
+    name: "resource",
+    value: "KEY=VALUE,…",
+    repeat: true,
+    group: "Limits of each step",
+    text: "memory, memory-swap, cpu-shares, cpu-period, cpu-quota, cpuset-cpus, cpuset-mems, pids; no part of the cache key",
+  },
+  {
+    name: "memory",
+    short: "m",
+    value: "BYTES",
+    group: "Limits of each step",
+    text: "--resource memory=BYTES",
+  },
+  {
+    name: "memory-swap",
+    value: "BYTES",
+    group: "Limits of each step",
+    text: "Memory and swap; -1 is unlimited",
+  },
+  {
+    name: "cpu-shares",
+    value: "N",
+    group: "Limits of each step",
+    text: "Weight beside others (default: 1024)",
+  },
+  { name: "cpu-period", value: "USEC", group: "Limits of each step", text: "Length of a scheduling period" },
+  { name: "cpu-quota", value: "USEC", group: "Limits of each step", text: "Time on processors in a period" },
+  { name: "cpuset-cpus", value: "LIST", group: "Limits of each step", text: "Processors, such as 0-2,7" },
+  { name: "cpuset-mems", value: "LIST", group: "Limits of each step", text: "Memory nodes, such as 0" },
 ];
 
 const progress: readonly FlagSpec[] = [
@@ -149,7 +222,7 @@ export const buildSpec: CommandSpec = {
     "ssh://, git://, user@host:path, github.com/owner/repo.",
     "Progress goes to standard error; standard output only ever carries results.",
   ],
-  flags: [...inputFlags, ...result, ...steps, ...progress, ...callFlags],
+  flags: [...inputFlags, ...result, ...steps, ...stepLimits, ...progress, ...callFlags],
   examples: [
     { command: "tsbuild build -t app .", text: "Build ./Dockerfile and name the image" },
     {
