@@ -55,7 +55,7 @@ async function buildInSteps(run: BuildRun): Promise<BuildResult> {
   const { session, request, signal } = run;
   const names = request.tags.map((tag) => formatReference(parseReference(tag)));
   const grants = readGrants(request, run.env);
-  const sources = await openSources({ ...run, signal });
+  const sources = await openSources({ ...run, grants, signal });
   const prepared = await prepareRequest(request, sources, run.env);
   await useLock(sources, request, prepared);
   const compiled = await compileDockerfile(

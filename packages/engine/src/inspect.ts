@@ -1,6 +1,7 @@
 import type { CheckReport, Compiled, Outline, Target } from "@tsbuild/frontend";
 import type { BuildRequest, Inspection } from "./api.ts";
 import { compileDockerfile } from "./compile.ts";
+import { readGrants } from "./grants.ts";
 import { compileRequest, prepareRequest } from "./request.ts";
 import type { Session } from "./session.ts";
 import { openSources, useLock } from "./sources/open.ts";
@@ -14,7 +15,8 @@ export interface InspectOptions {
 
 /** Reads what a build would read, and answers questions about it without running anything. */
 export async function inspect({ session, request, env, signal }: InspectOptions): Promise<Inspection> {
-  const sources = await openSources({ session, request, env, signal, emit: () => undefined });
+  const grants = readGrants(request, env);
+  const sources = await openSources({ session, request, env, grants, signal, emit: () => undefined });
   const prepared = await prepareRequest(request, sources, env);
   await useLock(sources, request, prepared);
   const asked = compileRequest(prepared, env);

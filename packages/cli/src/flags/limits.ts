@@ -1,7 +1,6 @@
-import { TsbuildError } from "@tsbuild/base";
+import { nearest, TsbuildError } from "@tsbuild/base";
 import type { StepResources } from "@tsbuild/engine";
 import { csvFields } from "./csv.ts";
-import { nearMiss } from "./near-miss.ts";
 
 function usage(flag: string, text: string, hint: string): TsbuildError {
   return new TsbuildError("TSB_USAGE", `${flag}: cannot read ${JSON.stringify(text)}`, { hint });
@@ -47,7 +46,7 @@ const ULIMITS = [
 export function parseUlimit(text: string): { name: string; soft: number; hard: number } {
   const [name = "", value = "", ...more] = text.split("=");
   if (!ULIMITS.includes(name)) {
-    const meant = nearMiss(name, ULIMITS);
+    const meant = nearest(name, ULIMITS);
     throw usage(
       "--ulimit",
       text,
@@ -100,7 +99,7 @@ function resourceField(text: string, field: string): StepResources {
   const key = field.slice(0, Math.max(equals, 0)).trim();
   if (Object.hasOwn(RESOURCES, key)) return RESOURCES[key]!(`--resource ${key}`, field.slice(equals + 1));
   const names = Object.keys(RESOURCES);
-  const meant = nearMiss(key, names);
+  const meant = nearest(key, names);
   throw usage(
     "--resource",
     text,

@@ -1,8 +1,7 @@
 import { existsSync, statSync } from "node:fs";
-import { TsbuildError } from "@tsbuild/base";
+import { nearest, TsbuildError } from "@tsbuild/base";
 import type { AgentSource, Entitlement, SecretRequest, SecretSource } from "@tsbuild/engine";
 import { csvFields } from "./csv.ts";
-import { nearMiss } from "./near-miss.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -28,7 +27,7 @@ function secretFields(text: string): Map<string, string> {
 }
 
 function unknownKey(text: string, key: string): TsbuildError {
-  const meant = nearMiss(key, SECRET_KEYS);
+  const meant = nearest(key, SECRET_KEYS);
   const hint = meant === undefined ? `keys: ${SECRET_KEYS.join(", ")}` : `did you mean ${meant}=?`;
   return usage("--secret", text, `unknown key ${JSON.stringify(key)}`, hint);
 }
@@ -100,7 +99,7 @@ const ENTITLEMENTS: readonly Entitlement[] = ["network.host", "security.insecure
 export function parseAllow(text: string): Entitlement {
   const found = ENTITLEMENTS.find((entitlement) => entitlement === text);
   if (found !== undefined) return found;
-  const meant = nearMiss(text, ENTITLEMENTS);
+  const meant = nearest(text, ENTITLEMENTS);
   const hint = meant === undefined ? `one of ${ENTITLEMENTS.join(", ")}` : `did you mean ${meant}?`;
   throw usage("--allow", text, "there is no such entitlement", hint);
 }

@@ -3,7 +3,7 @@ import { dirname, join, resolve } from "node:path";
 import { type BuildEvent, TsbuildError } from "@tsbuild/base";
 import type { ImageResolver } from "@tsbuild/frontend";
 import { nativeFs } from "@tsbuild/native-fs";
-import type { HttpFetcher, ImageProvider } from "@tsbuild/ops";
+import type { HttpFetcher, ImageProvider, StepGrants } from "@tsbuild/ops";
 import type { Credentials, GitProvider } from "@tsbuild/ops/git";
 import type { BuildRequest } from "../api.ts";
 import { readInner } from "../dockerfile-source.ts";
@@ -19,6 +19,7 @@ export interface SourcesRequest {
   readonly session: Session;
   readonly request: BuildRequest;
   readonly env: Readonly<Record<string, string | undefined>>;
+  readonly grants: StepGrants;
   readonly signal: AbortSignal;
   readonly emit: (event: BuildEvent) => void;
 }
@@ -65,11 +66,15 @@ export async function openSources(options: SourcesRequest): Promise<BuildSources
   }
 }
 
-/** The agent of the user's own session is for repositories over ssh that they name (X004). */
-function credentialsOf({ env }: SourcesRequest): Credentials {
+/** Those that were handed over; the agent of the user's own session is for repositories over ssh that they name (X004). */
+function credentialsOf({ env, grants }: SourcesRequest): Credentials {
   return {
-    secret: async () => undefined,
-    sshSocket: async (id) => (id === "default" ? env["SSH_AUTH_SOCK"] : undefined),
+    secret: async (id) => grants.secrets.get(id)?.value,
+    sshSocket: async (id) => {
+      const agent = grants.agents.get(id);
+      if (agent?.type === "socket") return agent.path;
+      return id === "default" ? env["SSH_AUTH_SOCK"] : undefined;
+    },
   };
 }
 
