@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { digestHex, sha256Fields, TsbuildError } from "@tsbuild/base";
 import { GitFailure, runGit } from "./command.ts";
@@ -41,11 +41,13 @@ export class Repository {
 
   /** Makes the repository unless it is there. The caller holds its lock. */
   async open(): Promise<void> {
-    mkdirSync(this.gitDir, { recursive: true, mode: 0o700 });
+    const attributes = join(this.gitDir, "info", "attributes");
+    // Written last: a repository without it was left half made.
+    if (existsSync(attributes)) return;
+    mkdirSync(join(this.gitDir, "info"), { recursive: true, mode: 0o700 });
     await this.run(["init", "--bare", "--quiet", "--template="]);
-    mkdirSync(join(this.gitDir, "info"), { recursive: true });
     // `git archive` is how trees get out, and a checkout knows neither of these attributes.
-    writeFileSync(join(this.gitDir, "info", "attributes"), "* -export-ignore -export-subst\n");
+    writeFileSync(attributes, "* -export-ignore -export-subst\n");
   }
 
   /** Asks the server which commit a name stands for now. */

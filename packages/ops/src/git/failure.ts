@@ -6,7 +6,7 @@ interface Kind {
   readonly match: RegExp;
   readonly code: ErrorCode;
   readonly why: string;
-  readonly hint: (host: string) => string | undefined;
+  readonly hint: (host: string, url: string) => string | undefined;
 }
 
 const LOGIN = (host: string): string =>
@@ -44,7 +44,8 @@ const KINDS: readonly Kind[] = [
       /repository .*not found|does not appear to be a git repository|returned error: 404|not exported|access denied or repository/i,
     code: "TSB_RESOLVE",
     why: "there is no such repository, or it is private",
-    hint: (host) => `check the URL; for a private one ${LOGIN(host)}`,
+    hint: (host, url) =>
+      /^https?:/i.test(url) ? `check the URL; for a private one ${LOGIN(host)}` : "check the URL",
   },
   {
     match:
@@ -83,7 +84,7 @@ export function remoteFailure(what: string, url: string, error: unknown): unknow
   const said = shortened(error.stderr);
   const why = kind === undefined ? "" : `: ${kind.why}`;
   return new TsbuildError(kind?.code ?? "TSB_RESOLVE", `${what} ${redactUrl(url)}${why} (${said})`, {
-    hint: kind?.hint(host),
+    hint: kind?.hint(host, url),
     cause: error,
   });
 }

@@ -51,9 +51,13 @@ export function createGitProvider(options: GitOptions): GitProvider {
       store.memo.set("git-tree", key, Buffer.from(String(snapshot), "latin1"));
       return snapshot;
     },
-    commitTime: async (request, { commit, name }) => {
-      const repository = await openRepository(options, request, { commit, name }, request.url);
-      return repository.commitTime(commit);
+    commitTime: async (request, at) => {
+      const known = store.memo.get("git-time", at.commit);
+      if (known !== undefined) return Number(Buffer.from(known).toString("latin1"));
+      const repository = await openRepository(options, request, at, request.url);
+      const seconds = await repository.commitTime(at.commit);
+      store.memo.set("git-time", at.commit, Buffer.from(String(seconds), "latin1"));
+      return seconds;
     },
   };
 }
