@@ -1,10 +1,18 @@
 import type { EscapeCharacter } from "./ast.ts";
 import { leadingSpace } from "./space.ts";
 
+/** A place between two lines. */
+export interface ReaderMark {
+  readonly offset: number;
+  readonly line: number;
+}
+
 /** Physical lines of a text, one at a time, each with its line end. */
 export class LineReader {
   readonly #text: string;
   #offset = 0;
+  /** Where the line read last starts. */
+  #start = 0;
   #line = 0;
 
   constructor(text: string) {
@@ -16,12 +24,23 @@ export class LineReader {
     return this.#line;
   }
 
+  /** The place before the line read last, to go back to. */
+  get before(): ReaderMark {
+    return { offset: this.#start, line: this.#line - 1 };
+  }
+
+  rewind({ offset, line }: ReaderMark): void {
+    this.#offset = offset;
+    this.#line = line;
+  }
+
   /** The next line with its `\n`; undefined at the end. */
   next(): string | undefined {
     if (this.#offset >= this.#text.length) return undefined;
     const end = this.#text.indexOf("\n", this.#offset);
     const next = end === -1 ? this.#text.length : end + 1;
     const line = this.#text.slice(this.#offset, next);
+    this.#start = this.#offset;
     this.#offset = next;
     this.#line++;
     return line;

@@ -9,6 +9,7 @@ import {
   isComment,
   LineReader,
   LogicalLine,
+  type ReaderMark,
   stripContinuation,
   type TextPosition,
   trimLineEnd,
@@ -57,6 +58,10 @@ export function parseFragment(text: string, mark: EscapeCharacter): readonly Ast
   return parser.nodes;
 }
 
+/** A line of a heredoc without an end that is an instruction in all likelihood. */
+const INSTRUCTION =
+  /^(?:ADD|ARG|CMD|COPY|ENTRYPOINT|ENV|EXPOSE|FROM|HEALTHCHECK|LABEL|ONBUILD|RUN|SHELL|STOPSIGNAL|USER|VOLUME|WORKDIR)[ \t]/;
+
 interface Piece {
   readonly text: string;
   readonly position: TextPosition;
@@ -71,6 +76,8 @@ class FileParser {
   readonly #reader: LineReader;
   readonly #directives = new DirectiveReader();
   #comments: string[] = [];
+  /** A heredoc without an end was found, and what follows was read as instructions. */
+  #hasOpenHeredoc = false;
 
   constructor(source: SourceText) {
     this.#source = source;
@@ -195,9 +202,11 @@ class FileParser {
 
   #readBody(mark: HeredocMark, start: number): Heredoc {
     const first = this.#reader.line + 1;
+    let next: ReaderMark | undefined;
     const lines: string[] = [];
     for (let line = this.#reader.next(); line !== undefined; line = this.#reader.next()) {
       const text = trimLineEnd(line);
+      if (next === undefined && !this.#hasOpenHeredoc && INSTRUCTION.test(text)) next = this.#reader.before;
       const isTerminator = (mark.chomp ? text.replace(/^\t+/, "") : text) === mark.name;
       if (isTerminator)
         return { ...mark, content: lines.join(""), range: { start: first, end: this.#reader.line } };
@@ -205,6 +214,9 @@ class FileParser {
     }
     const hint = `end it with a line that holds nothing but ${mark.name}`;
     const range = { start, end: this.#reader.line };
+    // What follows is the rest of the file more likely than all of it the body: it is looked through once.
+    if (next !== undefined) this.#reader.rewind(next);
+    this.#hasOpenHeredoc = true;
     throw dockerfileError(this.#source, { range }, `the heredoc ${mark.name} is not terminated`, hint);
   }
 

@@ -33,6 +33,13 @@ describe("errors of one file", () => {
     ]);
   });
 
+  it("are found behind a heredoc without an end, from the next line that looks like an instruction", () => {
+    expect(shown("FROM debian", "RUN <<EOF", "set -e", "RNU x", "EOFF", "COPY --form=x a b")).toEqual([
+      "2:? the heredoc EOF is not terminated (end it with a line that holds nothing but EOF)",
+      "6:6 COPY has no flag --form (did you mean --from?)",
+    ]);
+  });
+
   it("are thrown as one error with the others related", () => {
     const text = "FROM x\nRUN [1]\nCMD [2]\nRUNN\n";
     const caught = (read: () => unknown): TsbuildError => {

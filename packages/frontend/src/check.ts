@@ -6,6 +6,7 @@ import { severityOf } from "./lint/catalogue/index.ts";
 import { Linter } from "./lint/linter.ts";
 import { checkOwnRules } from "./lint/own/index.ts";
 import type { Severity } from "./lint/rule-page.ts";
+import { unusedArgs } from "./unused-args.ts";
 
 /** One finding of a check. */
 export interface Diagnostic {
@@ -17,8 +18,10 @@ export interface Diagnostic {
   readonly url?: string | undefined;
   /** In `file`; empty when it has no place. */
   readonly ranges: readonly LineRange[];
-  /** From 1, in the first line of `ranges`. */
+  /** Of the offending word, from 1. */
   readonly column?: number | undefined;
+  /** Line of `column` when it is not the first of `ranges`: an instruction may go on over many lines. */
+  readonly line?: number | undefined;
 }
 
 export interface CheckReport {
@@ -60,8 +63,9 @@ class TolerantResolver implements ImageResolver {
 function ofError(error: TsbuildError): Diagnostic {
   const { message, hint, source } = error;
   const ranges = source?.ranges ?? [];
-  const column = source?.line === ranges[0]?.start ? source?.column : undefined;
-  return { severity: "error", message, hint, ranges, column };
+  const { column, line } = source ?? {};
+  const isLater = column !== undefined && line !== undefined && line !== ranges[0]?.start;
+  return { severity: "error", message, hint, ranges, column, ...(isLater ? { line } : {}) };
 }
 
 function ofWarning({ rule, message, url, ranges }: Warning, fail: boolean): Diagnostic {
@@ -113,7 +117,11 @@ async function findAll(
   const own = new Linter(started.options);
   if (ownRules) checkOwnRules(started.compilation.program, own);
   const { fail } = started.options;
+  const { declaredArgs } = started.compilation;
+  // After an error it is not known what triggers declare.
+  const unused = error === undefined ? unusedArgs(Object.keys(request.buildArgs), declaredArgs) : [];
   return [
+    ...unused.map(({ message }): Diagnostic => ({ severity: "warning", message, ranges: [] })),
     ...Array.from(resolver.missing, ofMissing),
     ...(error === undefined ? [] : [error, ...error.related].map(ofError)),
     ...[...known, ...own.warnings()].map((warning) => ofWarning(warning, fail)),

@@ -28,6 +28,8 @@ export interface Compilation {
   readonly program: DockerfileProgram;
   readonly resolver: RecordingResolver;
   readonly multiPlatform: boolean;
+  /** Names of all ARGs, triggers' among them: filled while it goes on. */
+  readonly declaredArgs: Set<string>;
 }
 
 function choose(request: CompileRequest, target: Platform | undefined): PlatformChoice {
@@ -64,6 +66,7 @@ async function startContext(
   const contextPaths = new Set<string>();
   const keys = program.metaArgs.flatMap((instruction) => instruction.args.map(({ key }) => key));
   const declared = new Set([...args.names(), ...keys]);
+  for (const key of keys) compilation.declaredArgs.add(key);
   return {
     request,
     source: ast,
@@ -88,6 +91,7 @@ async function startContext(
     }),
     linter,
     budget,
+    declaredArgs: compilation.declaredArgs,
     mainContext: mainContext(request, contextPaths, patterns),
     contextPaths,
     ignored: ignoreMatcher(patterns),

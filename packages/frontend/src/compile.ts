@@ -5,6 +5,7 @@ import { at, mistake } from "./failure.ts";
 import { type CheckOptions, NO_OPTIONS, parseCheckOptions } from "./lint/check-options.ts";
 import { Linter } from "./lint/linter.ts";
 import { RecordingResolver } from "./recording-resolver.ts";
+import { unusedArgs } from "./unused-args.ts";
 
 function isMultiPlatform(request: CompileRequest): boolean {
   const given = request.buildArgs["BUILDKIT_MULTI_PLATFORM"];
@@ -40,7 +41,14 @@ export function startCompilation(request: CompileRequest, imageResolver: ImageRe
   const options = checkOptions(request, ast);
   const resolver = new RecordingResolver(imageResolver);
   return {
-    compilation: { request, ast, program, resolver, multiPlatform: isMultiPlatform(request) },
+    compilation: {
+      request,
+      ast,
+      program,
+      resolver,
+      multiPlatform: isMultiPlatform(request),
+      declaredArgs: new Set<string>(),
+    },
     options,
   };
 }
@@ -71,5 +79,6 @@ export const compile: Compile = async (request, imageResolver) => {
   const started = startCompilation(request, imageResolver);
   const warnings: Warning[] = [];
   const platforms = await compilePlatforms(started, warnings);
+  warnings.push(...unusedArgs(Object.keys(request.buildArgs), started.compilation.declaredArgs));
   return { platforms, warnings, ...started.compilation.resolver.records() };
 };

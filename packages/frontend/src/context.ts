@@ -37,6 +37,8 @@ export interface CompileContext {
   readonly linter: Linter;
   /** Bounds what this platform's compilation comes to. */
   readonly budget: Budget;
+  /** Names of all ARGs that were seen. */
+  readonly declaredArgs: Set<string>;
   /** The user's files; which of them is known when all instructions have been seen. */
   readonly mainContext: State;
   /** Paths that instructions need of the main context. */

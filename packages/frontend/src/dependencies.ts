@@ -57,6 +57,7 @@ export function connect(
   context: CompileContext,
 ): StageCommand {
   const sources = at(context.source, range, () => sourcesOf(command, range, context));
+  if (command.kind === "arg") for (const { key } of command.args) context.declaredArgs.add(key);
   for (const source of sources) if (source !== undefined) stage.needs.set(source, range);
   return { command, sources, onbuild, range, comments: command.comments };
 }

@@ -380,3 +380,56 @@ describe("stages", () => {
     expect(await env("1")).toBe("S=2");
   });
 });
+
+describe("build arguments", () => {
+  const unused = async (text: string, buildArgs: Readonly<Record<string, string>>) =>
+    (await run(text, { buildArgs })).warnings.map(({ message }) => message);
+
+  test("that no ARG declares are named in one warning, with what was meant", async () => {
+    expect(await unused("FROM scratch\nARG VERSION\n", { VERSOIN: "1", ZZZ: "2" })).toEqual([
+      "no ARG declares the build arguments VERSOIN (did you mean VERSION?), ZZZ",
+    ]);
+  });
+
+  test("may be declared anywhere, by a trigger too, or be those that need no ARG", async () => {
+    const known = {
+      http_proxy: "x",
+      NO_PROXY: "y",
+      BUILDKIT_X: "1",
+      SOURCE_DATE_EPOCH: "1",
+      TARGETARCH: "a",
+    };
+    const text = "ARG A\nFROM scratch AS x\nONBUILD ARG T\nFROM scratch AS other\nARG B\nFROM x\n";
+    expect(await unused(text, { ...known, A: "1", B: "2", T: "3" })).toEqual([]);
+  });
+});
+
+test("the stages and files that a scan for a bill of materials looks at", async () => {
+  const text = `ARG BUILDKIT_SBOM_SCAN_CONTEXT=true
+FROM alpine AS a
+ARG BUILDKIT_SBOM_SCAN_STAGE=true
+RUN a
+FROM alpine AS b
+ARG BUILDKIT_SBOM_SCAN_STAGE=other,b
+RUN b
+FROM alpine AS c
+RUN c
+FROM scratch
+COPY --from=a /a /a
+COPY --from=b /b /b
+COPY --from=c /c /c
+`;
+  const [platform] = (await run(text)).platforms;
+  expect(platform!.sbomExtras!.map(({ name }) => name)).toEqual(["a", "b", "context"]);
+  expect(platform!.sbomExtras![0]!.graph.vertices.at(-1)!.op.kind.type).toBe("exec");
+});
+
+test("devices become part of the operation", async () => {
+  const compiled = await run("FROM alpine\nRUN --device=v.com/gpu=all --device=v.com/x=1,required a\n");
+  expect(compiled.platforms[0]!.graph.vertices.at(-1)!.op.kind).toMatchObject({
+    devices: [
+      { name: "v.com/gpu=all", optional: true },
+      { name: "v.com/x=1", optional: false },
+    ],
+  });
+});

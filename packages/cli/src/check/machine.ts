@@ -35,10 +35,10 @@ const GITHUB: Readonly<Record<Diagnostic["severity"], string>> = {
 /** `--format github`: an annotation a line, for the log of a GitHub Actions step. */
 export function checkGithub({ file, diagnostics }: CheckReport): string {
   return diagnostics
-    .map(({ severity, rule, message, hint, ranges: [range], column }) => {
+    .map(({ severity, rule, message, hint, ranges: [range], column, line }) => {
       const properties = [
         `file=${escapeProperty(file)}`,
-        ...(range === undefined ? [] : [`line=${range.start}`, `endLine=${range.end}`]),
+        ...(range === undefined ? [] : [`line=${line ?? range.start}`, `endLine=${range.end}`]),
         ...(column === undefined ? [] : [`col=${column}`]),
         ...(rule === undefined ? [] : [`title=${escapeProperty(rule)}`]),
       ];
@@ -57,13 +57,16 @@ const SARIF: Readonly<Record<Diagnostic["severity"], string>> = {
 /** Results without a rule are the compiler's own. */
 const NO_RULE = "DockerfileError";
 
-function sarifResult(file: string, { severity, rule, message, ranges, column }: Diagnostic): unknown {
+function sarifResult(
+  file: string,
+  { severity, rule, message, hint, ranges, column, line }: Diagnostic,
+): unknown {
   const artifactLocation = { uri: file.split("/").map(encodeURIComponent).join("/") };
   const regions = ranges.length === 0 ? [undefined] : ranges;
   return {
     ruleId: rule ?? NO_RULE,
     level: SARIF[severity],
-    message: { text: message },
+    message: { text: hint === undefined ? message : `${message} (${hint})` },
     locations: regions.map((range) => ({
       physicalLocation: {
         artifactLocation,
@@ -71,7 +74,7 @@ function sarifResult(file: string, { severity, rule, message, ranges, column }: 
           ? {}
           : {
               region: {
-                startLine: range.start,
+                startLine: line ?? range.start,
                 endLine: range.end,
                 ...(column === undefined ? {} : { startColumn: column }),
               },

@@ -7,11 +7,12 @@ import { count } from "./findings.ts";
 const COLORS: Readonly<Record<Diagnostic["severity"], string>> = { error: "31", warning: "33", info: "36" };
 
 function findingLines(report: CheckReport, diagnostic: Diagnostic, color: boolean): string[] {
-  const { severity, rule, message, hint, url, ranges, column } = diagnostic;
+  const { severity, rule, message, hint, url, ranges, column, line } = diagnostic;
   const { file, text } = report;
   const label = rule === undefined ? `${severity.toUpperCase()}:` : `${severity.toUpperCase()} ${rule}:`;
   const painted = color ? `\x1b[${COLORS[severity]}m${label}\x1b[0m` : label;
-  const place = { file, text, ranges, ...(column === undefined ? {} : { column }) };
+  const word = column === undefined ? {} : { column, ...(line === undefined ? {} : { line }) };
+  const place = { file, text, ranges, ...word };
   return [
     ...(ranges.length === 0 ? [] : sourceWindow(place)),
     `${painted} ${safeText(message)}`,
