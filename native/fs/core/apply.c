@@ -176,10 +176,18 @@ static int apply_node(struct applier *applier, const struct op *op, struct err *
   return finish_other(applier, op, true, err);
 }
 
+/* The other form of the mark, for file systems that take no such device (overlayfs itself, Linux before 5.8 without root). */
+static int make_marked_file(struct applier *applier) {
+  cleanup_fd int fd =
+      openat(applier->dest.fd, applier->dest.name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  return fd < 0 ? -1 : fsetxattr(fd, "user.overlay.whiteout", "y", 1, 0);
+}
+
 /* Overlayfs' mark of a removed entry: a character device 0:0. */
 static int make_whiteout(struct applier *applier, const struct op *op) {
   (void)op;
-  return mknodat(applier->dest.fd, applier->dest.name, S_IFCHR, makedev(0, 0));
+  if (mknodat(applier->dest.fd, applier->dest.name, S_IFCHR, makedev(0, 0)) == 0) return 0;
+  return errno == EPERM ? make_marked_file(applier) : -1;
 }
 
 static int apply_whiteout(struct applier *applier, const struct op *op, struct err *err) {
@@ -190,7 +198,9 @@ static int apply_opaque(struct applier *applier, const struct op *op, struct err
   const char *attribute = op->flags & OP_USERXATTR ? "user.overlay.opaque" : "trusted.overlay.opaque";
   cleanup_fd int fd = openat(applier->dest.fd, applier->dest.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0) return err_sys(err, "openat", op->path);
-  return fsetxattr(fd, attribute, "y", 1, 0) < 0 ? err_sys(err, "fsetxattr", op->path) : 0;
+  if (fsetxattr(fd, attribute, "y", 1, 0) == 0) return 0;
+  if (errno != EPERM && errno != EOPNOTSUPP) return err_sys(err, "fsetxattr", op->path);
+  return fsetxattr(fd, "user.overlay.opaque", "y", 1, 0) < 0 ? err_sys(err, "fsetxattr", op->path) : 0;
 }
 
 static int apply_remove(struct applier *applier, const struct op *op, struct err *err) {

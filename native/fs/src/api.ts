@@ -189,7 +189,7 @@ export type TreeOp = {
       readonly major: number;
       readonly minor: number;
     } & NodeOptions)
-  /** Overlay whiteout (char device 0:0) or, on a folder that exists, the opaque xattr. */
+  /** Overlay whiteout (char device 0:0; where that is refused, an empty file with `user.overlay.whiteout`) or, on a folder that exists, the opaque xattr. */
   | { readonly type: "whiteout" }
   | { readonly type: "opaque"; readonly userxattr: boolean }
   | { readonly type: "remove" }

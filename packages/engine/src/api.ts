@@ -101,6 +101,8 @@ export interface BuildResult {
 export interface EngineOptions {
   /** State folder; default $TSBUILD_ROOT, /var/lib/tsbuild as root, $XDG_DATA_HOME/tsbuild. */
   readonly root?: string | undefined;
+  /** `overlay`, `copy` or `auto`; default $TSBUILD_SNAPSHOTTER, else `auto`: overlayfs where it works on the state folder. */
+  readonly snapshotter?: string | undefined;
   /** Environment that settings come from (TSBUILD_MIRROR, SOURCE_DATE_EPOCH …); default process.env. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
 }

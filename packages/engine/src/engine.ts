@@ -1,3 +1,4 @@
+import { TsbuildError } from "@tsbuild/base";
 import { nativeFs } from "@tsbuild/native-fs";
 import { defaultRoot, type ImageRecord, openStore } from "@tsbuild/store";
 import type { Engine, EngineOptions, ImageSummary } from "./api.ts";
@@ -10,7 +11,10 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
   const env = options.env ?? process.env;
   const root = options.root ?? defaultRoot(env, process.getuid?.() ?? 0);
   const settings = readSettings(env);
-  const session = new Session({ store: await openStore({ root, native: nativeFs }), settings });
+  const session = new Session({
+    store: openStore({ root, native: nativeFs, snapshotter: snapshotterOf(options, env) }),
+    settings,
+  });
   const never = new AbortController().signal;
   return {
     build: (request, { signal = never, onEvent = () => undefined } = {}) =>
@@ -22,6 +26,16 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
     run: async (request) => (await import("./run-image.ts")).runImage(session, request),
     close: () => session.close(),
   };
+}
+
+function snapshotterOf({ snapshotter }: EngineOptions, env: NonNullable<EngineOptions["env"]>) {
+  const given = snapshotter ?? (env["TSBUILD_SNAPSHOTTER"] || "auto");
+  const kinds = ["auto", "overlay", "copy"] as const;
+  const kind = kinds.find((one) => one === given);
+  if (kind !== undefined) return kind;
+  throw new TsbuildError("TSB_USAGE", `unknown snapshotter ${JSON.stringify(given)}`, {
+    hint: `--snapshotter and TSBUILD_SNAPSHOTTER take ${kinds.join(", ")}`,
+  });
 }
 
 function listImages({ store }: Session): ImageSummary[] {

@@ -1,12 +1,13 @@
 import { join } from "node:path";
 import { formatPlatform, TsbuildError } from "@tsbuild/base";
-import { copyMerged, packMerged, readTar, type TarMember, writeTar } from "@tsbuild/oci";
+import { copyMerged, type MergedTree, packMerged, readTar, type TarMember, writeTar } from "@tsbuild/oci";
 import { fileAttributes } from "./attributes.ts";
 import { exportFailure, makeFolder, writeArchive } from "./destination.ts";
 import type { CommittedImage, ExportOptions, ExportRequest } from "./types.ts";
 
-function lowersOf(image: CommittedImage, { store }: ExportOptions): readonly string[] {
-  return image.snapshot === null ? [] : store.snapshots.lowers(image.snapshot);
+function mergedTree({ snapshot }: CommittedImage, { store, signal }: ExportOptions): MergedTree {
+  if (snapshot === null) return { lowers: [], signal };
+  return { lowers: store.snapshots.lowers(snapshot), open: () => store.views.open(snapshot), signal };
 }
 
 /** `linux_amd64`, the name of a platform's folder (X014). */
@@ -27,7 +28,7 @@ async function* splitMembers(
   options: ExportOptions,
 ): AsyncGenerator<TarMember> {
   for (const image of images) {
-    const tar = packMerged({ lowers: lowersOf(image, options), signal: options.signal });
+    const tar = packMerged(mergedTree(image, options));
     yield* moved(platformFolder(image), tar);
   }
 }
@@ -57,7 +58,7 @@ export async function exportTar(
   const stream =
     split || first === undefined
       ? writeTar(splitMembers(images, options), { reuse: true })
-      : packMerged({ lowers: lowersOf(first, options), signal, reuse: true });
+      : packMerged({ ...mergedTree(first, options), reuse: true });
   await writeArchive(counted(stream, options), request.dest, { signal, stdout });
 }
 
@@ -78,11 +79,10 @@ export async function exportLocal(
     await makeFolder(folder);
     try {
       await copyMerged({
-        lowers: lowersOf(image, options),
+        ...mergedTree(image, options),
         dest: folder,
         mirror,
         owner,
-        signal: options.signal,
         onProgress: (current, total) =>
           options.onProgress?.({ id: "files", current, total, done: current === total }),
       });

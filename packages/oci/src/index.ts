@@ -53,6 +53,15 @@ export { type WriteTarOptions, writeTar, writeTarPieces } from "./tar/writer.ts"
 export { type CopyMergedOptions, copyMerged } from "./tree/copy.ts";
 export { type MergedTree, type PackMergedOptions, packMerged } from "./tree/merged.ts";
 export {
+  applyTreeOps,
+  cloneTree,
+  type ReplayCalls,
+  ReplayOps,
+  type ReplayOptions,
+  replayLayer,
+  replayRoot,
+} from "./tree/replay.ts";
+export {
   type ContainerConfig,
   type Descriptor,
   type DescriptorPlatform,

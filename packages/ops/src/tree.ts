@@ -18,23 +18,14 @@ export type SourceTree = {
 );
 
 /** Opens what a ref stands for. The caller closes the tree and keeps the ref until then. */
-export function openTree(env: OpsEnvironment, ref: Ref): SourceTree {
+export async function openTree(env: OpsEnvironment, ref: Ref): Promise<SourceTree> {
   const context = contextOf(ref);
   if (context !== undefined) {
     const root = env.fs.openFolder(context.folder);
     return { kind: "context", context, root, close: () => env.fs.close(root) };
   }
   const snapshot = snapshotOf(ref);
-  const root = snapshot === null ? emptyRoot(env) : mountSnapshot(env, snapshot);
-  const close = (): void => env.fs.close(root);
-  return snapshot === null ? { kind: "empty", root, close } : { kind: "snapshot", snapshot, root, close };
-}
-
-/** A read-only view of a snapshot, as a detached mount that no other process sees. */
-export function mountSnapshot(env: OpsEnvironment, snapshot: SnapshotId): number {
-  return env.fs.mountOverlay({ lowers: env.store.snapshots.lowers(snapshot), userxattr: env.userxattr });
-}
-
-function emptyRoot(env: OpsEnvironment): number {
-  return env.fs.openFolder(env.store.temporaryFolder());
+  if (snapshot !== null) return { kind: "snapshot", snapshot, ...(await env.store.views.open(snapshot)) };
+  const root = env.fs.openFolder(env.store.temporaryFolder());
+  return { kind: "empty", root, close: () => env.fs.close(root) };
 }

@@ -11,6 +11,7 @@ export interface Store {
   readonly root: string;
   readonly blobs: BlobStore;
   readonly snapshots: SnapshotStore;
+  readonly views: SnapshotViews;
   readonly images: ImageStore;
   readonly cache: CacheStorage;
   readonly locks: WorkLocks;
@@ -89,6 +90,39 @@ export interface ActiveSnapshot {
   readonly work: string;
   /** Layer folders below, top first. */
   readonly lowers: readonly string[];
+}
+
+/** How snapshots are looked at. `auto`: overlayfs where it works on the state folder's file system, else copies. */
+export type Snapshotter = "overlay" | "copy";
+
+/**
+ * Snapshots as file trees. The layer folders of the store are in overlayfs's form either way (whiteouts, opaque folders), so a
+ * state folder can be used with one kind and then the other. Overlay: detached mounts. Copy: whole trees in temporary folders
+ * (reflinks where the file system has them), compared with their former selves afterwards; needs no right to mount anything.
+ */
+export interface SnapshotViews {
+  /** What is used here. Found out once per state folder and kernel, and remembered. */
+  kind(): Promise<Snapshotter>;
+  /** A committed snapshot, for reading. */
+  open(id: SnapshotId): Promise<SnapshotView>;
+  /** A new layer on a parent (null: on nothing), for writing. */
+  prepare(parent: SnapshotId | null): Promise<WritableView>;
+}
+
+export interface SnapshotView {
+  /** Root of the tree: of a detached mount where mounting is allowed, else the folder itself. */
+  readonly root: number;
+  close(): void;
+}
+
+/** A layer being written: ends with `commit` or `discard`. */
+export interface WritableView {
+  readonly active: ActiveSnapshot;
+  readonly root: number;
+  /** Closes `root`; from then on `active.upper` holds what was written, and may be edited. Idempotent. */
+  seal(): Promise<void>;
+  commit(): Promise<SnapshotId>;
+  discard(): void;
 }
 
 export interface LayerInfo {

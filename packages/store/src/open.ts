@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { nativeFs } from "@tsbuild/native-fs";
-import type { Store } from "./api.ts";
+import type { Snapshotter, Store } from "./api.ts";
 import { FileBlobStore } from "./blobs.ts";
 import { SqliteCacheStorage } from "./cache.ts";
 import { FolderCacheMountStore } from "./cache-mounts.ts";
@@ -16,12 +16,15 @@ import type { NativeCalls } from "./native.ts";
 import { OverlaySnapshotStore, removeActiveOf } from "./snapshots.ts";
 import { rememberState, type StoreState } from "./state.ts";
 import { Trash } from "./trash.ts";
+import { ChosenViews } from "./views/choose.ts";
 
 export interface StoreOptions {
   /** The state folder; made when it is not there. */
   readonly root: string;
   /** The addon when not given. */
   readonly native?: NativeCalls;
+  /** How snapshots are looked at; default `auto`. */
+  readonly snapshotter?: Snapshotter | "auto" | undefined;
 }
 
 /** Emptying the trash begins this long after opening: the start of a build has better things to do. */
@@ -48,7 +51,7 @@ export function openStore(options: StoreOptions): Store {
   };
   try {
     guarded("clean the state folder", layout.root, () => reapDeadLeases(state));
-    return assemble(state);
+    return assemble(state, options.snapshotter ?? "auto");
   } catch (error) {
     database.close();
     throw error;
@@ -70,11 +73,17 @@ export function reapDeadLeases(state: StoreState): void {
   trash.sweep();
 }
 
-function assemble(state: StoreState): Store {
+function assemble(state: StoreState, snapshotter: Snapshotter | "auto"): Store {
   const { layout, database, lease, trash } = state;
   const blobs = new FileBlobStore(state);
   const snapshots = new OverlaySnapshotStore(state);
   const cache = new SqliteCacheStorage(state, snapshots);
+  const memo = new SqliteMemoStore(state);
+  const temporaryFolder = () => lease.temporaryFolder();
+  const discardFolder = (path: string) => {
+    trash.discard(path);
+    trash.start();
+  };
   const timer = setTimeout(() => trash.start(), TRASH_DELAY_MS);
   timer.unref();
   let closed = false;
@@ -82,12 +91,13 @@ function assemble(state: StoreState): Store {
     root: layout.root,
     blobs,
     snapshots,
+    views: new ChosenViews({ fs: nativeFs, snapshots, memo, temporaryFolder, discardFolder, snapshotter }),
     images: new SqliteImageStore(state, blobs, snapshots),
     cache,
     locks: new FileWorkLocks(state),
-    memo: new SqliteMemoStore(state),
+    memo,
     cacheMounts: new FolderCacheMountStore(state),
-    temporaryFolder: () => lease.temporaryFolder(),
+    temporaryFolder,
     close: async () => {
       if (closed) return;
       closed = true;

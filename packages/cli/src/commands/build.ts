@@ -4,6 +4,7 @@ import type { CommandIo } from "../io.ts";
 import { type ProgressView, startProgress } from "../progress/driver.ts";
 import { progressMode } from "../progress/mode.ts";
 import { buildRequest } from "./build-request.ts";
+import { engineOptions } from "./engine-options.ts";
 
 /** `tsbuild build`: progress to standard error; with --quiet the image ID to standard output (C043). */
 export async function build(flags: ParsedFlags, io: CommandIo): Promise<number> {
@@ -15,7 +16,7 @@ export async function build(flags: ParsedFlags, io: CommandIo): Promise<number> 
   const quiet = flags.isOn("quiet");
   const mode = progressMode({ quiet, progress: flags.last("progress") }, io.stderr, io.env);
   const request = await buildRequest(flags, io);
-  const engine = await io.openEngine({ root: flags.last("root"), env: io.env });
+  const engine = await io.openEngine(engineOptions(flags, io));
   try {
     const view = await startProgress(mode, io);
     const result = await shown(view, (onEvent) => engine.build(request, { signal: io.signal, onEvent }));

@@ -4,12 +4,13 @@ import { exitStatus } from "../exit-status.ts";
 import type { ParsedFlags } from "../flags/parse.ts";
 import { keyAndValue, oneOf } from "../flags/values.ts";
 import type { CommandIo } from "../io.ts";
+import { engineOptions } from "./engine-options.ts";
 
 /** `tsbuild run IMAGE [ARG…]`: ends with the command's own exit code. */
 export async function run(flags: ParsedFlags, io: CommandIo): Promise<number> {
   const request = runRequest(flags, io);
   if (request.interactive) io.leaveCtrlC();
-  const engine = await io.openEngine({ root: flags.last("root"), env: io.env });
+  const engine = await io.openEngine(engineOptions(flags, io));
   try {
     return await engine.run(request);
   } catch (error) {

@@ -1,5 +1,5 @@
 import { callFlags } from "./call-flags.ts";
-import type { CommandSpec, FlagSpec } from "./spec.ts";
+import { type CommandSpec, type FlagSpec, machineFlags } from "./spec.ts";
 
 /** What is built: for every command that reads a Dockerfile with its context. */
 export const inputFlags: readonly FlagSpec[] = [
@@ -222,7 +222,7 @@ export const buildSpec: CommandSpec = {
     "ssh://, git://, user@host:path, github.com/owner/repo.",
     "Progress goes to standard error; standard output only ever carries results.",
   ],
-  flags: [...inputFlags, ...result, ...steps, ...stepLimits, ...progress, ...callFlags],
+  flags: [...inputFlags, ...result, ...steps, ...stepLimits, ...progress, ...machineFlags, ...callFlags],
   examples: [
     { command: "tsbuild build -t app .", text: "Build ./Dockerfile and name the image" },
     {

@@ -1,7 +1,7 @@
 import { buildSpec } from "./build-spec.ts";
 import { fmtSpec } from "./fmt-spec.ts";
 import { checkSpec, debugSpec, graphSpec } from "./inspect-spec.ts";
-import type { CommandSpec } from "./spec.ts";
+import { type CommandSpec, machineFlags } from "./spec.ts";
 
 export const imagesSpec: CommandSpec = {
   name: "images",
@@ -83,6 +83,7 @@ export const runSpec: CommandSpec = {
       text: "The host's network or none (default: host)",
     },
     { name: "rm", group: "Process", text: "Accepted for habit's sake: the layer is always thrown away" },
+    ...machineFlags,
   ],
   examples: [
     { command: "tsbuild run -it debian:bookworm bash", text: "A shell" },

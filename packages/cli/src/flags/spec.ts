@@ -34,3 +34,13 @@ export const globalFlags: readonly FlagSpec[] = [
   { name: "debug", short: "D", group: "General", text: "On an error, print its causes and stacks" },
   { name: "help", short: "h", group: "General", text: "Print help" },
 ];
+
+/** How steps are run: for every command that runs some. */
+export const machineFlags: readonly FlagSpec[] = [
+  {
+    name: "snapshotter",
+    value: "KIND",
+    group: "Machine",
+    text: "auto, overlay or copy: overlayfs mounts or whole copies (default: $TSBUILD_SNAPSHOTTER, else auto, what works)",
+  },
+];

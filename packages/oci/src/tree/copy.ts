@@ -145,11 +145,11 @@ export async function copyMerged(options: CopyMergedOptions): Promise<void> {
       if (options.mirror) await removeOthers(dest, new Set());
       return;
     }
-    const source = openMerged(options.lowers);
+    const source = await openMerged(options);
     try {
-      await copyTree(source, dest, options);
+      await copyTree(source.root, dest, options);
     } finally {
-      nativeFs.close(source);
+      source.close();
     }
   } finally {
     nativeFs.close(dest);

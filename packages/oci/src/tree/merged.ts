@@ -5,6 +5,8 @@ import { packTree } from "../layer/pack.ts";
 /** Layer folders of a root filesystem, top first. */
 export interface MergedTree {
   readonly lowers: readonly string[];
+  /** Opens the merged tree; an overlay mount when not given. Not called without lowers. */
+  readonly open?: (() => Promise<{ readonly root: number; close(): void }>) | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Later times become this one (SOURCE_DATE_EPOCH). */
   readonly maxMtimeNs?: bigint | undefined;
@@ -21,8 +23,10 @@ function inUserNamespace(): boolean {
 }
 
 /** Opens the merged tree, read-only; the mount is visible to nobody and ends with the descriptor. */
-export function openMerged(lowers: readonly string[]): number {
-  return nativeFs.mountOverlay({ lowers, userxattr: inUserNamespace() });
+export async function openMerged(tree: MergedTree): Promise<{ readonly root: number; close(): void }> {
+  if (tree.open !== undefined) return tree.open();
+  const root = nativeFs.mountOverlay({ lowers: tree.lowers, userxattr: inUserNamespace() });
+  return { root, close: () => nativeFs.close(root) };
 }
 
 /** A root filesystem as one tar (X015). */
@@ -33,10 +37,10 @@ export async function* packMerged(options: PackMergedOptions): AsyncGenerator<Bu
     yield* writeTar([]);
     return;
   }
-  const root = openMerged(lowers);
+  const view = await openMerged(options);
   try {
-    yield* packTree(root, { fs: nativeFs, signal, maxMtimeNs, reuse });
+    yield* packTree(view.root, { fs: nativeFs, signal, maxMtimeNs, reuse });
   } finally {
-    nativeFs.close(root);
+    view.close();
   }
 }

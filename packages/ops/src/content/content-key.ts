@@ -77,7 +77,7 @@ export async function contentKey(
   selectors: readonly Selector[],
   scans: Scans = new Scans(),
 ): Promise<ContentKey> {
-  const tree = openTree(env, ref);
+  const tree = await openTree(env, ref);
   try {
     const parts: Digest[] = [];
     for (const selector of selectors) parts.push(await digestSelector(env, tree, { selector, scans }));
@@ -154,7 +154,7 @@ async function contentFields(
   selectors: readonly Selector[],
   scans: Scans,
 ): Promise<readonly KeyField[]> {
-  const tree = openTree(env, ref);
+  const tree = await openTree(env, ref);
   try {
     const selected: Selected[] = [];
     for (const selector of selectors) selected.push(...(await select(env, tree, selector, scans)));

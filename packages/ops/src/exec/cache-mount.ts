@@ -94,7 +94,7 @@ async function fill(
   folder: string,
   seed: { readonly ref: Ref; readonly path: string; readonly context: OpContext },
 ): Promise<void> {
-  const tree = openTree(env, seed.ref);
+  const tree = await openTree(env, seed.ref);
   const root = env.fs.openFolder(folder);
   try {
     const [selected] = await select(env, tree, selectorOfMount(seed.path));

@@ -5,7 +5,6 @@ import { contentKey } from "../content/content-key.ts";
 import { selectorOfMount } from "../content/selector.ts";
 import type { OpsEnvironment } from "../environment.ts";
 import { runCopy } from "../file/copy.ts";
-import { commitLayer, discardLayer, openLayer } from "../file/states.ts";
 import { openTree } from "../tree.ts";
 
 function copyOf(path: string): CopyAction {
@@ -55,16 +54,16 @@ async function copyContext(
   path: string,
   context: OpContext,
 ): Promise<SnapshotId> {
-  const tree = openTree(env, ref);
-  const layer = openLayer(env, null);
+  const tree = await openTree(env, ref);
+  const layer = await env.store.views.prepare(null);
   try {
     const target = { fs: env.fs, root: layer.root, signal: context.signal };
     await runCopy({ env, action: copyOf(path), tree, target, owner: undefined });
   } catch (error) {
-    discardLayer(env, layer);
+    layer.discard();
     throw error;
   } finally {
     tree.close();
   }
-  return commitLayer(env, layer);
+  return layer.commit();
 }

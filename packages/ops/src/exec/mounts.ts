@@ -3,11 +3,11 @@ import { TsbuildError } from "@tsbuild/base";
 import type { ExecOp, Mount } from "@tsbuild/llb";
 import type { ExecMount } from "@tsbuild/sandbox";
 import type { OpContext, Ref } from "@tsbuild/solver";
+import type { WritableView } from "@tsbuild/store";
 import { cleanPath, isFolder } from "../content/locate.ts";
 import type { OpsEnvironment } from "../environment.ts";
-import { commitLayer, discardLayer, type OpenLayer, openLayer } from "../file/states.ts";
 import { contextOf } from "../local/context.ts";
-import { mountSnapshot, snapshotOf } from "../tree.ts";
+import { snapshotOf } from "../tree.ts";
 import { acquireCaches, type CacheRequest } from "./cache-mount.ts";
 import { materialize } from "./materialize.ts";
 
@@ -16,9 +16,9 @@ export interface StepMounts {
   /** In the order of mounting. */
   readonly mounts: readonly ExecMount[];
   /** Layers whose content becomes an output, by output number. */
-  readonly outputs: ReadonlyMap<number, OpenLayer>;
+  readonly outputs: ReadonlyMap<number, WritableView>;
   /** Commits an output layer: from then on it is not discarded by `close`. */
-  commit(output: number): SnapshotId;
+  commit(output: number): Promise<SnapshotId>;
   close(): void;
 }
 
@@ -44,10 +44,10 @@ function inOrder(mounts: readonly Mount[], op: ExecOp): Mount[] {
 export async function prepareMounts(run: MountRun): Promise<StepMounts> {
   const closers: (() => void)[] = [];
   const mounts: ExecMount[] = [];
-  const outputs = new Map<number, OpenLayer>();
+  const outputs = new Map<number, WritableView>();
   const close = (): void => {
     for (const closer of closers.toReversed()) closer();
-    for (const layer of outputs.values()) discardLayer(run.env, layer);
+    for (const layer of outputs.values()) layer.discard();
     outputs.clear();
   };
   try {
@@ -65,11 +65,11 @@ export async function prepareMounts(run: MountRun): Promise<StepMounts> {
     close();
     throw error;
   }
-  const commit = (output: number): SnapshotId => {
+  const commit = async (output: number): Promise<SnapshotId> => {
     const layer = outputs.get(output);
     if (layer === undefined) throw new Error(`assertion failed: no mount has output ${output}`);
     outputs.delete(output);
-    return commitLayer(run.env, layer);
+    return layer.commit();
   };
   return { mounts, outputs, commit, close };
 }
@@ -77,7 +77,7 @@ export async function prepareMounts(run: MountRun): Promise<StepMounts> {
 interface OneMount extends MountRun {
   readonly mount: Mount;
   readonly closers: (() => void)[];
-  readonly outputs: Map<number, OpenLayer>;
+  readonly outputs: Map<number, WritableView>;
   /** Folders of the step's caches by id. */
   readonly caches: ReadonlyMap<string, string>;
 }
@@ -146,13 +146,14 @@ async function prepareBind(one: OneMount, dest: string): Promise<ExecMount> {
   const snapshot = await snapshotOfInput(one);
   let fd: number;
   if (mount.readonly && snapshot !== null) {
-    fd = mountSnapshot(env, snapshot);
-    one.closers.push(() => env.fs.close(fd));
+    const view = await env.store.views.open(snapshot);
+    fd = view.root;
+    one.closers.push(() => view.close());
   } else {
-    const layer = openLayer(env, snapshot);
+    const layer = await env.store.views.prepare(snapshot);
     fd = layer.root;
     if (mount.output >= 0) one.outputs.set(mount.output, layer);
-    else one.closers.push(() => discardLayer(env, layer));
+    else one.closers.push(() => layer.discard());
   }
   const sourcePath = cleanPath(mount.selector);
   return { type: "bind", fd, sourcePath, kind: kindOf(env, fd, sourcePath), dest, readonly: mount.readonly };

@@ -2,10 +2,9 @@ import { digestHex, TsbuildError } from "@tsbuild/base";
 import type { ExecOp, Op } from "@tsbuild/llb";
 import { type ExecMount, type ExecOutcome, type ExecSpec, mountPoints } from "@tsbuild/sandbox";
 import type { OpContext, Ref } from "@tsbuild/solver";
-import { type ActiveSnapshot, refForSnapshot } from "@tsbuild/store";
+import { refForSnapshot, type WritableView } from "@tsbuild/store";
 import { cleanPath } from "../content/locate.ts";
 import type { OpsEnvironment } from "../environment.ts";
-import { discardLayer, type OpenLayer, openLayer } from "../file/states.ts";
 import { folderAt, followDestination } from "../file/target.ts";
 import { snapshotOf } from "../tree.ts";
 import { stepEnvironment } from "./environment.ts";
@@ -39,7 +38,7 @@ export async function runExec(run: ExecRun): Promise<readonly Ref[]> {
     removeStubs(run.env.fs, root.root, stubs);
     return () => {
       dropCopiedFolders(root.active.upper, root.active.lowers, stubs);
-      return collectOutputs(run.env, { active: root.active, rootOutput, mounts });
+      return collectOutputs(run.env, { root, rootOutput, mounts });
     };
   });
 }
@@ -49,7 +48,7 @@ export async function runThrowaway(run: ExecRun, io: ProcessIo): Promise<ExecOut
   return withRoot(run, async (root, mounts) => {
     const { outcome } = await runInRoot(run, { root, mounts, io });
     return () => {
-      run.env.store.snapshots.discard(root.active);
+      root.discard();
       return outcome;
     };
   });
@@ -61,23 +60,23 @@ export async function runThrowaway(run: ExecRun, io: ProcessIo): Promise<ExecOut
  */
 async function withRoot<T>(
   run: ExecRun,
-  work: (root: OpenLayer, mounts: StepMounts, rootOutput: number) => Promise<() => T>,
+  work: (root: WritableView, mounts: StepMounts, rootOutput: number) => Promise<() => T | Promise<T>>,
 ): Promise<T> {
   const { env, op, inputs } = run;
   const rootMount = op.kind.mounts.find((mount) => mountTarget(op.kind, mount.dest) === "/");
   const rootRef = rootMount === undefined ? undefined : inputs[rootMount.input];
   const mounts = await prepareMounts({ env, op: op.kind, inputs, context: run.context });
   try {
-    const root = openLayer(env, rootRef === undefined ? null : snapshotOf(rootRef));
-    let finish: () => T;
+    const root = await env.store.views.prepare(rootRef === undefined ? null : snapshotOf(rootRef));
+    let finish: () => T | Promise<T>;
     try {
       finish = await work(root, mounts, rootMount?.output ?? -1);
+      await root.seal();
     } catch (error) {
-      discardLayer(env, root);
+      root.discard();
       throw error;
     }
-    env.fs.close(root.root);
-    return finish();
+    return await finish();
   } finally {
     mounts.close();
   }
@@ -89,21 +88,21 @@ function logIo(context: OpContext): ProcessIo {
   return { stdout: log(1), stderr: log(2), interactive: false };
 }
 
-function collectOutputs(
+async function collectOutputs(
   env: OpsEnvironment,
-  parts: { readonly active: ActiveSnapshot; readonly rootOutput: number; readonly mounts: StepMounts },
-): readonly Ref[] {
+  parts: { readonly root: WritableView; readonly rootOutput: number; readonly mounts: StepMounts },
+): Promise<readonly Ref[]> {
   const outputs: Ref[] = [];
-  if (parts.rootOutput < 0) env.store.snapshots.discard(parts.active);
-  else outputs[parts.rootOutput] = refForSnapshot(env.store, env.store.snapshots.commit(parts.active));
+  if (parts.rootOutput < 0) parts.root.discard();
+  else outputs[parts.rootOutput] = refForSnapshot(env.store, await parts.root.commit());
   for (const output of [...parts.mounts.outputs.keys()]) {
-    outputs[output] = refForSnapshot(env.store, parts.mounts.commit(output));
+    outputs[output] = refForSnapshot(env.store, await parts.mounts.commit(output));
   }
   return outputs;
 }
 
 interface RootRun {
-  readonly root: OpenLayer;
+  readonly root: WritableView;
   readonly mounts: StepMounts;
   readonly io: ProcessIo;
 }
@@ -132,7 +131,7 @@ async function runInRoot(
 
 function execSpec(
   run: ExecRun,
-  root: OpenLayer,
+  root: WritableView,
   options: { readonly mounts: readonly ExecMount[]; readonly interactive: boolean },
 ): ExecSpec {
   const { env, context } = run;

@@ -12,7 +12,7 @@ export interface Ownership {
 interface Lookup {
   readonly fs: NativeFs;
   /** Opens the root whose passwd and group name the owner (an input of the op). */
-  readonly rootOf: (input: number) => number;
+  readonly rootOf: (input: number) => Promise<number>;
 }
 
 function unknown(kind: "user" | "group", name: string): TsbuildError {
@@ -25,21 +25,22 @@ function unknown(kind: "user" | "group", name: string): TsbuildError {
   );
 }
 
-function readTable(lookup: Lookup, input: number, path: string): string {
-  return lookup.fs.readFileInRoot(lookup.rootOf(input), path, limits.passwdBytes)?.toString("utf8") ?? "";
+async function readTable(lookup: Lookup, input: number, path: string): Promise<string> {
+  const root = await lookup.rootOf(input);
+  return lookup.fs.readFileInRoot(root, path, limits.passwdBytes)?.toString("utf8") ?? "";
 }
 
-function resolveUser(lookup: Lookup, user: UserOrId): Ownership {
+async function resolveUser(lookup: Lookup, user: UserOrId): Promise<Ownership> {
   // A number alone is also the group (D100).
   if ("id" in user) return { uid: user.id, gid: user.id };
-  const found = findUser(readTable(lookup, user.input, "etc/passwd"), user.name);
+  const found = findUser(await readTable(lookup, user.input, "etc/passwd"), user.name);
   if (found === undefined) throw unknown("user", user.name);
   return { uid: found.uid, gid: found.gid };
 }
 
-function resolveGroup(lookup: Lookup, group: UserOrId): number {
+async function resolveGroup(lookup: Lookup, group: UserOrId): Promise<number> {
   if ("id" in group) return group.id;
-  const gid = findGroup(readTable(lookup, group.input, "etc/group"), group.name);
+  const gid = findGroup(await readTable(lookup, group.input, "etc/group"), group.name);
   if (gid === undefined) throw unknown("group", group.name);
   return gid;
 }
@@ -48,8 +49,8 @@ function resolveGroup(lookup: Lookup, group: UserOrId): number {
  * Numbers for `--chown` (D100): names are looked up in the destination's passwd and group; a missing name is an error
  * (elsewhere it silently becomes root). Undefined: keep the source's owner.
  */
-export function resolveOwner(lookup: Lookup, owner: Owner | undefined): Ownership | undefined {
+export async function resolveOwner(lookup: Lookup, owner: Owner | undefined): Promise<Ownership | undefined> {
   if (owner?.user === undefined && owner?.group === undefined) return undefined;
-  const user = owner.user === undefined ? { uid: 0, gid: 0 } : resolveUser(lookup, owner.user);
-  return owner.group === undefined ? user : { uid: user.uid, gid: resolveGroup(lookup, owner.group) };
+  const user = owner.user === undefined ? { uid: 0, gid: 0 } : await resolveUser(lookup, owner.user);
+  return owner.group === undefined ? user : { uid: user.uid, gid: await resolveGroup(lookup, owner.group) };
 }

@@ -29,7 +29,7 @@ export async function runFileOp(run: FileRun): Promise<readonly Ref[]> {
     const outputs: Ref[] = [];
     for (const [i, action] of op.kind.actions.entries()) {
       if (action.output >= 0)
-        outputs[action.output] = refForSnapshot(env.store, states.commit(inputs.length + i));
+        outputs[action.output] = refForSnapshot(env.store, await states.commit(inputs.length + i));
     }
     return outputs;
   } finally {
@@ -40,24 +40,25 @@ export async function runFileOp(run: FileRun): Promise<readonly Ref[]> {
 async function runAction(run: FileRun, states: States, action: FileAction): Promise<void> {
   const { env, context } = run;
   // The source is opened first: when both are the same state, it has to be committed before it is written to.
-  const tree = action.action.type === "copy" ? openSource(run, states, action.secondaryInput) : undefined;
-  const layer = states.open(action.input);
+  const tree =
+    action.action.type === "copy" ? await openSource(run, states, action.secondaryInput) : undefined;
+  const layer = await states.open(action.input);
   states.push(layer);
   const target = { fs: env.fs, root: layer.root, signal: context.signal };
   const owners = ownerRoots(run, states, layer.root, action.input);
   try {
-    await dispatch(run, { action, target, tree, owner: ownerOf(env, action, owners.rootOf) });
+    await dispatch(run, { action, target, tree, owner: await ownerOf(env, action, owners.rootOf) });
   } finally {
     owners.close();
     tree?.close();
   }
 }
 
-function openSource(run: FileRun, states: States, index: number): SourceTree {
+async function openSource(run: FileRun, states: States, index: number): Promise<SourceTree> {
   const input = run.inputs[index];
   if (input !== undefined) return openTree(run.env, input);
-  const ref = refForSnapshot(run.env.store, index < 0 ? null : states.commit(index));
-  const tree = openTree(run.env, ref);
+  const ref = refForSnapshot(run.env.store, index < 0 ? null : await states.commit(index));
+  const tree = await openTree(run.env, ref);
   const close = (): void => {
     tree.close();
     ref.release();
@@ -68,9 +69,9 @@ function openSource(run: FileRun, states: States, index: number): SourceTree {
 /** Roots to look up owners' names in. The action's own base is what is being written: names made by earlier actions count. */
 function ownerRoots(run: FileRun, states: States, own: number, base: number) {
   const opened: SourceTree[] = [];
-  const rootOf = (input: number): number => {
+  const rootOf = async (input: number): Promise<number> => {
     if (input === base || input < 0) return own;
-    const tree = openSource(run, states, input);
+    const tree = await openSource(run, states, input);
     opened.push(tree);
     return tree.root;
   };
@@ -80,11 +81,11 @@ function ownerRoots(run: FileRun, states: States, own: number, base: number) {
   return { rootOf, close };
 }
 
-function ownerOf(
+async function ownerOf(
   env: OpsEnvironment,
   action: FileAction,
-  rootOf: (input: number) => number,
-): Ownership | undefined {
+  rootOf: (input: number) => Promise<number>,
+): Promise<Ownership | undefined> {
   return action.action.type === "rm" ? undefined : resolveOwner({ fs: env.fs, rootOf }, action.action.owner);
 }
 

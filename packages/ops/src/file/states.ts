@@ -1,44 +1,12 @@
 import type { SnapshotId } from "@tsbuild/base";
 import type { FileOp } from "@tsbuild/llb";
-import type { ActiveSnapshot } from "@tsbuild/store";
+import type { WritableView } from "@tsbuild/store";
 import type { OpsEnvironment } from "../environment.ts";
 
 /** A filesystem between two actions: a snapshot, or a layer still being written. */
 export type State =
   | { readonly type: "committed"; readonly snapshot: SnapshotId | null }
-  | { readonly type: "open"; readonly layer: OpenLayer };
-
-export interface OpenLayer {
-  readonly active: ActiveSnapshot;
-  /** Writable merged view. */
-  readonly root: number;
-}
-
-export function openLayer(env: OpsEnvironment, parent: SnapshotId | null): OpenLayer {
-  const active = env.store.snapshots.prepare(parent);
-  try {
-    const root = env.fs.mountOverlay({
-      lowers: active.lowers,
-      upper: active.upper,
-      work: active.work,
-      userxattr: env.userxattr,
-    });
-    return { active, root };
-  } catch (error) {
-    env.store.snapshots.discard(active);
-    throw error;
-  }
-}
-
-export function commitLayer(env: OpsEnvironment, layer: OpenLayer): SnapshotId {
-  env.fs.close(layer.root);
-  return env.store.snapshots.commit(layer.active);
-}
-
-export function discardLayer(env: OpsEnvironment, layer: OpenLayer): void {
-  env.fs.close(layer.root);
-  env.store.snapshots.discard(layer.active);
-}
+  | { readonly type: "open"; readonly layer: WritableView };
 
 /**
  * The states of a file op while its actions run. An action goes on writing the layer of the one before when nobody else
@@ -72,10 +40,10 @@ export class States {
   }
 
   /** A committed snapshot of a state, for reading or as an output. */
-  commit(index: number): SnapshotId | null {
+  async commit(index: number): Promise<SnapshotId | null> {
     const state = this.#at(index);
     if (state.type === "committed") return state.snapshot;
-    const snapshot = commitLayer(this.#env, state.layer);
+    const snapshot = await state.layer.commit();
     this.#replace(state, { type: "committed", snapshot });
     return snapshot;
   }
@@ -85,24 +53,23 @@ export class States {
   }
 
   /** A layer to write an action's result on top of state `index`. */
-  open(index: number): OpenLayer {
+  async open(index: number): Promise<WritableView> {
     const state = this.#at(index);
     const uses = index < this.#inputs.length ? 2 : (this.#uses[index - this.#inputs.length] ?? 0);
     if (state.type === "open" && uses === 1) {
       this.#replace(state, { type: "committed", snapshot: null });
       return state.layer;
     }
-    return openLayer(this.#env, this.commit(index));
+    return this.#env.store.views.prepare(await this.commit(index));
   }
 
-  push(layer: OpenLayer): void {
+  push(layer: WritableView): void {
     this.#results.push({ type: "open", layer });
   }
 
   /** Throws away what was not committed. */
   discard(): void {
-    for (const state of new Set(this.#results))
-      if (state.type === "open") discardLayer(this.#env, state.layer);
+    for (const state of new Set(this.#results)) if (state.type === "open") state.layer.discard();
     this.#results.length = 0;
   }
 }

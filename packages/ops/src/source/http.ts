@@ -5,7 +5,6 @@ import { encodeTreeOps } from "@tsbuild/native-fs";
 import type { OpContext, Ref, VertexOp } from "@tsbuild/solver";
 import { refForSnapshot } from "@tsbuild/store";
 import type { FetchedFile, OpsEnvironment } from "../environment.ts";
-import { commitLayer, discardLayer, openLayer } from "../file/states.ts";
 import { checkDownload } from "./checksum.ts";
 
 interface HttpFile extends FetchedFile {
@@ -78,7 +77,7 @@ async function fetchFile(
 }
 
 async function writeFile(env: OpsEnvironment, file: HttpFile): Promise<Ref> {
-  const layer = openLayer(env, null);
+  const layer = await env.store.views.prepare(null);
   try {
     const { mode, uid, gid } = file;
     const mtimeNs = BigInt(Math.trunc(file.modifiedMs ?? 0)) * 1_000_000n;
@@ -98,8 +97,8 @@ async function writeFile(env: OpsEnvironment, file: HttpFile): Promise<Ref> {
       .apply(layer.root, blobs, encodeTreeOps([op]), { hash: false })
       .finally(() => env.fs.close(blobs));
   } catch (error) {
-    discardLayer(env, layer);
+    layer.discard();
     throw error;
   }
-  return refForSnapshot(env.store, commitLayer(env, layer));
+  return refForSnapshot(env.store, await layer.commit());
 }

@@ -1,0 +1,12 @@
+import type { EngineOptions } from "@tsbuild/engine";
+import type { ParsedFlags } from "../flags/parse.ts";
+import type { CommandIo } from "../io.ts";
+
+/** What the flags of a command that runs steps say about the engine. */
+export function engineOptions(flags: ParsedFlags, io: CommandIo): EngineOptions {
+  return {
+    root: flags.last("root"),
+    snapshotter: flags.last("snapshotter"),
+    env: io.env,
+  };
+}

@@ -1,0 +1,186 @@
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { SnapshotId } from "@tsbuild/base";
+import { nativeFs } from "@tsbuild/native-fs";
+import { packLayer } from "@tsbuild/oci";
+import { openStore, type Snapshotter, type Store } from "@tsbuild/store";
+import { afterEach, describe, expect, test } from "vitest";
+
+const isRoot = process.getuid?.() === 0;
+if (!isRoot) process.stderr.write("views of snapshots: skipped, needs root to mount overlays\n");
+
+const folder = mkdtempSync(join(tmpdir(), "tsbuild-views-"));
+const stores: Store[] = [];
+
+function open(name: string, snapshotter: Snapshotter | "auto"): Store {
+  const store = openStore({ root: join(folder, name), snapshotter });
+  stores.push(store);
+  return store;
+}
+
+afterEach(async () => {
+  for (const store of stores.splice(0)) await store.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** A script in a view: `.` is its root. The descriptor becomes the shell's 9, which the kernel shows it as a folder. */
+function shell(root: number, script: string): void {
+  const stdio = ["ignore", "ignore", "inherit", ...Array(6).fill("ignore"), root];
+  execFileSync("/bin/sh", ["-euc", `cd /proc/self/fd/9\n${script}`], { stdio });
+}
+
+async function step(store: Store, parent: SnapshotId | null, script: string): Promise<SnapshotId> {
+  const view = await store.views.prepare(parent);
+  try {
+    shell(view.root, script);
+    return await view.commit();
+  } catch (error) {
+    view.discard();
+    throw error;
+  }
+}
+
+/** The layer's tar, with times of today taken out. */
+async function layerTar(store: Store, id: SnapshotId): Promise<Buffer> {
+  const [top = ""] = store.snapshots.lowers(id);
+  const root = nativeFs.openFolder(top);
+  const chunks: Buffer[] = [];
+  for await (const chunk of packLayer(root, { fs: nativeFs, maxMtimeNs: 1_200_000_000n * 1_000_000_000n })) {
+    chunks.push(Buffer.from(chunk));
+  }
+  nativeFs.close(root);
+  return Buffer.concat(chunks);
+}
+
+function members(tar: Buffer): string {
+  return execFileSync("tar", ["--full-time", "--xattrs", "-tvf", "-"], { input: tar }).toString();
+}
+
+/** Everything about a tree that GNU tar can tell, names in order. */
+async function listing(store: Store, id: SnapshotId): Promise<string> {
+  const view = await store.views.open(id);
+  const options =
+    "--sort=name --numeric-owner --xattrs --xattrs-include=* --pax-option=delete=atime,delete=ctime";
+  const out = join(folder, "listing.tar");
+  shell(view.root, `tar ${options} --warning=no-file-ignored -cf ${out} .`);
+  view.close();
+  const found = execFileSync("sha256sum", [out]).toString();
+  return found + members(readFileSync(out));
+}
+
+const BASE = `
+  mkdir -p a/b/c old/x/y full opaque links
+  echo one > a/b/one; echo two > a/b/c/two; echo keep > full/keep; echo gone > full/gone
+  for i in 1 2 3; do echo $i > old/x/y/$i; echo $i > opaque/$i; done
+  echo shared > links/first; ln links/first links/second; ln -s first links/sym
+  chmod 4755 a/b/one; chown 7:8 a/b/c/two; chmod 1777 full
+  setfattr -n user.colour -v blue full/keep; setcap cap_net_raw+ep links/first
+  mkfifo full/fifo; mknod full/null c 1 3
+  python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("full/socket")'
+  find . -exec touch -h -d @1000000000 {} +`;
+
+const STEPS: Readonly<Record<string, string>> = {
+  nothing: "true",
+  "a new file in an old folder": "echo new > a/b/new",
+  "a file written in place": "echo more >> a/b/c/two",
+  "a mode set to what it was": "chmod 644 a/b/c/two",
+  "a removed file": "rm full/gone",
+  "a removed folder": "rm -r old/x",
+  "a folder made anew with other files": "rm -r opaque; mkdir opaque; echo 4 > opaque/4",
+  "a new folder with folders": "mkdir -p new/deep/er; echo x > new/deep/er/x",
+  "a file in place of a folder": "rm -r old; echo file > old",
+  "a folder in place of a file": "rm a/b/one; mkdir a/b/one; echo in > a/b/one/in",
+  "a link in place of a file": "rm full/keep; ln -s /etc/passwd full/keep",
+  "a renamed file": "mv a/b/one full/moved",
+  "a renamed folder": "mv a/b full/b",
+  "hard links to a new file": "echo n > n1; ln n1 n2; ln n1 a/n3",
+  "a link to an old file": "ln a/b/c/two a/b/again",
+  "nodes, sockets, fifos": "mkfifo f; mknod z c 1 5; mknod blk b 7 200; rm full/fifo",
+  "owners, set-id bits, attributes":
+    "chown 5:6 a/b; chmod 2755 a; setfattr -n user.n -v v a/b/c; setcap cap_chown+ep a/b/c/two",
+  "made and removed again": "echo x > full/x; rm full/x; mkdir t; rmdir t",
+  "the root's own mode": "chmod 1755 .; touch -d @1000000001 .",
+  "names of all kinds": `mkdir -p "$(printf 'w\\303\\244\\377')"; echo 1 > "$(printf 'a\\nb')"; echo 2 > ' '; echo 3 > a-b; echo 4 > a.b`,
+};
+
+describe.skipIf(!isRoot)("views of snapshots", () => {
+  test.each(Object.entries(STEPS))("copies make the same layer as overlayfs: %s", async (_, script) => {
+    const tars: Buffer[] = [];
+    const trees: string[] = [];
+    for (const kind of ["overlay", "copy"] as const) {
+      const store = open(kind, kind);
+      const base = await step(store, null, BASE);
+      const top = await step(
+        store,
+        base,
+        `${script}\nfind . -newermt @1000000002 -exec touch -h -d @1100000000 {} +\ntouch -d @1000000000 .`,
+      );
+      tars.push(await layerTar(store, top));
+      // A second open does not know the tree that the step left: it has to come from the layers.
+      trees.push(await listing(store, top));
+      trees.push(await listing(open(kind, kind), top));
+    }
+    expect(members(tars[1]!)).toBe(members(tars[0]!));
+    expect(tars[1]!.equals(tars[0]!)).toBe(true);
+    for (const tree of trees) expect(tree).toBe(trees[0]);
+  });
+
+  test("a stack deeper than the kernel takes looks the same, and grows", async () => {
+    const store = open("deep", "overlay");
+    let top = await step(store, null, "mkdir d; echo 0 > d/0");
+    for (let i = 1; i <= 760; i++) {
+      const view = await store.views.prepare(top);
+      nativeFs.writeFileInRoot(view.root, `d/${i}`, Buffer.from(`${i}`), { mode: 0o644, uid: 0, gid: 0 });
+      if (i > 3) nativeFs.removeInRoot(view.root, `d/${i - 3}`);
+      top = await view.commit();
+    }
+    expect(store.snapshots.lowers(top)).toHaveLength(761);
+    const view = await store.views.open(top);
+    expect(nativeFs.listInRoot(view.root, "d")).toEqual(["0", "758", "759", "760"]);
+    view.close();
+    const copies = await open("deep", "copy").views.open(top);
+    expect(nativeFs.listInRoot(copies.root, "d")).toEqual(["0", "758", "759", "760"]);
+    copies.close();
+  });
+
+  test("auto takes overlayfs where it works, copies where the folder is on an overlay, and remembers", async () => {
+    expect(await open("plain", "auto").views.kind()).toBe("overlay");
+    const mount = join(folder, "nested");
+    const [lower, upper, work] = ["l", "u", "w"].map((name) => join(folder, name));
+    execFileSync("mkdir", ["-p", mount, lower!, upper!, work!]);
+    execFileSync("mount", [
+      "-t",
+      "overlay",
+      "overlay",
+      "-o",
+      `lowerdir=${lower},upperdir=${upper},workdir=${work}`,
+      mount,
+    ]);
+    try {
+      const store = open("nested/state", "auto");
+      expect(await store.views.kind()).toBe("copy");
+      const base = await step(store, null, "mkdir a; echo 1 > a/f");
+      const top = await step(store, base, "rm a/f; echo 2 > a/g");
+      expect(members(await layerTar(store, top))).toMatch(/a\/\n.*a\/\.wh\.f\n.*a\/g\n/s);
+      await store.close();
+      expect(await open("nested/state", "auto").views.kind()).toBe("copy");
+    } finally {
+      for (const one of stores.splice(0)) await one.close();
+      execFileSync("umount", ["--lazy", mount]);
+    }
+  });
+
+  test("trees that nobody needs any more are removed while the store is open", async () => {
+    const store = open("evict", "copy");
+    let top = await step(store, null, "echo 0 > f");
+    for (let i = 1; i <= 12; i++) top = await step(store, top, `echo ${i} > f`);
+    const leases = join(folder, "evict", "v1", "leases");
+    const own = readdirSync(leases, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+    const trees = own.flatMap(({ name }) => readdirSync(join(leases, name)));
+    expect(trees.length).toBeLessThanOrEqual(5);
+    await store.close();
+    expect(own.some(({ name }) => existsSync(join(leases, name)))).toBe(false);
+  });
+});
