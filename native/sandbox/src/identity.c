@@ -36,13 +36,22 @@ int op_loopback_up(struct sandbox *sb, const struct op *op, struct err *err) {
   return result;
 }
 
-int op_stdin_null(struct sandbox *sb, const struct op *op, struct err *err) {
-  (void)sb, (void)op;
-  int fd = open("/dev/null", O_RDWR | O_CLOEXEC | O_NOCTTY);
-  if (fd < 0) return fail(err, "open", "/dev/null");
+static int open_as_stdin(const char *path, int flags, struct err *err) {
+  int fd = open(path, flags | O_CLOEXEC | O_NOCTTY);
+  if (fd < 0) return fail(err, "open", path);
   if (dup2(fd, 0) < 0) return fail(err, "dup2", "stdin");
   close(fd);
   return 0;
+}
+
+int op_stdin_null(struct sandbox *sb, const struct op *op, struct err *err) {
+  (void)sb, (void)op;
+  return open_as_stdin("/dev/null", O_RDWR, err);
+}
+
+int op_stdin_file(struct sandbox *sb, const struct op *op, struct err *err) {
+  (void)sb;
+  return open_as_stdin(op->arg[0].data.bytes, O_RDONLY, err);
 }
 
 int op_new_session(struct sandbox *sb, const struct op *op, struct err *err) {

@@ -97,6 +97,11 @@ int op_unshare(struct sandbox *sb, const struct op *op, struct err *err) {
   return unshare((int)op->arg[0].number) < 0 ? fail(err, "unshare", "") : 0;
 }
 
+int op_join_namespace(struct sandbox *sb, const struct op *op, struct err *err) {
+  (void)sb;
+  return setns(plan_fd(&op->arg[0]), (int)op->arg[1].number) < 0 ? fail(err, "setns", "") : 0;
+}
+
 /* Reaps whatever ends until the command does; then the kernel kills the rest of the namespace with this process. */
 static _Noreturn void reap(int report, pid_t command) {
   struct report message = {.kind = REPORT_EXITED};

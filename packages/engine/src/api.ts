@@ -34,6 +34,8 @@ export interface BuildRequest {
   readonly outputs: readonly OutputRequest[];
   /** Network of RUN steps that do not say (C019). */
   readonly network: "default" | "none" | "host";
+  /** Who connects the private network that `default` is; default: $TSBUILD_NETWORK, else `auto`. */
+  readonly networkProvider?: "auto" | "pasta" | "slirp4netns" | "host" | undefined;
   readonly addHosts: readonly { readonly host: string; readonly ip: string }[];
   /** Secrets that steps may mount, by id (C014). Their values reach no key, log, history or layer. */
   readonly secrets?: Readonly<Record<string, SecretRequest>> | undefined;
@@ -165,7 +167,7 @@ export interface RunRequest {
   readonly user?: string | undefined;
   readonly workdir?: string | undefined;
   readonly interactive: boolean;
-  readonly network: "host" | "none";
+  readonly network: "default" | "none" | "host";
   readonly signal?: AbortSignal;
   readonly stdout?: ((chunk: Uint8Array) => void) | undefined;
   readonly stderr?: ((chunk: Uint8Array) => void) | undefined;

@@ -98,7 +98,8 @@ interface PlatformBuild {
 async function solvePlatform(build: PlatformBuild): Promise<Ref | null> {
   const { run, prepared, platform, sources, grants } = build;
   const { session, request, signal, emit } = run;
-  const env = session.environment({ ...sources, contexts: prepared.contexts, grants });
+  const { networkProvider } = request;
+  const env = session.environment({ ...sources, contexts: prepared.contexts, grants, networkProvider });
   try {
     const { ref } = await solve({
       graph: platform.graph,

@@ -51,10 +51,16 @@ function execOf(request: RunRequest, config: ImageConfig): Op & { readonly kind:
     type: "bind",
     contentCache: "default",
   } as const;
-  const network = request.network === "none" ? "none" : "default";
   return {
     inputs: [],
-    kind: { type: "exec", meta, mounts: [root], network, security: "sandbox", secretEnv: [] },
+    kind: {
+      type: "exec",
+      meta,
+      mounts: [root],
+      network: request.network,
+      security: "sandbox",
+      secretEnv: [],
+    },
   };
 }
 

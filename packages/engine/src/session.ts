@@ -12,7 +12,7 @@ import type {
 import { anySource } from "@tsbuild/ops";
 import type { Credentials, GitProvider } from "@tsbuild/ops/git";
 import type { RegistryClient } from "@tsbuild/registry";
-import type { Sandbox } from "@tsbuild/sandbox";
+import type { NetworkChoice, NetworkPool, Sandbox } from "@tsbuild/sandbox";
 import type { Store } from "@tsbuild/store";
 import { nativePath } from "./native-path.ts";
 import type { Settings } from "./settings.ts";
@@ -24,6 +24,7 @@ export class Session {
   #registry: Promise<RegistryClient> | undefined;
   #http: Promise<HttpFetcher> | undefined;
   #sandbox: Promise<Sandbox> | undefined;
+  readonly #networks = new Map<NetworkChoice, Promise<NetworkPool>>();
   readonly #closers: (() => Promise<void>)[] = [];
 
   constructor(options: { readonly store: Store; readonly settings: Settings }) {
@@ -70,6 +71,26 @@ export class Session {
     return this.#sandbox;
   }
 
+  /** Private networks by who connects them; steps of all builds of this engine share them, one after the other. */
+  networks(choice: NetworkChoice): Promise<NetworkPool> {
+    let pool = this.#networks.get(choice);
+    pool ??= this.#openNetworks(choice);
+    this.#networks.set(choice, pool);
+    return pool;
+  }
+
+  async #openNetworks(choice: NetworkChoice): Promise<NetworkPool> {
+    const { createNetworkPool } = await import("@tsbuild/sandbox");
+    const pool = createNetworkPool({
+      binary: nativePath("tsbuild-sandbox"),
+      choice,
+      temporaryFolder: () => this.store.temporaryFolder(),
+      path: this.settings.path,
+    });
+    this.#closers.push(() => pool.close());
+    return pool;
+  }
+
   /** Image sources of one build. */
   async images(options: {
     readonly pull: boolean;
@@ -102,6 +123,7 @@ export class Session {
     readonly rules?: SourceRules;
     readonly contexts: ReadonlyMap<string, LocalContext>;
     readonly grants: StepGrants;
+    readonly networkProvider?: NetworkChoice | undefined;
   }): OpsEnvironment {
     return {
       store: this.store,
@@ -113,7 +135,8 @@ export class Session {
         options.git ?? (() => Promise.reject(new Error("assertion failed: a command without git sources"))),
       rules: options.rules ?? anySource,
       contexts: options.contexts,
-      resolvConf: readResolvConf,
+      networks: () => this.networks(options.networkProvider ?? this.settings.networkProvider),
+      resolvConf: (which) => readIfThere(RESOLV_CONF[which]),
       userxattr: process.getuid?.() !== 0,
       proxyEnv: [],
       grants: options.grants,
@@ -132,9 +155,11 @@ function isOffline(name: string): TsbuildError {
   });
 }
 
-function readResolvConf(): string | undefined {
+const RESOLV_CONF = { host: "/etc/resolv.conf", resolved: "/run/systemd/resolve/resolv.conf" };
+
+function readIfThere(path: string): string | undefined {
   try {
-    return readFileSync("/etc/resolv.conf", "utf8");
+    return readFileSync(path, "utf8");
   } catch (error) {
     if (errnoCode(error) === "ENOENT") return undefined;
     throw error;

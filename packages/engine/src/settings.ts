@@ -2,6 +2,9 @@ import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { errnoCode, TsbuildError } from "@tsbuild/base";
+import type { BuildRequest } from "./api.ts";
+
+export type NetworkProvider = BuildRequest["networkProvider"] & string;
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -16,6 +19,10 @@ export interface Settings {
   readonly registries: Readonly<Record<string, RegistrySettings>>;
   /** HOST=URL pairs of TSBUILD_MIRROR, asked before those of the file. */
   readonly mirror: string | undefined;
+  /** Who connects private networks: $TSBUILD_NETWORK, else `auto`. */
+  readonly networkProvider: NetworkProvider;
+  /** $PATH, to find programs in. */
+  readonly path: string;
 }
 
 /** $TSBUILD_CONFIG, else $XDG_CONFIG_HOME/tsbuild/config.json, else ~/.config/tsbuild/config.json; then /etc/tsbuild/config.json. */
@@ -79,7 +86,27 @@ function parseFile(path: string, text: string): Settings["registries"] {
 export function readSettings(env: Env): Settings {
   for (const path of candidates(env)) {
     const text = readIfThere(path);
-    if (text !== undefined) return { registries: parseFile(path, text), mirror: env["TSBUILD_MIRROR"] };
+    if (text !== undefined) return { registries: parseFile(path, text), ...fromEnvironment(env) };
   }
-  return { registries: {}, mirror: env["TSBUILD_MIRROR"] };
+  return { registries: {}, ...fromEnvironment(env) };
+}
+
+const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+function fromEnvironment(env: Env): Omit<Settings, "registries"> {
+  return {
+    mirror: env["TSBUILD_MIRROR"],
+    networkProvider: networkProvider(env["TSBUILD_NETWORK"] || "auto"),
+    path: env["PATH"] || DEFAULT_PATH,
+  };
+}
+
+const NETWORK_PROVIDERS: readonly NetworkProvider[] = ["auto", "pasta", "slirp4netns", "host"];
+
+function networkProvider(text: string): NetworkProvider {
+  const known = NETWORK_PROVIDERS.find((name) => name === text);
+  if (known !== undefined) return known;
+  throw new TsbuildError("TSB_USAGE", `TSBUILD_NETWORK: unknown value ${JSON.stringify(text)}`, {
+    hint: `one of ${NETWORK_PROVIDERS.join(", ")}`,
+  });
 }

@@ -1,7 +1,7 @@
 import type { Digest, Platform, SnapshotId } from "@tsbuild/base";
 import type { NativeFs } from "@tsbuild/native-fs";
 import type { ImageConfig } from "@tsbuild/oci";
-import type { Sandbox } from "@tsbuild/sandbox";
+import type { NetworkPool, Sandbox } from "@tsbuild/sandbox";
 import type { OpContext } from "@tsbuild/solver";
 import type { Store } from "@tsbuild/store";
 import type { GitProvider } from "./git/provider.ts";
@@ -21,8 +21,10 @@ export interface OpsEnvironment {
   readonly rules: SourceRules;
   /** Local contexts by the name in `local://NAME`. */
   readonly contexts: ReadonlyMap<string, LocalContext>;
-  /** Text of the host's resolv.conf, undefined when there is none. */
-  readonly resolvConf: () => string | undefined;
+  /** Private networks for steps; made when the first step asks for one. */
+  readonly networks: () => Promise<NetworkPool>;
+  /** Text of the host's resolv.conf, or of the one that systemd-resolved keeps of the servers behind it; undefined when there is none. */
+  readonly resolvConf: (which: "host" | "resolved") => string | undefined;
   /** True in a user namespace: overlay marks are `user.overlay.*`. */
   readonly userxattr: boolean;
   /** Proxy and similar variables handed to RUN beside the recorded environment (B020). */

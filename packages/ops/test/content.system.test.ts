@@ -56,6 +56,7 @@ describe.skipIf(!isRoot)("content of a context", () => {
       git: never,
       rules: anySource,
       contexts: new Map(),
+      networks: () => Promise.reject(new Error("no network here")),
       resolvConf: () => undefined,
       userxattr: false,
       proxyEnv: [],

@@ -14,6 +14,14 @@ export {
 } from "./host.ts";
 export { type ExtraHost, hostsFile } from "./hosts.ts";
 export { type MountPoint, mountPoints } from "./mount-points.ts";
+export {
+  createNetworkPool,
+  type NetworkChoice,
+  type NetworkPool,
+  networkChoices,
+  type PrivateNetwork,
+} from "./network/pool.ts";
+export { FORWARDED_DNS, findProvider } from "./network/provider.ts";
 export { type RuntimeSpec, toRuntimeSpec } from "./oci-spec.ts";
 export { compilePlan, type PlanContext } from "./plan.ts";
 export { encodePlan, type SandboxPlan } from "./plan-encode.ts";

@@ -32,7 +32,8 @@ export interface RuntimeSpec {
   readonly hostname: string;
   readonly mounts: readonly RuntimeMount[];
   readonly linux: {
-    readonly namespaces: readonly { readonly type: NamespaceType }[];
+    /** A `path` names one that is joined; the others are made. */
+    readonly namespaces: readonly RuntimeNamespace[];
     readonly devices: readonly RuntimeDevice[];
     readonly cgroupsPath: string;
     readonly resources: RuntimeResources;
@@ -40,6 +41,11 @@ export interface RuntimeSpec {
     readonly maskedPaths: readonly string[];
     readonly readonlyPaths: readonly string[];
   };
+}
+
+export interface RuntimeNamespace {
+  readonly type: NamespaceType;
+  readonly path?: string;
 }
 
 export type NamespaceType = "mount" | "pid" | "ipc" | "uts" | "cgroup" | "network";
@@ -151,10 +157,12 @@ function userMount(mount: ExecMount, nodev: readonly string[]): RuntimeMount {
   return { destination: mount.dest, type: "tmpfs", source: "tmpfs", options };
 }
 
-function namespacesOf(spec: ExecSpec): { type: NamespaceType }[] {
+function namespacesOf({ network }: ExecSpec): RuntimeNamespace[] {
   const types: NamespaceType[] = ["mount", "pid", "ipc", "uts", "cgroup"];
-  if (spec.network === "none") types.push("network");
-  return types.map((type) => ({ type }));
+  const own = types.map((type) => ({ type }));
+  if (network === "host") return own;
+  if (network === "none") return [...own, { type: "network" }];
+  return [...own, { type: "network", path: bindSource(network.fd, "") }];
 }
 
 function resourcesOf(cgroup: ExecSpec["cgroup"]): RuntimeResources {

@@ -7,6 +7,7 @@ export type PlanOp =
   | { readonly op: "clone"; readonly flags: number | bigint }
   | { readonly op: "join_cgroups"; readonly paths: readonly string[] }
   | { readonly op: "unshare"; readonly flags: number | bigint }
+  | { readonly op: "join_namespace"; readonly namespace: number; readonly flags: number | bigint }
   | { readonly op: "root"; readonly mount: number; readonly attrs: number | bigint }
   | { readonly op: "mount"; readonly type: string; readonly options: readonly string[]; readonly dest: string; readonly attrs: number | bigint }
   | { readonly op: "bind"; readonly tree: number | bigint; readonly dest: string; readonly flags: number | bigint }
@@ -22,6 +23,7 @@ export type PlanOp =
   | { readonly op: "loopback_up" }
   | { readonly op: "fork" }
   | { readonly op: "stdin_null" }
+  | { readonly op: "stdin_file"; readonly path: string }
   | { readonly op: "new_session" }
   | { readonly op: "foreground" }
   | { readonly op: "session_keyring"; readonly name: string }
@@ -44,30 +46,32 @@ export const planOps: Readonly<
   clone: { code: 1, args: [["flags", "u64"]] },
   join_cgroups: { code: 2, args: [["paths", "strs"]] },
   unshare: { code: 3, args: [["flags", "u64"]] },
-  root: { code: 4, args: [["mount", "fd"], ["attrs", "u64"]] },
-  mount: { code: 5, args: [["type", "str"], ["options", "strs"], ["dest", "str"], ["attrs", "u64"]] },
-  bind: { code: 6, args: [["tree", "u64"], ["dest", "str"], ["flags", "u64"]] },
-  pin: { code: 7, args: [["path", "str"], ["attrs", "u64"], ["flags", "u64"]] },
-  mask: { code: 8, args: [["path", "str"]] },
-  mount_attr: { code: 9, args: [["path", "str"], ["attrs", "u64"]] },
-  mount_point: { code: 10, args: [["path", "str"], ["kind", "u64"]] },
-  mkdir: { code: 11, args: [["path", "str"], ["mode", "u64"]] },
-  mknod: { code: 12, args: [["path", "str"], ["mode", "u64"], ["major", "u64"], ["minor", "u64"]] },
-  symlink: { code: 13, args: [["target", "str"], ["path", "str"]] },
-  enter_root: { code: 14, args: [] },
-  hostname: { code: 15, args: [["name", "str"]] },
-  loopback_up: { code: 16, args: [] },
-  fork: { code: 17, args: [] },
-  stdin_null: { code: 18, args: [] },
-  new_session: { code: 19, args: [] },
-  foreground: { code: 20, args: [] },
-  session_keyring: { code: 21, args: [["name", "str"]] },
-  rlimit: { code: 22, args: [["resource", "u64"], ["soft", "u64"], ["hard", "u64"]] },
-  bounding: { code: 23, args: [["keep", "u64"]] },
-  seccomp: { code: 24, args: [["program", "bytes"]] },
-  user: { code: 25, args: [["uid", "u64"], ["gid", "u64"], ["groups", "bytes"]] },
-  capabilities: { code: 26, args: [["effective", "u64"], ["permitted", "u64"], ["inheritable", "u64"]] },
-  umask: { code: 27, args: [["mask", "u64"]] },
-  chdir: { code: 28, args: [["path", "str"]] },
-  exec: { code: 29, args: [["args", "strs"], ["env", "strs"]] },
+  join_namespace: { code: 4, args: [["namespace", "fd"], ["flags", "u64"]] },
+  root: { code: 5, args: [["mount", "fd"], ["attrs", "u64"]] },
+  mount: { code: 6, args: [["type", "str"], ["options", "strs"], ["dest", "str"], ["attrs", "u64"]] },
+  bind: { code: 7, args: [["tree", "u64"], ["dest", "str"], ["flags", "u64"]] },
+  pin: { code: 8, args: [["path", "str"], ["attrs", "u64"], ["flags", "u64"]] },
+  mask: { code: 9, args: [["path", "str"]] },
+  mount_attr: { code: 10, args: [["path", "str"], ["attrs", "u64"]] },
+  mount_point: { code: 11, args: [["path", "str"], ["kind", "u64"]] },
+  mkdir: { code: 12, args: [["path", "str"], ["mode", "u64"]] },
+  mknod: { code: 13, args: [["path", "str"], ["mode", "u64"], ["major", "u64"], ["minor", "u64"]] },
+  symlink: { code: 14, args: [["target", "str"], ["path", "str"]] },
+  enter_root: { code: 15, args: [] },
+  hostname: { code: 16, args: [["name", "str"]] },
+  loopback_up: { code: 17, args: [] },
+  fork: { code: 18, args: [] },
+  stdin_null: { code: 19, args: [] },
+  stdin_file: { code: 20, args: [["path", "str"]] },
+  new_session: { code: 21, args: [] },
+  foreground: { code: 22, args: [] },
+  session_keyring: { code: 23, args: [["name", "str"]] },
+  rlimit: { code: 24, args: [["resource", "u64"], ["soft", "u64"], ["hard", "u64"]] },
+  bounding: { code: 25, args: [["keep", "u64"]] },
+  seccomp: { code: 26, args: [["program", "bytes"]] },
+  user: { code: 27, args: [["uid", "u64"], ["gid", "u64"], ["groups", "bytes"]] },
+  capabilities: { code: 28, args: [["effective", "u64"], ["permitted", "u64"], ["inheritable", "u64"]] },
+  umask: { code: 29, args: [["mask", "u64"]] },
+  chdir: { code: 30, args: [["path", "str"]] },
+  exec: { code: 31, args: [["args", "strs"], ["env", "strs"]] },
 };

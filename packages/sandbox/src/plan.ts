@@ -59,13 +59,24 @@ function rlimitOp({ type, soft, hard }: RuntimeSpec["process"]["rlimits"][number
 
 /** The cgroup namespace shows the group that a process is in when it is made: so only after the step has joined its own. */
 function namespaceOps(spec: RuntimeSpec, cgroupProcs: readonly string[]): PlanOp[] {
-  const flags = spec.linux.namespaces.reduce((sum, { type }) => sum | NAMESPACE_FLAGS[type], 0);
+  const flags = spec.linux.namespaces
+    .filter(({ path }) => path === undefined)
+    .reduce((sum, { type }) => sum | NAMESPACE_FLAGS[type], 0);
   if (cgroupProcs.length === 0) return [{ op: "clone", flags }];
   return [
     { op: "clone", flags: flags & ~NAMESPACE_FLAGS.cgroup },
     { op: "join_cgroups", paths: cgroupProcs },
     { op: "unshare", flags: NAMESPACE_FLAGS.cgroup },
   ];
+}
+
+/** A network of the step's own gets its loopback here; one that is joined has been set up by whoever made it. */
+function networkOps(spec: RuntimeSpec, table: FdTable): PlanOp[] {
+  const network = spec.linux.namespaces.find(({ type }) => type === "network");
+  if (network === undefined) return [];
+  if (network.path === undefined) return [{ op: "loopback_up" }];
+  const namespace = table.index(parseFdSource(network.path).fd);
+  return [{ op: "join_namespace", namespace, flags: NAMESPACE_FLAGS.network }];
 }
 
 /** Compiling takes a millisecond and the profile seldom changes: the last program is kept, by its JSON. */
@@ -136,13 +147,12 @@ export function compilePlan(spec: RuntimeSpec, context: PlanContext): SandboxPla
     confined,
     addTree: ({ fd, ...tree }) => trees.push({ op: "tree", source: table.index(fd), ...tree }) - 1,
   });
-  const hasOwnNetwork = spec.linux.namespaces.some(({ type }) => type === "network");
   const ops: PlanOp[] = [
     ...trees,
     ...namespaceOps(spec, context.cgroupProcs),
+    ...networkOps(spec, table),
     { op: "root", mount: root, attrs: confined ? NODEV : 0 },
     { op: "hostname", name: spec.hostname },
-    ...(hasOwnNetwork ? [{ op: "loopback_up" } as const] : []),
     ...mounts,
     { op: "enter_root" },
     { op: "fork" },

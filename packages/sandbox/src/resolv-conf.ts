@@ -53,16 +53,25 @@ function overridden(text: string, dns: DnsConfig): string[] {
 
 /**
  * Text of /etc/resolv.conf for a step (B008). With the host's network the servers stay as they are; in a network of its own
- * those on the host's loopback cannot be reached and go, and public ones take their place if none is left.
+ * those on the host's loopback cannot be reached and go; if none is left, the forwarder takes their place, which asks the
+ * host's own resolver, or public ones without one.
  */
 export function resolvConf(
   hostText: string,
-  options: { readonly network: "host" | "none"; readonly dns?: DnsConfig | undefined },
+  options: {
+    /** `none`: any network but the host's. */
+    readonly network: "host" | "none";
+    readonly dns?: DnsConfig | undefined;
+    /** Address at which a private network's provider passes queries on to the host's resolver. */
+    readonly forwarder?: string | undefined;
+  },
 ): string {
   const lines = overridden(hostText, options.dns ?? {});
   if (options.network === "host") return `${lines.join("\n")}\n`;
   const reachable = lines.filter((line) => !isLoopback(nameserverOf(line) ?? ""));
   const hasServer = reachable.some((line) => nameserverOf(line) !== undefined);
-  const fallback = hasServer ? [] : FALLBACK_SERVERS.map((server) => `nameserver ${server}`);
+  const hadServer = lines.some((line) => nameserverOf(line) !== undefined);
+  const instead = options.forwarder !== undefined && hadServer ? [options.forwarder] : FALLBACK_SERVERS;
+  const fallback = hasServer ? [] : instead.map((server) => `nameserver ${server}`);
   return `${[...reachable, ...fallback].join("\n")}\n`;
 }

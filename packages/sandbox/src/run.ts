@@ -1,18 +1,14 @@
-import { spawn } from "node:child_process";
-import type { Socket } from "node:net";
 import { constants } from "node:os";
 import { getSystemErrorName } from "node:util";
 import { TsbuildError } from "@tsbuild/base";
 import { type CgroupUsage, planCgroups, StepCgroups } from "./cgroup.ts";
-import { type Frame, FrameReader } from "./frames.ts";
+import type { Frame } from "./frames.ts";
 import { type HostFacts, readHostFacts } from "./host.ts";
 import { toRuntimeSpec } from "./oci-spec.ts";
+import { perform } from "./perform.ts";
 import { compilePlan } from "./plan.ts";
-import { encodePlan, type SandboxPlan } from "./plan-encode.ts";
+import type { SandboxPlan } from "./plan-encode.ts";
 import type { ExecIo, ExecOutcome, ExecSpec, Sandbox } from "./spec.ts";
-
-/** The last word of the native program. */
-type LastFrame = Exclude<Frame, { type: "output" }>;
 
 const SIGNAL_NAMES = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));
 
@@ -64,54 +60,6 @@ function outcomeOf(frame: Extract<Frame, { type: "exited" }>, usage: CgroupUsage
     peakMemoryBytes: usage.peakMemoryBytes ?? frame.peakBytes,
     cpuUs: frame.cpuUs,
   };
-}
-
-/** Starts the native program with a plan and waits for its last frame. */
-function perform(binary: string, plan: SandboxPlan, io: ExecIo): Promise<LastFrame> {
-  return new Promise((resolve, reject) => {
-    const standard = plan.interactive ? "inherit" : "ignore";
-    /* Host environment and folder stay here: the program gets none, and the command's come with the plan. */
-    const child = spawn(binary, [], {
-      stdio: [standard, standard, standard, "pipe", ...plan.fds],
-      env: {},
-      cwd: "/",
-    });
-    const control = child.stdio[3] as Socket;
-    const frames = new FrameReader();
-    let fault: { readonly error: unknown } | undefined;
-    /* Hanging up kills PID 1 of the sandbox; the last frame still comes when everything is gone. */
-    const hangUp = (): void => void control.end();
-    const finish = (settle: () => void): void => {
-      io.signal.removeEventListener("abort", hangUp);
-      settle();
-    };
-    const take = (frame: Frame): void => {
-      if (frame.type === "output") (frame.stream === 1 ? io.stdout : io.stderr)(frame.data);
-      else finish(() => (fault === undefined ? resolve(frame) : reject(fault.error)));
-    };
-    const guarded = (frame: Frame): void => {
-      try {
-        take(frame);
-      } catch (error) {
-        /* The caller cannot take output any more: the step is of no use to it, and its error is what the caller hears. */
-        fault ??= { error };
-        hangUp();
-      }
-    };
-    control.on("data", (chunk: Buffer) => frames.push(chunk).forEach(guarded));
-    control.on("error", () => control.destroy());
-    child.on("error", (cause) => {
-      finish(() =>
-        reject(new TsbuildError("TSB_SANDBOX", `cannot start ${binary}: ${cause.message}`, { cause })),
-      );
-    });
-    child.on("close", (code, signal) => {
-      const end = signal ?? `exit status ${code}`;
-      finish(() => reject(new TsbuildError("TSB_SANDBOX", `the sandbox program ended early (${end})`)));
-    });
-    io.signal.addEventListener("abort", hangUp);
-    control.write(encodePlan(plan));
-  });
 }
 
 async function run(binary: string, host: HostFacts, spec: ExecSpec, io: ExecIo): Promise<ExecOutcome> {

@@ -19,7 +19,8 @@ export interface ExecSpec {
   readonly hostname: string;
   /** In the order of mounting, after the system's own (/proc, /dev, /sys …). */
   readonly mounts: readonly ExecMount[];
-  readonly network: "host" | "none";
+  /** The host's, none but a loopback of its own, or a network namespace that somebody else made and connected. */
+  readonly network: "host" | "none" | NetworkNamespace;
   readonly security: "sandbox" | "insecure";
   readonly rlimits: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
   /** Bytes of /dev/shm. */
@@ -39,6 +40,11 @@ export interface ExecSpec {
   readonly id: string;
   /** True: stdin, stdout and stderr are the caller's own (a terminal); else stdin is /dev/null and output is piped. */
   readonly interactive: boolean;
+}
+
+/** A descriptor of a network namespace (`/proc/PID/ns/net`); stays the caller's. */
+export interface NetworkNamespace {
+  readonly fd: number;
 }
 
 export interface ExecUser {

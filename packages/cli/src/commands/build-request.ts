@@ -48,6 +48,7 @@ export async function buildRequest(flags: ParsedFlags, io: CommandIo): Promise<B
     lock: lockMode(flags),
     outputs,
     network: oneOf("--network", flags.last("network") ?? "default", ["default", "none", "host"]),
+    networkProvider: networkProvider(flags.last("network-provider")),
     addHosts: flags.all("add-host").map(parseAddHost),
     ...stepGrants(flags, io),
     jobs: jobs === undefined ? undefined : positiveInteger("--jobs", jobs),
@@ -71,6 +72,16 @@ function stepGrants(flags: ParsedFlags, io: CommandIo): Partial<BuildRequest> {
     cgroupParent: flags.last("cgroup-parent"),
     resources: Object.assign({}, ...flags.all("resource").map(parseResource), ...own),
   };
+}
+
+function networkProvider(text: string | undefined): BuildRequest["networkProvider"] {
+  if (text === undefined) return undefined;
+  return oneOf<NonNullable<BuildRequest["networkProvider"]>>("--network-provider", text, [
+    "auto",
+    "pasta",
+    "slirp4netns",
+    "host",
+  ]);
 }
 
 function namedContext(text: string): [string, string] {

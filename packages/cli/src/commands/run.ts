@@ -45,7 +45,7 @@ export function runRequest(flags: ParsedFlags, io: CommandIo): RunRequest {
     user: flags.last("user"),
     workdir: flags.last("workdir"),
     interactive,
-    network: oneOf("--network", flags.last("network") ?? "host", ["host", "none"]),
+    network: oneOf("--network", flags.last("network") ?? "default", ["default", "none", "host"]),
     signal: io.signal,
     ...(interactive ? {} : passedOn(io)),
   };

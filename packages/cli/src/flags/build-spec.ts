@@ -114,6 +114,12 @@ const steps: readonly FlagSpec[] = [
     text: "Network of RUN steps that do not say (default: default)",
   },
   {
+    name: "network-provider",
+    value: "auto|pasta|slirp4netns|host",
+    group: "Steps",
+    text: "Who connects the private network that default is; host: the host's instead (default: $TSBUILD_NETWORK, else auto)",
+  },
+  {
     name: "add-host",
     value: "NAME:IP",
     repeat: true,

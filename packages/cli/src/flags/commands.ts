@@ -78,9 +78,9 @@ export const runSpec: CommandSpec = {
     { name: "workdir", short: "w", value: "FOLDER", group: "Process", text: "Working folder" },
     {
       name: "network",
-      value: "host|none",
+      value: "default|none|host",
       group: "Process",
-      text: "The host's network or none (default: host)",
+      text: "A private network, none, or the host's (default: default)",
     },
     { name: "rm", group: "Process", text: "Accepted for habit's sake: the layer is always thrown away" },
     ...machineFlags,

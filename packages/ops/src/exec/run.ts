@@ -9,6 +9,7 @@ import { folderAt, followDestination } from "../file/target.ts";
 import { snapshotOf } from "../tree.ts";
 import { stepEnvironment } from "./environment.ts";
 import { mountTarget, prepareMounts, type StepMounts } from "./mounts.ts";
+import { acquireNetwork, type StepNetwork } from "./network.ts";
 import { DEFAULT_HOSTNAME, networkFiles } from "./network-files.ts";
 import { dropCopiedFolders, makeStubs, removeStubs, type Stubs } from "./stubs.ts";
 import { resolveStepUser } from "./user.ts";
@@ -112,11 +113,25 @@ async function runInRoot(
   run: ExecRun,
   { root, mounts, io }: RootRun,
 ): Promise<{ readonly outcome: ExecOutcome; readonly stubs: Stubs }> {
+  const network = await acquireNetwork(run);
+  try {
+    return await runWithNetwork(run, { root, mounts, io }, network);
+  } finally {
+    await network.release();
+  }
+}
+
+async function runWithNetwork(
+  run: ExecRun,
+  { root, mounts, io }: RootRun,
+  network: StepNetwork,
+): Promise<{ readonly outcome: ExecOutcome; readonly stubs: Stubs }> {
   const { env, op, context } = run;
-  const files = networkFiles(env, op.kind);
+  const files = networkFiles(env, op.kind, network);
   try {
     const spec = execSpec(run, root, {
       mounts: [...files.mounts, ...mounts.mounts],
+      network: network.network,
       interactive: io.interactive,
     });
     const stubs = makeStubs(env.fs, root.root, mountPoints(spec));
@@ -132,10 +147,14 @@ async function runInRoot(
 function execSpec(
   run: ExecRun,
   root: WritableView,
-  options: { readonly mounts: readonly ExecMount[]; readonly interactive: boolean },
+  options: {
+    readonly mounts: readonly ExecMount[];
+    readonly network: ExecSpec["network"];
+    readonly interactive: boolean;
+  },
 ): ExecSpec {
   const { env, context } = run;
-  const { meta, network, security, mounts: opMounts } = run.op.kind;
+  const { meta, security, mounts: opMounts } = run.op.kind;
   const user = resolveStepUser(env.fs, root.root, meta.user);
   return {
     rootFd: root.root,
@@ -146,8 +165,7 @@ function execSpec(
     user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids },
     hostname: meta.hostname || DEFAULT_HOSTNAME,
     mounts: options.mounts,
-    // Until there is a private network, the default one is the host's.
-    network: network === "none" ? "none" : "host",
+    network: options.network,
     security,
     rlimits: meta.ulimits.map((limit) => ({ name: limit.name, soft: limit.soft, hard: limit.hard })),
     shmSizeBytes: SHM_SIZE_BYTES,

@@ -1,0 +1,65 @@
+import { networkInterfaces } from "node:os";
+import type { ExecOp } from "@tsbuild/llb";
+import type { ExecSpec, PrivateNetwork } from "@tsbuild/sandbox";
+import type { OpContext } from "@tsbuild/solver";
+import type { OpsEnvironment } from "../environment.ts";
+
+/** The network of one step (B010), its own until `release`. */
+export interface StepNetwork {
+  readonly network: ExecSpec["network"];
+  /** With a private network: who connects it. */
+  readonly provider?: PrivateNetwork["provider"] | undefined;
+  release(): Promise<void>;
+}
+
+interface NetworkRun {
+  readonly env: OpsEnvironment;
+  readonly op: { readonly kind: ExecOp };
+  readonly context: OpContext;
+}
+
+const nothing = async (): Promise<void> => undefined;
+
+/** Builds that were told that their steps have the host's network: once is enough. */
+const told = new WeakSet<OpsEnvironment>();
+
+/** `default` is private where that can be had, else the host's, with a word in the log of the first such step. */
+export async function acquireNetwork({ env, op, context }: NetworkRun): Promise<StepNetwork> {
+  const { network, security } = op.kind;
+  if (network !== "default") return { network: network === "none" ? "none" : "host", release: nothing };
+  const pool = await env.networks();
+  const acquired = await pool.acquire();
+  if ("unavailable" in acquired) {
+    tell(env, context, acquired.unavailable);
+    return { network: "host", release: nothing };
+  }
+  return {
+    network: { fd: acquired.fd },
+    provider: acquired.provider,
+    release: () => acquired.release({ reusable: security !== "insecure" }),
+  };
+}
+
+function tell(env: OpsEnvironment, context: OpContext, reason: string): void {
+  if (reason === "" || told.has(env)) return;
+  told.add(env);
+  const text =
+    `tsbuild: steps share the host's network: ${reason}. ` +
+    "For a private one: install passt or slirp4netns, and let /dev/net/tun be opened; " +
+    "to choose the host's: --network-provider=host\n";
+  context.emit({
+    type: "log",
+    at: Date.now(),
+    vertex: context.vertex,
+    stream: 2,
+    data: new TextEncoder().encode(text),
+  });
+}
+
+/** What `host-gateway` stands for (C020): an address of this machine that a private network reaches too, never its loopback. */
+export function hostGateway(): string {
+  const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  const outside = addresses.filter(({ internal, scopeid }) => !internal && !scopeid);
+  const address = outside.find(({ family }) => family === "IPv4") ?? outside[0];
+  return address?.address ?? "127.0.0.1";
+}
