@@ -326,7 +326,7 @@ describe("run", () => {
       user: "1",
       workdir: "/w",
       interactive: false,
-      network: "host",
+      network: "default",
       entrypoint: undefined,
     });
     expect(world.ctrlCLeft).toBe(false);

@@ -20,7 +20,7 @@ describe("settings", () => {
 
   test("mirrors of the file, and those of the environment beside them", () => {
     write('{"registries": {"docker.io": {"mirrors": ["http://127.0.0.1:5000"]}, "h:1": {"http": true}}}');
-    expect(readSettings({ HOME: home, TSBUILD_MIRROR: "a=b" })).toEqual({
+    expect(readSettings({ HOME: home, TSBUILD_MIRROR: "a=b" })).toMatchObject({
       registries: { "docker.io": { mirrors: ["http://127.0.0.1:5000"] }, "h:1": { http: true } },
       mirror: "a=b",
     });
@@ -47,5 +47,13 @@ describe("settings", () => {
     const read = () => readSettings({ HOME: home });
     expect(read).toThrow(message);
     expect(read).toThrow(path);
+  });
+
+  test("who connects private networks", () => {
+    expect(readSettings({ HOME: home }).networkProvider).toBe("auto");
+    expect(readSettings({ HOME: home, TSBUILD_NETWORK: "pasta" }).networkProvider).toBe("pasta");
+    expect(() => readSettings({ HOME: home, TSBUILD_NETWORK: "bridge" })).toThrow(
+      /TSBUILD_NETWORK.*"bridge"/,
+    );
   });
 });

@@ -29,6 +29,14 @@ describe("resolv.conf", () => {
     expect(made).not.toContain("127.0.0.1");
   });
 
+  test("a private network's forwarder stands in for servers on the host's loopback, not for none", () => {
+    const forwarder = "10.0.2.3";
+    const made = (host: string) => resolvConf(host, { network: "none", forwarder });
+    expect(made("nameserver 127.0.0.1\nsearch lan\n")).toBe("search lan\nnameserver 10.0.2.3\n");
+    expect(made("nameserver 10.0.0.1\nnameserver 127.0.0.1\n")).toBe("nameserver 10.0.0.1\n");
+    expect(made("search lan\n")).toContain("nameserver 8.8.8.8\n");
+  });
+
   test("configured servers, search domains and options replace the host's", () => {
     const dns = { nameservers: ["1.1.1.1"], searchDomains: ["a", "b"], options: ["ndots:2"] };
     expect(resolvConf(`domain x\noptions rotate\n${text}`, { network: "host", dns })).toBe(

@@ -140,6 +140,15 @@ test("network none has its own network namespace with lo up", () => {
   expect(lines({ network: "none" })).toContain("loopback_up");
 });
 
+test("a private network is joined and not made", () => {
+  const made = lines({ network: { fd: 33 } });
+  expect(made[0]).toBe("clone flags=0x2e020000");
+  expect(made[1]).toMatch(/^join_namespace namespace=0x1 flags=0x40000000/);
+  expect(made).not.toContain("loopback_up");
+  const { namespaces } = toRuntimeSpec(execSpec({ network: { fd: 33 } }), host).linux;
+  expect(namespaces).toContainEqual({ type: "network", path: "/proc/self/fd/33" });
+});
+
 test("the cgroup namespace is made after the step has joined its group", () => {
   expect(lines({}, ["/sys/fs/cgroup/x/cgroup.procs"]).slice(0, 3)).toEqual([
     "clone flags=0x2c020000",
