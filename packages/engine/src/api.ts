@@ -107,6 +107,8 @@ export interface EngineOptions {
   readonly snapshotter?: string | undefined;
   /** Environment that settings come from (TSBUILD_MIRROR, SOURCE_DATE_EPOCH …); default process.env. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
+  /** Registries whose certificates are not checked, and that may speak plain HTTP. */
+  readonly insecureRegistries?: readonly string[] | undefined;
 }
 
 /** The public API: `import { openEngine } from "@tsbuild/engine"`. */

@@ -166,14 +166,31 @@ async function deliver({ run, platform, names, ref }: Delivery): Promise<BuildRe
         onProgress: tell,
       }),
   );
+  let { manifest } = image;
+  let shownNames: readonly string[] = request.tags;
   for (const output of request.outputs) {
-    if (output.type === "cacheonly" || output.type === "image") continue;
-    const shown = output.dest === undefined || output.dest === "-" ? "standard output" : output.dest;
-    await asStep(emit, `exporting to ${output.type} (${shown})`, (tell) =>
-      exportResult(output, image, { store: session.store, signal, onProgress: tell }),
+    if (output.type === "cacheonly" || (output.type === "image" && Object.keys(output.attrs).length === 0))
+      continue;
+    const exported = await asStep(emit, outputTitle(output, names), (tell) =>
+      exportResult(output, image, {
+        store: session.store,
+        signal,
+        onProgress: tell,
+        registry: (options) => session.registry(options),
+      }),
     );
+    manifest = exported.manifest ?? manifest;
+    shownNames = exported.pushed ?? shownNames;
   }
-  return finish(run, { imageId: image.imageId, manifest: image.manifest, names: request.tags });
+  return finish(run, { imageId: image.imageId, manifest, names: shownNames });
+}
+
+/** `pushing registry.example/app:1`, `exporting to oci (image.tar)`. */
+function outputTitle({ type, dest, attrs }: OutputRequest, names: readonly string[]): string {
+  const pushes = type === "registry" || attrs["push"] === "true" || attrs["push-by-digest"] === "true";
+  if (pushes) return `pushing ${attrs["name"] ?? names.join(", ")}`;
+  if (type === "image") return `naming the image ${attrs["name"] ?? ""}`.trimEnd();
+  return `exporting to ${type} (${dest === undefined || dest === "-" ? "standard output" : dest})`;
 }
 
 function finish(run: BuildRun, result: BuildResult): BuildResult {

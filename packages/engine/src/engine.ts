@@ -10,10 +10,12 @@ import { readSettings } from "./settings.ts";
 export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
   const env = options.env ?? process.env;
   const root = options.root ?? defaultRoot(env, process.getuid?.() ?? 0);
-  const settings = readSettings(env);
+  const { insecureHosts, ...read } = readSettings(env);
+  const settings = { ...read, insecureHosts: [...insecureHosts, ...(options.insecureRegistries ?? [])] };
   const session = new Session({
     store: openStore({ root, native: nativeFs, snapshotter: snapshotterOf(options, env) }),
     settings,
+    env,
   });
   const never = new AbortController().signal;
   return {

@@ -11,7 +11,7 @@ import type {
 } from "@tsbuild/ops";
 import { anySource } from "@tsbuild/ops";
 import type { Credentials, GitProvider } from "@tsbuild/ops/git";
-import type { RegistryClient } from "@tsbuild/registry";
+import type { HostConfig, HostConfigs, RegistryClient } from "@tsbuild/registry";
 import type { NetworkChoice, NetworkPool, Sandbox } from "@tsbuild/sandbox";
 import type { Store } from "@tsbuild/store";
 import { nativePath } from "./native-path.ts";
@@ -21,30 +21,48 @@ import type { Settings } from "./settings.ts";
 export class Session {
   readonly store: Store;
   readonly settings: Settings;
-  #registry: Promise<RegistryClient> | undefined;
+  readonly #registries = new Map<string, Promise<RegistryClient>>();
+  readonly #env: Readonly<Record<string, string | undefined>>;
   #http: Promise<HttpFetcher> | undefined;
   #sandbox: Promise<Sandbox> | undefined;
   readonly #networks = new Map<NetworkChoice, Promise<NetworkPool>>();
   readonly #closers: (() => Promise<void>)[] = [];
 
-  constructor(options: { readonly store: Store; readonly settings: Settings }) {
+  constructor(options: {
+    readonly store: Store;
+    readonly settings: Settings;
+    readonly env: Readonly<Record<string, string | undefined>>;
+  }) {
     this.store = options.store;
+    this.#env = options.env;
     this.settings = options.settings;
   }
 
-  registry(): Promise<RegistryClient> {
-    this.#registry ??= this.#openRegistry();
-    return this.#registry;
+  /** Hosts of the settings, with what environment and flags add to them. */
+  #hosts(mirrors: HostConfigs, insecureHosts: readonly string[]): Record<string, HostConfig> {
+    const hosts: Record<string, HostConfig> = { ...this.settings.registries };
+    for (const [host, { mirrors: urls = [] }] of Object.entries(mirrors)) {
+      hosts[host] = { ...hosts[host], mirrors: [...urls, ...(hosts[host]?.mirrors ?? [])] };
+    }
+    for (const host of [...this.settings.insecureHosts, ...insecureHosts])
+      hosts[host] = { ...hosts[host], insecure: true };
+    return hosts;
   }
 
-  async #openRegistry(): Promise<RegistryClient> {
+  /** A client with the user's settings, and with what one output allows beyond them. */
+  registry(
+    options: { readonly insecureHosts: readonly string[] } = { insecureHosts: [] },
+  ): Promise<RegistryClient> {
+    const key = options.insecureHosts.toSorted().join(" ");
+    const known = this.#registries.get(key) ?? this.#openRegistry(options.insecureHosts);
+    this.#registries.set(key, known);
+    return known;
+  }
+
+  async #openRegistry(insecureHosts: readonly string[]): Promise<RegistryClient> {
     const { createRegistryClient, parseMirrors } = await import("@tsbuild/registry");
-    const fromEnv = parseMirrors(this.settings.mirror ?? "");
-    const hosts = { ...this.settings.registries };
-    for (const [host, { mirrors = [] }] of Object.entries(fromEnv)) {
-      hosts[host] = { ...hosts[host], mirrors: [...mirrors, ...(hosts[host]?.mirrors ?? [])] };
-    }
-    const client = createRegistryClient({ hosts });
+    const hosts = this.#hosts(parseMirrors(this.settings.mirror ?? ""), insecureHosts);
+    const client = createRegistryClient({ hosts, env: this.#env, chunkBytes: this.settings.pushChunkBytes });
     this.#closers.push(() => client.close());
     return client;
   }
@@ -59,7 +77,7 @@ export class Session {
       import("@tsbuild/registry"),
       import("@tsbuild/ops/http"),
     ]);
-    const downloader = createDownloader();
+    const downloader = createDownloader({ env: this.#env });
     this.#closers.push(() => downloader.close());
     return createHttpFetcher(this.store, downloader);
   }

@@ -12,6 +12,16 @@ type Env = Readonly<Record<string, string | undefined>>;
 export interface RegistrySettings {
   readonly mirrors?: readonly string[] | undefined;
   readonly http?: boolean | undefined;
+  /** Certificates are not checked, and plain HTTP is used where there is no TLS. */
+  readonly insecure?: boolean | undefined;
+  /** Files in PEM. */
+  readonly ca?: string | undefined;
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+  /** Uploads go in pieces of so many bytes. */
+  readonly chunkBytes?: number | undefined;
+  /** Transfers at a time. */
+  readonly connections?: number | undefined;
 }
 
 /** `{"registries": {"docker.io": {"mirrors": ["http://127.0.0.1:5000"]}}}`. */
@@ -23,6 +33,10 @@ export interface Settings {
   readonly networkProvider: NetworkProvider;
   /** $PATH, to find programs in. */
   readonly path: string;
+  /** Of TSBUILD_INSECURE_REGISTRY and `--insecure-registry`. */
+  readonly insecureHosts: readonly string[];
+  /** Of TSBUILD_PUSH_CHUNK, for every host that has no `chunkBytes` of its own. */
+  readonly pushChunkBytes: number | undefined;
 }
 
 /** $TSBUILD_CONFIG, else $XDG_CONFIG_HOME/tsbuild/config.json, else ~/.config/tsbuild/config.json; then /etc/tsbuild/config.json. */
@@ -51,18 +65,41 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+const FIELDS = {
+  http: "boolean",
+  insecure: "boolean",
+  ca: "string",
+  cert: "string",
+  key: "string",
+  chunkBytes: "number",
+  connections: "number",
+} as const;
+
+const SHOWN = {
+  boolean: "true or false",
+  string: "the path of a file",
+  number: "a positive whole number",
+} as const;
+
 function parseRegistry(path: string, host: string, value: unknown): RegistrySettings {
   if (!isObject(value)) throw invalid(path, `registries[${JSON.stringify(host)}] is not an object`);
-  const { mirrors, http, ...rest } = value;
-  const [unknown] = Object.keys(rest);
+  const { mirrors, ...plain } = value;
+  const types: Readonly<Record<string, "boolean" | "string" | "number">> = FIELDS;
+  const unknown = Object.keys(plain).find((name) => types[name] === undefined);
   if (unknown !== undefined)
     throw invalid(path, `unknown setting ${JSON.stringify(unknown)} of registry ${JSON.stringify(host)}`);
   if (mirrors !== undefined && !(Array.isArray(mirrors) && mirrors.every((url) => typeof url === "string"))) {
     throw invalid(path, `mirrors of ${JSON.stringify(host)} is not a list of URLs`);
   }
-  if (http !== undefined && typeof http !== "boolean")
-    throw invalid(path, `http of ${JSON.stringify(host)} is not true or false`);
-  return { mirrors, http };
+  for (const [name, setting] of Object.entries(plain)) {
+    const type = types[name] ?? "string";
+    if (
+      typeof setting !== type ||
+      (type === "number" && !(Number.isSafeInteger(setting) && Number(setting) > 0))
+    )
+      throw invalid(path, `${name} of ${JSON.stringify(host)} is not ${SHOWN[type]}`);
+  }
+  return { ...(mirrors === undefined ? {} : { mirrors }), ...plain };
 }
 
 function parseFile(path: string, text: string): Settings["registries"] {
@@ -82,6 +119,19 @@ function parseFile(path: string, text: string): Settings["registries"] {
   );
 }
 
+const UNITS: Readonly<Record<string, number>> = { "": 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
+
+/** `50m`: bytes of one piece of an upload. */
+function chunkSize(text: string | undefined): number | undefined {
+  if (text === undefined || text === "") return undefined;
+  const [, number, unit = ""] = /^(\d{1,12})([kmg]?)b?$/i.exec(text) ?? [];
+  const bytes = Number(number) * (UNITS[unit.toLowerCase()] ?? Number.NaN);
+  if (Number.isSafeInteger(bytes) && bytes > 0) return bytes;
+  throw new TsbuildError("TSB_USAGE", `TSBUILD_PUSH_CHUNK=${JSON.stringify(text)} is not a size`, {
+    hint: "for example TSBUILD_PUSH_CHUNK=50m",
+  });
+}
+
 /** Reads the first configuration file there is. Throws TSB_USAGE naming file and field. */
 export function readSettings(env: Env): Settings {
   for (const path of candidates(env)) {
@@ -98,6 +148,8 @@ function fromEnvironment(env: Env): Omit<Settings, "registries"> {
     mirror: env["TSBUILD_MIRROR"],
     networkProvider: networkProvider(env["TSBUILD_NETWORK"] || "auto"),
     path: env["PATH"] || DEFAULT_PATH,
+    insecureHosts: (env["TSBUILD_INSECURE_REGISTRY"] ?? "").split(/[\s,]+/).filter((host) => host !== ""),
+    pushChunkBytes: chunkSize(env["TSBUILD_PUSH_CHUNK"]),
   };
 }
 

@@ -19,6 +19,12 @@ export interface ImageAttributes {
   readonly tar: boolean;
   /** X020: times of new layers are cut off at SOURCE_DATE_EPOCH. */
   readonly rewriteTimestamps: boolean;
+  /** X011: to the registries of its names. */
+  readonly push: boolean;
+  /** No tag is set: what was pushed is reachable by its digest only. */
+  readonly pushByDigest: boolean;
+  /** Certificates of the registries are not checked, and plain HTTP is used where there is no TLS. */
+  readonly insecure: boolean;
   readonly manifestAnnotations: Readonly<Record<string, string>>;
   readonly descriptorAnnotations: Readonly<Record<string, string>>;
 }
@@ -28,6 +34,8 @@ const LEVELS: Readonly<Record<LayerCompression, readonly [number, number]>> = {
   zstd: [1, 22],
   uncompressed: [0, 0],
 };
+
+const PUSH_ATTRIBUTES = ["push", "push-by-digest", "registry.insecure"];
 
 const IMAGE_ATTRIBUTES = [
   ...["name", "compression", "compression-level", "force-compression", "oci-mediatypes", "tar"],
@@ -94,7 +102,9 @@ function parseNames({ attrs }: ExportRequest): readonly string[] | undefined {
 
 /** Reads the options of `oci`, `docker` and `image`. Throws TSB_USAGE. */
 export function imageAttributes(request: ExportRequest): ImageAttributes {
-  checkKnown(request, IMAGE_ATTRIBUTES);
+  const pushes = request.type === "image" || request.type === "registry";
+  checkKnown(request, pushes ? [...IMAGE_ATTRIBUTES, ...PUSH_ATTRIBUTES] : IMAGE_ATTRIBUTES);
+  const pushByDigest = parseBoolean(request, "push-by-digest", false);
   const variant = parseVariant(request);
   // Docker's own types know no zstd; then all are OCI's.
   const ociDefault = request.type !== "docker" || variant.compression === "zstd";
@@ -105,6 +115,9 @@ export function imageAttributes(request: ExportRequest): ImageAttributes {
     force: parseBoolean(request, "force-compression", false),
     tar: parseBoolean(request, "tar", true),
     rewriteTimestamps: parseBoolean(request, "rewrite-timestamp", false),
+    push: parseBoolean(request, "push", request.type === "registry" || pushByDigest),
+    pushByDigest,
+    insecure: parseBoolean(request, "registry.insecure", false),
     manifestAnnotations: annotations(request, ["annotation.", "annotation-manifest."]),
     descriptorAnnotations: annotations(request, ["annotation-manifest-descriptor."]),
   };

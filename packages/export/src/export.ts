@@ -1,18 +1,18 @@
-import { TsbuildError } from "@tsbuild/base";
 import { imageAttributes } from "./attributes.ts";
 import { registerImage } from "./commit.ts";
 import { exportLocal, exportTar } from "./files.ts";
 import { exportLayout } from "./layout.ts";
+import { exportRegistry } from "./push.ts";
 import type { CommittedImage, ExportOptions, ExportRequest, ExportResult } from "./types.ts";
 
-function exportToStore(
+async function exportToStore(
   request: ExportRequest,
   images: readonly CommittedImage[],
   options: ExportOptions,
-): ExportResult {
-  const { names } = imageAttributes(request);
+): Promise<ExportResult> {
+  const { names, push } = imageAttributes(request);
   for (const image of images) registerImage(options.store, { ...image, names: names ?? image.names });
-  return { manifest: images[0]?.manifest };
+  return push ? exportRegistry(request, images, options) : { manifest: images[0]?.manifest };
 }
 
 /**
@@ -40,8 +40,6 @@ export async function exportResult(
       await exportLocal(request, images, options);
       return {};
     case "registry":
-      throw new TsbuildError("TSB_UNSUPPORTED", "pushing to a registry is not an output of this version", {
-        hint: "write type=oci,dest=image.tar and push it with skopeo copy oci-archive:image.tar docker://…",
-      });
+      return exportRegistry(request, images, options);
   }
 }

@@ -1,10 +1,12 @@
 import { type Digest, sha256 } from "@tsbuild/base";
 import {
   type Descriptor,
+  type Index,
   type LayoutBlob,
   type Manifest,
   mediaTypes,
   serializeImageConfig,
+  serializeIndex,
   serializeManifest,
 } from "@tsbuild/oci";
 import type { ImageAttributes } from "./attributes.ts";
@@ -19,13 +21,22 @@ export interface PackagedImage {
   readonly blobs: readonly LayoutBlob[];
 }
 
+export interface PackageOptions extends ExportOptions {
+  /** Given each layer as soon as it is packed, while others still are; the image waits for it. */
+  readonly onLayer?: ((layer: LayerBlob) => Promise<void>) | undefined;
+}
+
 /** All layers at once; when one fails, the others are waited for, so that nothing writes on after the failure is shown. */
 async function layerBlobs(
   image: CommittedImage,
   attributes: ImageAttributes,
-  options: ExportOptions,
+  options: PackageOptions,
 ): Promise<LayerBlob[]> {
-  const jobs = image.layers.map((layer) => layerBlob({ layer, attributes, options }));
+  const jobs = image.layers.map(async (layer) => {
+    const packed = await layerBlob({ layer, attributes, options });
+    await options.onLayer?.(packed);
+    return packed;
+  });
   const settled = await Promise.allSettled(jobs);
   return settled.map((result) => {
     if (result.status === "rejected") throw result.reason;
@@ -41,7 +52,7 @@ function smallBlob(bytes: Uint8Array): LayoutBlob & { readonly bytes: Uint8Array
 export async function packageImage(
   image: CommittedImage,
   attributes: ImageAttributes,
-  options: ExportOptions,
+  options: PackageOptions,
 ): Promise<PackagedImage> {
   const layers = await layerBlobs(image, attributes, options);
   const config = smallBlob(serializeImageConfig(image.config));
@@ -70,4 +81,21 @@ export async function packageImage(
 function descriptorPlatform({ config }: CommittedImage): NonNullable<Descriptor["platform"]> {
   const { architecture, os, variant } = config;
   return { architecture, os, ...(variant ? { variant } : {}) };
+}
+
+/** What the output stands for: the only image, or an index of one per platform (X025). */
+export interface Root {
+  readonly descriptor: Descriptor;
+  readonly blobs: readonly LayoutBlob[];
+}
+
+export function rootOf(images: readonly PackagedImage[], attributes: ImageAttributes): Root {
+  const [only] = images;
+  const blobs = images.flatMap((image) => image.blobs);
+  if (images.length === 1 && only !== undefined) return { descriptor: only.descriptor, blobs };
+  const mediaType = attributes.ociTypes ? mediaTypes.ociIndex : mediaTypes.dockerIndex;
+  const index: Index = { schemaVersion: 2, mediaType, manifests: images.map((image) => image.descriptor) };
+  const bytes = serializeIndex(index);
+  const descriptor = { mediaType, digest: sha256(bytes), size: bytes.length };
+  return { descriptor, blobs: [{ digest: descriptor.digest, size: bytes.length, bytes }, ...blobs] };
 }

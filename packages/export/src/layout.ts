@@ -1,40 +1,21 @@
-import { digestHex, sha256, TsbuildError } from "@tsbuild/base";
+import { digestHex, TsbuildError } from "@tsbuild/base";
 import {
   type Descriptor,
   familiarName,
   formatReference,
   type Index,
-  type LayoutBlob,
   type LayoutContents,
   layoutMembers,
   mediaTypes,
   parseReference,
-  serializeIndex,
   writeLayout,
   writeTarPieces,
 } from "@tsbuild/oci";
 import { type ImageAttributes, imageAttributes } from "./attributes.ts";
 import { exportFailure, makeFolder, writeArchive } from "./destination.ts";
-import { type PackagedImage, packageImage } from "./image.ts";
+import { type PackagedImage, packageImage, type Root, rootOf } from "./image.ts";
 import { rewriteTimestamps } from "./rewrite.ts";
 import type { CommittedImage, ExportOptions, ExportRequest, ExportResult } from "./types.ts";
-
-/** What the output stands for: the only image, or an index of one per platform (X025). */
-interface Root {
-  readonly descriptor: Descriptor;
-  readonly blobs: readonly LayoutBlob[];
-}
-
-function rootOf(images: readonly PackagedImage[], attributes: ImageAttributes): Root {
-  const [only] = images;
-  const blobs = images.flatMap((image) => image.blobs);
-  if (images.length === 1 && only !== undefined) return { descriptor: only.descriptor, blobs };
-  const mediaType = attributes.ociTypes ? mediaTypes.ociIndex : mediaTypes.dockerIndex;
-  const index: Index = { schemaVersion: 2, mediaType, manifests: images.map((image) => image.descriptor) };
-  const bytes = serializeIndex(index);
-  const descriptor = { mediaType, digest: sha256(bytes), size: bytes.length };
-  return { descriptor, blobs: [{ digest: descriptor.digest, size: bytes.length, bytes }, ...blobs] };
-}
 
 /** One entry per name (X012): tools find an image in a layout by these annotations. */
 function topLevel(root: Root, names: readonly string[], attributes: ImageAttributes, created: string): Index {

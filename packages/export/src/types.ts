@@ -1,5 +1,6 @@
 import type { DiffId, Digest, Platform, SnapshotId } from "@tsbuild/base";
 import type { CompressionVariant, ImageConfig, LayerWorkers } from "@tsbuild/oci";
+import type { RegistryClient } from "@tsbuild/registry";
 import type { Store } from "@tsbuild/store";
 
 /** What a build made: a filesystem and what the Dockerfile says about it. */
@@ -79,9 +80,15 @@ export interface ExportOptions {
   /** Where `dest=-` goes. Default process.stdout. */
   readonly stdout?: NodeJS.WritableStream | undefined;
   readonly workers?: LayerWorkers | undefined;
+  /** Opened when something is pushed. */
+  readonly registry?:
+    | ((options: { readonly insecureHosts: readonly string[] }) => Promise<RegistryClient>)
+    | undefined;
 }
 
 export interface ExportResult {
   /** Digest of the manifest (or index) that was written; outputs that are only files have none. */
   readonly manifest?: Digest | undefined;
+  /** Names under which a registry has it now. */
+  readonly pushed?: readonly string[] | undefined;
 }

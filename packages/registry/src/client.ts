@@ -1,219 +1,207 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import { type Digest, isDigest, limits, sha256, TsbuildError } from "@tsbuild/base";
-import { type Descriptor, formatReference, type ImageReference, mediaTypes } from "@tsbuild/oci";
-import { connectionError, isTransient, statusError } from "./failure.ts";
-import { type Endpoint, endpointsOf, type HostConfigs } from "./hosts.ts";
-import { type Answer, header, Transport } from "./transport.ts";
+import type { Digest } from "@tsbuild/base";
+import type { Descriptor, ImageReference } from "@tsbuild/oci";
+import { hasCertificates } from "./certificates.ts";
+import type { CredentialSource } from "./credentials/types.ts";
+import { isTransient } from "./failure.ts";
+import { canonicalHost, type Endpoint, endpointsOf, type HostConfigs, isLoopback } from "./hosts.ts";
+import {
+  type CallOptions,
+  type FetchedManifest,
+  fetchManifest,
+  headManifest,
+  putManifest,
+  type ResolvedManifest,
+} from "./manifests.ts";
+import { firstThatAnswers } from "./mirrors.ts";
+import { pullBlob } from "./pull-blob.ts";
+import { asPushFailure, type PushRequest, pushManifests } from "./push.ts";
+import { blobExists, type PushBlob, type PushBlobOptions, type PushedBlob, pushBlob } from "./push-blob.ts";
+import { attachReferrer, listReferrers } from "./referrers.ts";
+import type { Patience } from "./retry.ts";
+import { type Target, targetOf } from "./target.ts";
+import { drop, Transport } from "./transport.ts";
 
-/** A manifest or index with its exact bytes. */
-export interface FetchedManifest {
-  readonly digest: Digest;
-  readonly mediaType: string;
-  readonly bytes: Uint8Array;
-}
-
-/** Pulls from registries that speak the OCI distribution protocol (distribution-spec; FEATURES section 6). */
+/**
+ * Pulls from and pushes to registries that speak the OCI distribution protocol (distribution-spec; FEATURES section 6). Reading asks a
+ * host's mirrors first; writing goes to the host itself. Everything rejects with TSB_RESOLVE (not found, unreachable), TSB_AUTH,
+ * TSB_INTEGRITY (bytes are not what their digest says) or, when writing, TSB_EXPORT; the message names repository, host, status, scope
+ * and the registry's own words.
+ */
 export interface RegistryClient {
+  /** Gets what a tag or digest names. By digest, other bytes than the digest's are refused (TSB_INTEGRITY). */
+  manifest(reference: ImageReference, options?: CallOptions): Promise<FetchedManifest>;
+  /** The digest that a tag has now, by HEAD, which rate limits do not count. Undefined when the registry does not tell it. */
+  head(reference: ImageReference, options?: CallOptions): Promise<ResolvedManifest | undefined>;
   /**
-   * Gets what a tag or digest names; mirrors are tried first. By digest, other bytes than the digest's are refused (TSB_INTEGRITY).
-   * Rejects with TSB_RESOLVE (not found, unreachable) or TSB_AUTH.
+   * A blob's bytes as they come, resumed by Range when the line breaks; never more than its size. Not verified here: whoever stores them
+   * checks the digest.
    */
-  manifest(
+  blob(reference: ImageReference, blob: Descriptor, options?: CallOptions): AsyncIterable<Uint8Array>;
+  exists(reference: ImageReference, digest: Digest, options?: CallOptions): Promise<boolean>;
+  /** Makes a blob exist in the repository: nothing is sent when it is there or can be mounted from another one. */
+  pushBlob(reference: ImageReference, blob: PushBlob, options?: PushBlobOptions): Promise<PushedBlob>;
+  /** Puts manifests whose blobs are there, children first, and last the names. Resolves with the digest of the last manifest. */
+  pushManifests(request: PushRequest, options?: CallOptions): Promise<Digest>;
+  /** Manifests that name `subject` as their subject (R010), by the API or the fallback tag. */
+  listReferrers(
     reference: ImageReference,
-    options?: { readonly signal?: AbortSignal | undefined },
-  ): Promise<FetchedManifest>;
-  /**
-   * A blob's bytes as they come, resumed by Range when the line breaks. Not verified here: whoever stores them checks digest and size.
-   */
-  blob(
+    subject: Digest,
+    options?: CallOptions & { readonly artifactType?: string | undefined },
+  ): Promise<readonly Descriptor[]>;
+  /** Pushes a manifest that names `subject`, findable by every client; its blobs are there already. */
+  attachReferrer(
     reference: ImageReference,
-    blob: Descriptor,
-    options?: { readonly signal?: AbortSignal | undefined },
-  ): AsyncIterable<Uint8Array>;
+    referrer: {
+      readonly subject: Digest;
+      readonly manifest: FetchedManifest;
+      readonly artifactType: string;
+      readonly annotations?: Record<string, string> | undefined;
+    },
+    options?: CallOptions,
+  ): Promise<void>;
+  /** Asks `/v2/` with the credentials that the client has: TSB_AUTH when the registry refuses them. */
+  ping(host: string, options?: CallOptions): Promise<void>;
   close(): Promise<void>;
 }
 
-const ACCEPT = [
-  mediaTypes.ociIndex,
-  mediaTypes.ociManifest,
-  mediaTypes.dockerIndex,
-  mediaTypes.dockerManifest,
-  "*/*;q=0.1",
-].join(", ");
-
-const BLOB_ATTEMPTS = 5;
-
-interface Where {
-  readonly what: string;
-  readonly reference: ImageReference;
-  readonly signal?: AbortSignal | undefined;
+export interface RegistryClientOptions {
+  readonly hosts: HostConfigs;
+  /** Environment for proxies, certificate folders and places of credentials; default: none. */
+  readonly env?: Readonly<Record<string, string | undefined>> | undefined;
+  /** Default: docker's and podman's files and their helpers, as `env` says where they are. */
+  readonly credentials?: CredentialSource | undefined;
+  readonly patience?: Partial<Patience> | undefined;
+  readonly certificateFolders?: readonly string[] | undefined;
+  /** Size of the pieces of an upload for hosts that have no `chunkBytes` of their own. Default: one piece. */
+  readonly chunkBytes?: number | undefined;
 }
 
-export function createRegistryClient(options: { readonly hosts: HostConfigs }): RegistryClient {
-  const transport = new Transport();
-  const endpoints = (reference: ImageReference): Endpoint[] => endpointsOf(reference.host, options.hosts);
-  return {
-    manifest: (reference, { signal } = {}) =>
-      firstThatAnswers(endpoints(reference), (endpoint) =>
-        fetchManifest(transport, endpoint, {
-          what: `resolving ${formatReference(reference)}`,
-          reference,
-          signal,
-        }),
-      ),
-    blob: (reference, blob, { signal } = {}) =>
-      fetchBlob(transport, endpoints(reference), blob, {
-        what: `pulling ${blob.digest} of ${formatReference(reference)}`,
-        reference,
-        signal,
-      }),
-    close: () => transport.close(),
-  };
+export function createRegistryClient(options: RegistryClientOptions): RegistryClient {
+  return new DistributionClient(options);
 }
 
-/**
- * The first endpoint that has it. A mirror that lacks something is no error; when nobody has it, the error of the registry itself
- * counts, with the mirrors' as its cause.
- */
-async function firstThatAnswers<T>(
-  endpoints: readonly Endpoint[],
-  ask: (endpoint: Endpoint) => Promise<T>,
-): Promise<T> {
-  const failures: unknown[] = [];
-  for (const endpoint of endpoints) {
+class DistributionClient implements RegistryClient {
+  readonly #hosts: HostConfigs;
+  readonly #transport: Transport;
+  readonly #chunkBytes: number | undefined;
+  readonly #schemes = new Map<string, Promise<Endpoint>>();
+
+  constructor(options: RegistryClientOptions) {
+    this.#hosts = options.hosts;
+    this.#chunkBytes = options.chunkBytes;
+    this.#transport = new Transport(options);
+  }
+
+  async manifest(reference: ImageReference, options: CallOptions = {}): Promise<FetchedManifest> {
+    const targets = await this.#readTargets(reference);
+    return firstThatAnswers(targets, (target) => fetchManifest(target, reference, options));
+  }
+
+  async head(reference: ImageReference, options: CallOptions = {}): Promise<ResolvedManifest | undefined> {
+    const targets = await this.#readTargets(reference);
+    return firstThatAnswers(targets, (target) => headManifest(target, reference, options));
+  }
+
+  async *blob(
+    reference: ImageReference,
+    blob: Descriptor,
+    options: CallOptions = {},
+  ): AsyncGenerator<Uint8Array> {
+    const targets = await this.#readTargets(reference);
+    yield* pullBlob({ transport: this.#transport, targets, reference, blob, options });
+  }
+
+  async exists(reference: ImageReference, digest: Digest, options: CallOptions = {}): Promise<boolean> {
+    const target = await this.#writeTarget(reference);
+    return blobExists(target, digest, { ...options, what: `looking for ${digest}`, actions: "pull" });
+  }
+
+  async pushBlob(
+    reference: ImageReference,
+    blob: PushBlob,
+    options: PushBlobOptions = {},
+  ): Promise<PushedBlob> {
+    const target = await this.#writeTarget(reference);
+    const { chunkBytes = this.#hosts[reference.host]?.chunkBytes ?? this.#chunkBytes, ...rest } = options;
+    const what = `pushing ${blob.digest} to ${reference.host}/${reference.repository}`;
+    return pushBlob(target, blob, { ...rest, chunkBytes, what }).catch((error: unknown) => {
+      throw asPushFailure(error);
+    });
+  }
+
+  async pushManifests(request: PushRequest, options: CallOptions = {}): Promise<Digest> {
+    const target = await this.#writeTarget(request.reference);
+    return pushManifests(request, (manifest, how) => putManifest(target, manifest, how), options);
+  }
+
+  async listReferrers(
+    reference: ImageReference,
+    subject: Digest,
+    options: CallOptions & { readonly artifactType?: string | undefined } = {},
+  ): Promise<readonly Descriptor[]> {
+    const { artifactType, ...rest } = options;
+    return listReferrers(await this.#writeTarget(reference), { reference, subject, artifactType }, rest);
+  }
+
+  async attachReferrer(
+    reference: ImageReference,
+    referrer: Parameters<RegistryClient["attachReferrer"]>[1],
+    options: CallOptions = {},
+  ): Promise<void> {
+    await attachReferrer(await this.#writeTarget(reference), { reference, ...referrer }, options);
+  }
+
+  async ping(host: string, options: CallOptions = {}): Promise<void> {
+    const target = await this.#writeTarget({ host: canonicalHost(host), repository: "" });
+    const { origin } = new URL(target.endpoint.url);
+    const access = { origin, host: target.endpoint.host, repository: "", scopes: [] };
+    const url = `${target.endpoint.url}/v2/`;
+    const call = { what: `asking ${host}`, url, method: "GET" as const, access, ...options };
+    const answer = await this.#transport.send(call);
+    if (answer.status !== 200) throw await this.#transport.refusal(call, answer);
+    await drop(answer);
+  }
+
+  close(): Promise<void> {
+    return this.#transport.close();
+  }
+
+  async #readTargets({ host, repository }: ImageReference): Promise<Target[]> {
+    const endpoints = await Promise.all(this.#endpoints(host).map((endpoint) => this.#settled(endpoint)));
+    return endpoints.map((endpoint) => targetOf(this.#transport, endpoint, repository));
+  }
+
+  async #writeTarget({ host, repository }: Pick<ImageReference, "host" | "repository">): Promise<Target> {
+    const own = this.#endpoints(host).at(-1);
+    if (own === undefined) throw new Error("assertion failed: a host has an endpoint");
+    return targetOf(this.#transport, await this.#settled(own), repository);
+  }
+
+  #endpoints(host: string): Endpoint[] {
+    const tls = isLoopback(host) ? hasCertificates(this.#transport.dispatchers.tls(host)) : false;
+    return endpointsOf(host, this.#hosts, tls);
+  }
+
+  /** Finds out once which scheme an insecure host speaks: TLS, whoever signed it, else plain HTTP (R004). */
+  #settled(endpoint: Endpoint): Promise<Endpoint> {
+    if (endpoint.eitherScheme !== true) return Promise.resolve(endpoint);
+    const known = this.#schemes.get(endpoint.url) ?? this.#probe(endpoint);
+    this.#schemes.set(endpoint.url, known);
+    return known;
+  }
+
+  async #probe(endpoint: Endpoint): Promise<Endpoint> {
+    const url = `${endpoint.url}/v2/`;
     try {
-      return await ask(endpoint);
-    } catch (error) {
-      if (!(error instanceof TsbuildError) || error.code === "TSB_INTEGRITY") throw error;
-      failures.push(error);
-    }
-  }
-  const last = failures.at(-1);
-  if (!(last instanceof TsbuildError) || failures.length === 1) throw last;
-  const mirrors = failures
-    .slice(0, -1)
-    .map((error) => (error instanceof Error ? error.message : String(error)));
-  throw new TsbuildError(last.code, `${last.message}; before that, ${mirrors.join("; ")}`, {
-    hint: last.hint,
-    cause: last,
-  });
-}
-
-async function fetchManifest(
-  transport: Transport,
-  endpoint: Endpoint,
-  where: Where,
-): Promise<FetchedManifest> {
-  const { reference, what, signal } = where;
-  const name = reference.digest ?? reference.tag ?? "latest";
-  const url = `${endpoint.url}/v2/${reference.repository}/manifests/${name}`;
-  const scope = `repository:${reference.repository}:pull`;
-  const answer = await transport.send({
-    what,
-    url,
-    method: "GET",
-    headers: { accept: ACCEPT },
-    scope,
-    signal,
-  });
-  const bytes = await readBounded(answer, what);
-  if (answer.status !== 200) throw statusError(what, url, answer.status, Buffer.from(bytes).toString("utf8"));
-  const digest = sha256(bytes);
-  const expected = reference.digest ?? header(answer, "docker-content-digest");
-  if (expected !== undefined && isDigest(expected) && expected !== digest) {
-    throw new TsbuildError(
-      "TSB_INTEGRITY",
-      `${what}: ${new URL(url).host} sent a manifest with digest ${digest} instead of ${expected}`,
-      {
-        hint: "the registry or something between is broken, or someone tampers with it",
-      },
-    );
-  }
-  return { digest, mediaType: (header(answer, "content-type") ?? "").split(";")[0] ?? "", bytes };
-}
-
-async function readBounded(answer: Answer, what: string): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of answer.body as AsyncIterable<Uint8Array>) {
-    size += chunk.length;
-    if (size > limits.manifestBytes)
-      throw new TsbuildError(
-        "TSB_INTEGRITY",
-        `${what}: the manifest is larger than ${limits.manifestBytes} bytes`,
+      await drop(
+        await this.#transport.send({ what: `asking ${endpoint.host}`, url, method: "GET", retry: false }),
       );
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
-}
-
-async function* fetchBlob(
-  transport: Transport,
-  endpoints: readonly Endpoint[],
-  blob: Descriptor,
-  where: Where,
-): AsyncGenerator<Uint8Array> {
-  let offset = 0;
-  for (let attempt = 1; ; attempt++) {
-    try {
-      const body = await firstThatAnswers(endpoints, (endpoint) =>
-        openBlob(transport, endpoint, { blob, offset, where }),
-      );
-      for await (const chunk of body) {
-        offset += chunk.length;
-        yield chunk;
-      }
-      if (offset >= blob.size) return;
-      // A clean end before the announced size: the line was cut by something that closes politely.
-      if (attempt === BLOB_ATTEMPTS) throw shortBlob(where, blob, offset);
+      return endpoint;
     } catch (error) {
-      where.signal?.throwIfAborted();
-      if (attempt === BLOB_ATTEMPTS || !isTransient(error)) {
-        throw error instanceof TsbuildError
-          ? error
-          : connectionError(where.what, endpoints.at(-1)?.url ?? "", error);
-      }
+      // Whatever stands in the way of TLS: the real error comes when plain HTTP does not work either.
+      if (!(error instanceof Error)) throw error;
+      const plain = endpoint.url.replace(/^https:/, "http:");
+      return isTransient(error) ? endpoint : { ...endpoint, url: plain };
     }
-    await sleep(200 * 2 ** attempt, undefined, { signal: where.signal });
-  }
-}
-
-function shortBlob(where: Where, blob: Descriptor, offset: number): TsbuildError {
-  return new TsbuildError("TSB_INTEGRITY", `${where.what}: got ${offset} of ${blob.size} bytes`);
-}
-
-async function openBlob(
-  transport: Transport,
-  endpoint: Endpoint,
-  request: { readonly blob: Descriptor; readonly offset: number; readonly where: Where },
-): Promise<AsyncIterable<Uint8Array>> {
-  const { blob, offset, where } = request;
-  const { what, reference, signal } = where;
-  const url = `${endpoint.url}/v2/${reference.repository}/blobs/${blob.digest}`;
-  const headers: Record<string, string> = offset > 0 ? { range: `bytes=${offset}-` } : {};
-  const scope = `repository:${reference.repository}:pull`;
-  const answer = await transport.send({ what, url, method: "GET", headers, scope, signal });
-  if (answer.status === 206 && !(header(answer, "content-range") ?? "").startsWith(`bytes ${offset}-`)) {
-    await answer.body.dump();
-    throw new TsbuildError(
-      "TSB_INTEGRITY",
-      `${what}: asked for bytes from ${offset}, got ${header(answer, "content-range") ?? "an unnamed range"}`,
-    );
-  }
-  if (answer.status === 206 || (answer.status === 200 && offset === 0)) return answer.body;
-  // The server cannot resume: read over what is there already.
-  if (answer.status === 200) return skip(answer.body, offset);
-  throw statusError(what, url, answer.status, await answer.body.text());
-}
-
-async function* skip(body: AsyncIterable<Uint8Array>, count: number): AsyncGenerator<Uint8Array> {
-  let left = count;
-  for await (const chunk of body) {
-    if (left >= chunk.length) {
-      left -= chunk.length;
-      continue;
-    }
-    yield left > 0 ? chunk.subarray(left) : chunk;
-    left = 0;
   }
 }

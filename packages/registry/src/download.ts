@@ -1,6 +1,6 @@
 import { TsbuildError } from "@tsbuild/base";
 import { downloadError } from "./failure.ts";
-import { header, Transport } from "./transport.ts";
+import { header, messageOf, Transport } from "./transport.ts";
 
 /** What an earlier download of the same URL left to ask again with. */
 export interface Validators {
@@ -41,8 +41,10 @@ export interface Downloader {
   close(): Promise<void>;
 }
 
-export function createDownloader(): Downloader {
-  const transport = new Transport();
+export function createDownloader(
+  options: { readonly env?: Readonly<Record<string, string | undefined>> | undefined } = {},
+): Downloader {
+  const transport = new Transport({ env: options.env });
   return {
     get: async (url, { validators, signal, authorization }) => {
       const headers: Record<string, string> = {};
@@ -50,12 +52,20 @@ export function createDownloader(): Downloader {
       else if (validators.lastModified !== undefined) headers["if-modified-since"] = validators.lastModified;
       const what = `downloading ${url}`;
       if (!URL.canParse(url)) throw new TsbuildError("TSB_RESOLVE", `${JSON.stringify(url)} is not a URL`);
-      const answer = await transport.send({ what, url, method: "GET", headers, signal, authorization });
+      const answer = await transport.send({
+        what,
+        url,
+        method: "GET",
+        headers,
+        signal,
+        authorization,
+        pool: "transfers",
+      });
       if (answer.status === 304) {
         await answer.body.dump();
         return { type: "unchanged" };
       }
-      if (answer.status !== 200) throw downloadError(what, url, answer.status, await answer.body.text());
+      if (answer.status !== 200) throw downloadError(what, url, answer.status, await messageOf(answer));
       const length = header(answer, "content-length");
       return {
         type: "body",

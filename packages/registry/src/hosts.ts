@@ -6,6 +6,10 @@ export interface Endpoint {
   /** Origin with an optional path prefix, without trailing slash: `https://registry-1.docker.io`. */
   readonly url: string;
   readonly mirror: boolean;
+  /** Whose credentials and settings count: `docker.io`, or the mirror's own host. */
+  readonly host: string;
+  /** Nobody has said which: HTTPS is tried first, then plain HTTP. */
+  readonly eitherScheme?: boolean | undefined;
 }
 
 /** Settings of one registry host. */
@@ -14,6 +18,16 @@ export interface HostConfig {
   readonly mirrors?: readonly string[] | undefined;
   /** Plain HTTP for the host itself. */
   readonly http?: boolean | undefined;
+  /** Certificates are not checked, and plain HTTP is used where there is no TLS. */
+  readonly insecure?: boolean | undefined;
+  /** Files in PEM: authorities beside the system's, and a client's certificate with its key. */
+  readonly ca?: string | undefined;
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+  /** Uploads go in pieces of so many bytes, for proxies that limit the size of a body (R008). */
+  readonly chunkBytes?: number | undefined;
+  /** Transfers at a time (R006); one more connection is kept for manifests and tokens. Default 4. */
+  readonly connections?: number | undefined;
 }
 
 export type HostConfigs = Readonly<Record<string, HostConfig>>;
@@ -39,13 +53,29 @@ function normalizeUrl(text: string): string {
   return `${url.origin}${url.pathname.replace(/\/$/, "")}`;
 }
 
-/** Where a host's images come from, in the order to try: mirrors, then the host (R004). Loopback speaks plain HTTP. */
-export function endpointsOf(host: string, configs: HostConfigs): Endpoint[] {
+/** Docker Hub has several names: images say docker.io, its registry is registry-1.docker.io. */
+export function canonicalHost(host: string): string {
+  return /^(index\.|registry-1\.|registry\.)?docker\.io$/.test(host) ? "docker.io" : host;
+}
+
+function mirrorEndpoint(text: string): Endpoint {
+  const url = normalizeUrl(text);
+  return { url, mirror: true, host: canonicalHost(new URL(url).host) };
+}
+
+/** The host itself. Loopback speaks plain HTTP, unless it is set up with certificates (R004). */
+export function ownEndpoint(host: string, configs: HostConfigs, hasCertificates: boolean): Endpoint {
   const config = configs[host];
-  const mirrors = (config?.mirrors ?? []).map((url) => ({ url: normalizeUrl(url), mirror: true }));
   const name = host === "docker.io" ? "registry-1.docker.io" : host;
-  const scheme = config?.http === true || isLoopback(host) ? "http" : "https";
-  return [...mirrors, { url: `${scheme}://${name}`, mirror: false }];
+  const plain = config?.http ?? (isLoopback(host) && !hasCertificates && config?.insecure !== true);
+  const eitherScheme = config?.http === undefined && config?.insecure === true;
+  return { url: `${plain ? "http" : "https"}://${name}`, mirror: false, host, eitherScheme };
+}
+
+/** Where a host's images come from, in the order to try: mirrors, then the host (R004). */
+export function endpointsOf(host: string, configs: HostConfigs, hasCertificates = false): Endpoint[] {
+  const mirrors = (configs[host]?.mirrors ?? []).map(mirrorEndpoint);
+  return [...mirrors, ownEndpoint(host, configs, hasCertificates || configs[host]?.ca !== undefined)];
 }
 
 /** Parses `HOST=URL[,HOST=URL]` (TSBUILD_MIRROR). Several entries of one host are tried in order. */

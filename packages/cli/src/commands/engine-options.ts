@@ -8,5 +8,6 @@ export function engineOptions(flags: ParsedFlags, io: CommandIo): EngineOptions 
     root: flags.last("root"),
     snapshotter: flags.last("snapshotter"),
     env: io.env,
+    insecureRegistries: flags.all("insecure-registry"),
   };
 }

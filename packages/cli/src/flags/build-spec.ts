@@ -217,6 +217,17 @@ const progress: readonly FlagSpec[] = [
   { name: "quiet", short: "q", group: "Progress", text: "Print the image ID and nothing else" },
 ];
 
+/** For every command that talks to registries. */
+export const registryFlags: readonly FlagSpec[] = [
+  {
+    name: "insecure-registry",
+    value: "HOST[:PORT]",
+    repeat: true,
+    group: "Registries",
+    text: "Do not check this registry's certificate, and use plain HTTP where it has no TLS ($TSBUILD_INSECURE_REGISTRY)",
+  },
+];
+
 export const buildSpec: CommandSpec = {
   name: "build",
   usage: "[flags] PATH | URL | -",
@@ -228,7 +239,16 @@ export const buildSpec: CommandSpec = {
     "ssh://, git://, user@host:path, github.com/owner/repo.",
     "Progress goes to standard error; standard output only ever carries results.",
   ],
-  flags: [...inputFlags, ...result, ...steps, ...stepLimits, ...progress, ...machineFlags, ...callFlags],
+  flags: [
+    ...inputFlags,
+    ...result,
+    ...steps,
+    ...stepLimits,
+    ...registryFlags,
+    ...progress,
+    ...machineFlags,
+    ...callFlags,
+  ],
   examples: [
     { command: "tsbuild build -t app .", text: "Build ./Dockerfile and name the image" },
     {

@@ -1,0 +1,167 @@
+import { createReadStream } from "node:fs";
+import { type Digest, TsbuildError } from "@tsbuild/base";
+import { copied, formatReference, type ImageReference, type LayoutBlob, parseReference } from "@tsbuild/oci";
+import type { FetchedManifest, PushBlob, RegistryClient, RetryNotice } from "@tsbuild/registry";
+import { type ImageAttributes, imageAttributes } from "./attributes.ts";
+import { type PackagedImage, packageImage, rootOf } from "./image.ts";
+import { blobSources, rememberSource } from "./push-memory.ts";
+import { rewriteTimestamps } from "./rewrite.ts";
+import type { CommittedImage, ExportOptions, ExportRequest, ExportResult } from "./types.ts";
+
+/** One repository and the names in it. */
+interface Destination {
+  readonly reference: ImageReference;
+  readonly tags: readonly string[];
+}
+
+interface PushRun {
+  readonly client: RegistryClient;
+  readonly destinations: readonly Destination[];
+  readonly options: ExportOptions;
+}
+
+function destinationsOf(names: readonly string[], attributes: ImageAttributes): Destination[] {
+  const byRepository = new Map<string, { reference: ImageReference; tags: string[] }>();
+  for (const reference of names.map(parseReference)) {
+    const key = `${reference.host}/${reference.repository}`;
+    const found = byRepository.get(key) ?? { reference, tags: [] };
+    byRepository.set(key, found);
+    if (reference.tag !== undefined && !attributes.pushByDigest) found.tags.push(reference.tag);
+  }
+  return [...byRepository.values()];
+}
+
+function bytesFrom(blob: LayoutBlob, offset: number): AsyncIterable<Uint8Array> {
+  if ("bytes" in blob) return once(blob.bytes.subarray(offset));
+  if ("path" in blob) return createReadStream(blob.path, { start: offset, highWaterMark: 256 * 1024 });
+  // Sockets keep chunks until they are sent; these are memory that is used again.
+  return copied(skip(blob.open(), offset));
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
+
+async function* skip(stream: AsyncIterable<Uint8Array>, count: number): AsyncGenerator<Uint8Array> {
+  let left = count;
+  for await (const chunk of stream) {
+    if (left < chunk.length) yield left > 0 ? chunk.subarray(left) : chunk;
+    left = Math.max(0, left - chunk.length);
+  }
+}
+
+/** Shown as a part of the step, so that waiting looks like waiting. */
+function tellRetry({ onProgress }: ExportOptions): (notice: RetryNotice) => void {
+  return ({ reason, delayMs }) => {
+    const id = `${reason}; trying again in ${(delayMs / 1000).toFixed(1)} s`;
+    onProgress?.({ id, current: 0, done: true });
+  };
+}
+
+async function pushTo(run: PushRun, { reference }: Destination, blob: LayoutBlob): Promise<void> {
+  const { client, options } = run;
+  const { digest, size } = blob;
+  const id = `pushing ${digest}`;
+  const { host, repository } = reference;
+  const pushed: PushBlob = {
+    digest,
+    size,
+    open: (offset) => bytesFrom(blob, offset),
+    mountFrom: blobSources(options.store, host, digest),
+  };
+  await client.pushBlob(reference, pushed, {
+    signal: options.signal,
+    onRetry: tellRetry(options),
+    onProgress: (current) => options.onProgress?.({ id, current, total: size }),
+  });
+  rememberSource(options.store, { host, repository, digest });
+  options.onProgress?.({ id, current: size, total: size, done: true });
+}
+
+/** The first repository gets the bytes; others of its host are likely to mount them from there. */
+async function pushEverywhere(run: PushRun, blob: LayoutBlob): Promise<void> {
+  for (const destination of run.destinations) await pushTo(run, destination, blob);
+}
+
+function manifestOf({ descriptor, blobs }: PackagedImage): FetchedManifest {
+  const [document] = blobs;
+  if (document === undefined || !("bytes" in document))
+    throw new Error("assertion failed: a manifest comes first");
+  return { digest: descriptor.digest, mediaType: descriptor.mediaType, bytes: document.bytes };
+}
+
+/** A layer goes out as soon as it is compressed, while others still are. */
+async function pushImage(
+  run: PushRun,
+  image: CommittedImage,
+  attributes: ImageAttributes,
+): Promise<PackagedImage> {
+  const { options } = run;
+  const wanted = attributes.rewriteTimestamps ? await rewriteTimestamps(image, options) : image;
+  const sent = new Map<Digest, Promise<void>>();
+  const push = (blob: LayoutBlob): Promise<void> => {
+    // One layer can be in an image twice.
+    const sending = sent.get(blob.digest) ?? pushEverywhere(run, blob);
+    sent.set(blob.digest, sending);
+    return sending;
+  };
+  const packaged = await packageImage(wanted, attributes, {
+    ...options,
+    onLayer: (layer) => push(layer.blob),
+  });
+  const config = packaged.blobs[1];
+  if (config !== undefined) await push(config);
+  return packaged;
+}
+
+function manifestsOf(images: readonly PackagedImage[], attributes: ImageAttributes): FetchedManifest[] {
+  const children = images.map(manifestOf);
+  if (images.length === 1) return children;
+  const { descriptor, blobs } = rootOf(images, attributes);
+  const [index] = blobs;
+  if (index === undefined || !("bytes" in index)) throw new Error("assertion failed: an index comes first");
+  return [...children, { digest: descriptor.digest, mediaType: descriptor.mediaType, bytes: index.bytes }];
+}
+
+function noName(): TsbuildError {
+  return new TsbuildError("TSB_USAGE", "an image that is pushed needs a name", {
+    hint: "give one with -t REGISTRY/NAME:TAG, or -o type=registry,name=REGISTRY/NAME:TAG",
+  });
+}
+
+/** `type=registry`, `--push`: blobs, then manifests, then the index, then the names (X011, R007). */
+export async function exportRegistry(
+  request: ExportRequest,
+  images: readonly CommittedImage[],
+  options: ExportOptions,
+): Promise<ExportResult> {
+  const attributes = imageAttributes(request);
+  const names = attributes.names ?? images[0]?.names ?? [];
+  if (names.length === 0) throw noName();
+  const destinations = destinationsOf(names, attributes);
+  const hosts = destinations.map(({ reference }) => reference.host);
+  const client = await openClient(options, attributes.insecure ? hosts : []);
+  const run: PushRun = { client, destinations, options };
+  const packaged: PackagedImage[] = [];
+  for (const image of images) packaged.push(await pushImage(run, image, attributes));
+  const manifests = manifestsOf(packaged, attributes);
+  const { signal } = options;
+  for (const { reference, tags } of destinations)
+    await client.pushManifests({ reference, manifests, tags }, { signal, onRetry: tellRetry(options) });
+  const root = manifests.at(-1);
+  return { manifest: root?.digest, pushed: pushedNames(names, root?.digest, attributes) };
+}
+
+function pushedNames(
+  names: readonly string[],
+  digest: Digest | undefined,
+  attributes: ImageAttributes,
+): string[] {
+  if (!attributes.pushByDigest) return [...names];
+  return names.map((name) => formatReference({ ...parseReference(name), tag: undefined, digest }));
+}
+
+async function openClient(options: ExportOptions, insecureHosts: readonly string[]): Promise<RegistryClient> {
+  if (options.registry === undefined) throw new Error("assertion failed: a push needs a registry client");
+  return options.registry({ insecureHosts });
+}

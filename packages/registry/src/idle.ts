@@ -1,0 +1,40 @@
+import { Readable } from "node:stream";
+
+class IdleError extends Error {
+  readonly code = "UND_ERR_IDLE";
+  constructor(idleMs: number) {
+    super(`the server took no bytes for ${Math.round(idleMs / 1000)} s`);
+  }
+}
+
+interface Guarded {
+  readonly body: Uint8Array | Readable;
+  readonly signal: AbortSignal | undefined;
+  end(): void;
+}
+
+/**
+ * A request body whose reader must not fall silent: undici's own timers wait while a body is sent. The signal aborts with a transient
+ * error once nothing was taken for `idleMs`.
+ */
+export function idleGuarded(
+  body: Uint8Array | AsyncIterable<Uint8Array>,
+  idleMs: number,
+  signal: AbortSignal | undefined,
+): Guarded {
+  if (body instanceof Uint8Array) return { body, signal, end: () => undefined };
+  const idle = new AbortController();
+  const timer = setTimeout(() => idle.abort(new IdleError(idleMs)), idleMs);
+  async function* watched(): AsyncGenerator<Uint8Array> {
+    for await (const chunk of body as AsyncIterable<Uint8Array>) {
+      timer.refresh();
+      yield chunk;
+    }
+    clearTimeout(timer);
+  }
+  return {
+    body: Readable.from(watched(), { objectMode: false, highWaterMark: 256 * 1024 }),
+    signal: signal === undefined ? idle.signal : AbortSignal.any([signal, idle.signal]),
+    end: () => clearTimeout(timer),
+  };
+}

@@ -1,0 +1,246 @@
+import { type Digest, TsbuildError } from "@tsbuild/base";
+import { connectionError, isTransient, isTransientStatus } from "./failure.ts";
+import type { CallOptions } from "./manifests.ts";
+import type { Target } from "./target.ts";
+import { type Answer, type Call, drop } from "./transport.ts";
+import {
+  openUpload,
+  sessionOf,
+  type UploadJob,
+  type UploadSession,
+  uploadCall,
+  uploadStatus,
+} from "./upload-session.ts";
+
+/** Bytes to push, readable from any place on: an upload that breaks goes on where the registry has got to. */
+export interface PushBlob {
+  readonly digest: Digest;
+  readonly size: number;
+  /** Bytes from `offset` to the end. Chunks are read before the next one is asked for. */
+  readonly open: (offset: number) => AsyncIterable<Uint8Array>;
+  /** Repositories of the same host that are known to have it, the likeliest first. */
+  readonly mountFrom?: readonly string[] | undefined;
+}
+
+export interface PushBlobOptions extends CallOptions {
+  /** Bytes that the registry has taken, with repetitions. */
+  readonly onProgress?: ((sentBytes: number) => void) | undefined;
+  /** Pieces of at most so many bytes (R008). Default: the whole blob in one request. */
+  readonly chunkBytes?: number | undefined;
+}
+
+export type PushedBlob = "present" | "mounted" | "uploaded";
+
+/** Sessions opened for one blob before giving up: each but the first follows one that the registry has lost or spoilt. */
+const MAX_SESSIONS = 3;
+
+export async function blobExists(
+  target: Target,
+  digest: Digest,
+  options: CallOptions & { readonly what: string; readonly actions: "pull" | "pull,push" },
+): Promise<boolean> {
+  const { actions, ...rest } = options;
+  const url = `${target.base}/blobs/${digest}`;
+  const call: Call = { url, method: "HEAD", access: target.access(actions), pool: "transfers", ...rest };
+  const answer = await target.transport.send(call);
+  if (answer.status === 200) {
+    await drop(answer);
+    return true;
+  }
+  if (answer.status === 404) {
+    await drop(answer);
+    return false;
+  }
+  throw await target.transport.refusal(call, answer);
+}
+
+/** Uploads a blob that the repository does not have yet: HEAD, mount, else upload (R007–R009). */
+export async function pushBlob(
+  target: Target,
+  blob: PushBlob,
+  options: PushBlobOptions & { readonly what: string },
+): Promise<PushedBlob> {
+  const { what, ...rest } = options;
+  const { signal, onRetry } = options;
+  if (await blobExists(target, blob.digest, { what, signal, onRetry, actions: "pull,push" }))
+    return "present";
+  const job: UploadJob = { target, what, blob, options: rest, moreScopes: [] };
+  const opened = await openFirst(job);
+  if (opened === "mounted") return "mounted";
+  return uploadInSessions(job, opened);
+}
+
+/** A mount that is refused (no right to read there) is no failure: the blob is uploaded then. */
+async function openFirst(job: UploadJob): Promise<"mounted" | UploadSession> {
+  const [from] = job.blob.mountFrom?.filter((repository) => repository !== job.target.repository) ?? [];
+  if (from !== undefined) {
+    try {
+      const opened = await openUpload({ ...job, moreScopes: [`repository:${from}:pull`] }, from);
+      return opened.type === "mounted" ? "mounted" : opened.session;
+    } catch (error) {
+      if (!(error instanceof TsbuildError)) throw error;
+    }
+  }
+  return openSession(job);
+}
+
+async function openSession(job: UploadJob): Promise<UploadSession> {
+  const opened = await openUpload(job, undefined);
+  if (opened.type === "session") return opened.session;
+  throw new Error("assertion failed: nothing was mounted");
+}
+
+async function uploadInSessions(job: UploadJob, first: UploadSession): Promise<PushedBlob> {
+  let session = first;
+  for (let count = 1; ; count++) {
+    const outcome = await uploadInSession(job, session);
+    if (outcome === "done") return "uploaded";
+    if (count === MAX_SESSIONS) throw outcome;
+    session = await openSession(job);
+  }
+}
+
+interface Step {
+  readonly session: UploadSession;
+  readonly start: number;
+  readonly end: number;
+}
+
+function nextStep(job: UploadJob, session: UploadSession): Step {
+  const { blob, options } = job;
+  const start = session.committedBytes;
+  const chunk =
+    options.chunkBytes === undefined ? blob.size : Math.max(options.chunkBytes, session.minChunkBytes);
+  return { session, start, end: Math.min(blob.size, start + Math.max(1, chunk)) };
+}
+
+type Outcome =
+  | { readonly type: "done" }
+  | { readonly type: "sent"; readonly session: UploadSession }
+  /** The session is of no use any more. */
+  | { readonly type: "lost"; readonly failure: TsbuildError }
+  /** Worth another try after `wait`. */
+  | {
+      readonly type: "broken";
+      readonly failure: TsbuildError;
+      readonly wait: (attempt: number) => Promise<void>;
+    };
+
+/** Sends what is missing and closes the upload. Gives the error for which another session is worth a try. */
+async function uploadInSession(job: UploadJob, opened: UploadSession): Promise<"done" | TsbuildError> {
+  const { attempts } = job.target.transport.patience;
+  let session = opened;
+  for (let attempt = 1; attempt <= attempts; ) {
+    const step = nextStep(job, session);
+    const outcome = await sendStep(job, step);
+    if (outcome.type === "done") return "done";
+    if (outcome.type === "lost") return outcome.failure;
+    let known: UploadSession | "done" | undefined;
+    if (outcome.type === "sent") known = outcome.session;
+    else {
+      if (attempt === attempts) throw outcome.failure;
+      await outcome.wait(attempt);
+      known = await resumed(job, session);
+      if (known === undefined) return outcome.failure;
+    }
+    if (known === "done") return "done";
+    // Tries are counted from the last byte that arrived.
+    attempt = known.committedBytes > step.start ? 1 : attempt + 1;
+    session = { ...known, minChunkBytes: Math.max(known.minChunkBytes, session.minChunkBytes) };
+  }
+  return stuck(job, session);
+}
+
+async function sendStep(job: UploadJob, step: Step): Promise<Outcome> {
+  const { transport } = job.target;
+  const isLast = step.start === job.blob.size;
+  const call = isLast ? finishCall(job, step.session) : patchCall(job, step);
+  let answer: Answer;
+  try {
+    answer = await transport.send(call);
+  } catch (error) {
+    job.options.signal?.throwIfAborted();
+    const cause = error instanceof TsbuildError ? error.cause : error;
+    if (!isTransient(cause)) throw error;
+    const failure = connectionError(job.what, call.url, cause);
+    return { type: "broken", failure, wait: (attempt) => transport.pause(call, attempt, cause) };
+  }
+  if (answer.status >= 200 && answer.status < 300) {
+    await drop(answer);
+    return isLast ? { type: "done" } : { type: "sent", session: sessionOf(job, answer, step.end) };
+  }
+  const failure = await transport.refusal(call, answer);
+  if (isTransientStatus(answer.status))
+    return {
+      type: "broken",
+      failure,
+      wait: (attempt) => transport.pauseAfter(call, attempt, { answer, failure }),
+    };
+  // A session that is gone, or whose place in the blob is not ours (416), or bytes that got spoilt on the way.
+  if ([400, 404, 416].includes(answer.status)) return { type: "lost", failure };
+  throw failure;
+}
+
+/** Where to go on after a failure: the upload may even be complete, with only its answer lost. */
+async function resumed(job: UploadJob, session: UploadSession): Promise<UploadSession | "done" | undefined> {
+  const known = await uploadStatus(job, session);
+  if (known !== undefined) return known;
+  const { signal, onRetry } = job.options;
+  const there = await blobExists(job.target, job.blob.digest, {
+    what: job.what,
+    signal,
+    onRetry,
+    actions: "pull,push",
+  });
+  return there ? "done" : undefined;
+}
+
+function stuck(job: UploadJob, session: UploadSession): TsbuildError {
+  const { host } = new URL(session.location);
+  return new TsbuildError(
+    "TSB_EXPORT",
+    `${job.what}: ${host} takes bytes and still has ${session.committedBytes} of ${job.blob.size}`,
+  );
+}
+
+/** One piece. Its place is named (Content-Range) except when it is all there is: then it is sent as docker push does. */
+function patchCall(job: UploadJob, { session, start, end }: Step): Call {
+  const whole = start === 0 && end === job.blob.size;
+  return uploadCall(job, {
+    url: session.location,
+    method: "PATCH",
+    headers: {
+      "content-type": "application/octet-stream",
+      ...(whole ? {} : { "content-range": `${start}-${end - 1}` }),
+    },
+    body: { sizeBytes: end - start, open: () => piece(job, start, end) },
+    retry: false,
+  });
+}
+
+async function* piece(job: UploadJob, start: number, end: number): AsyncGenerator<Uint8Array> {
+  let at = start;
+  if (at === end) return;
+  for await (const chunk of job.blob.open(start)) {
+    job.options.signal?.throwIfAborted();
+    const part = chunk.subarray(0, end - at);
+    at += part.length;
+    job.options.onProgress?.(at);
+    yield part;
+    if (at === end) return;
+  }
+}
+
+function finishCall(job: UploadJob, session: UploadSession): Call {
+  const url = new URL(session.location);
+  // Appended as text: what is there already may be signed, byte for byte.
+  const separator = url.search === "" ? "?" : "&";
+  const query = `${separator}digest=${encodeURIComponent(job.blob.digest)}`;
+  return uploadCall(job, {
+    url: `${session.location}${query}`,
+    method: "PUT",
+    headers: { "content-type": "application/octet-stream" },
+    body: { sizeBytes: 0, open: () => new Uint8Array() },
+    retry: false,
+  });
+}
