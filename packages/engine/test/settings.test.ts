@@ -23,6 +23,8 @@ describe("settings", () => {
     expect(readSettings({ HOME: home, TSBUILD_MIRROR: "a=b" })).toMatchObject({
       registries: { "docker.io": { mirrors: ["http://127.0.0.1:5000"] }, "h:1": { http: true } },
       mirror: "a=b",
+      insecureHosts: [],
+      pushChunkBytes: undefined,
     });
   });
 
@@ -35,7 +37,22 @@ describe("settings", () => {
     expect(readSettings(config).registries).toEqual({ x: { http: true } });
   });
 
+  test("what is said of a registry beyond its mirrors, and in the environment", () => {
+    const registry = { insecure: true, ca: "/ca.pem", chunkBytes: 5, connections: 2 };
+    write(JSON.stringify({ registries: { x: registry } }));
+    const env = { HOME: home, TSBUILD_INSECURE_REGISTRY: "a:1, b", TSBUILD_PUSH_CHUNK: "50m" };
+    expect(readSettings(env)).toMatchObject({
+      registries: { x: registry },
+      mirror: undefined,
+      insecureHosts: ["a:1", "b"],
+      pushChunkBytes: 50 * 1024 * 1024,
+    });
+    expect(() => readSettings({ HOME: home, TSBUILD_PUSH_CHUNK: "much" })).toThrow(/not a size/);
+  });
+
   test.each([
+    ['{"registries": {"x": {"ca": 1}}}', /ca of "x" is not the path of a file/],
+    ['{"registries": {"x": {"chunkBytes": 0}}}', /chunkBytes of "x" is not a positive/],
     ["{", /not valid JSON/],
     ["[]", /not a JSON object/],
     ['{"registry": {}}', /unknown setting "registry"/],

@@ -15,6 +15,9 @@ describe("options of an image output", () => {
       force: false,
       tar: true,
       rewriteTimestamps: false,
+      push: false,
+      pushByDigest: false,
+      insecure: false,
       manifestAnnotations: {},
       descriptorAnnotations: {},
     });
@@ -42,6 +45,9 @@ describe("options of an image output", () => {
       force: true,
       tar: false,
       rewriteTimestamps: true,
+      push: false,
+      pushByDigest: false,
+      insecure: false,
       manifestAnnotations: { a: "b", c: "d" },
       descriptorAnnotations: { e: "f=g" },
     });

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type Digest, sha256 } from "@tsbuild/base";
+import { Uploads } from "./registry-uploads.ts";
 
 /** What a fault script may do to one request, in place of the right answer. */
 export type Fault =
@@ -16,7 +17,11 @@ export type Fault =
   | { readonly type: "corrupt" }
   | { readonly type: "redirect"; readonly to: string }
   /** Ignores Range and answers 200 from the beginning. */
-  | { readonly type: "ignore-range" };
+  | { readonly type: "ignore-range" }
+  /** Closes the connection without an answer, after this many bytes of the request's body have come (and been kept). */
+  | { readonly type: "hang-up"; readonly afterBytes: number }
+  /** The right answer with other headers. */
+  | { readonly type: "headers"; readonly headers: Readonly<Record<string, string>> };
 
 export interface RegistryRequest {
   readonly method: string;
@@ -24,18 +29,33 @@ export interface RegistryRequest {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
 }
 
-/** An in-process registry: enough of the distribution protocol to pull, and faults on demand. */
+/** An in-process registry: the distribution protocol to pull and push, and faults on demand. */
 export interface TestRegistry {
   /** `127.0.0.1:PORT`. */
   readonly host: string;
   readonly requests: readonly RegistryRequest[];
   blob(bytes: Uint8Array): Digest;
   manifest(repository: string, tag: string, document: unknown, mediaType: string): Digest;
+  /** Bytes of what was put here, by tag or digest. */
+  manifestBytes(repository: string, name: string): Uint8Array | undefined;
+  /** Bytes of a blob that some repository has. */
+  blobBytes(digest: Digest): Uint8Array | undefined;
+  /** What a registry does beyond pulling and plain pushing. */
+  abilities: Abilities;
   /** Asked for each request; undefined: answer rightly. */
   onRequest: ((request: RegistryRequest) => Fault | undefined) | undefined;
   /** When set, requests need `Bearer TOKEN`, given out by /token. */
   token: string | undefined;
   close(): Promise<void>;
+}
+
+export interface Abilities {
+  /** Mounts blobs from other repositories. */
+  readonly mount: boolean;
+  /** Has the referrers API. */
+  readonly referrers: boolean;
+  /** OCI-Chunk-Min-Length. */
+  readonly minChunkBytes: number | undefined;
 }
 
 interface StoredManifest {
@@ -47,8 +67,10 @@ class InProcessRegistry implements TestRegistry {
   readonly requests: RegistryRequest[] = [];
   onRequest: TestRegistry["onRequest"];
   token: string | undefined;
+  abilities: Abilities = { mount: true, referrers: false, minChunkBytes: undefined };
   readonly #blobs = new Map<string, Uint8Array>();
   readonly #manifests = new Map<string, StoredManifest>();
+  readonly #uploads = new Uploads(this.#blobs);
   readonly #server: Server;
 
   constructor(server: Server) {
@@ -73,6 +95,14 @@ class InProcessRegistry implements TestRegistry {
     return digest;
   }
 
+  manifestBytes(repository: string, name: string): Uint8Array | undefined {
+    return this.#manifests.get(`${repository} ${name}`)?.bytes;
+  }
+
+  blobBytes(digest: Digest): Uint8Array | undefined {
+    return this.#blobs.get(digest);
+  }
+
   close(): Promise<void> {
     this.#server.closeAllConnections();
     return new Promise((resolve) => this.#server.close(() => resolve()));
@@ -88,12 +118,69 @@ class InProcessRegistry implements TestRegistry {
     if (fault?.type === "redirect") return response.writeHead(307, { location: fault.to }).end();
     if (this.token !== undefined && incoming.headers.authorization !== `Bearer ${this.token}`)
       return this.#challenge(response);
+    if (fault?.type === "headers")
+      for (const [name, value] of Object.entries(fault.headers)) response.setHeader(name, value);
+    if (url.pathname === "/v2/") return response.end("{}");
+    if (this.#uploads.takes(request.method, url.pathname))
+      return void this.#uploads.answer({ url, incoming, response, fault, abilities: this.abilities });
+    if (request.method === "PUT") return void this.#putManifest(incoming, response, url.pathname);
+    if (url.pathname.includes("/referrers/") && this.abilities.referrers)
+      return this.#referrers(response, url.pathname);
     const found = this.#find(url.pathname);
     if (found === undefined) {
       const body = { errors: [{ code: "MANIFEST_UNKNOWN", message: "manifest unknown" }] };
       return response.writeHead(404).end(JSON.stringify(body));
     }
     return this.#send(request, response, { ...found, fault });
+  }
+
+  async #putManifest(incoming: IncomingMessage, response: ServerResponse, path: string): Promise<void> {
+    const [, repository, name] = /^\/v2\/(.+)\/manifests\/([^/]+)$/.exec(path) ?? [];
+    const chunks: Buffer[] = [];
+    for await (const chunk of incoming) chunks.push(chunk as Buffer);
+    const bytes = Buffer.concat(chunks);
+    const missing = this.#missing(repository ?? "", bytes);
+    if (missing !== undefined) {
+      const body = { errors: [{ code: "MANIFEST_BLOB_UNKNOWN", message: `blob unknown: ${missing}` }] };
+      response.writeHead(404).end(JSON.stringify(body));
+      return;
+    }
+    const digest = sha256(bytes);
+    const mediaType = incoming.headers["content-type"] ?? "";
+    for (const key of [name, digest]) this.#manifests.set(`${repository} ${key}`, { bytes, mediaType });
+    const { subject } = JSON.parse(bytes.toString("utf8")) as { subject?: { digest: string } };
+    const listed = this.abilities.referrers && subject !== undefined ? { "oci-subject": subject.digest } : {};
+    response.writeHead(201, { "docker-content-digest": digest, ...listed }).end();
+  }
+
+  /** What a manifest names and nobody has pushed: then it is refused, as registries do. */
+  #missing(repository: string, bytes: Uint8Array): string | undefined {
+    const document = JSON.parse(Buffer.from(bytes).toString("utf8")) as {
+      readonly config?: { readonly digest?: string };
+      readonly layers?: readonly { readonly digest: string }[];
+      readonly manifests?: readonly { readonly digest: string }[];
+    };
+    const blobs = [document.config?.digest, ...(document.layers ?? []).map(({ digest }) => digest)];
+    const children = (document.manifests ?? []).map(({ digest }) => digest);
+    return (
+      blobs.find((digest) => digest !== undefined && !this.#blobs.has(digest)) ??
+      children.find((digest) => !this.#manifests.has(`${repository} ${digest}`))
+    );
+  }
+
+  #referrers(response: ServerResponse, path: string): unknown {
+    const subject = path.split("/").pop();
+    const manifests = [...this.#manifests].flatMap(([key, { bytes, mediaType }]) => {
+      const document = JSON.parse(Buffer.from(bytes).toString("utf8")) as {
+        readonly subject?: { readonly digest: string };
+        readonly artifactType?: string;
+      };
+      const digest = sha256(bytes);
+      if (document.subject?.digest !== subject || !key.endsWith(digest)) return [];
+      return [{ mediaType, digest, size: bytes.length, artifactType: document.artifactType }];
+    });
+    const index = { schemaVersion: 2, mediaType: "application/vnd.oci.image.index.v1+json", manifests };
+    return response.writeHead(200, { "content-type": index.mediaType }).end(JSON.stringify(index));
   }
 
   #challenge(response: ServerResponse): ServerResponse {
@@ -116,6 +203,16 @@ class InProcessRegistry implements TestRegistry {
     const { fault, mediaType } = what;
     const range = /^bytes=(\d+)-$/.exec(String(request.headers["range"] ?? ""));
     const start = range === null || fault?.type === "ignore-range" ? 0 : Number(range[1]);
+    if (request.method === "HEAD") {
+      const size = what.bytes.length;
+      const digest = sha256(what.bytes);
+      response.writeHead(200, {
+        "content-type": mediaType,
+        "content-length": size,
+        "docker-content-digest": digest,
+      });
+      return response.end();
+    }
     const bytes = fault?.type === "corrupt" ? Buffer.alloc(what.bytes.length, 0x41) : what.bytes;
     const body = bytes.subarray(start);
     const ranged = start > 0 ? { "content-range": `bytes ${start}-${bytes.length - 1}/${bytes.length}` } : {};
