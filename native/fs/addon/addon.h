@@ -5,6 +5,7 @@
 napi_value open_folder(napi_env env, napi_callback_info info);
 napi_value close_fd(napi_env env, napi_callback_info info);
 napi_value mount_overlay(napi_env env, napi_callback_info info);
+napi_value mount_memory(napi_env env, napi_callback_info info);
 napi_value open_in_root(napi_env env, napi_callback_info info);
 napi_value stat_in_root(napi_env env, napi_callback_info info);
 napi_value readlink_in_root(napi_env env, napi_callback_info info);

@@ -10,6 +10,7 @@
 #include "../core/cleanup.h"
 #include "../core/lock.h"
 #include "../core/mkdirs.h"
+#include "../core/memory.h"
 #include "../core/overlay.h"
 #include "../core/resolve.h"
 #include "../core/single.h"
@@ -88,6 +89,13 @@ napi_value mount_overlay(napi_env env, napi_callback_info info) {
   int fd = args.failed || lowers == NULL ? -1 : overlay_mount(&overlay, &err);
   free_texts(lowers);
   if (args.failed) return NULL;
+  return fd < 0 ? value_throw(env, &err) : value_integer(env, fd);
+}
+
+napi_value mount_memory(napi_env env, napi_callback_info info) {
+  (void)info;
+  struct err err = ERR_INIT;
+  int fd = memory_mount(&err);
   return fd < 0 ? value_throw(env, &err) : value_integer(env, fd);
 }
 

@@ -18,6 +18,7 @@ export interface Addon {
     userxattr: boolean,
     volatileUpper: boolean,
   ): number;
+  mountMemory(): number;
   openInRoot(root: number, path: Name, flags: number, mode: number): number;
   statInRoot(root: number, path: Name, follow: boolean, out: BigInt64Array): boolean;
   readlinkInRoot(root: number, path: Name): Buffer;

@@ -25,6 +25,8 @@ export interface NativeFs {
     /** Overlayfs `volatile`: fsync inside the mount costs nothing. The work folder is good for one mount only. */
     readonly volatile?: boolean | undefined;
   }): number;
+  /** An empty folder in memory that is never swapped out, as a detached mount; nothing limits its size. */
+  mountMemory(): number;
   /** syncfs(): all dirty data of the file system that `fd` (also an O_PATH one) is on. */
   syncFs(fd: number): Promise<void>;
   /**

@@ -76,6 +76,7 @@ export const nativeFs: NativeFs = {
       userxattr,
       volatile ?? false,
     ),
+  mountMemory: () => addon().mountMemory(),
   syncFs: async (fd) => {
     await addon().syncFs(fd);
   },

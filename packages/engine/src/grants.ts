@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from "node:fs";
 import { errnoCode, limits, TsbuildError } from "@tsbuild/base";
-import { NO_GRANTS, type Secret, type StepGrants } from "@tsbuild/ops";
+import { NO_GRANTS, type Secret, SecretMask, type StepGrants } from "@tsbuild/ops";
 import type { BuildRequest, SecretRequest, SecretSource } from "./api.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -65,5 +65,6 @@ export function readGrants(request: BuildRequest, env: Env): StepGrants {
     secrets,
     agents: new Map(Object.entries(request.ssh ?? {})),
     resources: request.resources ?? NO_GRANTS.resources,
+    mask: new SecretMask(secrets.values()),
   };
 }

@@ -14,6 +14,7 @@ export {
   type StepGrants,
   type StepResources,
 } from "./grants/grants.ts";
+export { SecretMask } from "./grants/mask.ts";
 export { pinLayout } from "./images/origin.ts";
 export { createImageProvider, type ProviderOptions } from "./images/provider.ts";
 export type { LocalContext } from "./local/context.ts";

@@ -39,7 +39,7 @@ describe("environment of a step", () => {
     validExitCodes: [],
   };
   test("recorded first, then proxies in both cases, HOME and PATH", () => {
-    expect(stepEnvironment(meta, { home: "/root", extra: [] })).toEqual([
+    expect(stepEnvironment(meta, { home: "/root", extra: [], secrets: new Map() })).toEqual([
       "A=1",
       "http_proxy=own",
       "HTTP_PROXY=p",

@@ -28,9 +28,16 @@ function proxyEntries(proxy: ProxyEnv | undefined): string[] {
  */
 export function stepEnvironment(
   meta: ExecMeta,
-  options: { readonly home: string; readonly extra: readonly string[] },
+  options: {
+    readonly home: string;
+    readonly extra: readonly string[];
+    /** Values of secrets: they win over a recorded variable of the same name. */
+    readonly secrets: ReadonlyMap<string, string>;
+  },
 ): string[] {
-  const env = [...meta.env];
+  const { secrets } = options;
+  const recorded = meta.env.filter((entry) => !secrets.has(nameOf(entry)));
+  const env = [...recorded, ...Array.from(secrets, ([name, value]) => `${name}=${value}`)];
   const names = new Set(env.map(nameOf));
   for (const entry of [
     ...proxyEntries(meta.proxyEnv),

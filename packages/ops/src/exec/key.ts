@@ -4,6 +4,7 @@ import type { CacheMap, InputCacheMap, KeyField } from "@tsbuild/solver";
 import { contentKey } from "../content/content-key.ts";
 import { selectorKey, selectorOfMount } from "../content/selector.ts";
 import type { OpsEnvironment } from "../environment.ts";
+import { secretFingerprint } from "../grants/fingerprint.ts";
 
 /** Content decides for what a step can only read; what it writes on, and its root, must be the same by definition (V013). */
 function countsByContent(mount: Mount): boolean {
@@ -36,6 +37,17 @@ function isPlainRoot(mounts: readonly Mount[]): boolean {
   );
 }
 
+/** Secrets whose change is to re-run the step (W010); a key without any is as it would be without this field. */
+function secretFields(env: OpsEnvironment, op: ExecOp): KeyField[] {
+  const mounted = op.mounts.flatMap(({ secret }) => (secret === undefined ? [] : [secret.id]));
+  const ids = new Set([...mounted, ...op.secretEnv.map(({ id }) => id)]);
+  return [...ids].sort().flatMap((id) => {
+    const secret = env.grants.secrets.get(id);
+    if (secret?.invalidate !== true) return [];
+    return [{ name: `secret.${id}`, value: secretFingerprint(env.store.root, id, secret) }];
+  });
+}
+
 /** How a RUN is cached. */
 export function execCacheMap(env: OpsEnvironment, op: Op & { readonly kind: ExecOp }): CacheMap {
   const { meta, mounts, network, security, secretEnv, devices = [] } = op.kind;
@@ -57,6 +69,7 @@ export function execCacheMap(env: OpsEnvironment, op: Op & { readonly kind: Exec
     { name: "network", value: network },
     { name: "security", value: security },
     { name: "secrets", value: JSON.stringify(secretEnv) },
+    ...secretFields(env, op.kind),
     { name: "mounts", value: isPlainRoot(mounts) ? "" : JSON.stringify(mounts.map(keyedMount)) },
     // Left out when there are none, so that steps without devices keep their keys.
     ...(devices.length === 0 ? [] : [{ name: "devices", value: JSON.stringify(devices) }]),

@@ -9,7 +9,9 @@ import type { OpsEnvironment } from "../environment.ts";
 import { contextOf } from "../local/context.ts";
 import { snapshotOf } from "../tree.ts";
 import { acquireCaches, type CacheRequest } from "./cache-mount.ts";
+import { mountAgent, mountSecret } from "./grant-mounts.ts";
 import { materialize } from "./materialize.ts";
+import { MemoryFolder } from "./memory-folder.ts";
 
 /** What a step's mounts hold open; everything is given back by `close`. */
 export interface StepMounts {
@@ -45,6 +47,8 @@ export async function prepareMounts(run: MountRun): Promise<StepMounts> {
   const closers: (() => void)[] = [];
   const mounts: ExecMount[] = [];
   const outputs = new Map<number, WritableView>();
+  const memory = new MemoryFolder(run.env.fs);
+  closers.push(() => memory.close());
   const close = (): void => {
     for (const closer of closers.toReversed()) closer();
     for (const layer of outputs.values()) layer.discard();
@@ -58,7 +62,14 @@ export async function prepareMounts(run: MountRun): Promise<StepMounts> {
     closers.push(() => caches.release());
     for (const mount of inOrder(run.op.mounts, run.op)) {
       if (mountTarget(run.op, mount.dest) === "/") continue;
-      const prepared = await prepareMount({ ...run, mount, closers, outputs, caches: caches.folders });
+      const prepared = await prepareMount({
+        ...run,
+        mount,
+        closers,
+        outputs,
+        memory,
+        caches: caches.folders,
+      });
       if (prepared !== undefined) mounts.push(prepared);
     }
   } catch (error) {
@@ -74,9 +85,10 @@ export async function prepareMounts(run: MountRun): Promise<StepMounts> {
   return { mounts, outputs, commit, close };
 }
 
-interface OneMount extends MountRun {
+export interface OneMount extends MountRun {
   readonly mount: Mount;
   readonly closers: (() => void)[];
+  readonly memory: MemoryFolder;
   readonly outputs: Map<number, WritableView>;
   /** Folders of the step's caches by id. */
   readonly caches: ReadonlyMap<string, string>;
@@ -92,22 +104,10 @@ async function prepareMount(one: OneMount): Promise<ExecMount | undefined> {
     case "bind":
       return prepareBind(one, dest);
     case "secret":
+      return mountSecret(one, dest);
     case "ssh":
-      return absentSecret(one.mount);
+      return mountAgent(one, dest);
   }
-}
-
-/** Nothing hands secrets or agents to a build yet: an optional one is simply not there, a required one is an error (D080). */
-function absentSecret(mount: Mount): undefined {
-  const options = mount.secret ?? mount.ssh;
-  if (options === undefined || options.optional) return undefined;
-  throw new TsbuildError(
-    "TSB_UNSUPPORTED",
-    `the step needs the ${mount.type} ${JSON.stringify(options.id)}, and this build was given none`,
-    {
-      hint: "make the mount optional (required=false)",
-    },
-  );
 }
 
 function cacheRequest({ inputs, context }: MountRun, mount: Mount): CacheRequest[] {

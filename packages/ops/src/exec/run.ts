@@ -8,6 +8,7 @@ import type { OpsEnvironment } from "../environment.ts";
 import { folderAt, followDestination } from "../file/target.ts";
 import { snapshotOf } from "../tree.ts";
 import { stepEnvironment } from "./environment.ts";
+import { secretVariables } from "./grant-mounts.ts";
 import { mountTarget, prepareMounts, type StepMounts } from "./mounts.ts";
 import { acquireNetwork, type StepNetwork } from "./network.ts";
 import { DEFAULT_HOSTNAME, networkFiles } from "./network-files.ts";
@@ -34,7 +35,8 @@ export interface ProcessIo {
 /** Runs a step: mounts, user and environment from the root filesystem, the process, then what it wrote becomes its outputs. */
 export async function runExec(run: ExecRun): Promise<readonly Ref[]> {
   return withRoot(run, async (root, mounts, rootOutput) => {
-    const { outcome, stubs } = await runInRoot(run, { root, mounts, io: logIo(run.context) });
+    const io = logIo(run);
+    const { outcome, stubs } = await runInRoot(run, { root, mounts, io }).finally(() => io.end());
     checkOutcome(run.op.kind, outcome);
     removeStubs(run.env.fs, root.root, stubs);
     return () => {
@@ -83,10 +85,18 @@ async function withRoot<T>(
   }
 }
 
-function logIo(context: OpContext): ProcessIo {
+/** The vertex's log, without the values of secrets (W011). */
+function logIo({ context, env }: ExecRun): ProcessIo & { readonly end: () => void } {
+  const { mask } = env.grants;
   const log = (stream: 1 | 2) => (data: Uint8Array) =>
     context.emit({ type: "log", at: Date.now(), vertex: context.vertex, stream, data });
-  return { stdout: log(1), stderr: log(2), interactive: false };
+  if (mask.isEmpty) return { stdout: log(1), stderr: log(2), interactive: false, end: () => undefined };
+  const [out, err] = [mask.stream(log(1)), mask.stream(log(2))];
+  const end = (): void => {
+    out.end();
+    err.end();
+  };
+  return { stdout: out.write, stderr: err.write, interactive: false, end };
 }
 
 async function collectOutputs(
@@ -160,7 +170,11 @@ function execSpec(
     rootFd: root.root,
     readonlyRoot: opMounts.some((mount) => mount.dest === "/" && mount.readonly),
     args: meta.args,
-    env: stepEnvironment(meta, { home: user.home, extra: env.proxyEnv }),
+    env: stepEnvironment(meta, {
+      home: user.home,
+      extra: env.proxyEnv,
+      secrets: secretVariables(run.op.kind, env.grants),
+    }),
     cwd: `/${cleanPath(meta.cwd)}`,
     user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids },
     hostname: meta.hostname || DEFAULT_HOSTNAME,

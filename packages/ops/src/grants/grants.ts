@@ -1,3 +1,5 @@
+import { SecretMask } from "./mask.ts";
+
 /** A secret of a build: its value, read once when the build starts. */
 export interface Secret {
   readonly value: Uint8Array;
@@ -31,7 +33,14 @@ export interface StepGrants {
   /** By id; the id of a mount that says none is `default`. */
   readonly agents: ReadonlyMap<string, AgentSource>;
   readonly resources: StepResources;
+  /** Hides the values of all secrets in the output of every step, also of those that mount none. */
+  readonly mask: SecretMask;
 }
 
 /** A build that is given nothing. */
-export const NO_GRANTS: StepGrants = { secrets: new Map(), agents: new Map(), resources: {} };
+export const NO_GRANTS: StepGrants = {
+  secrets: new Map(),
+  agents: new Map(),
+  resources: {},
+  mask: new SecretMask([]),
+};
