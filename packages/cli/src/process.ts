@@ -32,7 +32,15 @@ export async function runProcess(): Promise<void> {
     isQuiet: () => readerLeft,
   };
   const status = await runCli(process.argv.slice(2), io);
+  // A pipe takes 64 KiB at a time: what its reader has not fetched yet would be lost with the process.
+  await Promise.all([process.stdout, process.stderr].map(written));
   interrupts.stop();
-  // Output to files, pipes and terminals is synchronous on Linux: nothing is lost, and no stray handle keeps us.
+  // No stray handle keeps us.
   process.exit(status === 0 ? 0 : (interrupts.status() ?? status));
+}
+
+/** Resolves when all that was written to the stream is with the system, or cannot get there any more. */
+async function written(stream: NodeJS.WriteStream): Promise<void> {
+  if (stream.writableLength === 0) return;
+  await new Promise<void>((resolve) => stream.write("", () => resolve()));
 }

@@ -1,5 +1,6 @@
 export { nearest, suggestion } from "@tsbuild/base";
 export type * from "./ast.ts";
+export { detectDirective } from "./directive.ts";
 export { dumpAst, type Json, type JsonObject } from "./dump.ts";
 export { dumpDockerfile } from "./dump-dockerfile.ts";
 export { dumpProgram } from "./dump-instruction.ts";

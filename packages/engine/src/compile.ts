@@ -2,9 +2,10 @@ import { type Digest, formatPlatform, type Platform, sha256Fields } from "@tsbui
 import type { Compiled, CompiledPlatform, CompileRequest, ImageResolver } from "@tsbuild/frontend";
 import { type GraphJson, graphFromJson, graphToJson } from "@tsbuild/llb";
 import type { Store } from "@tsbuild/store";
+import { refuseForeignSyntax } from "./syntax.ts";
 import { VERSION } from "./version.ts";
 
-const KIND = "compiled";
+const KIND = "compiled-2";
 
 /** Everything that a compilation depends on but the base images, which are checked when it is read back. */
 function compileKey(request: CompileRequest): string {
@@ -108,6 +109,7 @@ export async function compileDockerfile(
     const compiled = restore(known);
     if (await stillHolds(compiled, resolver)) return compiled;
   }
+  await refuseForeignSyntax(request);
   const { compile } = await import("@tsbuild/frontend");
   const compiled = await compile(request, resolver);
   state.memo.set(KIND, key, store(compiled));

@@ -5,6 +5,7 @@ import { readGrants } from "./grants.ts";
 import { compileRequest, prepareRequest } from "./request.ts";
 import type { Session } from "./session.ts";
 import { openSources, useLock } from "./sources/open.ts";
+import { refuseForeignSyntax } from "./syntax.ts";
 
 export interface InspectOptions {
   readonly session: Session;
@@ -25,9 +26,14 @@ export async function inspect({ session, request, env, signal }: InspectOptions)
   return {
     file,
     text,
-    check: async (options): Promise<CheckReport> =>
-      (await import("@tsbuild/frontend")).check(asked, resolver, options),
-    outline: async (): Promise<Outline> => (await import("@tsbuild/frontend")).outline(asked, resolver),
+    check: async (options): Promise<CheckReport> => {
+      await refuseForeignSyntax(asked);
+      return (await import("@tsbuild/frontend")).check(asked, resolver, options);
+    },
+    outline: async (): Promise<Outline> => {
+      await refuseForeignSyntax(asked);
+      return (await import("@tsbuild/frontend")).outline(asked, resolver);
+    },
     targets: async (): Promise<Target[]> => (await import("@tsbuild/frontend")).listTargets({ file, text }),
     compile: (): Promise<Compiled> => compileDockerfile(session.store, asked, resolver),
   };
