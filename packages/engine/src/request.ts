@@ -62,13 +62,15 @@ interface OpenedContext {
   /** The whole input was a Dockerfile. */
   readonly text?: string | undefined;
   readonly epochSeconds?: number | undefined;
+  /** Name for messages of a folder that is not the user's own. */
+  readonly shown?: string | undefined;
 }
 
-function asOpened(context: RemoteContext): OpenedContext {
+function asOpened(context: RemoteContext, shown: string): OpenedContext {
   const { epochSeconds } = context;
   return context.type === "dockerfile"
     ? { folder: undefined, foreign: true, text: context.text, epochSeconds }
-    : { folder: context.path, foreign: true, epochSeconds };
+    : { folder: context.path, foreign: true, epochSeconds, shown };
 }
 
 async function openContext(request: BuildRequest, tools: RemoteTools, env: Env): Promise<OpenedContext> {
@@ -77,12 +79,14 @@ async function openContext(request: BuildRequest, tools: RemoteTools, env: Env):
     case "folder":
       return { folder: contextFolder(context.path), foreign: false };
     case "stream":
-      return asOpened(await readStreamContext(context.stream, { ...tools, fs: nativeFs }));
+      return asOpened(await readStreamContext(context.stream, { ...tools, fs: nativeFs }), "standard input");
     case "remote": {
       const args = buildArgs(request, env);
       const keepGitDir = /^(?:1|t|true)$/i.test(args["BUILDKIT_CONTEXT_KEEP_GIT_DIR"] ?? "");
       const reproducible = (args["SOURCE_DATE_EPOCH"] ?? "") !== "";
-      return asOpened(await openRemoteContext(context.url, { keepGitDir, reproducible }, tools));
+      const { redactUrl } = await import("@tsbuild/ops/git");
+      const opened = await openRemoteContext(context.url, { keepGitDir, reproducible }, tools);
+      return asOpened(opened, redactUrl(context.url));
     }
     case "none":
       return { folder: undefined, foreign: false };
@@ -118,9 +122,10 @@ export async function prepareRequest(
   const opened = await openContext(request, tools, env);
   const dockerfile = await findDockerfile(request, opened, tools);
   const contexts = new Map<string, LocalContext>(namedFolders(request));
-  const { folder, epochSeconds } = opened;
+  const { folder, epochSeconds, shown } = opened;
   if (folder !== undefined) {
-    contexts.set("context", { name: "context", folder, ignore: await ignorePatterns(dockerfile.ignore) });
+    const ignore = await ignorePatterns(dockerfile.ignore);
+    contexts.set("context", { name: "context", folder, shown, ignore });
   }
   return { request, dockerfile, contexts, epochSeconds };
 }

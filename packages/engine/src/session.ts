@@ -113,6 +113,7 @@ export class Session {
   async images(options: {
     readonly pull: boolean;
     readonly offline?: boolean;
+    readonly keepOwn?: boolean;
     readonly signal: AbortSignal;
   }): Promise<ImageProvider> {
     const { createImageProvider } = await import("@tsbuild/ops");

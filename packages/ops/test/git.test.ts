@@ -146,7 +146,8 @@ describe("credentials", () => {
   };
   const credentials = {
     secret: async (id: string) => (secrets[id] === undefined ? undefined : Buffer.from(secrets[id])),
-    sshSocket: async (id: string) => (id === "default" ? "/agent" : undefined),
+    ssh: async (id: string, host: string) =>
+      id === "default" && host === "h" ? ({ type: "socket", path: "/agent" } as const) : undefined,
   };
   const ask = (url: string, hostSecretsOnly = false) =>
     login({ ...request("git://h/r.git"), url, hostSecretsOnly }, credentials, () => "/nowhere");
@@ -183,6 +184,8 @@ describe("credentials", () => {
     const { env } = await ask("git@h:r.git");
     expect(env["SSH_AUTH_SOCK"]).toBe("/agent");
     expect(env["GIT_SSH_COMMAND"]).toMatch(/^ssh -F none .*'BatchMode=yes'.*'StrictHostKeyChecking=yes'/);
+    expect((await ask("git@other:r.git")).env).not.toHaveProperty("SSH_AUTH_SOCK");
+    expect((await ask("git@other:r.git")).env["GIT_SSH_COMMAND"]).toContain("'IdentityAgent=none'");
     expect((await ask("git://h/r.git")).env).toEqual({});
   });
 });

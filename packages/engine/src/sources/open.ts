@@ -48,7 +48,13 @@ export async function openSources(options: SourcesRequest): Promise<BuildSources
   const rules = new BuildRules({ policy, mode: request.lock });
   const offline = request.offline ?? false;
   const credentials = credentialsOf(options);
-  const images = await session.images({ pull: request.pull || request.lock === "update", offline, signal });
+  const update = request.lock === "update";
+  const images = await session.images({
+    pull: request.pull || update,
+    keepOwn: update && !request.pull,
+    offline,
+    signal,
+  });
   let git: Promise<GitProvider> | undefined;
   return {
     store: session.store,
@@ -66,15 +72,27 @@ export async function openSources(options: SourcesRequest): Promise<BuildSources
   }
 }
 
-/** Those that were handed over; the agent of the user's own session is for repositories over ssh that they name (X004). */
-function credentialsOf({ env, grants }: SourcesRequest): Credentials {
+/** Hosts of repositories that the user named, as opposed to those that a Dockerfile names. */
+async function ownHosts({ context, buildContexts = {} }: BuildRequest): Promise<ReadonlySet<string>> {
+  const { hostOf } = await import("@tsbuild/ops/git");
+  const urls = [...Object.values(buildContexts), ...(context.type === "remote" ? [context.url] : [])];
+  return new Set(urls.filter(isRemote).map((url) => hostOf(url).host.replace(/:\d+$/, "")));
+}
+
+/**
+ * What was handed over. The agent of the user's own session is for hosts of the command line only: a Dockerfile must not log in with it
+ * (X004).
+ */
+function credentialsOf({ env, grants, request }: SourcesRequest): Credentials {
   return {
     secret: async (id) => grants.secrets.get(id)?.value,
-    sshSocket: async (id) => {
-      const agent = grants.agents.get(id);
-      if (agent?.type === "socket") return agent.path;
-      return id === "default" ? env["SSH_AUTH_SOCK"] : undefined;
+    ssh: async (id, host) => {
+      const lent = grants.agents.get(id);
+      const own = env["SSH_AUTH_SOCK"];
+      if (lent !== undefined || id !== "default" || own === undefined) return lent;
+      return (await ownHosts(request)).has(host) ? { type: "socket", path: own } : undefined;
     },
+    knownHosts: env["TSBUILD_KNOWN_HOSTS"] || undefined,
   };
 }
 

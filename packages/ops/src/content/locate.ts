@@ -104,7 +104,9 @@ function expand(fs: NativeFs, root: number, pattern: string): string[] {
 
 function missing(tree: SourceTree, path: string): TsbuildError {
   const where =
-    tree.kind === "context" ? `the build context ${JSON.stringify(tree.context.folder)}` : "the source";
+    tree.kind === "context"
+      ? `the build context ${JSON.stringify(tree.context.shown ?? tree.context.folder)}`
+      : "the source";
   const hint =
     tree.kind !== "context"
       ? "paths after --from are taken from the root of that stage or image, whatever its WORKDIR is"

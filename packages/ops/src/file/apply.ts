@@ -77,7 +77,8 @@ export async function applyAll(target: CopyTarget, ops: Iterable<TreeOp>): Promi
 export type Expected = ((index: number) => Uint8Array) | undefined;
 
 function changed(tree: SourceTree, path: string): TsbuildError {
-  const where = tree.kind === "context" ? JSON.stringify(tree.context.folder) : "the source";
+  const where =
+    tree.kind === "context" ? JSON.stringify(tree.context.shown ?? tree.context.folder) : "the source";
   return new TsbuildError(
     "TSB_CONTEXT",
     `${JSON.stringify(path)} in the build context changed while it was being copied`,

@@ -2,11 +2,18 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type GitRequest, hostOf } from "./request.ts";
 
+/** A running agent, or private keys in files. */
+export type SshIdentity =
+  | { readonly type: "socket"; readonly path: string }
+  | { readonly type: "keys"; readonly files: readonly string[] };
+
 /** Where secrets and agents of a build come from. */
 export interface Credentials {
   secret(id: string): Promise<Uint8Array | undefined>;
-  /** Socket of the agent that `--ssh` lends under this id. */
-  sshSocket(id: string): Promise<string | undefined>;
+  /** Who logs in to `host` over ssh under this id of `--ssh`; undefined: nobody. */
+  ssh(id: string, host: string): Promise<SshIdentity | undefined>;
+  /** File of host keys to trust in place of the user's own. */
+  readonly knownHosts?: string | undefined;
 }
 
 /** What a call to git needs to reach a remote. */
@@ -77,28 +84,36 @@ function quoted(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-/** ssh with the lent agent and no key, prompt or configuration of this machine's user but the hosts that are known to them. */
+/** Options of ssh for what it trusts: lines of the op, the file of the build, or what the user knows. */
+function hostOptions(request: LoginRequest, credentials: Credentials, folder: () => string): string[] {
+  let file = credentials.knownHosts;
+  if (request.knownHosts !== "") {
+    file = join(folder(), "known_hosts");
+    writeFileSync(file, `${request.knownHosts}\n`);
+  }
+  return file === undefined ? [] : [`UserKnownHostsFile=${file}`, "GlobalKnownHostsFile=/dev/null"];
+}
+
+/** ssh with what was lent to the build: no other key, no prompt, no configuration of this machine's user. */
 async function sshLogin(
   request: LoginRequest,
   credentials: Credentials,
   folder: () => string,
 ): Promise<Login> {
-  const socket = await credentials.sshSocket(request.ssh);
+  const identity = await credentials.ssh(request.ssh, hostOf(request.url).host.replace(/:\d+$/, ""));
+  const keys = identity?.type === "keys" ? identity.files : ["none"];
   const options = [
     "BatchMode=yes",
     "StrictHostKeyChecking=yes",
     "ConnectTimeout=30",
     "ServerAliveInterval=15",
-    "IdentityFile=none",
+    ...keys.map((file) => `IdentityFile=${file}`),
+    ...(identity?.type === "socket" ? [] : ["IdentityAgent=none", "IdentitiesOnly=yes"]),
+    ...hostOptions(request, credentials, folder),
   ];
-  if (request.knownHosts !== "") {
-    const file = join(folder(), "known_hosts");
-    writeFileSync(file, `${request.knownHosts}\n`);
-    options.push(`UserKnownHostsFile=${file}`, "GlobalKnownHostsFile=/dev/null");
-  }
   const command = ["ssh", "-F", "none", ...options.flatMap((option) => ["-o", quoted(option)])].join(" ");
   const env: Record<string, string> = { GIT_SSH_COMMAND: command, GIT_SSH_VARIANT: "ssh" };
-  if (socket !== undefined) env["SSH_AUTH_SOCK"] = socket;
+  if (identity?.type === "socket") env["SSH_AUTH_SOCK"] = identity.path;
   return { url: request.url, config: [], env };
 }
 

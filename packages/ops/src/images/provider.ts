@@ -27,6 +27,8 @@ export interface ProviderOptions {
   readonly registry: (name: string) => Promise<RegistryClient>;
   /** Ask the registry although a tag is known here. */
   readonly pull: boolean;
+  /** With `pull`: not for images that were built or imported here, which no registry need know. */
+  readonly keepOwn?: boolean | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -120,16 +122,17 @@ function rememberedManifest(store: Store, wanted: Wanted, platform: Platform): D
   return manifest !== undefined && isDigest(manifest) ? manifest : undefined;
 }
 
+function namedRecord({ env, pull, keepOwn }: ProviderOptions, name: string): ImageRecord | undefined {
+  const record = env.store.images.get(name);
+  return pull && !(keepOwn && record?.origin !== "pulled") ? undefined : record;
+}
+
 /** What this machine already knows by the name or digest. */
 function fromStore(options: ProviderOptions, wanted: Wanted, platform: Platform): KnownImage | undefined {
   const { store } = options.env;
   // A digest says exactly what is wanted: asking again could not change it.
   const record =
-    wanted.digest === undefined
-      ? options.pull
-        ? undefined
-        : store.images.get(wanted.name)
-      : store.images.byDigest(wanted.digest);
+    wanted.digest === undefined ? namedRecord(options, wanted.name) : store.images.byDigest(wanted.digest);
   if (record !== undefined) return fromRecord(store, record, wanted);
   const manifest = wanted.digest ?? (options.pull ? undefined : rememberedManifest(store, wanted, platform));
   if (manifest === undefined || !store.blobs.has(manifest) || isIndex(store.blobs.read(manifest)))

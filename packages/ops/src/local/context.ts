@@ -6,6 +6,8 @@ export interface LocalContext {
   readonly name: string;
   /** Absolute path of the folder. */
   readonly folder: string;
+  /** What messages call it, when the user did not name the folder: a URL. */
+  readonly shown?: string | undefined;
   /** Patterns of the ignore file that applies (D131), in order. */
   readonly ignore: readonly string[];
 }
