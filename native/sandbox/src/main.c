@@ -20,6 +20,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
+#include "attach.h"
 #include "sandbox.h"
 #include "seal.h"
 #include "supervise.h"
@@ -78,6 +79,7 @@ static int start(struct sandbox *sb, struct plan *plan, const char *self, struct
 }
 
 int main(int argc, char **argv) {
+  if (argc > 1 && strcmp(argv[1], "attach") == 0) return attach_main(argc - 2, argv + 2);
   struct err err = {.line = -1};
   struct plan plan;
   struct sandbox sb = {.plan = &plan, .control = CONTROL_FD, .report = -1, .root = -1};

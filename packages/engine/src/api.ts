@@ -105,6 +105,8 @@ export interface EngineOptions {
   readonly root?: string | undefined;
   /** `overlay`, `copy` or `auto`; default $TSBUILD_SNAPSHOTTER, else `auto`: overlayfs where it works on the state folder. */
   readonly snapshotter?: string | undefined;
+  /** `runc`, `crun` or a path: steps run in that OCI runtime; default $TSBUILD_OCI_RUNTIME, else the sandbox of this package. */
+  readonly ociRuntime?: string | undefined;
   /** Environment that settings come from (TSBUILD_MIRROR, SOURCE_DATE_EPOCH …); default process.env. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
   /** Registries whose certificates are not checked, and that may speak plain HTTP. */

@@ -11,7 +11,11 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
   const env = options.env ?? process.env;
   const root = options.root ?? defaultRoot(env, process.getuid?.() ?? 0);
   const { insecureHosts, ...read } = readSettings(env);
-  const settings = { ...read, insecureHosts: [...insecureHosts, ...(options.insecureRegistries ?? [])] };
+  const settings = {
+    ...read,
+    insecureHosts: [...insecureHosts, ...(options.insecureRegistries ?? [])],
+    ociRuntime: options.ociRuntime ?? env["TSBUILD_OCI_RUNTIME"],
+  };
   const session = new Session({
     store: openStore({ root, native: nativeFs, snapshotter: snapshotterOf(options, env) }),
     settings,

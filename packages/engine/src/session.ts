@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { errnoCode, TsbuildError } from "@tsbuild/base";
 import { nativeFs } from "@tsbuild/native-fs";
 import type {
@@ -83,10 +84,22 @@ export class Session {
   }
 
   sandbox(): Promise<Sandbox> {
-    this.#sandbox ??= import("@tsbuild/sandbox").then(({ createSandbox }) =>
-      createSandbox({ binary: nativePath("tsbuild-sandbox") }),
-    );
+    this.#sandbox ??= this.#openSandbox();
     return this.#sandbox;
+  }
+
+  async #openSandbox(): Promise<Sandbox> {
+    const { createOciSandbox, createSandbox } = await import("@tsbuild/sandbox");
+    const binary = nativePath("tsbuild-sandbox");
+    const { ociRuntime } = this.settings;
+    if (!ociRuntime) return createSandbox({ binary });
+    return createOciSandbox({
+      binary,
+      runtime: ociRuntime,
+      stateFolder: join(this.store.root, "oci-runtime"),
+      temporaryFolder: () => this.store.temporaryFolder(),
+      path: this.settings.path,
+    });
   }
 
   /** Private networks by who connects them; steps of all builds of this engine share them, one after the other. */

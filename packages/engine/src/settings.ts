@@ -37,6 +37,8 @@ export interface Settings {
   readonly insecureHosts: readonly string[];
   /** Of TSBUILD_PUSH_CHUNK, for every host that has no `chunkBytes` of its own. */
   readonly pushChunkBytes: number | undefined;
+  /** Runtime that steps run in; undefined or "": the native sandbox. */
+  readonly ociRuntime?: string | undefined;
 }
 
 /** $TSBUILD_CONFIG, else $XDG_CONFIG_HOME/tsbuild/config.json, else ~/.config/tsbuild/config.json; then /etc/tsbuild/config.json. */

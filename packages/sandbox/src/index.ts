@@ -22,6 +22,7 @@ export {
   type PrivateNetwork,
 } from "./network/pool.ts";
 export { FORWARDED_DNS, findProvider } from "./network/provider.ts";
+export { bundleSpec, createOciSandbox, type OciSandboxOptions } from "./oci-runtime.ts";
 export { type RuntimeSpec, toRuntimeSpec } from "./oci-spec.ts";
 export { compilePlan, type PlanContext } from "./plan.ts";
 export { encodePlan, type SandboxPlan } from "./plan-encode.ts";

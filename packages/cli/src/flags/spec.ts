@@ -43,4 +43,10 @@ export const machineFlags: readonly FlagSpec[] = [
     group: "Machine",
     text: "auto, overlay or copy: overlayfs mounts or whole copies (default: $TSBUILD_SNAPSHOTTER, else auto, what works)",
   },
+  {
+    name: "oci-runtime",
+    value: "NAME|PATH",
+    group: "Machine",
+    text: "Run steps in runc, crun or another OCI runtime (default: $TSBUILD_OCI_RUNTIME, else tsbuild's own sandbox)",
+  },
 ];

@@ -1,0 +1,257 @@
+/** Steps in an OCI runtime (runc and its kin) instead of the native sandbox: the same spec, as a bundle. */
+import { execFile, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { delimiter, join } from "node:path";
+import { promisify } from "node:util";
+import { errnoCode, TsbuildError } from "@tsbuild/base";
+import { type HostFacts, readHostFacts } from "./host.ts";
+import { type RuntimeSpec, toRuntimeSpec } from "./oci-spec.ts";
+import { parseFdSource } from "./plan-mounts.ts";
+import type { ExecIo, ExecOutcome, ExecSpec, Sandbox } from "./spec.ts";
+
+export interface OciSandboxOptions {
+  /** Program of the native sandbox, which mounts what the spec names by descriptor. */
+  readonly binary: string;
+  /** `runc`, `crun` or a path. */
+  readonly runtime: string;
+  /** Folder for the runtime's own state, shared by all builds of a state folder. */
+  readonly stateFolder: string;
+  /** A fresh folder for a bundle. */
+  readonly temporaryFolder: () => string;
+  /** Where programs are looked up. */
+  readonly path: string;
+}
+
+/** What is mounted where before the runtime starts: a descriptor, a path beneath it, and a host path. */
+interface Attachment {
+  readonly fd: number;
+  readonly path: string;
+  readonly target: string;
+}
+
+interface Bundle {
+  readonly folder: string;
+  readonly attachments: readonly Attachment[];
+}
+
+const run = promisify(execFile);
+
+function findRuntime(name: string, path: string): string {
+  if (name.includes("/")) return name;
+  const found = path
+    .split(delimiter)
+    .concat("/usr/sbin", "/sbin")
+    .map((folder) => join(folder, name))
+    .find((candidate) => existsSync(candidate));
+  if (found !== undefined) return found;
+  throw new TsbuildError("TSB_SANDBOX", `the OCI runtime ${JSON.stringify(name)} is not installed`, {
+    hint: `apt-get install ${name}, or give its path: --oci-runtime=/usr/local/bin/${name}`,
+  });
+}
+
+interface DeviceRule {
+  readonly allow: boolean;
+  readonly type?: "c" | "b" | "a";
+  readonly major?: number;
+  readonly minor?: number;
+  readonly access: string;
+}
+
+/**
+ * Rules of the devices control group, by which runtimes confine what the native sandbox confines by mounts: making nodes is allowed,
+ * opening them only for those of the spec and terminals. A runtime that is told of a device does not allow it by itself.
+ */
+function deviceRules(spec: RuntimeSpec, confined: boolean): DeviceRule[] {
+  if (!confined) return [{ allow: true, access: "rwm" }];
+  return [
+    { allow: false, access: "rwm" },
+    { allow: true, type: "c", access: "m" },
+    { allow: true, type: "b", access: "m" },
+    ...spec.linux.devices.map(({ type, major, minor }) => {
+      return { allow: true, type, major, minor, access: "rwm" };
+    }),
+    { allow: true, type: "c", major: 5, minor: 2, access: "rwm" },
+    { allow: true, type: "c", major: 136, access: "rwm" },
+  ];
+}
+
+/** The spec with paths of a bundle where descriptors were. The runtime gets no terminal of its own: it passes its streams on. */
+export function bundleSpec(
+  spec: RuntimeSpec,
+  folder: string,
+  confined: boolean,
+): { readonly spec: unknown; readonly attachments: readonly Attachment[] } {
+  const attachments: Attachment[] = [{ ...parseFdSource(spec.root.path), target: join(folder, "rootfs") }];
+  const mounts = spec.mounts.map((mount) => {
+    if (mount.type !== "bind") return mount;
+    const target = join(folder, `mount-${attachments.length}`);
+    attachments.push({ ...parseFdSource(mount.source), target });
+    return { ...mount, source: target };
+  });
+  const root = { ...spec.root, path: join(folder, "rootfs") };
+  const namespaces = spec.linux.namespaces.map((namespace) => {
+    if (namespace.path === undefined) return namespace;
+    const target = join(folder, namespace.type);
+    attachments.push({ ...parseFdSource(namespace.path), target });
+    return { ...namespace, path: target };
+  });
+  const resources = { ...spec.linux.resources, devices: deviceRules(spec, confined) };
+  const linux = { ...spec.linux, namespaces, resources };
+  return {
+    spec: { ...spec, process: { ...spec.process, terminal: false }, root, mounts, linux },
+    attachments,
+  };
+}
+
+function writeBundle(folder: string, step: ExecSpec, host: HostFacts): Bundle {
+  const { spec, attachments } = bundleSpec(toRuntimeSpec(step, host), folder, step.security === "sandbox");
+  const files = step.mounts.filter((mount) => mount.type === "bind").map(({ kind }) => kind === "file");
+  for (const [index, { target }] of attachments.entries()) {
+    // The root is the first, then the step's own binds in their order, then namespaces, which are files.
+    if (index > 0 && files[index - 1] !== false) writeFileSync(target, "");
+    else mkdirSync(target);
+  }
+  writeFileSync(join(folder, "config.json"), JSON.stringify(spec));
+  return { folder, attachments };
+}
+
+/** Starts the runtime below the helper that mounts; settles when no process of the step is left. */
+function start(args: readonly string[], fds: readonly number[], step: ExecSpec, io: ExecIo): Promise<number> {
+  const [program = "", ...rest] = args;
+  const standard = step.interactive ? "inherit" : "pipe";
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, rest, {
+      stdio: [step.interactive ? "inherit" : "ignore", standard, standard, ...fds],
+      env: { PATH: process.env["PATH"] },
+      cwd: "/",
+    });
+    let fault: { readonly error: unknown } | undefined;
+    const kill = (): void => void child.kill("SIGKILL");
+    const passOn = (take: (chunk: Uint8Array) => void) => (chunk: Buffer) => {
+      try {
+        take(chunk);
+      } catch (error) {
+        fault ??= { error };
+        kill();
+      }
+    };
+    child.stdout?.on("data", passOn(io.stdout));
+    child.stderr?.on("data", passOn(io.stderr));
+    io.signal.addEventListener("abort", kill);
+    if (io.signal.aborted) kill();
+    child.on("error", (cause) => {
+      reject(new TsbuildError("TSB_SANDBOX", `cannot start ${program}: ${cause.message}`, { cause }));
+    });
+    child.on("close", (code, signal) => {
+      io.signal.removeEventListener("abort", kill);
+      if (fault !== undefined) reject(fault.error);
+      else resolve(code ?? (signal === "SIGKILL" ? 137 : 128));
+    });
+  });
+}
+
+/** Messages of level error in the runtime's JSON log; none when the command itself ran. */
+function runtimeErrors(log: string): string[] {
+  let text: string;
+  try {
+    text = readFileSync(log, "utf8");
+  } catch (error) {
+    if (errnoCode(error) === "ENOENT") return [];
+    throw error;
+  }
+  return text.split("\n").flatMap((line) => {
+    if (line === "") return [];
+    const { level, msg } = JSON.parse(line) as { readonly level?: string; readonly msg?: string };
+    return level === "error" && msg !== undefined ? [msg] : [];
+  });
+}
+
+/** Exit status of a shell for a program that cannot be executed; undefined: the runtime failed in another way. */
+function statusOfFailure(message: string): number | undefined {
+  if (!/\bexec\b/.test(message)) return undefined;
+  if (/not found|no such file or directory/i.test(message)) return 127;
+  return /permission denied|exec format error/i.test(message) ? 126 : undefined;
+}
+
+function failure(runtime: string, errors: readonly string[], code: number): TsbuildError {
+  const message = errors.at(-1) ?? `it ended with ${code}`;
+  return new TsbuildError("TSB_SANDBOX", `${runtime}: ${message}`, {
+    hint: /hybrid|cgroup/i.test(message)
+      ? "this runtime cannot use the machine's control groups (crun refuses hybrid ones): use --oci-runtime=runc, or none"
+      : undefined,
+  });
+}
+
+function isAlive(pid: number): boolean {
+  return existsSync(`/proc/${pid}`);
+}
+
+/** Removes containers of builders that are gone: their processes died with them, their state and control groups did not. */
+async function removeLeftovers(runtime: string, stateFolder: string): Promise<void> {
+  mkdirSync(stateFolder, { recursive: true, mode: 0o700 });
+  for (const id of readdirSync(stateFolder)) {
+    const owner = /^tsbuild-(\d+)-[0-9a-f]+$/.exec(id)?.[1];
+    if (owner !== undefined && !isAlive(Number(owner))) await deleteContainer(runtime, stateFolder, id);
+  }
+}
+
+/** Force: a killed runtime removes nothing itself. One that cannot be removed is tried again by the next build. */
+async function deleteContainer(runtime: string, stateFolder: string, id: string): Promise<void> {
+  if (!existsSync(join(stateFolder, id))) return;
+  await run(runtime, ["--root", stateFolder, "delete", "--force", id]).catch(() => undefined);
+}
+
+/**
+ * A sandbox that runs each step in an OCI runtime. Two things differ from the native one: the command is PID 1 itself, so nothing reaps
+ * for it and signals without a handler do not reach it from inside; and peak memory and OOM kills are not told.
+ */
+export function createOciSandbox(options: OciSandboxOptions): Sandbox {
+  const runtime = findRuntime(options.runtime, options.path);
+  let host: HostFacts | undefined;
+  let ready: Promise<void> | undefined;
+  const runStep = async (step: ExecSpec, io: ExecIo): Promise<ExecOutcome> => {
+    if (io.signal.aborted) throw new TsbuildError("TSB_CANCELED", "the step was canceled");
+    ready ??= removeLeftovers(runtime, options.stateFolder);
+    await ready;
+    host ??= readHostFacts();
+    const folder = mkdtempSync(join(options.temporaryFolder(), "bundle-"));
+    const id = `tsbuild-${process.pid}-${randomBytes(6).toString("hex")}`;
+    try {
+      const bundle = writeBundle(folder, { ...step, id }, host);
+      return await runBundle({ bundle, id, step, io });
+    } finally {
+      await deleteContainer(runtime, options.stateFolder, id);
+      rmSync(folder, { recursive: true, force: true });
+    }
+  };
+  const runBundle = async (one: {
+    readonly bundle: Bundle;
+    readonly id: string;
+    readonly step: ExecSpec;
+    readonly io: ExecIo;
+  }): Promise<ExecOutcome> => {
+    const { bundle, id, step, io } = one;
+    const log = join(bundle.folder, "log");
+    const triples = bundle.attachments.flatMap(({ path, target }, index) => [`${3 + index}`, path, target]);
+    const command = [runtime, "--root", options.stateFolder, "--log", log, "--log-format", "json"];
+    const args = [options.binary, "attach", ...triples, "--", ...command];
+    const fds = bundle.attachments.map(({ fd }) => fd);
+    const code = await start([...args, "run", "--bundle", bundle.folder, id], fds, step, io);
+    if (io.signal.aborted) throw new TsbuildError("TSB_CANCELED", "the step was canceled");
+    const errors = code === 0 ? [] : runtimeErrors(log);
+    const exitCode = errors.length === 0 ? code : statusOfFailure(errors.join("\n"));
+    if (exitCode === undefined || (exitCode === 125 && errors.length > 0))
+      throw failure(runtime, errors, code);
+    return { exitCode, oomKilled: false };
+  };
+  return { run: runStep };
+}
