@@ -30,6 +30,14 @@ export interface CacheReason {
   readonly text: string;
 }
 
+/** What a vertex took while it ran. */
+export interface VertexResources {
+  /** The highest use of all its processes where its control group counts, else of the largest one. */
+  readonly peakMemoryBytes?: number | undefined;
+  /** Time on processors, of all processes together. */
+  readonly cpuMs: number;
+}
+
 /**
  * Everything that a build tells while it runs. Printers, the TUI, rawjson and the history are pure functions of
  * this stream. For one vertex the order is: vertex-started, then status/log/warning, then exactly one of
@@ -52,6 +60,7 @@ export type BuildEvent =
       readonly at: Timestamp;
       readonly vertex: VertexDigest;
       readonly reason?: CacheReason | undefined;
+      readonly resources?: VertexResources | undefined;
     }
   | {
       readonly type: "vertex-failed";

@@ -23,44 +23,55 @@ export interface CgroupPlan {
   readonly settings: readonly CgroupSetting[];
   readonly version: 1 | 2;
   readonly hasMemory: boolean;
+  /** Files that a new group has empty and that must say something before a process can join (cpuset of v1): taken from the parent. */
+  readonly inherits: readonly string[];
 }
 
-type Controller = "memory" | "cpu" | "pids";
+type Controller = "memory" | "cpu" | "cpuset" | "pids";
 
-function settingsV1(resources: RuntimeResources): Record<Controller, CgroupSetting[]> {
-  const { memory, cpu, pids } = resources;
+/** Settings in the order of writing, without those that nobody asked for. */
+function given(
+  ...settings: readonly (readonly [file: string, value: number | string | undefined])[]
+): CgroupSetting[] {
+  return settings.flatMap(([file, value]) => (value === undefined ? [] : [{ file, value: String(value) }]));
+}
+
+function settingsV1({ memory, cpu, pids }: RuntimeResources): Record<Controller, CgroupSetting[]> {
   return {
-    memory: memory
-      ? [
-          { file: "memory.limit_in_bytes", value: `${memory.limit}` },
-          { file: "memory.memsw.limit_in_bytes", value: `${memory.swap}` },
-        ]
-      : [],
-    cpu: cpu
-      ? [
-          { file: "cpu.cfs_period_us", value: `${cpu.period}` },
-          { file: "cpu.cfs_quota_us", value: `${cpu.quota}` },
-        ]
-      : [],
-    pids: pids ? [{ file: "pids.max", value: `${pids.limit}` }] : [],
+    memory: given(["memory.limit_in_bytes", memory?.limit], ["memory.memsw.limit_in_bytes", memory?.swap]),
+    cpu: given(
+      ["cpu.shares", cpu?.shares],
+      ["cpu.cfs_period_us", cpu?.period],
+      ["cpu.cfs_quota_us", cpu?.quota],
+    ),
+    cpuset: given(["cpuset.cpus", cpu?.cpus], ["cpuset.mems", cpu?.mems]),
+    pids: given(["pids.max", limitWord(pids?.limit)]),
   };
 }
 
-function settingsV2(resources: RuntimeResources): Record<Controller, CgroupSetting[]> {
-  const { memory, cpu, pids } = resources;
+/** v2 writes unlimited as a word. */
+function limitWord(value: number | undefined): number | string | undefined {
+  return value !== undefined && value < 0 ? "max" : value;
+}
+
+/** The weight of v2 (1…10000) for the shares of v1 (2…262144), as runtimes convert it (crun and runc, cgroup v2 documents). */
+function weightOf(shares: number | undefined): number | undefined {
+  if (shares === undefined || shares === 0) return undefined;
+  return 1 + Math.floor(((Math.min(Math.max(shares, 2), 262_144) - 2) * 9999) / 262_142);
+}
+
+function settingsV2({ memory, cpu, pids }: RuntimeResources): Record<Controller, CgroupSetting[]> {
+  const swap = memory === undefined || memory.swap < 0 ? memory?.swap : memory.swap - memory.limit;
+  const quota = cpu?.quota === undefined ? undefined : `${limitWord(cpu.quota)} ${cpu.period}`;
   return {
-    memory: memory
-      ? [
-          { file: "memory.max", value: `${memory.limit}` },
-          { file: "memory.swap.max", value: `${memory.swap - memory.limit}` },
-        ]
-      : [],
-    cpu: cpu ? [{ file: "cpu.max", value: `${cpu.quota} ${cpu.period}` }] : [],
-    pids: pids ? [{ file: "pids.max", value: `${pids.limit}` }] : [],
+    memory: given(["memory.max", limitWord(memory?.limit)], ["memory.swap.max", limitWord(swap)]),
+    cpu: given(["cpu.weight", weightOf(cpu?.shares)], ["cpu.max", quota]),
+    cpuset: given(["cpuset.cpus", cpu?.cpus], ["cpuset.mems", cpu?.mems]),
+    pids: given(["pids.max", limitWord(pids?.limit)]),
   };
 }
 
-const CONTROLLERS: readonly Controller[] = ["memory", "cpu", "pids"];
+const CONTROLLERS: readonly Controller[] = ["memory", "cpu", "cpuset", "pids"];
 
 function groupPath(own: string, cgroupsPath: string): string {
   return cgroupsPath.startsWith("/") ? cgroupsPath : join(own, cgroupsPath);
@@ -78,19 +89,21 @@ function parentsOf(mountPoint: string, path: string): string[] {
 function plansV1(
   layout: Extract<CgroupLayout, { version: 1 }>,
   cgroupsPath: string,
-  resources: RuntimeResources,
+  { resources, always }: CgroupRequest,
 ): CgroupPlan[] {
   const settings = settingsV1(resources);
   return layout.hierarchies.flatMap(({ controllers, mountPoint, path: own }) => {
-    const wanted = CONTROLLERS.filter((name) => controllers.includes(name) && settings[name].length > 0);
-    if (wanted.length === 0) return [];
+    const known = CONTROLLERS.filter((name) => controllers.includes(name));
+    const wanted = known.filter((name) => settings[name].length > 0);
+    if (wanted.length === 0 && !always) return [];
     const path = groupPath(own, cgroupsPath);
     const plan: CgroupPlan = {
       parents: parentsOf(mountPoint, path).map((parent) => ({ path: parent, settings: [] })),
       path: join(mountPoint, path),
       settings: wanted.flatMap((name) => settings[name]),
       version: 1,
-      hasMemory: wanted.includes("memory"),
+      hasMemory: known.includes("memory"),
+      inherits: known.includes("cpuset") ? ["cpuset.cpus", "cpuset.mems"] : [],
     };
     return [plan];
   });
@@ -99,7 +112,7 @@ function plansV1(
 function planV2(
   layout: Extract<CgroupLayout, { version: 2 }>,
   cgroupsPath: string,
-  resources: RuntimeResources,
+  { resources }: CgroupRequest,
 ): CgroupPlan {
   const settings = settingsV2(resources);
   const wanted = CONTROLLERS.filter((name) => settings[name].length > 0);
@@ -115,19 +128,23 @@ function planV2(
     settings: wanted.flatMap((name) => settings[name]),
     version: 2,
     hasMemory: wanted.includes("memory"),
+    inherits: [],
   };
 }
 
+export interface CgroupRequest {
+  readonly resources: RuntimeResources;
+  /** The step is to be in a group of its own also without limits: somebody named its parent. */
+  readonly always: boolean;
+}
+
 /** What to make for a step's limits; nothing without limits or without control groups. Pure. */
-export function planCgroups(
-  layout: CgroupLayout,
-  cgroupsPath: string,
-  resources: RuntimeResources,
-): CgroupPlan[] {
-  if (Object.keys(resources).length === 0 || layout.version === 0) return [];
+export function planCgroups(layout: CgroupLayout, cgroupsPath: string, request: CgroupRequest): CgroupPlan[] {
+  const unlimited = Object.keys(request.resources).length === 0 && !request.always;
+  if (unlimited || layout.version === 0) return [];
   return layout.version === 1
-    ? plansV1(layout, cgroupsPath, resources)
-    : [planV2(layout, cgroupsPath, resources)];
+    ? plansV1(layout, cgroupsPath, request)
+    : [planV2(layout, cgroupsPath, request)];
 }
 
 /**
@@ -160,12 +177,24 @@ function makeFolder(path: string): boolean {
   return attempt(() => void mkdirSync(path, { recursive: true }));
 }
 
+function inherit(path: string, files: readonly string[]): void {
+  for (const file of files) {
+    attempt(() => {
+      const own = join(path, file);
+      if (readFileSync(own, "utf8").trim() === "")
+        writeFileSync(own, readFileSync(join(dirname(path), file), "utf8").trim());
+    });
+  }
+}
+
 function makeGroup(plan: CgroupPlan): boolean {
   for (const { path, settings } of plan.parents) {
     if (!makeFolder(path)) return false;
+    inherit(path, plan.inherits);
     for (const { file, value } of settings) attempt(() => writeFileSync(join(path, file), value));
   }
   if (!makeFolder(plan.path)) return false;
+  inherit(plan.path, plan.inherits);
   for (const { file, value } of plan.settings) attempt(() => writeFileSync(join(plan.path, file), value));
   return true;
 }

@@ -65,9 +65,17 @@ export interface RuntimeDevice {
   readonly fileMode: number;
 }
 
+export interface RuntimeCpu {
+  readonly shares?: number;
+  readonly quota?: number;
+  readonly period?: number;
+  readonly cpus?: string;
+  readonly mems?: string;
+}
+
 export interface RuntimeResources {
   readonly memory?: { readonly limit: number; readonly swap: number };
-  readonly cpu?: { readonly quota: number; readonly period: number };
+  readonly cpu?: RuntimeCpu;
   readonly pids?: { readonly limit: number };
 }
 
@@ -165,12 +173,31 @@ function namespacesOf({ network }: ExecSpec): RuntimeNamespace[] {
   return [...own, { type: "network", path: bindSource(network.fd, "") }];
 }
 
+/** A period without a quota limits nothing, and is left out like everything that was not asked for. */
+function cpuOf({
+  cpuShares,
+  cpuQuotaUs,
+  cpuPeriodUs,
+  cpusetCpus,
+  cpusetMems,
+}: ExecSpec["cgroup"]): RuntimeCpu {
+  return {
+    ...(cpuShares === undefined ? {} : { shares: cpuShares }),
+    ...(cpuQuotaUs === undefined ? {} : { quota: cpuQuotaUs, period: cpuPeriodUs ?? 100_000 }),
+    ...(cpusetCpus === undefined ? {} : { cpus: cpusetCpus }),
+    ...(cpusetMems === undefined ? {} : { mems: cpusetMems }),
+  };
+}
+
 function resourcesOf(cgroup: ExecSpec["cgroup"]): RuntimeResources {
-  const { memoryBytes, cpuQuotaUs, cpuPeriodUs = 100_000, pids } = cgroup;
+  const { memoryBytes, memorySwapBytes = memoryBytes, pids } = cgroup;
+  const cpu = cpuOf(cgroup);
   return {
     /* No swap beyond the limit, or a step that leaks memory takes the machine's swap before it is stopped. */
-    ...(memoryBytes === undefined ? {} : { memory: { limit: memoryBytes, swap: memoryBytes } }),
-    ...(cpuQuotaUs === undefined ? {} : { cpu: { quota: cpuQuotaUs, period: cpuPeriodUs } }),
+    ...(memoryBytes === undefined
+      ? {}
+      : { memory: { limit: memoryBytes, swap: memorySwapBytes ?? memoryBytes } }),
+    ...(Object.keys(cpu).length === 0 ? {} : { cpu }),
     ...(pids === undefined ? {} : { pids: { limit: pids } }),
   };
 }

@@ -66,7 +66,10 @@ async function run(binary: string, host: HostFacts, spec: ExecSpec, io: ExecIo):
   if (io.signal.aborted) throw canceled();
   const runtime = toRuntimeSpec(spec, host);
   const groups = new StepCgroups(
-    planCgroups(host.cgroups, runtime.linux.cgroupsPath, runtime.linux.resources),
+    planCgroups(host.cgroups, runtime.linux.cgroupsPath, {
+      resources: runtime.linux.resources,
+      always: spec.cgroup.parent !== "",
+    }),
   );
   try {
     const plan = compilePlan(runtime, { host, cgroupProcs: groups.procs });

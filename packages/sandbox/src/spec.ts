@@ -28,10 +28,16 @@ export interface ExecSpec {
   readonly cgroup: {
     /**
      * Absolute path of the group, in each hierarchy, below which the step's own is made; "": `tsbuild` below this process's
-     * group. A group is made only if a limit is set; limits that cannot be set (no rights, controller missing) are left out.
+     * group. A group is made only if a limit or a parent is set; limits that cannot be set (no rights, controller missing) are left out.
      */
     readonly parent: string;
     readonly memoryBytes?: number | undefined;
+    /** Memory and swap together; -1: unlimited; default: `memoryBytes`, so no swap. */
+    readonly memorySwapBytes?: number | undefined;
+    /** Weight beside other groups; 1024 is the usual one. */
+    readonly cpuShares?: number | undefined;
+    readonly cpusetCpus?: string | undefined;
+    readonly cpusetMems?: string | undefined;
     readonly cpuQuotaUs?: number | undefined;
     readonly cpuPeriodUs?: number | undefined;
     readonly pids?: number | undefined;

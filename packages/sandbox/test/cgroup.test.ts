@@ -13,8 +13,8 @@ const v1 = {
 const limits = { memory: { limit: 100, swap: 100 }, cpu: { quota: 50, period: 100 } };
 
 test("no limits, no groups", () => {
-  expect(planCgroups(v2, "tsbuild/a", {})).toEqual([]);
-  expect(planCgroups({ version: 0 }, "tsbuild/a", limits)).toEqual([]);
+  expect(planCgroups(v2, "tsbuild/a", { resources: {}, always: false })).toEqual([]);
+  expect(planCgroups({ version: 0 }, "tsbuild/a", { resources: limits, always: false })).toEqual([]);
 });
 
 test("v2: every parent hands the controllers down; relative to the builder's own group", () => {
@@ -22,7 +22,7 @@ test("v2: every parent hands the controllers down; relative to the builder's own
     { file: "cgroup.subtree_control", value: "+memory" },
     { file: "cgroup.subtree_control", value: "+cpu" },
   ];
-  expect(planCgroups(v2, "tsbuild/a", limits)).toEqual([
+  expect(planCgroups(v2, "tsbuild/a", { resources: limits, always: false })).toEqual([
     {
       parents: ["/cg", "/cg/builder", "/cg/builder/tsbuild"].map((path) => ({ path, settings: enable })),
       path: "/cg/builder/tsbuild/a",
@@ -33,12 +33,13 @@ test("v2: every parent hands the controllers down; relative to the builder's own
       ],
       version: 2,
       hasMemory: true,
+      inherits: [],
     },
   ]);
 });
 
 test("v1: one group in each tree that has a limit; absolute paths count from the tree's top", () => {
-  const groups = planCgroups(v1, "/builds/a", limits);
+  const groups = planCgroups(v1, "/builds/a", { resources: limits, always: false });
   expect(groups.map(({ path, settings }) => ({ path, settings }))).toEqual([
     {
       path: "/cg/memory/builds/a",
@@ -55,11 +56,35 @@ test("v1: one group in each tree that has a limit; absolute paths count from the
       ],
     },
   ]);
-  const [relative] = planCgroups(v1, "tsbuild/a", limits);
+  const [relative] = planCgroups(v1, "tsbuild/a", { resources: limits, always: false });
   expect(relative?.path).toBe("/cg/memory/ci/job/tsbuild/a");
   expect(relative?.parents.map(({ path }) => path)).toEqual([
     "/cg/memory/ci",
     "/cg/memory/ci/job",
     "/cg/memory/ci/job/tsbuild",
   ]);
+});
+
+test("v2: weights, sets of processors, unlimited ones", () => {
+  const resources = {
+    memory: { limit: 100, swap: -1 },
+    cpu: { shares: 1024, cpus: "0-1", mems: "0" },
+    pids: { limit: -1 },
+  };
+  expect(planCgroups(v2, "tsbuild/a", { resources, always: false })[0]?.settings).toEqual([
+    { file: "memory.max", value: "100" },
+    { file: "memory.swap.max", value: "max" },
+    { file: "cpu.weight", value: "39" },
+    { file: "cpuset.cpus", value: "0-1" },
+    { file: "cpuset.mems", value: "0" },
+    { file: "pids.max", value: "max" },
+  ]);
+});
+
+test("a parent that somebody named gets a group also without limits", () => {
+  const request = { resources: {}, always: true };
+  expect(planCgroups(v2, "/jobs/a", request).map(({ path, settings }) => [path, settings])).toEqual([
+    ["/cg/jobs/a", []],
+  ]);
+  expect(planCgroups(v1, "/jobs/a", request)).toHaveLength(3);
 });

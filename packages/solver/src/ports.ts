@@ -1,4 +1,11 @@
-import type { CacheReason, Digest, EventSink, TsbuildError, VertexDigest } from "@tsbuild/base";
+import type {
+  CacheReason,
+  Digest,
+  EventSink,
+  TsbuildError,
+  VertexDigest,
+  VertexResources,
+} from "@tsbuild/base";
 
 declare const brand: unique symbol;
 
@@ -27,6 +34,8 @@ export interface OpContext {
   readonly emit: EventSink;
   /** True when this vertex runs although a record may exist (--no-cache): exec empties its cache mounts (D090). */
   readonly ignoreCache: boolean;
+  /** Notes what running cost; told with vertex-completed. */
+  readonly measured?: ((resources: VertexResources) => void) | undefined;
 }
 
 /** One input of the key of an op, kept with the record so that a later miss can be explained. */

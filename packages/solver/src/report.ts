@@ -51,7 +51,13 @@ export class Reporter {
 
   completed(state: VertexState, reason: CacheReason | undefined): void {
     if (reason !== undefined) state.outcome = { type: "ran", reason };
-    this.#close(state, { type: "vertex-completed", at: now(), vertex: state.digest, reason });
+    this.#close(state, {
+      type: "vertex-completed",
+      at: now(),
+      vertex: state.digest,
+      reason,
+      ...(state.resources === undefined ? {} : { resources: state.resources }),
+    });
   }
 
   failed(state: VertexState, error: TsbuildError): void {

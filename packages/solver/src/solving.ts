@@ -34,5 +34,8 @@ export function contextOf(solving: Solving, state: VertexState): OpContext {
     signal: solving.signal,
     emit: solving.report.sinkFor(state),
     ignoreCache: state.ignored,
+    measured: (resources) => {
+      state.resources = resources;
+    },
   };
 }

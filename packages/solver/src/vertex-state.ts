@@ -1,4 +1,4 @@
-import { assert, type Digest, type VertexDigest } from "@tsbuild/base";
+import { assert, type Digest, type VertexDigest, type VertexResources } from "@tsbuild/base";
 import type { Vertex } from "@tsbuild/llb";
 import type { Match } from "./lookup.ts";
 import type { Outlook } from "./outlook.ts";
@@ -109,6 +109,8 @@ export interface VertexState {
   /** Links led to a key without a record: the result was there once. */
   evicted: boolean;
   outcome?: VertexOutcome | undefined;
+  /** What running it cost, if its op measured that. */
+  resources?: VertexResources | undefined;
   holdsLock: boolean;
 }
 

@@ -12,6 +12,7 @@ import { acquireCaches, type CacheRequest } from "./cache-mount.ts";
 import { mountAgent, mountSecret } from "./grant-mounts.ts";
 import { materialize } from "./materialize.ts";
 import { MemoryFolder } from "./memory-folder.ts";
+import { mountTarget } from "./mount-target.ts";
 
 /** What a step's mounts hold open; everything is given back by `close`. */
 export interface StepMounts {
@@ -29,11 +30,6 @@ interface MountRun {
   readonly op: ExecOp;
   readonly inputs: readonly Ref[];
   readonly context: OpContext;
-}
-
-/** Absolute target; a relative one is taken from the step's folder (D083). */
-export function mountTarget(op: ExecOp, dest: string): string {
-  return `/${cleanPath(dest.startsWith("/") ? dest : `${op.meta.cwd}/${dest}`)}`;
 }
 
 /** Targets nested in others come later, whatever the order they were written in (D083). */

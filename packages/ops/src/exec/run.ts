@@ -1,4 +1,4 @@
-import { digestHex, TsbuildError } from "@tsbuild/base";
+import { digestHex } from "@tsbuild/base";
 import type { ExecOp, Op } from "@tsbuild/llb";
 import { type ExecMount, type ExecOutcome, type ExecSpec, mountPoints } from "@tsbuild/sandbox";
 import type { OpContext, Ref } from "@tsbuild/solver";
@@ -9,9 +9,11 @@ import { folderAt, followDestination } from "../file/target.ts";
 import { snapshotOf } from "../tree.ts";
 import { stepEnvironment } from "./environment.ts";
 import { secretVariables } from "./grant-mounts.ts";
-import { mountTarget, prepareMounts, type StepMounts } from "./mounts.ts";
+import { mountTarget } from "./mount-target.ts";
+import { prepareMounts, type StepMounts } from "./mounts.ts";
 import { acquireNetwork, type StepNetwork } from "./network.ts";
 import { DEFAULT_HOSTNAME, networkFiles } from "./network-files.ts";
+import { checkOutcome } from "./outcome.ts";
 import { dropCopiedFolders, makeStubs, removeStubs, type Stubs } from "./stubs.ts";
 import { resolveStepUser } from "./user.ts";
 
@@ -36,8 +38,11 @@ export interface ProcessIo {
 export async function runExec(run: ExecRun): Promise<readonly Ref[]> {
   return withRoot(run, async (root, mounts, rootOutput) => {
     const io = logIo(run);
-    const { outcome, stubs } = await runInRoot(run, { root, mounts, io }).finally(() => io.end());
-    checkOutcome(run.op.kind, outcome);
+    const ended = await runInRoot(run, { root, mounts, io }).finally(() => io.end());
+    const { outcome, spec, stubs } = ended;
+    run.context.measured?.({ peakMemoryBytes: outcome.peakMemoryBytes, cpuMs: (outcome.cpuUs ?? 0) / 1000 });
+    const { fs, grants } = run.env;
+    checkOutcome({ ...spec, op: run.op.kind, outcome, fs, root: root.root, resources: grants.resources });
     removeStubs(run.env.fs, root.root, stubs);
     return () => {
       dropCopiedFolders(root.active.upper, root.active.lowers, stubs);
@@ -118,11 +123,14 @@ interface RootRun {
   readonly io: ProcessIo;
 }
 
+interface Ended {
+  readonly outcome: ExecOutcome;
+  readonly spec: ExecSpec;
+  readonly stubs: Stubs;
+}
+
 /** Runs the process on an open root; tells how it ended and what was made only to hang mounts on. */
-async function runInRoot(
-  run: ExecRun,
-  { root, mounts, io }: RootRun,
-): Promise<{ readonly outcome: ExecOutcome; readonly stubs: Stubs }> {
+async function runInRoot(run: ExecRun, { root, mounts, io }: RootRun): Promise<Ended> {
   const network = await acquireNetwork(run);
   try {
     return await runWithNetwork(run, { root, mounts, io }, network);
@@ -135,7 +143,7 @@ async function runWithNetwork(
   run: ExecRun,
   { root, mounts, io }: RootRun,
   network: StepNetwork,
-): Promise<{ readonly outcome: ExecOutcome; readonly stubs: Stubs }> {
+): Promise<Ended> {
   const { env, op, context } = run;
   const files = networkFiles(env, op.kind, network);
   try {
@@ -148,7 +156,7 @@ async function runWithNetwork(
     makeWorkingFolder(run, root.root, spec.user);
     const sandbox = await env.sandbox();
     const outcome = await sandbox.run(spec, { stdout: io.stdout, stderr: io.stderr, signal: context.signal });
-    return { outcome, stubs };
+    return { outcome, spec, stubs };
   } finally {
     files.close();
   }
@@ -183,7 +191,7 @@ function execSpec(
     security,
     rlimits: meta.ulimits.map((limit) => ({ name: limit.name, soft: limit.soft, hard: limit.hard })),
     shmSizeBytes: SHM_SIZE_BYTES,
-    cgroup: { parent: meta.cgroupParent },
+    cgroup: { parent: meta.cgroupParent, ...env.grants.resources },
     id: digestHex(context.vertex).slice(0, 12),
     interactive: options.interactive,
   };
@@ -199,45 +207,4 @@ function makeWorkingFolder(
   const path = followDestination(fs, root, cleanPath(run.op.kind.meta.cwd));
   if (path === "" || folderAt(fs, root, path) === true) return;
   fs.mkdirInRoot(root, path, { mode: 0o755, uid: user.uid, gid: user.gid, parents: true });
-}
-
-function quoted(args: readonly string[]): string {
-  return args.join(" ");
-}
-
-function checkOutcome(op: ExecOp, outcome: ExecOutcome): void {
-  const valid = op.meta.validExitCodes.length > 0 ? op.meta.validExitCodes : [0];
-  if (valid.includes(outcome.exitCode)) return;
-  const { exitCode } = outcome;
-  if (outcome.oomKilled) {
-    throw new TsbuildError(
-      "TSB_OOM",
-      `process "${quoted(op.meta.args)}" was killed: out of memory (exit code ${exitCode})`,
-      {
-        hint: "give the machine or the step more memory, or run fewer steps at once (--jobs)",
-        exitCode,
-      },
-    );
-  }
-  throw new TsbuildError(
-    "TSB_EXEC",
-    `process "${quoted(op.meta.args)}" did not complete successfully: exit code: ${exitCode}`,
-    {
-      exitCode,
-      hint: hintFor(op, exitCode),
-    },
-  );
-}
-
-function hintFor(op: ExecOp, exitCode: number): string | undefined {
-  const [program = ""] = op.meta.args;
-  if (exitCode === 127 && op.meta.args.length === 1 && program.includes(" ")) {
-    return `the JSON form takes one word per string: write [${program
-      .split(" ")
-      .map((word) => JSON.stringify(word))
-      .join(", ")}]`;
-  }
-  if (exitCode === 127)
-    return "the program was not found in the image: check its name, PATH, and that the image has the shell";
-  return undefined;
 }

@@ -1,0 +1,69 @@
+import { existsSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { importBusybox, missing, World } from "./world.ts";
+
+const reason = missing("busybox", "tar");
+if (reason !== undefined) console.log(`skipped: end-to-end limits: ${reason}`);
+const grouped =
+  existsSync("/sys/fs/cgroup/memory/cgroup.procs") || existsSync("/sys/fs/cgroup/cgroup.subtree_control");
+if (!grouped) console.log("skipped: end-to-end limits of control groups: there are none here");
+
+describe.skipIf(reason !== undefined)("limits and failures of steps", () => {
+  const world = new World();
+  beforeAll(() => importBusybox(world));
+  afterAll(() => world.close());
+
+  async function build(name: string, lines: readonly string[], ...flags: string[]) {
+    const folder = world.context(name, { Dockerfile: ["FROM busybox", ...lines].join("\n") });
+    return world.tsbuild(["build", "--progress=plain", ...flags, folder], {});
+  }
+
+  test("--ulimit and --shm-size reach the step and count in its key (C022)", async () => {
+    const lines = ["RUN echo $(ulimit -n) $(ulimit -Hn) $(df -k /dev/shm | tail -1 | awk '{print $2}')"];
+    const first = await build("ulimit", lines, "--ulimit=nofile=100:200", "--shm-size=2m");
+    expect(first.stderr).toContain("100 200 2048");
+    expect((await build("ulimit", lines, "--ulimit=nofile=101:200", "--shm-size=2m")).stderr).toContain(
+      "101 200",
+    );
+  });
+
+  test.skipIf(!grouped)("a step that eats its memory is named with the limit, 102 (C023, C045)", async () => {
+    const lines = ["RUN dd if=/dev/zero of=/dev/null bs=90M count=1"];
+    const killed = await build("oom", lines, "-m", "40m");
+    expect(killed.stderr).toContain("was killed: out of memory at the limit of 40 MiB");
+    expect(killed.code).toBe(102);
+    expect((await build("oom", lines, "--resource=memory=400m")).code).toBe(0);
+    expect((await build("oom", lines, "-m", "41m")).stderr).toMatch(/RUN[^\n]*\n#\d+ CACHED/);
+  });
+
+  test.skipIf(!grouped)("pids, processors, a group of one's own", async () => {
+    const lines = [
+      "RUN grep Cpus_allowed_list /proc/self/status; for i in 1 2 3 4 5 6 7 8 9; do sleep 1 & done; echo all",
+    ];
+    const { stderr } = await build("pids", lines, "--resource=pids=6,cpuset-cpus=0", "--cpu-shares=512");
+    expect(stderr).toMatch(/Cpus_allowed_list:\s+0\n/);
+    expect(stderr).toContain("can't fork");
+  });
+
+  test("what is missing when a program is not found", async () => {
+    const script = ["RUN printf '#!/opt/none\\n' > /s && chmod +x /s", 'RUN ["/s"]'];
+    expect((await build("script", script)).stderr).toContain("its first line names /opt/none");
+    const dos = ["RUN printf '#!/bin/sh\\r\\n' > /s && chmod +x /s", 'RUN ["/s"]'];
+    expect((await build("dos", dos)).stderr).toContain("save it with Unix line ends");
+    expect((await build("gone", ['RUN ["gone", "x"]'])).stderr).toContain("the image has no gone: check");
+    expect((await build("shell", ["RUN gone x"])).stderr).toContain("the shell did not find a command");
+    expect((await build("bash", ['SHELL ["bash", "-c"]', "RUN true"])).stderr).toContain(
+      "the image has no bash",
+    );
+    expect((await build("words", ['RUN ["echo a"]'])).stderr).toContain('["echo","a"]');
+  });
+
+  test("a cache of another owner (W036)", async () => {
+    const lines = ["USER alice", "RUN --mount=type=cache,target=/c touch /c/x"];
+    expect((await build("cache", lines)).stderr).toContain(
+      "the cache /c belongs to 0:0 and the step runs as 1000:1001",
+    );
+    const owned = ["USER alice", "RUN --mount=type=cache,target=/c,id=mine,uid=1000,gid=1001 touch /c/x"];
+    expect((await build("cache", owned)).code).toBe(0);
+  });
+});
