@@ -1,4 +1,12 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { GitServer, git, type ServedRepository } from "./git-server.ts";
@@ -127,6 +135,19 @@ describe.skipIf(reason !== undefined)("git", () => {
       moving.commit({ a: "2" });
       expect(text(await built(["--offline", moving.url]), "a")).toBe("1");
       expect(text(await built([moving.url]), "a")).toBe("2");
+    });
+
+    test("two builds at once, and what a killed one left, do no harm", async () => {
+      const shared = server.repository("shared");
+      shared.commit({ Dockerfile: COPY_ALL, a: "1" });
+      const both = await Promise.all([built([shared.url]), built([shared.url])]);
+      expect(both.map((out) => text(out, "a"))).toEqual(["1", "1"]);
+      const commit = shared.commit({ a: "2" });
+      const caches = join(world.root, "git");
+      for (const cache of readdirSync(caches))
+        for (const name of ["shallow", "refs/tsbuild/incoming", `refs/tsbuild/${commit}`])
+          writeFileSync(join(caches, cache, `${name}.lock`), "");
+      expect(text(await built([shared.url]), "a")).toBe("2");
     });
 
     test("offline, what was never asked for is an error that names the host", async () => {

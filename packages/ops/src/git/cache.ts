@@ -77,11 +77,23 @@ export class Repository {
   /** Fetches a commit, no history with it when the server can do that. The caller holds the lock. */
   async fetch(resolved: ResolvedRef): Promise<void> {
     const { request } = this.#options;
-    // What a killed fetch left would make every later one fail.
-    for (const name of ["shallow.lock", "FETCH_HEAD.lock"]) rmSync(join(this.gitDir, name), { force: true });
+    this.#removeStaleLocks(resolved.commit);
     const wanted = request.fetchByCommit || resolved.name === undefined ? resolved.commit : resolved.name;
     if (!(await this.#tryShallow(wanted, resolved.commit))) await this.#fetchAll(resolved.commit);
     await this.run(["update-ref", `refs/tsbuild/${resolved.commit}`, resolved.commit]);
+  }
+
+  /** What a killed git left would make every later one fail. Nobody else is at work here: the caller holds the lock. */
+  #removeStaleLocks(commit: string): void {
+    const names = [
+      "shallow",
+      "packed-refs",
+      "config",
+      "HEAD",
+      "refs/tsbuild/incoming",
+      `refs/tsbuild/${commit}`,
+    ];
+    for (const name of names) rmSync(join(this.gitDir, `${name}.lock`), { force: true });
   }
 
   /** False when the server needs to be asked in another way, or the name has moved meanwhile. */

@@ -18,7 +18,8 @@ const KINDS: readonly Kind[] = [
     match: /host key verification failed/i,
     code: "TSB_AUTH",
     why: "the host's ssh key is not known",
-    hint: (host) => `look at the key, then add it: ssh-keyscan ${host} >> ~/.ssh/known_hosts`,
+    hint: (host) =>
+      `look at the key, then add it: ssh-keyscan ${host.replace(/^(.*):(\d+)$/, "-p $2 $1")} >> ~/.ssh/known_hosts`,
   },
   {
     match: /permission denied \(|no such identity|sign_and_send_pubkey/i,
@@ -68,7 +69,7 @@ function shortened(stderr: string): string {
     .split("\n")
     .map((line) => line.replace(/[\x00-\x1f\x7f]/g, " ").trim())
     .filter((line) => line !== "");
-  const telling = lines.filter((line) => /^(?:fatal|error|remote|ssh|git@|host key)/i.test(line));
+  const telling = lines.filter((line) => /^(?:fatal|error|remote|ssh|host key|[\w.-]+@)/i.test(line));
   return (telling.length > 0 ? telling : lines)
     .slice(-3)
     .join("; ")
