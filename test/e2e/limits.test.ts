@@ -66,4 +66,19 @@ describe.skipIf(reason !== undefined)("limits and failures of steps", () => {
     const owned = ["USER alice", "RUN --mount=type=cache,target=/c,id=mine,uid=1000,gid=1001 touch /c/x"];
     expect((await build("cache", owned)).code).toBe(0);
   });
+
+  test("security=insecure is what its name says (B019), the default is not", async () => {
+    const look =
+      "grep CapEff /proc/self/status; grep Seccomp: /proc/self/status; mknod /n c 1 3; echo x > /n && echo opens; mount -t tmpfs t /tmp && echo mounts; cat /proc/sys/kernel/hostname > /proc/sys/kernel/hostname && echo writes; ls /dev/loop-control; rm /n";
+    const { stderr } = await build(
+      "insecure",
+      [`RUN --security=insecure ${look}; true`],
+      "--allow=security.insecure",
+    );
+    expect(stderr).toMatch(/Seccomp:\s+0\n/);
+    for (const word of ["opens", "mounts", "writes", "/dev/loop-control\n"]) expect(stderr).toContain(word);
+    const confined = (await build("confined", [`RUN ${look}; true`])).stderr.split("\n");
+    expect(confined.some((line) => /Seccomp:\s+2$/.test(line))).toBe(true);
+    expect(confined.some((line) => /(mounts|writes)$/.test(line))).toBe(false);
+  });
 });
