@@ -21,6 +21,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   images: async () => (await import("./commands/images.ts")).images,
   import: async () => (await import("./commands/import.ts")).importImage,
   run: async () => (await import("./commands/run.ts")).run,
+  shell: async () => (await import("./commands/shell.ts")).shell,
   version: async () => version,
   help: async () => help,
 };
@@ -34,7 +35,7 @@ export async function runCli(args: readonly string[], io: CommandIo): Promise<nu
   } catch (error) {
     if (!io.isQuiet()) io.stderr.write(formatError(error, { debug, color: hasColors(io.stderr, io.env) }));
     const wasCanceled = error instanceof TsbuildError && error.code === "TSB_CANCELED";
-    return spec?.name === "run" && !wasCanceled ? RUN_FAILED : exitStatus(error);
+    return (spec?.name === "run" || spec?.name === "shell") && !wasCanceled ? RUN_FAILED : exitStatus(error);
   }
 }
 

@@ -84,6 +84,9 @@ export class FakeEngine implements Engine {
     return this.#script.exitCode ?? 0;
   }
 
+  async shell(): Promise<number> {
+    return 0;
+  }
   async close(): Promise<void> {
     this.closed = true;
   }

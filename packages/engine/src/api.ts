@@ -1,4 +1,4 @@
-import type { BuildEvent, Digest, Platform } from "@tsbuild/base";
+import type { BuildEvent, Digest, Platform, TsbuildError } from "@tsbuild/base";
 import type { CheckOptions, CheckReport, Compiled, Outline, Target } from "@tsbuild/frontend";
 import type { AgentSource, StepResources } from "@tsbuild/ops";
 
@@ -54,6 +54,11 @@ export interface BuildRequest {
   readonly resources?: StepResources | undefined;
   /** Parallel steps; default: the number of processors. */
   readonly jobs?: number | undefined;
+  /**
+   * Hears of the step that made the build fail, after the last event and before `build` rejects: until this resolves the step's files,
+   * mounts and secrets are there for a shell.
+   */
+  readonly onFailedStep?: ((step: FailedStep) => Promise<void>) | undefined;
   readonly iidFile?: string | undefined;
   readonly metadataFile?: string | undefined;
 }
@@ -133,6 +138,8 @@ export interface Engine {
   images(): readonly ImageSummary[];
   /** Runs a command of an image in the sandbox on a throw-away layer; resolves with the exit code. */
   run(request: RunRequest): Promise<number>;
+  /** A shell in a step that failed in an earlier build, on this process's terminal; resolves with its exit code. */
+  shell(request: ShellRequest): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -160,6 +167,30 @@ export interface ImageSummary {
   readonly createdAt: number;
   /** Bytes of all layers uncompressed; undefined when not unpacked here. */
   readonly sizeBytes: number | undefined;
+}
+
+export interface FailedStep {
+  readonly error: TsbuildError;
+  readonly command: readonly string[];
+  readonly workdir: string;
+  /** Opens a shell in the step's world on this process's terminal; resolves with its exit code. */
+  shell(request: ShellRequest): Promise<number>;
+}
+
+export interface ShellRequest {
+  /** Digest (its start) or words of the name of a failed step; default: the last. */
+  readonly step?: string | undefined;
+  /** The state before the step instead of the one it failed in. */
+  readonly before?: boolean | undefined;
+  /** Path of a program of the image; default: bash, else sh. */
+  readonly shell?: string | undefined;
+  readonly signal?: AbortSignal;
+  /** Hears what was found before the shell starts. */
+  readonly onStep?: (step: {
+    readonly name: string;
+    readonly command: readonly string[];
+    readonly workdir: string;
+  }) => void;
 }
 
 export interface RunRequest {

@@ -4,12 +4,13 @@ import { type BuildEvent, type Digest, TsbuildError } from "@tsbuild/base";
 import type { CommittedImage } from "@tsbuild/export";
 import type { Compiled, CompiledPlatform } from "@tsbuild/frontend";
 import { formatReference, parseReference } from "@tsbuild/oci/documents";
-import { resolveOp, type StepGrants, snapshotOf } from "@tsbuild/ops";
+import { type OpsEnvironment, resolveOp, type StepGrants, snapshotOf } from "@tsbuild/ops";
 import { type Ref, solve } from "@tsbuild/solver";
 import type { BuildRequest, BuildResult, OutputRequest } from "./api.ts";
 import { compileDockerfile } from "./compile.ts";
 import { checkEntitlements } from "./entitlements.ts";
 import { asStep } from "./export-step.ts";
+import { type FirstFailure, releaseStep, showFailed } from "./first-failure.ts";
 import { readGrants } from "./grants.ts";
 import { compileRequest, type PreparedRequest, prepareRequest } from "./request.ts";
 import type { Session } from "./session.ts";
@@ -33,13 +34,17 @@ export async function runBuild(run: BuildRun): Promise<BuildResult> {
     title,
     ...(request.dockerfile === undefined ? {} : { dockerfile: request.dockerfile }),
   });
+  let first: FirstFailure | undefined;
   try {
-    const result = await buildInSteps(run);
+    const result = await buildInSteps(run, (failed) => {
+      first = failed;
+    });
     emit({ type: "build-finished", at: Date.now() });
     return result;
   } catch (error) {
     const failure = asFailure(error, run.signal);
     emit({ type: "build-finished", at: Date.now(), error: failure });
+    await showFailed(run, first, failure);
     throw failure;
   }
 }
@@ -51,7 +56,7 @@ function asFailure(error: unknown, signal: AbortSignal): TsbuildError {
   return new TsbuildError("TSB_STORE", message, { cause: error });
 }
 
-async function buildInSteps(run: BuildRun): Promise<BuildResult> {
+async function buildInSteps(run: BuildRun, onFailed: (failed: FirstFailure) => void): Promise<BuildResult> {
   const { session, request, signal } = run;
   const names = request.tags.map((tag) => formatReference(parseReference(tag)));
   const grants = readGrants(request, run.env);
@@ -71,7 +76,7 @@ async function buildInSteps(run: BuildRun): Promise<BuildResult> {
     });
   }
   checkEntitlements(request, platform, prepared.dockerfile);
-  const ref = await solvePlatform({ run, prepared, platform, sources, grants });
+  const ref = await solvePlatform({ run, prepared, platform, sources, grants, onFailed });
   try {
     await saveLock(sources, request, prepared);
     return await deliver({ run, platform, names, ref });
@@ -93,13 +98,24 @@ interface PlatformBuild {
   readonly platform: CompiledPlatform;
   readonly sources: BuildSources;
   readonly grants: StepGrants;
+  readonly onFailed: (failed: FirstFailure) => void;
 }
 
 async function solvePlatform(build: PlatformBuild): Promise<Ref | null> {
   const { run, prepared, platform, sources, grants } = build;
   const { session, request, signal, emit } = run;
   const { networkProvider } = request;
-  const env = session.environment({ ...sources, contexts: prepared.contexts, grants, networkProvider });
+  let failed: FirstFailure | undefined;
+  const env: OpsEnvironment = session.environment({
+    ...sources,
+    contexts: prepared.contexts,
+    grants,
+    networkProvider,
+    keepFailed: (step) => {
+      if (failed === undefined) failed = { step, env };
+      else releaseStep(step);
+    },
+  });
   try {
     const { ref } = await solve({
       graph: platform.graph,
@@ -112,8 +128,16 @@ async function solvePlatform(build: PlatformBuild): Promise<Ref | null> {
     });
     return ref;
   } catch (error) {
+    if (failed !== undefined) await remember(build, failed);
     throw locate(error, platform, prepared);
   }
+}
+
+async function remember({ run, platform, onFailed }: PlatformBuild, failed: FirstFailure): Promise<void> {
+  onFailed(failed);
+  const { rememberFailed } = await import("./failed-step.ts");
+  const vertex = platform.graph.vertices.find(({ digest }) => digest === failed.step.vertex);
+  rememberFailed(run.session, failed.step, vertex?.metadata.name ?? failed.step.op.kind.meta.args.join(" "));
 }
 
 /** Adds the lines of the instruction that failed. */

@@ -30,6 +30,7 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
     importImage: async (request) => (await import("./import-image.ts")).importImage(session, request),
     images: () => listImages(session),
     run: async (request) => (await import("./run-image.ts")).runImage(session, request),
+    shell: async (request) => (await import("./failed-step.ts")).shellInRemembered(session, request),
     close: () => session.close(),
   };
 }

@@ -15,12 +15,14 @@ export type {
   Engine,
   EngineOptions,
   Entitlement,
+  FailedStep,
   ImageSummary,
   Inspection,
   OutputRequest,
   RunRequest,
   SecretRequest,
   SecretSource,
+  ShellRequest,
 } from "./api.ts";
 export { openEngine } from "./engine.ts";
 export { VERSION } from "./version.ts";

@@ -156,6 +156,7 @@ export class Session {
     readonly contexts: ReadonlyMap<string, LocalContext>;
     readonly grants: StepGrants;
     readonly networkProvider?: NetworkChoice | undefined;
+    readonly keepFailed?: OpsEnvironment["keepFailed"];
   }): OpsEnvironment {
     return {
       store: this.store,
@@ -171,6 +172,7 @@ export class Session {
       resolvConf: (which) => readIfThere(RESOLV_CONF[which]),
       userxattr: process.getuid?.() !== 0,
       proxyEnv: [],
+      keepFailed: options.keepFailed,
       grants: options.grants,
     };
   }

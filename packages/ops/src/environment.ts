@@ -4,6 +4,7 @@ import type { ImageConfig } from "@tsbuild/oci";
 import type { NetworkPool, Sandbox } from "@tsbuild/sandbox";
 import type { OpContext } from "@tsbuild/solver";
 import type { Store } from "@tsbuild/store";
+import type { KeptStep } from "./exec/kept-step.ts";
 import type { GitProvider } from "./git/provider.ts";
 import type { StepGrants } from "./grants/grants.ts";
 import type { LocalContext } from "./local/context.ts";
@@ -29,6 +30,8 @@ export interface OpsEnvironment {
   readonly userxattr: boolean;
   /** Proxy and similar variables handed to RUN beside the recorded environment (B020). */
   readonly proxyEnv: readonly string[];
+  /** Takes over a step that failed, with refs that it has to release; undefined: nobody looks into failed steps. */
+  readonly keepFailed?: ((step: KeptStep) => void) | undefined;
   /** Secrets, agents and limits of this build. */
   readonly grants: StepGrants;
 }

@@ -1,5 +1,6 @@
-import type { BuildResult, Engine } from "@tsbuild/engine";
+import type { BuildRequest, BuildResult, Engine } from "@tsbuild/engine";
 import type { ParsedFlags } from "../flags/parse.ts";
+import { oneOf } from "../flags/values.ts";
 import type { CommandIo } from "../io.ts";
 import { type ProgressView, startProgress } from "../progress/driver.ts";
 import { progressMode } from "../progress/mode.ts";
@@ -18,13 +19,45 @@ export async function build(flags: ParsedFlags, io: CommandIo): Promise<number> 
   const request = await buildRequest(flags, io);
   const engine = await io.openEngine(engineOptions(flags, io));
   try {
-    const view = await startProgress(mode, io);
-    const result = await shown(view, (onEvent) => engine.build(request, { signal: io.signal, onEvent }));
+    const view = finishedOnce(await startProgress(mode, io));
+    const onFailedStep = await failureShell(view, flags, io);
+    const result = await shown(view, (onEvent) =>
+      engine.build({ ...request, onFailedStep }, { signal: io.signal, onEvent }),
+    );
     if (mode === "quiet") printId(result, io);
     return 0;
   } finally {
     await engine.close();
   }
+}
+
+/** `--on-fail=shell` (C034): the view ends, with the failure on the screen, before the shell gets the terminal. */
+async function failureShell(
+  view: ProgressView,
+  flags: ParsedFlags,
+  io: CommandIo,
+): Promise<BuildRequest["onFailedStep"]> {
+  const what = flags.last("on-fail");
+  if (what === undefined) return undefined;
+  oneOf("--on-fail", what, ["shell"]);
+  const { refuseWithoutTerminal, shellAfterFailure } = await import("./shell.ts");
+  refuseWithoutTerminal("--on-fail=shell", io);
+  return async (step) => {
+    await view.finish({ error: step.error });
+    await shellAfterFailure(step, flags, io);
+  };
+}
+
+/** The view of a failed build is finished before the shell, and again by the build's end. */
+function finishedOnce(view: ProgressView): ProgressView {
+  let finished: Promise<void> | undefined;
+  return {
+    onEvent: (event) => view.onEvent(event),
+    finish: (outcome) => {
+      finished ??= view.finish(outcome);
+      return finished;
+    },
+  };
 }
 
 /** Runs a build with its view, which is told the end whatever it is. */

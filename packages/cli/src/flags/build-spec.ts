@@ -148,6 +148,18 @@ const steps: readonly FlagSpec[] = [
     text: "network.host for RUN --network=host (--network host implies it), security.insecure for RUN --security=insecure",
   },
   {
+    name: "on-fail",
+    value: "shell",
+    group: "Steps",
+    text: "Open a shell in a step that fails, with its files, mounts, environment and user; needs a terminal",
+  },
+  {
+    name: "shell",
+    value: "PATH",
+    group: "Steps",
+    text: "Program of the image that --on-fail=shell starts (default: bash, else sh)",
+  },
+  {
     name: "jobs",
     value: "N",
     group: "Steps",

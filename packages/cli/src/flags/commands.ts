@@ -91,6 +91,32 @@ export const runSpec: CommandSpec = {
   ],
 };
 
+export const shellSpec: CommandSpec = {
+  name: "shell",
+  usage: "[flags] [STEP]",
+  summary: "Open a shell in a step that failed",
+  description: [
+    "STEP is the start of a step's digest or words of its instruction; without it, the last step that failed.",
+    "The last five failed steps can be entered until their files are pruned. The shell has the step's files,",
+    "environment, folder, user, network and mounts, but for secrets, agents and mounts of the build context,",
+    "which went with the build. What is written in it is thrown away. Ends with the shell's exit code.",
+  ],
+  flags: [
+    { name: "before", group: "Step", text: "The state before the step" },
+    { name: "after", group: "Step", text: "The state that the step failed in (the default)" },
+    {
+      name: "shell",
+      value: "PATH",
+      group: "Step",
+      text: "Program of the image to start (default: bash, else sh)",
+    },
+  ],
+  examples: [
+    { command: "tsbuild shell", text: "In the last step that failed" },
+    { command: "tsbuild shell --before 'RUN make'", text: "Before a step, found by its instruction" },
+  ],
+};
+
 export const versionSpec: CommandSpec = {
   name: "version",
   usage: "",
@@ -115,6 +141,7 @@ export const commandSpecs: readonly CommandSpec[] = [
   imagesSpec,
   importSpec,
   runSpec,
+  shellSpec,
   debugSpec,
   versionSpec,
   helpSpec,

@@ -19,16 +19,16 @@ export interface EndedStep {
   readonly resources: StepResources;
 }
 
-/** Throws TSB_EXEC or TSB_OOM unless the step ended with a code that counts as success (B015). */
-export function checkOutcome(step: EndedStep): void {
+/** TSB_EXEC or TSB_OOM; undefined when the step ended with a code that counts as success (B015). */
+export function failureOf(step: EndedStep): TsbuildError | undefined {
   const { meta } = step.op;
   const { exitCode, oomKilled } = step.outcome;
   const valid = meta.validExitCodes.length > 0 ? meta.validExitCodes : [0];
-  if (valid.includes(exitCode)) return;
+  if (valid.includes(exitCode)) return undefined;
   const process = `process "${meta.args.join(" ")}"`;
-  if (oomKilled) throw outOfMemory(process, step);
+  if (oomKilled) return outOfMemory(process, step);
   const hint = exitCode === 127 ? notFoundHint(step) : cacheOwnerHint(step);
-  throw new TsbuildError("TSB_EXEC", `${process} did not complete successfully: exit code: ${exitCode}`, {
+  return new TsbuildError("TSB_EXEC", `${process} did not complete successfully: exit code: ${exitCode}`, {
     exitCode,
     hint,
   });

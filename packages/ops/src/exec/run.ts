@@ -9,11 +9,12 @@ import { folderAt, followDestination } from "../file/target.ts";
 import { snapshotOf } from "../tree.ts";
 import { stepEnvironment } from "./environment.ts";
 import { secretVariables } from "./grant-mounts.ts";
+import { keepFailed } from "./kept-step.ts";
 import { mountTarget } from "./mount-target.ts";
 import { prepareMounts, type StepMounts } from "./mounts.ts";
 import { acquireNetwork, type StepNetwork } from "./network.ts";
 import { DEFAULT_HOSTNAME, networkFiles } from "./network-files.ts";
-import { checkOutcome } from "./outcome.ts";
+import { failureOf } from "./outcome.ts";
 import { dropCopiedFolders, makeStubs, removeStubs, type Stubs } from "./stubs.ts";
 import { resolveStepUser } from "./user.ts";
 
@@ -42,11 +43,14 @@ export async function runExec(run: ExecRun): Promise<readonly Ref[]> {
     const { outcome, spec, stubs } = ended;
     run.context.measured?.({ peakMemoryBytes: outcome.peakMemoryBytes, cpuMs: (outcome.cpuUs ?? 0) / 1000 });
     const { fs, grants } = run.env;
-    checkOutcome({ ...spec, op: run.op.kind, outcome, fs, root: root.root, resources: grants.resources });
+    const ending = { ...spec, op: run.op.kind, outcome, fs, root: root.root, resources: grants.resources };
+    const failure = failureOf(ending);
     removeStubs(run.env.fs, root.root, stubs);
-    return () => {
+    return async () => {
       dropCopiedFolders(root.active.upper, root.active.lowers, stubs);
-      return collectOutputs(run.env, { root, rootOutput, mounts });
+      if (failure === undefined) return collectOutputs(run.env, { root, rootOutput, mounts });
+      await keepFailed(run, root);
+      throw failure;
     };
   });
 }

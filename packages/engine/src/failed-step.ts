@@ -1,0 +1,148 @@
+/** Shells in failed steps: at once (`build --on-fail=shell`), and later from what the store remembers of them (`shell`). */
+import { type SnapshotId, TsbuildError, type VertexDigest } from "@tsbuild/base";
+import { decodeOp, type ExecOp, marshalOp, type Op } from "@tsbuild/llb";
+import { NO_GRANTS, type OpsEnvironment } from "@tsbuild/ops";
+import type { KeptStep } from "@tsbuild/ops/kept-step";
+import { refForSnapshot, snapshotOf } from "@tsbuild/store";
+import type { FailedStep, ShellRequest } from "./api.ts";
+import { releaseStep } from "./first-failure.ts";
+import type { Session } from "./session.ts";
+
+/** Failed steps that `tsbuild shell` can still find, of all builds of a state folder. */
+const REMEMBERED = 5;
+const MEMO_KIND = "failed-steps";
+const MEMO_KEY = "last";
+
+interface Remembered {
+  readonly vertex: VertexDigest;
+  readonly name: string;
+  /** The marshalled op, base64. */
+  readonly op: string;
+  /** Per input; null: scratch, undefined: a local context, which is not kept. */
+  readonly inputs: readonly (SnapshotId | null | undefined)[];
+  readonly after: SnapshotId | null;
+}
+
+function readRemembered(session: Session): Remembered[] {
+  const bytes = session.store.memo.get(MEMO_KIND, MEMO_KEY);
+  if (bytes === undefined) return [];
+  /* JSON has no undefined: a missing entry of the list is written as false. */
+  return JSON.parse(Buffer.from(bytes).toString("utf8"), (_, value: unknown) =>
+    value === false ? undefined : value,
+  ) as Remembered[];
+}
+
+function snapshotOfInput(ref: KeptStep["after"]): SnapshotId | null | false {
+  return ref.id === undefined ? false : snapshotOf(ref);
+}
+
+/** Remembers a failed step: newest first, the oldest are forgotten. Its snapshots live until the next prune. */
+export function rememberFailed(session: Session, step: KeptStep, name: string): void {
+  const entry = {
+    vertex: step.vertex,
+    name,
+    op: Buffer.from(marshalOp(step.op)).toString("base64"),
+    inputs: step.inputs.map(snapshotOfInput),
+    after: snapshotOfInput(step.after),
+  };
+  const others = readRemembered(session).map((one) => ({
+    ...one,
+    inputs: Array.from(one.inputs, (id) => (id === undefined ? false : id)),
+  }));
+  const all = [entry, ...others.filter((one) => one.vertex !== step.vertex)].slice(0, REMEMBERED);
+  session.store.memo.set(MEMO_KIND, MEMO_KEY, Buffer.from(JSON.stringify(all)));
+}
+
+/** Opens a shell in a step on the caller's terminal; resolves with its exit code. Throws TSB_USAGE when there is none. */
+async function openShell(
+  env: OpsEnvironment,
+  step: KeptStep,
+  options: { readonly request: ShellRequest; readonly signal: AbortSignal },
+): Promise<number> {
+  const { runInStep, shellsOf, stateOf } = await import("@tsbuild/ops/kept-step");
+  const state = stateOf(step, options.request.before === true ? "before" : "after");
+  if (state === undefined) {
+    throw new TsbuildError("TSB_USAGE", "the step started from nothing: there is no state before it");
+  }
+  const shell = options.request.shell ?? (await shellsOf(env, state))[0];
+  if (shell === undefined) {
+    throw new TsbuildError("TSB_USAGE", "the image of the step has no shell", {
+      hint: "name a program of the image that can be one: --shell PATH",
+    });
+  }
+  return runInStep(env, step, { state, args: [shell], signal: options.signal });
+}
+
+/** What is told about a failed step while its build still holds everything it was given. */
+export function failedStep(
+  env: OpsEnvironment,
+  step: KeptStep,
+  details: { readonly error: TsbuildError; readonly signal: AbortSignal },
+): FailedStep {
+  return {
+    error: details.error,
+    command: step.op.kind.meta.args,
+    workdir: step.op.kind.meta.cwd,
+    shell: (request) => openShell(env, step, { request, signal: details.signal }),
+  };
+}
+
+function nothingKept(): TsbuildError {
+  return new TsbuildError("TSB_USAGE", "no failed step is remembered", {
+    hint: "tsbuild build --on-fail=shell . opens a shell as soon as a step fails",
+  });
+}
+
+/** A shell in a step that failed in an earlier build. Throws TSB_USAGE when there is none, or its files were pruned. */
+export async function shellInRemembered(session: Session, request: ShellRequest): Promise<number> {
+  const signal = request.signal ?? new AbortController().signal;
+  const all = readRemembered(session);
+  const found = request.step === undefined ? all[0] : all.find((one) => matches(one, request.step ?? ""));
+  if (found === undefined) throw all.length === 0 ? nothingKept() : unknownStep(request.step ?? "", all);
+  const step = restore(session, found);
+  try {
+    request.onStep?.({ name: found.name, command: step.op.kind.meta.args, workdir: step.op.kind.meta.cwd });
+    const images = await session.images({ pull: false, signal });
+    const env = session.environment({ images, contexts: new Map(), grants: NO_GRANTS });
+    return await openShell(env, step, { request, signal });
+  } finally {
+    releaseStep(step);
+  }
+}
+
+function matches(entry: Remembered, word: string): boolean {
+  const hex = entry.vertex.replace(/^sha256:/, "");
+  return (word.length >= 4 && hex.startsWith(word.replace(/^sha256:/, ""))) || entry.name.includes(word);
+}
+
+function unknownStep(word: string, all: readonly Remembered[]): TsbuildError {
+  const known = all.map(({ vertex, name }) => `${vertex.slice(7, 19)} ${name}`).join("; ");
+  return new TsbuildError("TSB_USAGE", `no failed step ${JSON.stringify(word)} is remembered`, {
+    hint: `by digest or words of its name: ${known}`,
+  });
+}
+
+/** The step with mounts of local contexts, secrets and agents left out: those went with their build. */
+function restore(session: Session, entry: Remembered): KeptStep {
+  const op = decodeOp(Buffer.from(entry.op, "base64"));
+  if (op.kind?.type !== "exec") throw new Error("assertion failed: a failed step that is no exec");
+  const kind: ExecOp = op.kind;
+  const mounts = kind.mounts.filter(({ type, input }) => {
+    if (type === "secret" || type === "ssh") return false;
+    return input < 0 || entry.inputs[input] !== undefined;
+  });
+  const exec: Op & { readonly kind: ExecOp } = { ...op, kind: { ...kind, mounts, secretEnv: [] } };
+  try {
+    return {
+      vertex: entry.vertex,
+      op: exec,
+      inputs: Array.from(entry.inputs, (id) => refForSnapshot(session.store, id ?? null)),
+      after: refForSnapshot(session.store, entry.after),
+    };
+  } catch (cause) {
+    throw new TsbuildError("TSB_USAGE", `the files of the failed step ${entry.name} were pruned`, {
+      hint: "build again: tsbuild build --on-fail=shell .",
+      cause,
+    });
+  }
+}

@@ -1,0 +1,108 @@
+/** Looking into a step that failed (B026, C034, W002), on real terminals. */
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { importBusybox, missing, World } from "./world.ts";
+
+const reason = missing("busybox", "tar", "tmux");
+if (reason !== undefined) console.log(`skipped: shells in failed steps: ${reason}`);
+
+const main = join(import.meta.dirname, "../../packages/cli/src/main.ts");
+const STEP =
+  "RUN --mount=type=cache,target=/cache --mount=type=bind,source=f,target=/ctx/f echo kept > /made && echo cached > /cache/c && exit 3";
+const DOCKERFILE = `FROM busybox
+ENV GREET=hello
+RUN mkdir -m 777 /work
+WORKDIR /work
+USER alice
+COPY f /work/
+USER root
+${STEP}
+`;
+const QUESTIONS = "cat /made /cache/c /ctx/f; echo $GREET-$(pwd)-$(id -u); touch /added";
+
+describe.skipIf(reason !== undefined)("a failed step", () => {
+  const world = new World();
+  let context: string;
+  let socket = "";
+  let servers = 0;
+
+  function tmux(...args: string[]): string {
+    const { status, stdout, stderr } = spawnSync("tmux", ["-L", socket, ...args], { encoding: "utf8" });
+    if (status !== 0) throw new Error(`tmux ${args.join(" ")}: ${stderr}`);
+    return stdout;
+  }
+
+  const screen = (): string => tmux("capture-pane", "-p", "-J", "-S", "-200");
+
+  async function until(text: string): Promise<string> {
+    for (let tries = 0; tries < 150; tries++) {
+      if (screen().includes(text)) return screen();
+      await sleep(100);
+    }
+    throw new Error(`never on the screen: ${text}\n${screen()}`);
+  }
+
+  /** Starts tsbuild on a terminal of its own and waits for the prompt of a shell. */
+  async function startShell(...args: string[]): Promise<void> {
+    servers += 1;
+    socket = `tsbuild-failed-${process.pid}-${servers}`;
+    const env = Object.entries({ ...world.env, TSBUILD_ROOT: world.root, LANG: "C.UTF-8" });
+    const words = [...env.map(([key, value]) => `${key}=${value}`), process.execPath, main, ...args];
+    const command = `env ${words.map((word) => `'${word}'`).join(" ")}; echo "the end: $?"; exec cat`;
+    tmux("-f", "/dev/null", "-u", "new-session", "-d", "-x", "160", "-y", "50", command);
+    await until("/work # ");
+  }
+
+  async function type(text: string, answer: string): Promise<string> {
+    tmux("send-keys", text, "Enter");
+    return until(answer);
+  }
+
+  beforeAll(async () => {
+    await importBusybox(world);
+    context = world.context("failing", { Dockerfile: DOCKERFILE, f: "from the context\n" });
+  });
+  afterEach(() => {
+    if (socket !== "") spawnSync("tmux", ["-L", socket, "kill-server"]);
+  });
+  afterAll(() => world.close());
+
+  test("opens a shell with its files, mounts, environment, folder and user; the build fails as ever", async () => {
+    await startShell("build", "--on-fail=shell", context);
+    expect(screen()).toMatch(/again: +\/bin\/sh -c 'echo kept/);
+    const answers = await type(QUESTIONS, "hello-/work-0");
+    expect(answers).toMatch(/^kept\ncached\nfrom the context\nhello-\/work-0$/m);
+    const end = await type("exit 9", "the end: 1");
+    expect(end).toMatch(/^ERROR: process .* did not complete successfully: exit code: 3$/m);
+    expect(end).toContain(`>>> ${STEP}`);
+  });
+
+  test("can be entered later, by its name or as the last, and what was written in a shell is gone", async () => {
+    await startShell("shell", "echo kept");
+    const answers = await type(`${QUESTIONS}; ls /`, "hello-/work-0");
+    expect(answers).toMatch(/^kept\ncached\n/m);
+    expect(answers).not.toContain("added\n");
+    await type("exit 9", "the end: 9");
+  });
+
+  test("its state before", async () => {
+    await startShell("shell", "--before");
+    expect(await type("ls /made; echo asked", "asked\n")).toContain("/made: No such file");
+    await type("exit", "the end:");
+  });
+
+  test("is no use without a terminal, and says so before anything is built", async () => {
+    const { code, stderr } = await world.tsbuild(["build", "--on-fail=shell", context]);
+    expect(code).toBe(2);
+    expect(stderr).toContain("--on-fail=shell needs a terminal");
+    expect(stderr).not.toContain("exit code: 3");
+  });
+
+  test("that nobody asked about costs the build nothing but its message", async () => {
+    const { code, stderr } = await world.tsbuild(["build", context]);
+    expect(code).toBe(1);
+    expect(stderr).toContain("exit code: 3");
+  });
+});
