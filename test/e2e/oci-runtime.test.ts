@@ -62,6 +62,14 @@ describe.skipIf(why !== undefined)("steps in an OCI runtime", () => {
     expect(containers()).toEqual([]);
   });
 
+  test("mounts tell a step nothing of where layers lie on the host, in either sandbox", async () => {
+    for (const flags of [[], ["--oci-runtime=runc"]]) {
+      const { stdout } = await world.ok(["run", ...flags, "busybox", "cat", "/proc/self/mounts"]);
+      expect(stdout).toMatch(/^\S+ \/ overlay .*upperdir=\/proc\/self\/fd\/\d+/m);
+      expect(stdout).not.toContain(world.folder);
+    }
+  });
+
   test("a runtime that is not there, or not willing, is named", async () => {
     const absent = await world.tsbuild(["run", "--oci-runtime=nosuch", "busybox", "true"]);
     expect(absent.code).toBe(125);

@@ -30,7 +30,7 @@ static int sys_set_read_only(int mount) {
 
 struct context {
   int fs;
-  struct buf folders; /* descriptors (int) of layers whose path is too long to be said; open until the mount is made */
+  struct buf folders; /* descriptors (int) of the folders, open until the mount is made */
 };
 
 /* Reads what the kernel said about the failure, e.g. "e overlay: …"; one message a read. */
@@ -65,10 +65,12 @@ static int short_name(struct context *context, const char *path, char *out, size
   return 0;
 }
 
+/*
+ * Never the path itself: whoever is in the mount reads the options in /proc/self/mounts, and where layers lie on the host is nobody's
+ * business there. It also may be too long, and the kernel takes backslashes out of upper and work folders but not of lower ones.
+ */
 static int set_folder(struct context *context, const char *key, const char *path, struct err *err) {
   char name[64];
-  /* The kernel takes backslashes out of upper and work folders, and leaves them in lower ones. */
-  if (strlen(path) <= OPTION_MAX && strchr(path, '\\') == NULL) return set_string(context, key, path, err);
   if (short_name(context, path, name, sizeof name, err) < 0) return -1;
   return set_string(context, key, name, err);
 }

@@ -159,18 +159,17 @@ test("links in the mount stay in it, and single files in it are found by every c
   expect(text(target, "out")).toBe("layer 0");
 });
 
-test("a refusal carries the kernel's own words", async () => {
+test("a refusal names the call and the folder", async () => {
   const { base, lowers, upper } = makeLayers(2);
   const missing = await failureOf(() =>
     nativeFs.mountOverlay({ lowers: [...lowers, "/no/such"], userxattr: false }),
   );
-  expect(missing).toMatchObject({ code: "ENOENT", syscall: "fsconfig", path: "/no/such" });
+  expect(missing).toMatchObject({ code: "ENOENT", syscall: "open", path: "/no/such" });
   writeFileSync(`${base}/file`, "");
   const noFolder = await failureOf(() =>
     nativeFs.mountOverlay({ lowers: [...lowers, `${base}/file`], userxattr: false }),
   );
-  expect(noFolder).toMatchObject({ code: "EINVAL", syscall: "fsconfig" });
-  expect(noFolder["message"]).toMatch(/: overlay: .*file is not a directory$/);
+  expect(noFolder).toMatchObject({ code: "ENOTDIR", syscall: "open", path: `${base}/file` });
   const nothing = await failureOf(() => nativeFs.mountOverlay({ lowers: [], userxattr: false }));
   expect(nothing).toMatchObject({ code: "EINVAL", syscall: "mountOverlay" });
   const noWork = await failureOf(() => nativeFs.mountOverlay({ lowers, upper, userxattr: false }));
