@@ -7,7 +7,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { GitServer, git, type ServedRepository } from "./git-server.ts";
 import { type Finished, missing, run, World } from "./world.ts";
@@ -146,7 +146,8 @@ describe.skipIf(reason !== undefined)("git", () => {
       const caches = join(world.root, "git");
       for (const cache of readdirSync(caches))
         for (const name of ["shallow", "refs/tsbuild/incoming", `refs/tsbuild/${commit}`])
-          writeFileSync(join(caches, cache, `${name}.lock`), "");
+          if (existsSync(dirname(join(caches, cache, name))))
+            writeFileSync(join(caches, cache, `${name}.lock`), "");
       expect(text(await built([shared.url]), "a")).toBe("2");
     });
 
