@@ -43,4 +43,22 @@ describe.skipIf(reason !== undefined)("--build-context", () => {
     await world.build(folder, ...flags, "-t", "named");
     expect(await world.inside("named", "cat", "/e")).toBe("extra\n");
   });
+
+  test("a folder's own .dockerignore counts, unless told otherwise (D136)", async () => {
+    const extra = world.context("ignoring", { a: "a", b: "b", ".dockerignore": "b\n" });
+    const folder = world.context("ignored", { Dockerfile: "FROM busybox\nCOPY --from=stuff . /all\n" });
+    const flags = ["--build-context", `stuff=${extra}`, "-t", "ignored"];
+    await world.build(folder, ...flags);
+    expect(await world.inside("ignored", "ls", "/all")).toBe("a\n");
+    await world.build(folder, ...flags, "--no-dockerignore");
+    expect(await world.inside("ignored", "ls", "/all")).toBe("a\nb\n");
+  });
+
+  test("offline, a base image that is not here names its registry (W026)", async () => {
+    const folder = world.context("offline", { Dockerfile: "FROM registry.invalid/base:1\n" });
+    const { code, stderr } = await world.tsbuild(["build", "--offline", folder]);
+    expect([code, stderr]).toEqual([1, expect.stringContaining("registry.invalid would be asked")]);
+    expect(stderr).toContain("Dockerfile:1");
+    await world.ok(["build", "--offline", world.context("here", { Dockerfile: "FROM busybox\nRUN true\n" })]);
+  });
 });

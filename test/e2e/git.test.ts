@@ -108,6 +108,11 @@ describe.skipIf(reason !== undefined)("git", () => {
       const folder = world.context("named", { Dockerfile: "FROM scratch\nCOPY --from=src a.txt /b\n" });
       const out = await built(["--build-context", `src=${repository.url}#v1`, folder]);
       expect(text(out, "b")).toBe("one");
+      // Forms without a scheme are URLs, too, and no folders.
+      for (const place of ["git@127.0.0.1:app.git", "github.com/tsbuild-test/none"]) {
+        const { stderr } = await failed(["--offline", "--build-context", `src=${place}`, folder]);
+        expect(stderr).toContain("is not known here, and the build is offline");
+      }
     });
 
     test("a link in it leads nowhere out of it", async () => {

@@ -43,7 +43,10 @@ function defaultPath(folder: string): string {
 }
 
 /** `<Dockerfile>.dockerignore` beside the Dockerfile wins over `.dockerignore` of the context (D131). */
-function readIgnore(folder: string | undefined, dockerfile: string | undefined): DockerfileSource["ignore"] {
+export function readIgnore(
+  folder: string | undefined,
+  dockerfile: string | undefined,
+): DockerfileSource["ignore"] {
   const own = dockerfile === undefined ? undefined : `${dockerfile}.dockerignore`;
   const candidates = [own, folder === undefined ? undefined : join(folder, ".dockerignore")];
   for (const path of candidates) {

@@ -1,11 +1,16 @@
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { errnoCode, hostPlatform, TsbuildError } from "@tsbuild/base";
 import type { CompileRequest } from "@tsbuild/frontend";
 import { nativeFs } from "@tsbuild/native-fs";
 import { type LocalContext, pinLayout } from "@tsbuild/ops";
 import type { BuildRequest } from "./api.ts";
-import { type DockerfileSource, readDockerfile, readInnerDockerfile } from "./dockerfile-source.ts";
+import {
+  type DockerfileSource,
+  readDockerfile,
+  readIgnore,
+  readInnerDockerfile,
+} from "./dockerfile-source.ts";
 import {
   isRemote,
   openRemoteContext,
@@ -22,6 +27,8 @@ export interface PreparedRequest {
   readonly request: BuildRequest;
   readonly dockerfile: DockerfileSource;
   readonly contexts: ReadonlyMap<string, LocalContext>;
+  /** Ignore files of named contexts that are folders. */
+  readonly contextIgnores: NonNullable<CompileRequest["contextIgnores"]>;
   /** Seconds since the epoch that a fetched context is from. */
   readonly epochSeconds?: number | undefined;
 }
@@ -47,10 +54,28 @@ async function ignorePatterns(ignore: DockerfileSource["ignore"]): Promise<reado
   return parseIgnoreFile(ignore.text, { file: ignore.file });
 }
 
+/** A folder given as a named context, with the ignore file at its top (D136). */
+interface NamedFolder {
+  readonly context: LocalContext;
+  readonly ignore: DockerfileSource["ignore"];
+}
+
 /** Local folders given as named contexts; other kinds go to the frontend as they are. */
-function namedFolders(request: BuildRequest): [string, LocalContext][] {
-  return Object.entries(request.buildContexts ?? {}).flatMap(([name, value]): [string, LocalContext][] =>
-    value.includes("://") ? [] : [[name, { name, folder: contextFolder(value), ignore: [] }]],
+async function namedFolders(request: BuildRequest): Promise<NamedFolder[]> {
+  const named = Object.entries(request.buildContexts ?? {}).filter(([, value]) => isFolder(value));
+  return Promise.all(
+    named.map(async ([name, value]): Promise<NamedFolder> => {
+      const folder = contextFolder(value);
+      const ignore = request.noIgnore ? undefined : readIgnore(folder, undefined);
+      return { context: { name, folder, ignore: await ignorePatterns(ignore) }, ignore };
+    }),
+  );
+}
+
+/** Whether the place of a named context is a folder: neither a URL nor, unless there is such a folder, github.com/owner/repo. */
+function isFolder(place: string): boolean {
+  return (
+    !place.includes("://") && (!isRemote(place) || (place.startsWith("github.com/") && existsSync(place)))
   );
 }
 
@@ -121,13 +146,17 @@ export async function prepareRequest(
 ): Promise<PreparedRequest> {
   const opened = await openContext(request, tools, env);
   const dockerfile = await findDockerfile(request, opened, tools);
-  const contexts = new Map<string, LocalContext>(namedFolders(request));
+  const named = await namedFolders(request);
+  const contexts = new Map(named.map(({ context }): [string, LocalContext] => [context.name, context]));
+  const ignores = named.flatMap(({ context, ignore }) =>
+    ignore === undefined ? [] : ([[context.name, ignore]] as const),
+  );
   const { folder, epochSeconds, shown } = opened;
   if (folder !== undefined) {
     const ignore = await ignorePatterns(dockerfile.ignore);
     contexts.set("context", { name: "context", folder, shown, ignore });
   }
-  return { request, dockerfile, contexts, epochSeconds };
+  return { request, dockerfile, contexts, epochSeconds, contextIgnores: Object.fromEntries(ignores) };
 }
 
 /** `--build-arg NAME` takes the caller's value, if there is one (D052). */
@@ -151,8 +180,8 @@ function withGitSuffix(value: string): string {
 /** A named context as the frontend takes it: a layout's tag is a digest by then. */
 function contextPlace(name: string, value: string): string {
   if (value.startsWith("oci-layout://")) return pinLayout(value);
-  if (value.startsWith("github.com/")) return `https://${withGitSuffix(value)}`;
-  return value.includes("://") || isRemote(value) ? value : `local:${name}`;
+  if (isFolder(value)) return `local:${name}`;
+  return value.startsWith("github.com/") ? `https://${withGitSuffix(value)}` : value;
 }
 
 /** What the frontend is asked. */
@@ -171,6 +200,7 @@ export function compileRequest(prepared: PreparedRequest, env: Env): CompileRequ
     buildPlatform: hostPlatform(),
     buildArgs: buildArgs(request, env),
     contextEpochSeconds: prepared.epochSeconds,
+    contextIgnores: prepared.contextIgnores,
     labels: request.labels,
     namedContexts: Object.fromEntries(named) as Record<string, string>,
     noCache: request.noCache ? "all" : request.noCacheFilter.length > 0 ? request.noCacheFilter : "none",
