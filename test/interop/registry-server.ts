@@ -13,9 +13,22 @@ export interface RegistryServer {
   close(): Promise<void>;
 }
 
-export async function startRegistryServer(world: World): Promise<RegistryServer> {
-  const storage = world.path("registry");
-  const config = world.path("registry.json");
+export interface RegistryServerOptions {
+  /** Folder in the world, for more than one server. Default `registry`. */
+  readonly name?: string | undefined;
+  /** The `auth` section of its configuration. */
+  readonly auth?: Readonly<Record<string, unknown>> | undefined;
+  /** `http.tls`: paths of certificate and key, authorities of clients. */
+  readonly tls?: Readonly<Record<string, unknown>> | undefined;
+}
+
+export async function startRegistryServer(
+  world: World,
+  options: RegistryServerOptions = {},
+): Promise<RegistryServer> {
+  const { name: folder = "registry", auth, tls } = options;
+  const storage = world.path(folder);
+  const config = world.path(`${folder}.json`);
   mkdirSync(storage, { recursive: true });
   // JSON is YAML. Port 0: the kernel chooses, the log says which.
   writeFileSync(
@@ -24,7 +37,8 @@ export async function startRegistryServer(world: World): Promise<RegistryServer>
       version: 0.1,
       log: { level: "info", accesslog: { disabled: true } },
       storage: { filesystem: { rootdirectory: storage } },
-      http: { addr: "127.0.0.1:0" },
+      http: { addr: "127.0.0.1:0", ...(tls === undefined ? {} : { tls }) },
+      ...(auth === undefined ? {} : { auth }),
     }),
   );
   const listening = /listening on (127\.0\.0\.1:\d+)/;

@@ -12,7 +12,7 @@ import type {
 } from "@tsbuild/ops";
 import { anySource } from "@tsbuild/ops";
 import type { Credentials, GitProvider } from "@tsbuild/ops/git";
-import type { HostConfig, HostConfigs, RegistryClient } from "@tsbuild/registry";
+import type { RegistryClient } from "@tsbuild/registry";
 import type { NetworkChoice, NetworkPool, Sandbox } from "@tsbuild/sandbox";
 import type { Store } from "@tsbuild/store";
 import { nativePath } from "./native-path.ts";
@@ -39,17 +39,6 @@ export class Session {
     this.settings = options.settings;
   }
 
-  /** Hosts of the settings, with what environment and flags add to them. */
-  #hosts(mirrors: HostConfigs, insecureHosts: readonly string[]): Record<string, HostConfig> {
-    const hosts: Record<string, HostConfig> = { ...this.settings.registries };
-    for (const [host, { mirrors: urls = [] }] of Object.entries(mirrors)) {
-      hosts[host] = { ...hosts[host], mirrors: [...urls, ...(hosts[host]?.mirrors ?? [])] };
-    }
-    for (const host of [...this.settings.insecureHosts, ...insecureHosts])
-      hosts[host] = { ...hosts[host], insecure: true };
-    return hosts;
-  }
-
   /** A client with the user's settings, and with what one output allows beyond them. */
   registry(
     options: { readonly insecureHosts: readonly string[] } = { insecureHosts: [] },
@@ -61,8 +50,11 @@ export class Session {
   }
 
   async #openRegistry(insecureHosts: readonly string[]): Promise<RegistryClient> {
-    const { createRegistryClient, parseMirrors } = await import("@tsbuild/registry");
-    const hosts = this.#hosts(parseMirrors(this.settings.mirror ?? ""), insecureHosts);
+    const [{ createRegistryClient }, { registryHosts }] = await Promise.all([
+      import("@tsbuild/registry"),
+      import("./registry-hosts.ts"),
+    ]);
+    const hosts = registryHosts(this.settings, insecureHosts);
     const client = createRegistryClient({ hosts, env: this.#env, chunkBytes: this.settings.pushChunkBytes });
     this.#closers.push(() => client.close());
     return client;

@@ -2,9 +2,9 @@ import { createReadStream } from "node:fs";
 import { type Digest, TsbuildError } from "@tsbuild/base";
 import { copied, formatReference, type ImageReference, type LayoutBlob, parseReference } from "@tsbuild/oci";
 import type { FetchedManifest, PushBlob, RegistryClient, RetryNotice } from "@tsbuild/registry";
+import { blobSources, rememberSource } from "@tsbuild/store";
 import { type ImageAttributes, imageAttributes } from "./attributes.ts";
 import { type PackagedImage, packageImage, rootOf } from "./image.ts";
-import { blobSources, rememberSource } from "./push-memory.ts";
 import { rewriteTimestamps } from "./rewrite.ts";
 import type { CommittedImage, ExportOptions, ExportRequest, ExportResult } from "./types.ts";
 

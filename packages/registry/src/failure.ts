@@ -38,8 +38,8 @@ export interface RefusedAnswer {
 }
 
 function hintOf(answer: RefusedAnswer): string | undefined {
-  const { status, problem, body } = answer;
-  const { host } = new URL(answer.url);
+  const { url, status, problem, body } = answer;
+  const { host } = new URL(url);
   if (status === 401 || status === 403) {
     const login = `the repository may not exist, or it may need a login: tsbuild login ${host}`;
     return problem === undefined ? login : `${problem}; ${login}`;
@@ -49,8 +49,9 @@ function hintOf(answer: RefusedAnswer): string | undefined {
     return "something before the registry limits the size of uploads: set chunkBytes for the host, or TSBUILD_PUSH_CHUNK=50m";
   if (status === 429)
     return "the registry limits how often you may pull: wait, log in, or use a mirror (TSBUILD_MIRROR)";
-  if (status === 400 && /https/i.test(body))
-    return `the registry speaks TLS: put its CA into /etc/docker/certs.d/${host}/ca.crt, or use --insecure-registry ${host}`;
+  // A HEAD is refused without a word.
+  if (status === 400 && url.startsWith("http:") && (body === "" || /https/i.test(body)))
+    return `if the registry speaks TLS: put its CA into /etc/docker/certs.d/${host}/ca.crt, or use --insecure-registry ${host}`;
   return undefined;
 }
 

@@ -1,4 +1,5 @@
 export type * from "./api.ts";
+export { blobSources, rememberSource } from "./blob-sources.ts";
 export { type PruneReport, prune } from "./collect.ts";
 export { fsck, type StoreProblem } from "./fsck.ts";
 export { openStore, type StoreOptions } from "./open.ts";

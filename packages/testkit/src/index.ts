@@ -14,4 +14,5 @@ export {
 } from "./integer-ops.ts";
 export { type Fault, type RegistryRequest, startRegistry, type TestRegistry } from "./registry.ts";
 export { type SnapshotStoreHarness, snapshotStoreSuite } from "./snapshot-store-suite.ts";
+export { startTokenServer, type TokenServer } from "./token-server.ts";
 export { type WorkLocksHarness, workLocksSuite } from "./work-locks-suite.ts";

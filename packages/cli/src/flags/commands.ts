@@ -1,6 +1,7 @@
 import { buildSpec } from "./build-spec.ts";
 import { fmtSpec } from "./fmt-spec.ts";
 import { checkSpec, debugSpec, graphSpec } from "./inspect-spec.ts";
+import { loginSpec, logoutSpec } from "./login-spec.ts";
 import { type CommandSpec, machineFlags } from "./spec.ts";
 
 export const imagesSpec: CommandSpec = {
@@ -140,6 +141,8 @@ export const commandSpecs: readonly CommandSpec[] = [
   graphSpec,
   imagesSpec,
   importSpec,
+  loginSpec,
+  logoutSpec,
   runSpec,
   shellSpec,
   debugSpec,

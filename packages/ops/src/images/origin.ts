@@ -14,6 +14,8 @@ export interface OriginManifest {
 export interface Origin {
   /** For messages and memos: `docker.io/library/debian:bookworm`. */
   readonly name: string;
+  /** The repository that the blobs come from: to another one on its host they can be mounted. */
+  readonly repository?: { readonly host: string; readonly repository: string } | undefined;
   manifest(digest: Digest | undefined, signal: AbortSignal | undefined): Promise<OriginManifest>;
   blob(blob: Descriptor, signal: AbortSignal | undefined): AsyncIterable<Uint8Array>;
 }
@@ -23,6 +25,7 @@ export function registryOrigin(client: RegistryClient, reference: ImageReference
     digest === undefined ? reference : { ...reference, digest };
   return {
     name,
+    repository: { host: reference.host, repository: reference.repository },
     manifest: (digest, signal) => client.manifest(at(digest), { signal }),
     blob: (blob, signal) => client.blob(reference, blob, { signal }),
   };

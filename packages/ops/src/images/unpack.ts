@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os";
 import { type ChainId, chainId, type DiffId, type SnapshotId, TsbuildError } from "@tsbuild/base";
 import { type Descriptor, inheritFolders, LayerWorkers, released, type UnpackedLayer } from "@tsbuild/oci";
 import type { OpContext } from "@tsbuild/solver";
-import type { ActiveSnapshot } from "@tsbuild/store";
+import { type ActiveSnapshot, rememberSource } from "@tsbuild/store";
 import { withProgress } from "../progress.ts";
 import { withPlace } from "./damage.ts";
 import type { Origin } from "./origin.ts";
@@ -103,6 +103,8 @@ async function stackLayers(
       if (info !== undefined)
         store.snapshots.setDiff(info.id, { diffId, sizeBytes: layer.unpacked.sizeBytes });
       store.blobs.setCompressed(diffId, "pulled", layer.job.blob);
+      if (run.origin.repository !== undefined)
+        rememberSource(store, { ...run.origin.repository, digest: layer.job.blob.digest });
       top = store.snapshots.stack(top, store.snapshots.layers(single));
       const chain = stack.chains[i];
       if (top !== null && chain !== undefined) store.snapshots.setChainId(top, chain);

@@ -1,5 +1,5 @@
 import type { Digest } from "@tsbuild/base";
-import type { Store } from "@tsbuild/store";
+import type { Store } from "./api.ts";
 
 /** Repositories remembered per blob and host: the newest is the likeliest to still have it. */
 const MAX_SOURCES = 3;
