@@ -122,6 +122,36 @@ describe.skipIf(reason !== undefined)("sources", () => {
       expect(text(await built(["-f", server.url("/other"), folder]), "there")).toBe("here");
     });
 
+    test("SOURCE_DATE_EPOCH may be a stage with a download or a repository, asked anew each time (D056)", async () => {
+      const stage = (source: string) =>
+        `FROM scratch AS when\nADD ${source} /\nFROM scratch\nCOPY <<EOF /f\n${source}\nEOF\n`;
+      const args = ["--build-arg", "SOURCE_DATE_EPOCH=when"];
+      const created = async (folder: string): Promise<string> => {
+        await world.ok([
+          "build",
+          "--progress=none",
+          ...args,
+          "-o",
+          `type=oci,tar=false,dest=${folder}-oci`,
+          folder,
+        ]);
+        const layout = `${folder}-oci`;
+        const blob = (digest: string): string =>
+          text(layout, `blobs/sha256/${digest.slice("sha256:".length)}`);
+        const index = JSON.parse(text(layout, "index.json")) as { manifests: { digest: string }[] };
+        const manifest = JSON.parse(blob(index.manifests[0]!.digest)) as { config: { digest: string } };
+        return (JSON.parse(blob(manifest.config.digest)) as { created: string }).created;
+      };
+      const download = world.context("when-download", { Dockerfile: stage(server.url("/when")) });
+      server.files.set("/when", { body: "1", headers: { "last-modified": "Sat, 03 Feb 2001 04:05:06 GMT" } });
+      expect(await created(download)).toMatch(/^2001-02-03T04:05:06/);
+      server.files.set("/when", { body: "2", headers: { "last-modified": "Sun, 03 Feb 2002 04:05:06 GMT" } });
+      expect(await created(download)).toMatch(/^2002-02-03T04:05:06/);
+      expect(await created(world.context("when-git", { Dockerfile: stage(repository.url) }))).toMatch(
+        /^2001-02-03T04:05:06/,
+      );
+    });
+
     test("what is not there is told without talk of tags", async () => {
       const { stderr } = await failed([server.url("/missing")]);
       expect(stderr).toContain("answered 404");

@@ -111,7 +111,18 @@ export async function compileDockerfile(
   }
   await refuseForeignSyntax(request);
   const { compile } = await import("@tsbuild/frontend");
-  const compiled = await compile(request, resolver);
-  state.memo.set(KIND, key, store(compiled));
+  const { sourceTime } = resolver;
+  // A time taken from a source may be another one at the next build, and `images` does not say so.
+  let timed = false;
+  const compiled = await compile(request, {
+    ...resolver,
+    ...(sourceTime && {
+      sourceTime: (source) => {
+        timed = true;
+        return sourceTime(source);
+      },
+    }),
+  });
+  if (!timed) state.memo.set(KIND, key, store(compiled));
   return compiled;
 }

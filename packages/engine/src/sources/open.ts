@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { type BuildEvent, TsbuildError } from "@tsbuild/base";
+import { type BuildEvent, sha256, TsbuildError, type VertexDigest } from "@tsbuild/base";
 import type { ImageResolver } from "@tsbuild/frontend";
 import { nativeFs } from "@tsbuild/native-fs";
 import type { HttpFetcher, ImageProvider, StepGrants } from "@tsbuild/ops";
@@ -62,7 +62,14 @@ export async function openSources(options: SourcesRequest): Promise<BuildSources
     emit,
     rules,
     images,
-    resolver: resolverOf({ images, rules, git: () => once(), emit }),
+    resolver: resolverOf({
+      images,
+      rules,
+      git: () => once(),
+      http: () => httpOf(session, credentials, offline),
+      emit,
+      signal,
+    }),
     git: () => once(),
     http: () => httpOf(session, credentials, offline),
   };
@@ -104,10 +111,10 @@ async function httpOf(session: Session, credentials: Credentials, offline: boole
   };
 }
 
-interface ResolverParts extends Pick<BuildSources, "images" | "rules" | "git" | "emit"> {}
+interface ResolverParts extends Pick<BuildSources, "images" | "rules" | "git" | "http" | "emit" | "signal"> {}
 
 /** Resolves base images, each shown as a step of its own when it is not known here, and the times of sources (D056). */
-function resolverOf({ images, rules, git, emit }: ResolverParts): ImageResolver {
+function resolverOf({ images, rules, git, http, emit, signal }: ResolverParts): ImageResolver {
   return {
     resolve: async (name, options) => {
       const resolvedBy = rules.imageName(name, options.platform);
@@ -119,13 +126,27 @@ function resolverOf({ images, rules, git, emit }: ResolverParts): ImageResolver 
       return { digest: manifest, config };
     },
     sourceTime: async (source) => {
-      if (!source.identifier.startsWith("git://")) return undefined;
+      const applied = rules.apply(source);
+      if (/^https?:/.test(applied.identifier)) return lastModified(await http(), applied.identifier, signal);
+      if (!applied.identifier.startsWith("git://")) return undefined;
       const { gitRequest } = await import("@tsbuild/ops/git");
-      const request = gitRequest(rules.apply(source));
+      const request = gitRequest(applied);
       const provider = await git();
       return provider.commitTime(request, await provider.resolve(request));
     },
   };
+}
+
+/** Seconds since the epoch that a server says a file is from. */
+async function lastModified(
+  http: HttpFetcher,
+  url: string,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  const vertex = sha256(`time of ${url}`) as string as VertexDigest;
+  const context = { vertex, signal, emit: () => undefined, ignoreCache: false };
+  const { modifiedMs } = await http.fetch(url, context);
+  return modifiedMs === undefined ? undefined : Math.trunc(modifiedMs / 1000);
 }
 
 interface FoundLock {
