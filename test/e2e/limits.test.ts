@@ -81,4 +81,17 @@ describe.skipIf(reason !== undefined)("limits and failures of steps", () => {
     expect(confined.some((line) => /Seccomp:\s+2$/.test(line))).toBe(true);
     expect(confined.some((line) => /(mounts|writes)$/.test(line))).toBe(false);
   });
+
+  test.skipIf(!existsSync("/sys/fs/cgroup/devices/devices.list"))(
+    "a step may use a device that it made, but no disk of the host",
+    async () => {
+      const made = "mknod -m 666 /x c 1 3 && echo hi > /x && echo null opens; cat /x";
+      const disk =
+        "for n in 8:0 254:0 259:0 7:0; do mknod /d b ${n%:*} ${n#*:}; cat /d; rm /d; done; mknod /k c 1 1; cat /k; rm /k";
+      const { code, stderr } = await build("devices", [`RUN ${made}; ${disk}; true`]);
+      expect(stderr).toContain("null opens");
+      expect(stderr.match(/can't open '\/[dk]': Operation not permitted/g)).toHaveLength(5);
+      expect(code).toBe(0);
+    },
+  );
 });

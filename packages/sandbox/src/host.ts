@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { normalizeArchitecture } from "@tsbuild/base";
 import { type Capability, capabilitiesOf } from "./capabilities.ts";
+import type { DeviceHierarchy } from "./device-group.ts";
 import type { SeccompMachine } from "./seccomp/profile.ts";
 
 export interface HostFacts {
@@ -10,6 +11,8 @@ export interface HostFacts {
   /** What this process may grant: its permitted set within its bounding set. */
   readonly capabilities: readonly Capability[];
   readonly cgroups: CgroupLayout;
+  /** The devices controller of v1, where there is one. */
+  readonly devices?: DeviceHierarchy | undefined;
 }
 
 /** How control groups are mounted: one tree, one tree a controller (with v2 beside or not), or not at all. */
@@ -76,6 +79,14 @@ export function cgroupLayout(mountinfo: string, ownGroups: string): CgroupLayout
   return { version: 2, mountPoint: unified.mountPoint, path: groups.get("") ?? "/" };
 }
 
+function deviceHierarchy(mountinfo: string, ownGroups: string): DeviceHierarchy | undefined {
+  const path = parseOwnGroups(ownGroups).get("devices");
+  const mount = parseMountinfo(mountinfo).find(
+    ({ type, superOptions }) => type === "cgroup" && superOptions.includes("devices"),
+  );
+  return path === undefined || mount === undefined ? undefined : { mountPoint: mount.mountPoint, path };
+}
+
 function statusMask(status: string, field: string): bigint {
   const digits = new RegExp(`^${field}:\\s*([0-9a-f]+)$`, "m").exec(status)?.[1];
   return digits === undefined ? 0n : BigInt(`0x${digits}`);
@@ -95,6 +106,7 @@ export function hostFactsFrom(files: {
     seccompMachine: supported ? machine : undefined,
     capabilities: capabilitiesOf(statusMask(files.status, "CapPrm") & statusMask(files.status, "CapBnd")),
     cgroups: cgroupLayout(files.mountinfo, files.cgroup),
+    devices: deviceHierarchy(files.mountinfo, files.cgroup),
   };
 }
 

@@ -45,6 +45,8 @@ export interface PlanContext {
   readonly host: HostFacts;
   /** cgroup.procs files of the step's own groups; none: it stays in this process's groups. */
   readonly cgroupProcs: readonly string[];
+  /** One of these groups decides which devices open: nodes that the step makes may then be used. Default: none does. */
+  readonly devicesGuarded?: boolean | undefined;
 }
 
 function limitValue(value: number): bigint {
@@ -141,7 +143,7 @@ export function compilePlan(spec: RuntimeSpec, context: PlanContext): SandboxPla
   const root = table.index(parseFdSource(spec.root.path).fd);
   const trees: PlanOp[] = [];
   /* An insecure step may open devices; it has no masks either, and that is how the spec tells. */
-  const confined = spec.linux.maskedPaths.length > 0;
+  const confined = spec.linux.maskedPaths.length > 0 && context.devicesGuarded !== true;
   const mounts = planMounts(spec, {
     cgroups: context.host.cgroups,
     confined,

@@ -2,6 +2,7 @@ import { constants } from "node:os";
 import { getSystemErrorName } from "node:util";
 import { TsbuildError } from "@tsbuild/base";
 import { type CgroupUsage, planCgroups, StepCgroups } from "./cgroup.ts";
+import { deviceGroup } from "./device-group.ts";
 import type { Frame } from "./frames.ts";
 import { type HostFacts, readHostFacts } from "./host.ts";
 import { toRuntimeSpec } from "./oci-spec.ts";
@@ -72,7 +73,12 @@ async function run(binary: string, host: HostFacts, spec: ExecSpec, io: ExecIo):
     }),
   );
   try {
-    const plan = compilePlan(runtime, { host, cgroupProcs: groups.procs });
+    const guard = spec.security === "insecure" ? undefined : deviceGroup(host.devices);
+    const plan = compilePlan(runtime, {
+      host,
+      cgroupProcs: [...groups.procs, ...(guard === undefined ? [] : [guard])],
+      devicesGuarded: guard !== undefined,
+    });
     const last = await perform(binary, plan, io);
     if (io.signal.aborted) throw canceled();
     if (last.type === "failed") throw setupError(plan, last);

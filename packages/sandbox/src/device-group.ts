@@ -1,0 +1,47 @@
+/**
+ * A control group whose processes may open the usual devices and no other, so that a step can use nodes that it makes itself
+ * (debootstrap does) as under Docker. Only the devices controller of v1: one group for all steps of all builders below one group.
+ */
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { errnoCode } from "@tsbuild/base";
+
+/** Where the devices controller is mounted, and this process's own group in it. */
+export interface DeviceHierarchy {
+  readonly mountPoint: string;
+  readonly path: string;
+}
+
+/** Making any node; opening null, zero, full, random, urandom, tty, ptmx and terminals (Docker's default). */
+export const deviceRules: readonly string[] = [
+  ...["c *:* m", "b *:* m", "c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm", "c 1:8 rwm", "c 1:9 rwm"],
+  ...["c 5:0 rwm", "c 5:2 rwm", "c 136:* rwm"],
+];
+
+const REFUSED = new Set(["EACCES", "EPERM", "EROFS", "ENOENT", "EINVAL", "EBUSY"]);
+
+function rulesOf(folder: string): string {
+  return readFileSync(join(folder, "devices.list"), "utf8").trim().split("\n").sort().join("\n");
+}
+
+/** Writes the rules unless they are there already: others may be running under them. False if the kernel then says anything else. */
+function restrict(folder: string): boolean {
+  const wanted = [...deviceRules].sort().join("\n");
+  if (rulesOf(folder) === wanted) return true;
+  writeFileSync(join(folder, "devices.deny"), "a");
+  for (const rule of deviceRules) writeFileSync(join(folder, "devices.allow"), rule);
+  return rulesOf(folder) === wanted;
+}
+
+/** File through which a process joins the group; undefined when there can be none, and device nodes must stay shut instead. */
+export function deviceGroup(hierarchy: DeviceHierarchy | undefined): string | undefined {
+  if (hierarchy === undefined) return undefined;
+  const folder = join(hierarchy.mountPoint, hierarchy.path, "tsbuild-devices");
+  try {
+    mkdirSync(folder, { recursive: true });
+    return restrict(folder) ? join(folder, "cgroup.procs") : undefined;
+  } catch (error) {
+    if (REFUSED.has(errnoCode(error) ?? "")) return undefined;
+    throw error;
+  }
+}
