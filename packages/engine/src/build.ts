@@ -137,7 +137,14 @@ async function remember({ run, platform, onFailed }: PlatformBuild, failed: Firs
   onFailed(failed);
   const { rememberFailed } = await import("./failed-step.ts");
   const vertex = platform.graph.vertices.find(({ digest }) => digest === failed.step.vertex);
-  rememberFailed(run.session, failed.step, vertex?.metadata.name ?? failed.step.op.kind.meta.args.join(" "));
+  const name = vertex?.metadata.name ?? failed.step.op.kind.meta.args.join(" ");
+  try {
+    rememberFailed(run.session, failed.step, name);
+  } catch (error) {
+    // A full disk is often why the step failed: that is what the user has to hear.
+    const data = new TextEncoder().encode(`tsbuild: the failed step is not remembered: ${String(error)}\n`);
+    run.emit({ type: "log", at: Date.now(), vertex: failed.step.vertex, stream: 2, data });
+  }
 }
 
 /** Adds the lines of the instruction that failed. */

@@ -18,11 +18,21 @@ export interface KeptStep {
   readonly after: Ref;
 }
 
-/** Hands the layer of a failed step to whoever keeps such steps, or throws it away. */
+/**
+ * Hands the layer of a failed step to whoever keeps such steps, or throws it away. A layer that cannot be kept (the disk is full: often why
+ * the step failed) must not hide the step's own error: it is a line in its log.
+ */
 export async function keepFailed(run: ExecRun, root: WritableView): Promise<void> {
   const { env, op, inputs, context } = run;
   if (env.keepFailed === undefined) return root.discard();
-  const after = refForSnapshot(env.store, await root.commit());
+  let after: Ref;
+  try {
+    after = refForSnapshot(env.store, await root.commit());
+  } catch (error) {
+    const data = new TextEncoder().encode(`tsbuild: the files of the step were not kept: ${String(error)}\n`);
+    context.emit({ type: "log", at: Date.now(), vertex: context.vertex, stream: 2, data });
+    return root.discard();
+  }
   env.keepFailed({ vertex: context.vertex, op, inputs: inputs.map((ref) => ref.clone()), after });
 }
 
