@@ -7,12 +7,14 @@
 #include <linux/keyctl.h>
 #include <linux/seccomp.h>
 #include <net/if.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <signal.h>
 
 #include "resolve.h"
@@ -49,9 +51,22 @@ int op_stdin_null(struct sandbox *sb, const struct op *op, struct err *err) {
   return open_as_stdin("/dev/null", O_RDWR, err);
 }
 
-int op_stdin_file(struct sandbox *sb, const struct op *op, struct err *err) {
-  (void)sb;
-  return open_as_stdin(op->arg[0].data.bytes, O_RDONLY, err);
+/* A child that shares the descriptors moves into the new namespace: in a user namespace there would be no way back for this process. */
+int op_stdin_network(struct sandbox *sb, const struct op *op, struct err *err) {
+  struct clone_args args = {.flags = CLONE_FILES, .exit_signal = SIGCHLD};
+  int status = 0;
+  int pid = sys_clone3(&args);
+  if (pid < 0) return fail(err, "clone3", "network");
+  if (pid == 0) {
+    if (unshare(CLONE_NEWNET) < 0) _exit(errno);
+    int made = op_loopback_up(sb, op, err) == 0 && open_as_stdin("/proc/self/ns/net", O_RDONLY, err) == 0;
+    _exit(made ? 0 : err->errnum);
+  }
+  while (waitpid(pid, &status, 0) < 0) {
+    if (errno != EINTR) return fail(err, "waitpid", "network");
+  }
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return 0;
+  return fail_with(err, WIFEXITED(status) ? WEXITSTATUS(status) : EINTR, "unshare", "network");
 }
 
 int op_new_session(struct sandbox *sb, const struct op *op, struct err *err) {

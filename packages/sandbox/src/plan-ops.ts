@@ -23,7 +23,7 @@ export type PlanOp =
   | { readonly op: "loopback_up" }
   | { readonly op: "fork" }
   | { readonly op: "stdin_null" }
-  | { readonly op: "stdin_file"; readonly path: string }
+  | { readonly op: "stdin_network" }
   | { readonly op: "new_session" }
   | { readonly op: "foreground" }
   | { readonly op: "session_keyring"; readonly name: string }
@@ -62,7 +62,7 @@ export const planOps: Readonly<
   loopback_up: { code: 17, args: [] },
   fork: { code: 18, args: [] },
   stdin_null: { code: 19, args: [] },
-  stdin_file: { code: 20, args: [["path", "str"]] },
+  stdin_network: { code: 20, args: [] },
   new_session: { code: 21, args: [] },
   foreground: { code: 22, args: [] },
   session_keyring: { code: 23, args: [["name", "str"]] },

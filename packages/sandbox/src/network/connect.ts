@@ -24,25 +24,21 @@ export interface ConnectOptions {
 }
 
 const CLONE_NEWPID = 0x20000000;
-const CLONE_NEWNET = 0x40000000;
 const READY_TIMEOUT_MS = 5000;
 const POLL_MS = 1;
 
 /**
- * The supervisor moves into a new network namespace, and that pins it. The provider, alone in a pid namespace so that nothing of it can
- * survive, gets the new namespace as its standard input and goes back to the host's, where its sockets have to be.
+ * The supervisor holds a new network namespace as its standard input, and so does the provider: alone in a pid namespace, so that nothing
+ * of it can survive, and in the host's network, where its sockets have to be.
  */
-function providerPlan(hostNetwork: number, command: readonly string[]): SandboxPlan {
+function providerPlan(command: readonly string[]): SandboxPlan {
   return {
-    fds: [hostNetwork],
+    fds: [],
     interactive: false,
     ops: [
-      { op: "unshare", flags: CLONE_NEWNET },
-      { op: "loopback_up" },
+      { op: "stdin_network" },
       { op: "clone", flags: CLONE_NEWPID },
       { op: "fork" },
-      { op: "stdin_file", path: "/proc/self/ns/net" },
-      { op: "join_namespace", namespace: 0, flags: CLONE_NEWNET },
       { op: "new_session" },
       { op: "exec", args: command, env: [] },
     ],
@@ -57,11 +53,10 @@ function hasContent(path: string): boolean {
 export async function connectNetwork(options: ConnectOptions): Promise<ConnectedNetwork> {
   mkdirSync(options.folder, { recursive: true, mode: 0o700 });
   const pidFile = join(options.folder, "pid");
-  const hostNetwork = openSync("/proc/self/ns/net", "r");
-  const running = startProvider(options, pidFile, hostNetwork);
+  const running = startProvider(options, pidFile);
   try {
     await untilReady(running, pidFile);
-    const fd = openSync(`/proc/${running.supervisor}/ns/net`, "r");
+    const fd = openSync(`/proc/${running.supervisor}/fd/0`, "r");
     return {
       fd,
       isAlive: () => !running.ended,
@@ -74,7 +69,6 @@ export async function connectNetwork(options: ConnectOptions): Promise<Connected
     await running.stop();
     throw error;
   } finally {
-    closeSync(hostNetwork);
     rmSync(options.folder, { recursive: true, force: true });
   }
 }
@@ -89,7 +83,7 @@ interface RunningProvider {
   stop(): Promise<void>;
 }
 
-function startProvider(options: ConnectOptions, pidFile: string, hostNetwork: number): RunningProvider {
+function startProvider(options: ConnectOptions, pidFile: string): RunningProvider {
   const controller = new AbortController();
   const running: RunningProvider = {
     name: options.provider.name,
@@ -111,7 +105,7 @@ function startProvider(options: ConnectOptions, pidFile: string, hostNetwork: nu
     },
     signal: controller.signal,
   };
-  const plan = providerPlan(hostNetwork, providerCommand(options.provider, pidFile));
+  const plan = providerPlan(providerCommand(options.provider, pidFile));
   const done = perform(options.binary, plan, io, (pid) => {
     running.supervisor = pid;
   })
