@@ -110,11 +110,12 @@ export async function putManifest(
     ...rest,
   };
   const answer = await target.transport.send(asked);
-  if (answer.status !== 201 && answer.status !== 200 && answer.status !== 202) {
-    throw await target.transport.refusal(asked, answer);
-  }
-  await drop(answer);
   const stored = header(answer, "docker-content-digest");
+  // A 200 alone may be anybody's, such as the page that a proxy sent the request on to.
+  const isStored =
+    answer.status === 201 || (answer.status >= 200 && answer.status < 300 && stored !== undefined);
+  if (!isStored) throw await target.transport.refusal(asked, answer);
+  await drop(answer);
   if (stored !== undefined && stored !== manifest.digest) {
     throw new TsbuildError(
       "TSB_INTEGRITY",

@@ -165,7 +165,11 @@ async function sendStep(job: UploadJob, step: Step): Promise<Outcome> {
     const failure = connectionError(job.what, call.url, cause);
     return { type: "broken", failure, wait: (attempt) => transport.pause(call, attempt, cause) };
   }
-  if (answer.status >= 200 && answer.status < 300) {
+  // 201 says that the blob is stored; any other success of the last request may be somebody else's.
+  const isTaken = isLast
+    ? answer.status === 201 || answer.status === 204
+    : answer.status >= 200 && answer.status < 300;
+  if (isTaken) {
     await drop(answer);
     return isLast ? { type: "done" } : { type: "sent", session: sessionOf(job, answer, step.end) };
   }

@@ -18,6 +18,14 @@ export type Fault =
   | { readonly type: "redirect"; readonly to: string }
   /** Ignores Range and answers 200 from the beginning. */
   | { readonly type: "ignore-range" }
+  /** Sends bytes behind the end that the size of the document promises; without Content-Length. */
+  | { readonly type: "endless" }
+  /** Announces another length than that of the body. */
+  | { readonly type: "wrong-length"; readonly by: number }
+  /** Answers 206 for another place than the one asked for. */
+  | { readonly type: "lying-range" }
+  /** Takes the request and never answers. */
+  | { readonly type: "silent" }
   /** Closes the connection without an answer, after this many bytes of the request's body have come (and been kept). */
   | { readonly type: "hang-up"; readonly afterBytes: number }
   /** The right answer with other headers. */
@@ -115,6 +123,7 @@ class InProcessRegistry implements TestRegistry {
     if (url.pathname === "/token") return response.end(JSON.stringify({ token: this.token }));
     const fault = this.onRequest?.(request);
     if (fault?.type === "status") return response.writeHead(fault.status, fault.headers).end(fault.body);
+    if (fault?.type === "silent") return undefined;
     if (fault?.type === "redirect") return response.writeHead(307, { location: fault.to }).end();
     if (this.token !== undefined && incoming.headers.authorization !== `Bearer ${this.token}`)
       return this.#challenge(response);
@@ -215,6 +224,24 @@ class InProcessRegistry implements TestRegistry {
     }
     const bytes = fault?.type === "corrupt" ? Buffer.alloc(what.bytes.length, 0x41) : what.bytes;
     const body = bytes.subarray(start);
+    if (what.mediaType.endsWith("json")) response.setHeader("docker-content-digest", sha256(what.bytes));
+    if (fault?.type === "endless") {
+      response.writeHead(200, { "content-type": mediaType });
+      response.write(bytes);
+      return response.end(Buffer.alloc(1024 * 1024));
+    }
+    if (fault?.type === "lying-range") {
+      const range = `bytes ${start + 1}-${bytes.length - 1}/${bytes.length}`;
+      return response
+        .writeHead(206, { "content-type": mediaType, "content-range": range })
+        .end(body.subarray(1));
+    }
+    if (fault?.type === "wrong-length") {
+      const length = Math.max(0, body.length + fault.by);
+      response.strictContentLength = false;
+      response.writeHead(start > 0 ? 206 : 200, { "content-type": mediaType, "content-length": length });
+      return response.write(body, () => response.destroy());
+    }
     const ranged = start > 0 ? { "content-range": `bytes ${start}-${bytes.length - 1}/${bytes.length}` } : {};
     response.writeHead(start > 0 ? 206 : 200, {
       "content-type": mediaType,
