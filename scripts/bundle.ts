@@ -138,6 +138,7 @@ async function copyNatives(dist: string): Promise<void> {
   const zlibSync = createRequire(join(root, "packages/oci/package.json")).resolve("zlib-sync");
   const natives = [
     { from: join(nativeBuild, "tsbuild-sandbox"), name: "tsbuild-sandbox" },
+    { from: join(nativeBuild, "tsbuild-userns"), name: "tsbuild-userns" },
     { from: join(nativeBuild, "tsbuild-fs.node"), name: "tsbuild-fs.node" },
     { from: join(nativeBuild, "zlib_sync.node"), name: "zlib_sync.node" },
     { from: join(dirname(zlibSync), "build/Release/zlib_sync.node"), name: "zlib_sync.node" },

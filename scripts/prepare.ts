@@ -4,12 +4,14 @@
  */
 import { buildFs } from "../native/fs/build.ts";
 import { buildSandbox } from "../native/sandbox/build.ts";
+import { buildUserns } from "../native/userns/build.ts";
 import { buildZlibSync } from "../packages/oci/native/build-zlib-sync.ts";
 import { bundle } from "./bundle.ts";
 
 const force = process.argv.includes("--force");
 
 buildSandbox(undefined, { force });
+buildUserns(undefined, { force });
 await buildFs();
 await buildZlibSync();
 await bundle();

@@ -71,7 +71,7 @@ static int set_times(struct applier *applier, const struct op *op, struct err *e
  */
 static int finish_file(struct applier *applier, const struct op *op, int fd, struct err *err) {
   struct timespec times[2] = {op->mtime, op->mtime};
-  if (fchown(fd, op->uid, op->gid) < 0) return err_sys(err, "fchown", op->path);
+  if (fchown(fd, op->uid, op->gid) < 0) return err_owner(err, "fchown", op->path, op->uid, op->gid);
   if (set_xattrs(applier, op, err) < 0) return -1;
   if (fchmod(fd, op->mode & 07777) < 0) return err_sys(err, "fchmod", op->path);
   return (op->flags & OP_HAS_MTIME) && futimens(fd, times) < 0 ? err_sys(err, "futimens", op->path) : 0;
@@ -80,7 +80,7 @@ static int finish_file(struct applier *applier, const struct op *op, int fd, str
 static int finish_other(struct applier *applier, const struct op *op, bool has_mode, struct err *err) {
   int dir = applier->dest.fd;
   const char *name = applier->dest.name;
-  if (fchownat(dir, name, op->uid, op->gid, AT_SYMLINK_NOFOLLOW) < 0) return err_sys(err, "fchownat", op->path);
+  if (fchownat(dir, name, op->uid, op->gid, AT_SYMLINK_NOFOLLOW) < 0) return err_owner(err, "fchownat", op->path, op->uid, op->gid);
   if (set_xattrs(applier, op, err) < 0) return -1;
   if (has_mode && fchmodat(dir, name, op->mode & 07777, AT_SYMLINK_NOFOLLOW) < 0)
     return err_sys(err, "fchmodat", op->path);

@@ -13,6 +13,14 @@ int err_sys(struct err *err, const char *call, const char *path) {
   return err_detail(err, errno, call, path, "");
 }
 
+int err_owner(struct err *err, const char *call, const char *path, unsigned uid, unsigned gid) {
+  char detail[sizeof err->detail];
+  if (errno != EINVAL) return err_sys(err, call, path);
+  snprintf(detail, sizeof detail, "owner %u:%u is not mapped in this user namespace; subordinate ids are given by "
+           "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER", uid, gid);
+  return err_detail(err, EINVAL, call, path, detail);
+}
+
 int err_detail(struct err *err, int code, const char *call, const char *path, const char *detail) {
   char *old = err->path; /* `path` may be this very text */
   err->code = code;

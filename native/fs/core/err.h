@@ -17,6 +17,8 @@ struct err {
 
 /* All return -1. err_sys takes the code from errno. */
 int err_set(struct err *err, int code, const char *call, const char *path);
+/* errno of a chown; ids that a user namespace does not know (EINVAL) are named, with what gives a user more of them. */
+int err_owner(struct err *err, const char *call, const char *path, unsigned uid, unsigned gid);
 int err_sys(struct err *err, const char *call, const char *path);
 int err_detail(struct err *err, int code, const char *call, const char *path, const char *detail);
 void err_free(struct err *err);

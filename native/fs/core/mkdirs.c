@@ -18,7 +18,7 @@ static int mkdir_exact(int parent, const char *name, const struct mkdir_options 
   if (mkdirat(parent, name, 0700) < 0) return err_sys(err, "mkdirat", name);
   cleanup_fd int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0) return err_sys(err, "openat", name);
-  if (fchown(fd, options->uid, options->gid) < 0) return err_sys(err, "fchown", name);
+  if (fchown(fd, options->uid, options->gid) < 0) return err_owner(err, "fchown", name, options->uid, options->gid);
   if (fchmod(fd, options->mode) < 0) return err_sys(err, "fchmod", name);
   return 0;
 }

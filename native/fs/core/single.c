@@ -80,7 +80,7 @@ int write_all(int fd, const void *bytes, size_t len) {
 
 static int set_node(int fd, const struct node *node, const char *path, struct err *err) {
   struct timespec times[2] = {node->mtime, node->mtime};
-  if (fchown(fd, node->uid, node->gid) < 0) return err_sys(err, "fchown", path);
+  if (fchown(fd, node->uid, node->gid) < 0) return err_owner(err, "fchown", path, node->uid, node->gid);
   if (fchmod(fd, node->mode) < 0) return err_sys(err, "fchmod", path);
   return node->has_mtime && futimens(fd, times) < 0 ? err_sys(err, "futimens", path) : 0;
 }
@@ -116,7 +116,7 @@ int single_symlink(int root, const char *path, const char *target, const struct 
   if (open_parent(&parent, root, path, err) < 0) return -1;
   if (symlinkat(target, parent.fd, parent.name) < 0) return err_sys(err, "symlinkat", path);
   if (fchownat(parent.fd, parent.name, node->uid, node->gid, AT_SYMLINK_NOFOLLOW) < 0)
-    return err_sys(err, "fchownat", path);
+    return err_owner(err, "fchownat", path, node->uid, node->gid);
   if (!node->has_mtime) return 0;
   int failed = utimensat(parent.fd, parent.name, times, AT_SYMLINK_NOFOLLOW);
   return failed < 0 ? err_sys(err, "utimensat", path) : 0;
@@ -140,7 +140,7 @@ int single_owner(int root, const char *path, const struct node *node, struct err
   struct stat stat;
   if (open_parent(&parent, root, path, err) < 0) return -1;
   if (fchownat(parent.fd, parent.name, node->uid, node->gid, AT_SYMLINK_NOFOLLOW) < 0)
-    return err_sys(err, "fchownat", path);
+    return err_owner(err, "fchownat", path, node->uid, node->gid);
   if (!node->has_mode) return 0;
   if (fstatat(parent.fd, parent.name, &stat, AT_SYMLINK_NOFOLLOW) < 0) return err_sys(err, "fstatat", path);
   if (S_ISLNK(stat.st_mode)) return 0;

@@ -8,6 +8,7 @@
 #include <linux/seccomp.h>
 #include <net/if.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -133,7 +134,8 @@ int op_user(struct sandbox *sb, const struct op *op, struct err *err) {
   memcpy(groups, op->arg[2].data.bytes, size);
   uid_t uid = (uid_t)op->arg[0].number;
   gid_t gid = (gid_t)op->arg[1].number;
-  if (setgroups(size / sizeof groups[0], groups) < 0) return fail(err, "setgroups", "");
+  bool keeps_groups = (op->arg[3].number & 1) != 0;
+  if (!keeps_groups && setgroups(size / sizeof groups[0], groups) < 0) return fail(err, "setgroups", "");
   if (setresgid(gid, gid, gid) < 0) return fail(err, "setresgid", "");
   /* Leaving uid 0 empties the permitted and effective sets: what a user without file capabilities has (as runc does). */
   if (setresuid(uid, uid, uid) < 0) return fail(err, "setresuid", "");

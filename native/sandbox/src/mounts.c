@@ -1,6 +1,8 @@
 /* The operations on mounts: everything is made detached, dressed, and moved into place with its attributes already on. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -17,6 +19,8 @@
 /* Flags of `tree` and `bind`. */
 #define TREE_RECURSIVE 1
 #define BIND_MAKE_MOUNT_POINT 1
+#define HOST_TREE_MAKE_MOUNT_POINT 2
+#define HOST_TREE_OPTIONAL 4
 
 /* Adds attributes to a mount and cuts it off from its peers, so that nothing mounted on the host later appears inside. */
 static int set_attrs(int mount, uint64_t attrs, unsigned flags, struct err *err, const char *text) {
@@ -106,6 +110,9 @@ int op_root(struct sandbox *sb, const struct op *op, struct err *err) {
   if (sb->root < 0 && err->errnum == EINVAL && attach_aside(mount) == 0)
     sb->root = clone_tree(mount, 0, op->arg[1].number, "root", err);
   if (sb->root < 0) return -1;
+  /* Names of the host lead into the new root from here on; `host_tree` starts from below it. */
+  sb->host = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (sb->host < 0) return fail(err, "open", "/");
   /* On top of "/": the one folder that surely exists; pivot_root takes it from there. */
   if (syscall(SYS_move_mount, sb->root, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
     return fail(err, "move_mount", "/");
@@ -145,10 +152,9 @@ static int finish_tree(struct tree *tree, struct err *err) {
 }
 
 /* Mount points inside other mounts are made here, of the tree's type; those in the root itself must exist. */
-static int bind_target(const struct sandbox *sb, int tree, const struct op *op, struct err *err) {
-  const char *dest = op->arg[1].data.bytes;
+static int bind_target(const struct sandbox *sb, int tree, const char *dest, bool make, struct err *err) {
   struct stat st;
-  if (op->arg[2].number & BIND_MAKE_MOUNT_POINT) {
+  if (make) {
     if (fstat(tree, &st) < 0) return fail(err, "fstat", dest);
     if (make_mount_point(sb, dest, !S_ISDIR(st.st_mode), err) < 0) return -1;
   }
@@ -159,10 +165,28 @@ int op_bind(struct sandbox *sb, const struct op *op, struct err *err) {
   if (op->arg[0].number >= sb->tree_count) return fail_with(err, EINVAL, "move_mount", "no such tree");
   struct tree *tree = &sb->trees[op->arg[0].number];
   if (finish_tree(tree, err) < 0) return -1;
-  int target = bind_target(sb, tree->fd, op, err);
+  bool make = (op->arg[2].number & BIND_MAKE_MOUNT_POINT) != 0;
+  int target = bind_target(sb, tree->fd, op->arg[1].data.bytes, make, err);
   if (target < 0) return -1;
   int result = move_onto(tree->fd, target, op->arg[1].data.bytes, err);
   close(target);
+  return result;
+}
+
+int op_host_tree(struct sandbox *sb, const struct op *op, struct err *err) {
+  const char *source = op->arg[0].data.bytes, *dest = op->arg[1].data.bytes;
+  if (sb->report < 0 || sb->host < 0) return fail_with(err, EINVAL, "open_tree", "host_tree outside of clone and enter_root");
+  int fd = openat(sb->host, source + strspn(source, "/"), O_PATH | O_CLOEXEC);
+  if (fd < 0) return errno == ENOENT && (op->arg[3].number & HOST_TREE_OPTIONAL) ? 0 : fail(err, "open", source);
+  unsigned recursive = (op->arg[3].number & TREE_RECURSIVE) ? AT_RECURSIVE : 0;
+  int tree = clone_tree(fd, recursive, op->arg[2].number, source, err);
+  close(fd);
+  if (tree < 0) return -1;
+  bool make = (op->arg[3].number & HOST_TREE_MAKE_MOUNT_POINT) != 0;
+  int target = bind_target(sb, tree, dest, make, err);
+  int result = target < 0 ? -1 : move_onto(tree, target, dest, err);
+  if (target >= 0) close(target);
+  close(tree);
   return result;
 }
 
@@ -221,6 +245,8 @@ int op_mount_attr(struct sandbox *sb, const struct op *op, struct err *err) {
 int op_enter_root(struct sandbox *sb, const struct op *op, struct err *err) {
   (void)op;
   if (sb->root < 0) return fail_with(err, EINVAL, "pivot_root", "the root is not mounted yet");
+  if (sb->host >= 0) close(sb->host);
+  sb->host = -1;
   if (fchdir(sb->root) < 0) return fail(err, "fchdir", "root");
   /* The old root ends up on top of the new one at "/", where "." still means the new one's parent: one lazy umount removes it. */
   if (sys_pivot_root(".", ".") < 0) return fail(err, "pivot_root", "root");

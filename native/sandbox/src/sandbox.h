@@ -25,6 +25,8 @@ struct sandbox {
   int report;
   /* The new root once it is mounted; -1 before. */
   int root;
+  /* The host's root between `root` and `enter_root`; -1 before and after. */
+  int host;
   uint32_t tree_count;
   struct tree trees[MAX_TREES];
 };

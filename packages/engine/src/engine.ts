@@ -5,11 +5,12 @@ import type { Engine, EngineOptions, ImageSummary } from "./api.ts";
 import { runBuild } from "./build.ts";
 import { Session } from "./session.ts";
 import { readSettings } from "./settings.ts";
+import { userNamespaceReport } from "./user-namespace.ts";
 
 /** Opens the state folder; several engines, also in other processes, may share one. Throws TSB_STORE, TSB_USAGE. */
 export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
   const env = options.env ?? process.env;
-  const root = options.root ?? defaultRoot(env, process.getuid?.() ?? 0);
+  const root = options.root ?? defaultRoot(env, userNamespaceReport(env)?.uid ?? process.getuid?.() ?? 0);
   const { insecureHosts, ...read } = readSettings(env);
   const settings = {
     ...read,

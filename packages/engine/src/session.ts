@@ -14,9 +14,10 @@ import { anySource } from "@tsbuild/ops";
 import type { Credentials, GitProvider } from "@tsbuild/ops/git";
 import type { RegistryClient } from "@tsbuild/registry";
 import type { NetworkChoice, NetworkPool, Sandbox } from "@tsbuild/sandbox";
-import type { Store } from "@tsbuild/store";
+import { inUserNamespace, type Store } from "@tsbuild/store";
 import { nativePath } from "./native-path.ts";
 import type { Settings } from "./settings.ts";
+import { noNamespaceError, userNamespaceReport } from "./user-namespace.ts";
 
 /** Parts that several builds of one engine share; each is loaded when it is first needed and closed with the engine. */
 export class Session {
@@ -75,7 +76,9 @@ export class Session {
     return createHttpFetcher(this.store, downloader);
   }
 
-  sandbox(): Promise<Sandbox> {
+  async sandbox(): Promise<Sandbox> {
+    const namespace = userNamespaceReport(this.#env);
+    if (namespace?.got === "none") throw noNamespaceError(namespace);
     this.#sandbox ??= this.#openSandbox();
     return this.#sandbox;
   }
@@ -123,7 +126,7 @@ export class Session {
   }): Promise<ImageProvider> {
     const { createImageProvider } = await import("@tsbuild/ops");
     return createImageProvider({
-      env: { store: this.store, fs: nativeFs, userxattr: process.getuid?.() !== 0 },
+      env: { store: this.store, fs: nativeFs, userxattr: inUserNamespace() },
       registry: (name) => (options.offline ? Promise.reject(isOffline(name)) : this.registry()),
       ...options,
     });
@@ -162,7 +165,7 @@ export class Session {
       contexts: options.contexts,
       networks: () => this.networks(options.networkProvider ?? this.settings.networkProvider),
       resolvConf: (which) => readIfThere(RESOLV_CONF[which]),
-      userxattr: process.getuid?.() !== 0,
+      userxattr: inUserNamespace(),
       proxyEnv: [],
       keepFailed: options.keepFailed,
       grants: options.grants,

@@ -13,7 +13,14 @@ export interface HostFacts {
   readonly cgroups: CgroupLayout;
   /** The devices controller of v1, where there is one. */
   readonly devices?: DeviceHierarchy | undefined;
+  readonly userNamespace: UserNamespace;
 }
+
+/**
+ * What user ids this process knows: `none` all, in the first namespace; `range` root and many others, of a namespace that may
+ * not make devices nor mount the host's sysfs; `single` root alone, and setgroups is forbidden (user_namespaces(7)).
+ */
+export type UserNamespace = "none" | "range" | "single";
 
 /** How control groups are mounted: one tree, one tree a controller (with v2 beside or not), or not at all. */
 export type CgroupLayout =
@@ -87,6 +94,17 @@ function deviceHierarchy(mountinfo: string, ownGroups: string): DeviceHierarchy 
   return path === undefined || mount === undefined ? undefined : { mountPoint: mount.mountPoint, path };
 }
 
+/** From the text of /proc/self/uid_map: rows of first id inside, first id outside, count. */
+export function userNamespaceOf(uidMap: string): UserNamespace {
+  const rows = uidMap
+    .trim()
+    .split("\n")
+    .map((row) => row.trim().split(/\s+/).map(Number));
+  const known = rows.reduce((sum, [, , count = 0]) => sum + count, 0);
+  if (known === 2 ** 32 - 1 && rows.length === 1 && rows[0]?.[0] === rows[0]?.[1]) return "none";
+  return known > 1 ? "range" : "single";
+}
+
 function statusMask(status: string, field: string): bigint {
   const digits = new RegExp(`^${field}:\\s*([0-9a-f]+)$`, "m").exec(status)?.[1];
   return digits === undefined ? 0n : BigInt(`0x${digits}`);
@@ -97,16 +115,20 @@ export function hostFactsFrom(files: {
   readonly status: string;
   readonly mountinfo: string;
   readonly cgroup: string;
+  readonly uidMap: string;
   readonly arch: string;
 }): HostFacts {
   const machine = normalizeArchitecture(files.arch);
+  const userNamespace = userNamespaceOf(files.uidMap);
   const hasSeccomp = /^Seccomp:/m.test(files.status);
   const supported = hasSeccomp && (machine === "amd64" || machine === "arm64");
   return {
     seccompMachine: supported ? machine : undefined,
     capabilities: capabilitiesOf(statusMask(files.status, "CapPrm") & statusMask(files.status, "CapBnd")),
     cgroups: cgroupLayout(files.mountinfo, files.cgroup),
-    devices: deviceHierarchy(files.mountinfo, files.cgroup),
+    /* A user namespace's root may not write to it, and nodes made there open nothing. */
+    devices: userNamespace === "none" ? deviceHierarchy(files.mountinfo, files.cgroup) : undefined,
+    userNamespace,
   };
 }
 
@@ -117,6 +139,7 @@ export function readHostFacts(): HostFacts {
     status: read("status"),
     mountinfo: read("mountinfo"),
     cgroup: read("cgroup"),
+    uidMap: read("uid_map"),
     arch: process.arch,
   });
 }

@@ -116,7 +116,17 @@ const INSECURE_DEVICES: readonly RuntimeDevice[] = [
 const DEV_SIZE_BYTES = 64 * 1024 * 1024;
 const UMASK = 0o022;
 
-function systemMounts(spec: ExecSpec): RuntimeMount[] {
+/**
+ * A user namespace may mount sysfs only for a network namespace of its own (sysfs(5) shows that network's devices): with the
+ * host's network it gets the host's tree, as runc and crun do it for rootless containers.
+ */
+function sysMount(spec: ExecSpec, host: HostFacts, options: readonly string[]): RuntimeMount {
+  return host.userNamespace !== "none" && spec.network === "host"
+    ? { destination: "/sys", type: "bind", source: "/sys", options: ["rbind", ...options] }
+    : { destination: "/sys", type: "sysfs", source: "sysfs", options };
+}
+
+function systemMounts(spec: ExecSpec, host: HostFacts): RuntimeMount[] {
   const access = spec.security === "insecure" ? "rw" : "ro";
   const hard = ["nosuid", "noexec", "nodev"];
   return [
@@ -131,7 +141,11 @@ function systemMounts(spec: ExecSpec): RuntimeMount[] {
       destination: "/dev/pts",
       type: "devpts",
       source: "devpts",
-      options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
+      options: [
+        ...["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"],
+        /* The group tty, which a namespace of one id does not know. */
+        ...(host.userNamespace === "single" ? [] : ["gid=5"]),
+      ],
     },
     {
       destination: "/dev/shm",
@@ -140,7 +154,7 @@ function systemMounts(spec: ExecSpec): RuntimeMount[] {
       options: [...hard, "mode=1777", `size=${spec.shmSizeBytes}`],
     },
     { destination: "/dev/mqueue", type: "mqueue", source: "mqueue", options: hard },
-    { destination: "/sys", type: "sysfs", source: "sysfs", options: [...hard, access] },
+    sysMount(spec, host, [...hard, access]),
     { destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup", options: [...hard, access] },
   ];
 }
@@ -231,7 +245,7 @@ export function toRuntimeSpec(spec: ExecSpec, host: HostFacts): RuntimeSpec {
     root: { path: bindSource(spec.rootFd, ""), readonly: spec.readonlyRoot },
     hostname: spec.hostname,
     mounts: [
-      ...systemMounts(spec),
+      ...systemMounts(spec, host),
       ...spec.mounts.map((mount) => userMount(mount, insecure ? [] : ["nodev"])),
     ],
     linux: {

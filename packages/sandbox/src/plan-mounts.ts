@@ -24,6 +24,8 @@ const NEUTRAL = new Set(["rw", "bind", "rbind", "relatime", "rprivate", "private
 const TREE_RECURSIVE = 1;
 const BIND_MAKE_MOUNT_POINT = 1;
 const PIN_OPTIONAL = 1;
+const HOST_TREE_MAKE_MOUNT_POINT = 2;
+const HOST_TREE_OPTIONAL = 4;
 const KIND_FOLDER = 0;
 const S_IFCHR = 0o020000;
 
@@ -39,6 +41,8 @@ export interface MountContext {
   readonly cgroups: CgroupLayout;
   /** Device nodes made inside do not open anything. */
   readonly confined: boolean;
+  /** False in a user namespace: mknod is refused, and the host's nodes are mounted. */
+  readonly makesDevices: boolean;
   /** Notes a source and returns its number. */
   readonly addTree: (source: TreeSource) => number;
 }
@@ -72,6 +76,8 @@ function mountOp(mount: RuntimeMount, dest: string): PlanOp {
 function bindOp(mount: RuntimeMount, dest: string, nested: boolean, context: MountContext): PlanOp {
   const { attrs } = parseOptions(mount.options);
   const flags = mount.options.includes("rbind") ? TREE_RECURSIVE : 0;
+  /* The one path of the host that a spec may name (see oci-spec.ts). */
+  if (mount.source === "/sys") return { op: "host_tree", source: "/sys", dest, attrs, flags };
   const tree = context.addTree({ ...parseFdSource(mount.source), attrs, flags });
   return { op: "bind", tree, dest, flags: nested ? BIND_MAKE_MOUNT_POINT : 0 };
 }
@@ -85,6 +91,23 @@ function deviceNodes(devices: readonly RuntimeDevice[]): PlanOp[] {
       return { op: "mknod", path, mode: S_IFCHR | fileMode, major, minor } as const;
     }),
   ];
+}
+
+/**
+ * The kernel lets nobody but the first namespace's root make a device; mounting the host's own is allowed. What an insecure step
+ * gets besides, the host may not have.
+ */
+function hostDevices(devices: readonly RuntimeDevice[], attrs: number): PlanOp[] {
+  const optional = attrs === 0 ? HOST_TREE_OPTIONAL : 0;
+  return devices.map(({ path }) => {
+    return {
+      op: "host_tree",
+      source: path,
+      dest: path,
+      attrs,
+      flags: HOST_TREE_MAKE_MOUNT_POINT | optional,
+    } as const;
+  });
 }
 
 /** Links that programs expect in /dev (runtime-spec, config-linux.md "default devices" and runtime-linux.md "dev symlinks"). */
@@ -101,19 +124,14 @@ const DEV_LINKS: readonly (readonly [string, string])[] = [
  * What goes into the fresh /dev. A step may make device nodes (CAP_MKNOD), so nothing outside of a control group would keep it
  * from opening the host's disks: every mount is `nodev`, /dev too, and only the standard nodes are each mounted without it.
  */
-function devContents(spec: RuntimeSpec, confined: boolean): PlanOp[] {
+function devContents(spec: RuntimeSpec, { confined, makesDevices }: MountContext): PlanOp[] {
   const { devices } = spec.linux;
+  const attrs = confined ? NOSUID | NOEXEC : 0;
+  const pins = makesDevices ? devices.map(({ path }) => ({ op: "pin", path, attrs, flags: 0 }) as const) : [];
   return [
-    ...deviceNodes(devices),
+    ...(makesDevices ? deviceNodes(devices) : hostDevices(devices, attrs)),
     ...DEV_LINKS.map(([path, target]) => ({ op: "symlink", target, path }) as const),
-    ...(confined ? confineDevices(devices) : []),
-  ];
-}
-
-function confineDevices(devices: readonly RuntimeDevice[]): PlanOp[] {
-  return [
-    ...devices.map(({ path }) => ({ op: "pin", path, attrs: NOSUID | NOEXEC, flags: 0 }) as const),
-    { op: "mount_attr", path: "/dev", attrs: NODEV },
+    ...(confined ? [...pins, { op: "mount_attr", path: "/dev", attrs: NODEV } as const] : []),
   ];
 }
 
@@ -164,7 +182,7 @@ export function planMounts(spec: RuntimeSpec, context: MountContext): PlanOp[] {
   const mounted: string[] = [];
   for (const mount of spec.mounts) {
     ops.push(...oneMount(mount, mounted, context));
-    if (mount.destination === "/dev") ops.push(...devContents(spec, context.confined));
+    if (mount.destination === "/dev") ops.push(...devContents(spec, context));
     mounted.push(normalizeDest(mount.destination));
   }
   return [

@@ -11,6 +11,7 @@ export type PlanOp =
   | { readonly op: "root"; readonly mount: number; readonly attrs: number | bigint }
   | { readonly op: "mount"; readonly type: string; readonly options: readonly string[]; readonly dest: string; readonly attrs: number | bigint }
   | { readonly op: "bind"; readonly tree: number | bigint; readonly dest: string; readonly flags: number | bigint }
+  | { readonly op: "host_tree"; readonly source: string; readonly dest: string; readonly attrs: number | bigint; readonly flags: number | bigint }
   | { readonly op: "pin"; readonly path: string; readonly attrs: number | bigint; readonly flags: number | bigint }
   | { readonly op: "mask"; readonly path: string }
   | { readonly op: "mount_attr"; readonly path: string; readonly attrs: number | bigint }
@@ -30,7 +31,7 @@ export type PlanOp =
   | { readonly op: "rlimit"; readonly resource: number | bigint; readonly soft: number | bigint; readonly hard: number | bigint }
   | { readonly op: "bounding"; readonly keep: number | bigint }
   | { readonly op: "seccomp"; readonly program: Uint8Array }
-  | { readonly op: "user"; readonly uid: number | bigint; readonly gid: number | bigint; readonly groups: Uint8Array }
+  | { readonly op: "user"; readonly uid: number | bigint; readonly gid: number | bigint; readonly groups: Uint8Array; readonly flags: number | bigint }
   | { readonly op: "capabilities"; readonly effective: number | bigint; readonly permitted: number | bigint; readonly inheritable: number | bigint }
   | { readonly op: "umask"; readonly mask: number | bigint }
   | { readonly op: "chdir"; readonly path: string }
@@ -50,28 +51,29 @@ export const planOps: Readonly<
   root: { code: 5, args: [["mount", "fd"], ["attrs", "u64"]] },
   mount: { code: 6, args: [["type", "str"], ["options", "strs"], ["dest", "str"], ["attrs", "u64"]] },
   bind: { code: 7, args: [["tree", "u64"], ["dest", "str"], ["flags", "u64"]] },
-  pin: { code: 8, args: [["path", "str"], ["attrs", "u64"], ["flags", "u64"]] },
-  mask: { code: 9, args: [["path", "str"]] },
-  mount_attr: { code: 10, args: [["path", "str"], ["attrs", "u64"]] },
-  mount_point: { code: 11, args: [["path", "str"], ["kind", "u64"]] },
-  mkdir: { code: 12, args: [["path", "str"], ["mode", "u64"]] },
-  mknod: { code: 13, args: [["path", "str"], ["mode", "u64"], ["major", "u64"], ["minor", "u64"]] },
-  symlink: { code: 14, args: [["target", "str"], ["path", "str"]] },
-  enter_root: { code: 15, args: [] },
-  hostname: { code: 16, args: [["name", "str"]] },
-  loopback_up: { code: 17, args: [] },
-  fork: { code: 18, args: [] },
-  stdin_null: { code: 19, args: [] },
-  stdin_network: { code: 20, args: [] },
-  new_session: { code: 21, args: [] },
-  foreground: { code: 22, args: [] },
-  session_keyring: { code: 23, args: [["name", "str"]] },
-  rlimit: { code: 24, args: [["resource", "u64"], ["soft", "u64"], ["hard", "u64"]] },
-  bounding: { code: 25, args: [["keep", "u64"]] },
-  seccomp: { code: 26, args: [["program", "bytes"]] },
-  user: { code: 27, args: [["uid", "u64"], ["gid", "u64"], ["groups", "bytes"]] },
-  capabilities: { code: 28, args: [["effective", "u64"], ["permitted", "u64"], ["inheritable", "u64"]] },
-  umask: { code: 29, args: [["mask", "u64"]] },
-  chdir: { code: 30, args: [["path", "str"]] },
-  exec: { code: 31, args: [["args", "strs"], ["env", "strs"]] },
+  host_tree: { code: 8, args: [["source", "str"], ["dest", "str"], ["attrs", "u64"], ["flags", "u64"]] },
+  pin: { code: 9, args: [["path", "str"], ["attrs", "u64"], ["flags", "u64"]] },
+  mask: { code: 10, args: [["path", "str"]] },
+  mount_attr: { code: 11, args: [["path", "str"], ["attrs", "u64"]] },
+  mount_point: { code: 12, args: [["path", "str"], ["kind", "u64"]] },
+  mkdir: { code: 13, args: [["path", "str"], ["mode", "u64"]] },
+  mknod: { code: 14, args: [["path", "str"], ["mode", "u64"], ["major", "u64"], ["minor", "u64"]] },
+  symlink: { code: 15, args: [["target", "str"], ["path", "str"]] },
+  enter_root: { code: 16, args: [] },
+  hostname: { code: 17, args: [["name", "str"]] },
+  loopback_up: { code: 18, args: [] },
+  fork: { code: 19, args: [] },
+  stdin_null: { code: 20, args: [] },
+  stdin_network: { code: 21, args: [] },
+  new_session: { code: 22, args: [] },
+  foreground: { code: 23, args: [] },
+  session_keyring: { code: 24, args: [["name", "str"]] },
+  rlimit: { code: 25, args: [["resource", "u64"], ["soft", "u64"], ["hard", "u64"]] },
+  bounding: { code: 26, args: [["keep", "u64"]] },
+  seccomp: { code: 27, args: [["program", "bytes"]] },
+  user: { code: 28, args: [["uid", "u64"], ["gid", "u64"], ["groups", "bytes"], ["flags", "u64"]] },
+  capabilities: { code: 29, args: [["effective", "u64"], ["permitted", "u64"], ["inheritable", "u64"]] },
+  umask: { code: 30, args: [["mask", "u64"]] },
+  chdir: { code: 31, args: [["path", "str"]] },
+  exec: { code: 32, args: [["args", "strs"], ["env", "strs"]] },
 };

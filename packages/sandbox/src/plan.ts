@@ -1,5 +1,5 @@
 /** OCI runtime spec → plan: the whole policy of a sandbox as one flat list. */
-import { type Capability, capabilityMask, capabilityNames } from "./capabilities.ts";
+import { capabilityMask, capabilityNames } from "./capabilities.ts";
 import type { HostFacts } from "./host.ts";
 import type { NamespaceType, RuntimeSpec } from "./oci-spec.ts";
 import type { SandboxPlan } from "./plan-encode.ts";
@@ -103,7 +103,8 @@ function groupBytes(gids: readonly number[]): Uint8Array {
  * Who the command is and what it may do. The order matters: the filter needs CAP_SYS_ADMIN, as no_new_privs stays off; the
  * bounding set can only be cut while CAP_SETPCAP is there; the folder is entered while root may still enter any (runc does so).
  */
-function identityOps(spec: RuntimeSpec, capabilities: readonly Capability[]): PlanOp[] {
+function identityOps(spec: RuntimeSpec, host: HostFacts): PlanOp[] {
+  const capabilities = spec.process.capabilities.bounding;
   const { user, cwd } = spec.process;
   const mask = user.uid === 0 ? capabilityMask(capabilities) : 0n;
   const allKnown = capabilities.length === capabilityNames.length;
@@ -115,9 +116,20 @@ function identityOps(spec: RuntimeSpec, capabilities: readonly Capability[]): Pl
       : [{ op: "seccomp", program: seccompProgram(spec.linux.seccomp) } as const]),
     { op: "umask", mask: user.umask },
     { op: "chdir", path: cwd },
-    { op: "user", uid: user.uid, gid: user.gid, groups: groupBytes(user.additionalGids) },
+    {
+      op: "user",
+      uid: user.uid,
+      gid: user.gid,
+      groups: groupBytes(user.additionalGids),
+      flags: userFlags(host),
+    },
     { op: "capabilities", effective: mask, permitted: mask, inheritable: 0 },
   ];
+}
+
+/** A namespace of one id forbids setgroups (user_namespaces(7)). */
+function userFlags({ userNamespace }: HostFacts): number {
+  return userNamespace === "single" ? 1 : 0;
 }
 
 function sessionOps(spec: RuntimeSpec): PlanOp[] {
@@ -146,6 +158,7 @@ export function compilePlan(spec: RuntimeSpec, context: PlanContext): SandboxPla
   const confined = spec.linux.maskedPaths.length > 0 && context.devicesGuarded !== true;
   const mounts = planMounts(spec, {
     cgroups: context.host.cgroups,
+    makesDevices: context.host.userNamespace === "none",
     confined,
     addTree: ({ fd, ...tree }) => trees.push({ op: "tree", source: table.index(fd), ...tree }) - 1,
   });
@@ -159,7 +172,7 @@ export function compilePlan(spec: RuntimeSpec, context: PlanContext): SandboxPla
     { op: "enter_root" },
     { op: "fork" },
     ...sessionOps(spec),
-    ...identityOps(spec, spec.process.capabilities.bounding),
+    ...identityOps(spec, context.host),
     { op: "exec", args: spec.process.args, env: spec.process.env },
   ];
   return { fds: table.fds, interactive: spec.process.terminal, ops };

@@ -97,7 +97,7 @@ describe("process", () => {
   test("a user without privileges has no capabilities but keeps the bounding set", () => {
     const made = lines({ user: { uid: 1000, gid: 100, additionalGids: [10, 20] } });
     expect(made).toContain("bounding keep=0xa80425fb");
-    expect(made).toContain("user uid=1000 gid=100 groups=<8 bytes>");
+    expect(made).toContain("user uid=1000 gid=100 groups=<8 bytes> flags=0");
     expect(made).toContain("capabilities effective=0x0 permitted=0x0 inheritable=0");
   });
 
@@ -178,5 +178,33 @@ describe("encoding", () => {
   test("a NUL cannot be smuggled into a path or argument", () => {
     const plan = (path: string) => ({ fds: [], interactive: false, ops: [{ op: "chdir", path } as const] });
     expect(() => encodePlan(plan("/a\0b"))).toThrow(TypeError);
+  });
+});
+
+describe("in a user namespace", () => {
+  function inside(userNamespace: "range" | "single", changes: Partial<ExecSpec> = {}): string[] {
+    const facts = { ...host, userNamespace };
+    const spec = toRuntimeSpec(execSpec(changes), facts);
+    return compilePlan(spec, { host: facts, cgroupProcs: [] }).ops.map(line);
+  }
+
+  test("devices are the host's, as none may be made", () => {
+    const made = inside("range");
+    expect(made.filter((text) => text.startsWith("mknod"))).toEqual([]);
+    expect(made).toContain("host_tree source=/dev/null dest=/dev/null attrs=0xa flags=2");
+    expect(made).toContain("mount_attr path=/dev attrs=0x4");
+  });
+
+  test("/sys is the host's with the host's network, and new with a network of its own", () => {
+    expect(inside("range")).toContain("host_tree source=/sys dest=/sys attrs=0xf flags=1");
+    const own = inside("range", { network: "none" });
+    expect(own).toContain("mount type=sysfs options=[source=sysfs] dest=/sys attrs=0xf");
+  });
+
+  test("with one id, neither the group tty nor setgroups", () => {
+    const made = inside("single");
+    expect(made.find((text) => text.includes("type=devpts"))).not.toContain("gid=");
+    expect(made.find((text) => text.startsWith("user "))).toMatch(/ flags=1$/);
+    expect(inside("range").find((text) => text.startsWith("user "))).toMatch(/ flags=0$/);
   });
 });

@@ -82,7 +82,15 @@ describe("mount points", () => {
 });
 
 describe("host facts", () => {
-  const files = { status: "", mountinfo: "", cgroup: "", arch: "x64" };
+  const files = { status: "", mountinfo: "", cgroup: "", uidMap: "0 0 4294967295\n", arch: "x64" };
+
+  test("a user namespace by how many ids it knows", () => {
+    const kind = (uidMap: string) => hostFactsFrom({ ...files, uidMap }).userNamespace;
+    expect(kind("         0          0 4294967295\n")).toBe("none");
+    expect(kind("0 1001 1\n1 100000 65536\n")).toBe("range");
+    expect(kind("0 100000 65536\n")).toBe("range");
+    expect(kind("         0       1001          1\n")).toBe("single");
+  });
 
   test("capabilities are the permitted ones within the bounding set", () => {
     const status = "CapPrm:\t00000000000000ff\nCapBnd:\t0000000000000003\nSeccomp:\t0\n";

@@ -5,3 +5,4 @@ export { fsck, type StoreProblem } from "./fsck.ts";
 export { openStore, type StoreOptions } from "./open.ts";
 export { refForSnapshot, snapshotOf } from "./refs.ts";
 export { defaultRoot } from "./root.ts";
+export { inUserNamespace } from "./user-namespace.ts";

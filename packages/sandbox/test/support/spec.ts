@@ -28,4 +28,5 @@ export const host: HostFacts = {
   seccompMachine: "amd64",
   capabilities: capabilityNames,
   cgroups: { version: 2, mountPoint: "/sys/fs/cgroup", path: "/builder" },
+  userNamespace: "none",
 };

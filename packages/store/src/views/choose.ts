@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { release } from "node:os";
 import type { SnapshotId } from "@tsbuild/base";
 import type { NativeFs } from "@tsbuild/native-fs";
@@ -10,6 +9,7 @@ import type {
   SnapshotViews,
   WritableView,
 } from "../api.ts";
+import { inUserNamespace } from "../user-namespace.ts";
 import { OverlayViews } from "./overlay.ts";
 
 export interface ViewsOptions {
@@ -19,11 +19,6 @@ export interface ViewsOptions {
   readonly temporaryFolder: () => string;
   readonly discardFolder: (path: string) => void;
   readonly snapshotter: Snapshotter | "auto";
-}
-
-/** True where overlayfs keeps its xattrs under `user.`: in any user namespace but the first, which maps all ids to themselves. */
-export function inUserNamespace(): boolean {
-  return !/^\s*0\s+0\s+4294967295\s*$/.test(readFileSync("/proc/self/uid_map", "utf8"));
 }
 
 /** The views of a store: which kind they are is found out with the first, as most builds look at no snapshot at all. */

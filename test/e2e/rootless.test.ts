@@ -1,0 +1,116 @@
+import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { busyboxTar, type Finished, findProgram, missing, run, runOk, World } from "./world.ts";
+
+const skip = missing("busybox", "useradd", "userdel", "setpriv", "newuidmap", "newgidmap");
+if (skip !== undefined) console.warn(`test/e2e/rootless.test.ts skipped: ${skip}`);
+
+const main = join(import.meta.dirname, "../../packages/cli/src/main.ts");
+const name = `tsbuild-t${process.pid}`;
+
+describe.skipIf(skip !== undefined)("a normal user", () => {
+  let world: World;
+  let uid = 0;
+  let gid = 0;
+
+  beforeAll(async () => {
+    world = new World();
+    chmodSync(world.folder, 0o755);
+    await runOk("useradd", ["--create-home", "--home-dir", world.path("home"), name]);
+    const entry = readFileSync("/etc/passwd", "utf8")
+      .split("\n")
+      .find((line) => line.startsWith(`${name}:`));
+    [uid, gid] = (entry ?? "").split(":").slice(2, 4).map(Number) as [number, number];
+    const tar = await busyboxTar(world);
+    await asUser(["import", tar, "busybox"]);
+  });
+
+  afterAll(async () => {
+    // Files of subordinate ids are root's to remove.
+    await run("userdel", ["--force", name]);
+    world.close();
+  });
+
+  /** tsbuild as the user, with a home of its own; `path` without newuidmap leaves the user a single id. */
+  function start(args: readonly string[], extra: Readonly<Record<string, string>> = {}): Promise<Finished> {
+    const identity = [`--reuid=${uid}`, `--regid=${gid}`, "--clear-groups"];
+    const program = [process.execPath, "--disable-warning=ExperimentalWarning", main];
+    const home = world.path("home");
+    const env = { ...world.env, HOME: home, XDG_DATA_HOME: join(home, "data"), USER: name, ...extra };
+    return run(findProgram("setpriv") ?? "", [...identity, ...program, ...args], { cwd: "/", env });
+  }
+
+  async function asUser(args: readonly string[]): Promise<Finished> {
+    const finished = await start(args);
+    expect(finished, finished.stderr).toMatchObject({ code: 0 });
+    return finished;
+  }
+
+  function context(folder: string, dockerfile: string): string {
+    const path = world.path("home", folder);
+    mkdirSync(path, { recursive: true });
+    chownSync(path, uid, gid);
+    writeFileSync(join(path, "Dockerfile"), dockerfile);
+    return path;
+  }
+
+  test("owners, removals and opaque folders end up in the image; state is in XDG_DATA_HOME", async () => {
+    const folder = context(
+      "owners",
+      [
+        "FROM busybox",
+        "COPY --chown=7:8 Dockerfile /copied",
+        "RUN touch /f && chown 1000:1001 /f && rm /etc/group && chown 33:33 /var",
+        "RUN rm -rf /home && mkdir /home && echo new >/home/x && test ! -e /etc/group",
+        "USER alice",
+        'RUN test "$(id -u):$(id -g)" = 1000:1001 && echo x >/dev/null && ! touch /denied',
+      ].join("\n"),
+    );
+    const tar = join(folder, "out.tar");
+    await asUser(["build", "--progress=plain", "-o", `type=tar,dest=${tar}`, folder]);
+    const listing = (await runOk("tar", ["--numeric-owner", "-tvf", tar])).stdout;
+    const owner = (path: string) =>
+      new RegExp(` (\\d+/\\d+) .* ${path}$`, "m").exec(listing)?.[1] ?? "absent";
+    const paths = ["f", "copied", "var/", "home/", "etc/group"];
+    expect(paths.map(owner)).toEqual(["1000/1001", "7/8", "33/33", "0/0", "absent"]);
+    expect(readFileSync(join(world.path("home"), "data/tsbuild/v1/state.db")).length).toBeGreaterThan(0);
+  });
+
+  test("a second build is cached, and a step without network sees only its loopback", async () => {
+    const folder = context("cached", "FROM busybox\nRUN --network=none ls /sys/class/net\n");
+    const first = await asUser(["build", "--progress=plain", folder]);
+    expect(first.stderr).toMatch(/ lo$/m);
+    const second = await asUser(["build", "--progress=plain", folder]);
+    expect(second.stderr).toContain("CACHED");
+  });
+
+  test("a step's root is not the machine's: it may not write what is the host's", async () => {
+    const folder = context(
+      "confined",
+      "FROM busybox\nRUN cat /proc/self/uid_map && ! echo x >/proc/sys/kernel/hostname && ! mknod /d b 254 0\n",
+    );
+    const { stderr } = await asUser(["build", "--progress=plain", folder]);
+    expect(stderr).toMatch(new RegExp(` 0 +${uid} +1$`, "m"));
+  });
+
+  test("an insecure step has the devices that the host has", async () => {
+    const folder = context("insecure", "FROM busybox\nRUN --security=insecure echo x >/dev/null && id -u\n");
+    await asUser(["build", "--progress=plain", "--allow=security.insecure", folder]);
+  });
+
+  test("with one id only, a step runs as root, and a chown says what is missing", async () => {
+    const none = { PATH: world.path("empty"), XDG_DATA_HOME: world.path("home/single") };
+    mkdirSync(none.PATH, { recursive: true });
+    const tar = world.path("busybox.tar");
+    expect(await start(["import", tar, "busybox"], none)).toMatchObject({ code: 0 });
+    const root = context("single", "FROM busybox\nRUN id -u && touch /made\n");
+    expect(await start(["build", "--progress=plain", root], none)).toMatchObject({ code: 0 });
+    const chown = context("chown", "FROM busybox\nCOPY --chown=7:8 Dockerfile /copied\n");
+    const refused = await start(["build", "--progress=plain", chown], none);
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain("copied");
+    expect(refused.stderr).toContain("7:8");
+    expect(refused.stderr).toContain("usermod --add-subuids");
+  });
+});
