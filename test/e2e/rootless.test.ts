@@ -99,6 +99,22 @@ describe.skipIf(skip !== undefined)("a normal user", () => {
     await asUser(["build", "--progress=plain", "--allow=security.insecure", folder]);
   });
 
+  test("doctor says what the user has, and with one id what to type", async () => {
+    type Gates = { name: string; holds: boolean; found: string; fix: string }[];
+    const look = async (extra: Readonly<Record<string, string>>) => {
+      const { code, stdout } = await start(["doctor", "--format=json"], extra);
+      expect(code).toBe(0);
+      return new Map((JSON.parse(stdout) as Gates).map((gate) => [gate.name, gate]));
+    };
+    const full = await look({});
+    expect(full.get("subordinate ids")).toMatchObject({ holds: true });
+    expect(full.get("overlay")).toMatchObject({ holds: true });
+    const single = await look({ PATH: world.path("empty") });
+    expect(single.get("user namespace")).toMatchObject({ holds: true });
+    expect(single.get("subordinate ids")).toMatchObject({ holds: false, found: "newuidmap: not installed" });
+    expect(single.get("subordinate ids")?.fix).toContain("usermod --add-subuids");
+  });
+
   test("with one id only, a step runs as root, and a chown says what is missing", async () => {
     const none = { PATH: world.path("empty"), XDG_DATA_HOME: world.path("home/single") };
     mkdirSync(none.PATH, { recursive: true });

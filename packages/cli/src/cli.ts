@@ -16,6 +16,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   build: async () => (await import("./commands/build.ts")).build,
   check: async () => (await import("./commands/check.ts")).check,
   debug: async () => (await import("./commands/debug.ts")).debug,
+  doctor: async () => (await import("./commands/doctor.ts")).doctor,
   fmt: async () => (await import("./commands/fmt.ts")).fmt,
   graph: async () => (await import("./commands/graph.ts")).graph,
   images: async () => (await import("./commands/images.ts")).images,

@@ -6,3 +6,4 @@ export { openStore, type StoreOptions } from "./open.ts";
 export { refForSnapshot, snapshotOf } from "./refs.ts";
 export { defaultRoot } from "./root.ts";
 export { inUserNamespace } from "./user-namespace.ts";
+export { overlayRefusal } from "./views/probe.ts";

@@ -1,4 +1,5 @@
 import { buildSpec } from "./build-spec.ts";
+import { doctorSpec } from "./doctor-spec.ts";
 import { fmtSpec } from "./fmt-spec.ts";
 import { checkSpec, debugSpec, graphSpec } from "./inspect-spec.ts";
 import { loginSpec, logoutSpec } from "./login-spec.ts";
@@ -137,6 +138,7 @@ export const helpSpec: CommandSpec = {
 export const commandSpecs: readonly CommandSpec[] = [
   buildSpec,
   checkSpec,
+  doctorSpec,
   fmtSpec,
   graphSpec,
   imagesSpec,

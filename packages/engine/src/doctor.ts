@@ -1,0 +1,213 @@
+/** What builds need of this machine: each gate tried, what takes its place where it is closed, and what opens it. */
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+} from "node:fs";
+import { delimiter, join } from "node:path";
+import { errnoCode } from "@tsbuild/base";
+import { nativeFs } from "@tsbuild/native-fs";
+import { type HostFacts, readHostFacts } from "@tsbuild/sandbox";
+import { defaultRoot, inUserNamespace, overlayRefusal } from "@tsbuild/store";
+import { subordinateIdsHint, userNamespaceReport } from "./user-namespace.ts";
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** One condition of the kernel or the system. */
+export interface Gate {
+  readonly name: string;
+  readonly holds: boolean;
+  /** Steps cannot run without it. */
+  readonly required: boolean;
+  /** What was seen, in one line. */
+  readonly found: string;
+  /** What happens without it. */
+  readonly fallback: string;
+  /** What to type; "" when nothing needs doing or nothing can be. */
+  readonly fix: string;
+}
+
+function gate(parts: Omit<Gate, "required"> & { readonly required?: boolean }): Gate {
+  return { required: false, ...parts, fix: parts.holds ? "" : parts.fix };
+}
+
+/** A setting of the kernel; undefined where this kernel has no such file. */
+function sysctl(name: string): string | undefined {
+  try {
+    return readFileSync(`/proc/sys/${name}`, "utf8").trim();
+  } catch (error) {
+    if (["ENOENT", "EACCES", "ENOTDIR"].includes(errnoCode(error) ?? "")) return undefined;
+    throw error;
+  }
+}
+
+/** A setting that forbids user namespaces at one value. */
+function setting(name: string, forbids: string, allow: string): Gate {
+  const value = sysctl(name.replaceAll(".", "/"));
+  return gate({
+    name,
+    holds: value !== forbids,
+    found: value === undefined ? "this kernel has no such setting" : value,
+    fallback: "only root builds",
+    fix: `as root: sysctl -w ${name}=${allow}`,
+  });
+}
+
+function namespaceGates(env: Env): Gate[] {
+  const report = userNamespaceReport(env);
+  const ids = report === undefined || report.got === "range";
+  return [
+    gate({
+      name: "user namespace",
+      holds: report?.got !== "none",
+      required: true,
+      found:
+        report === undefined ? "not needed: this is root" : report.got === "none" ? report.reason : "made",
+      fallback: "no step runs",
+      fix: "see the settings below; in a container, let the runtime allow unshare (seccomp, AppArmor)",
+    }),
+    gate({
+      name: "subordinate ids",
+      holds: ids,
+      found: report === undefined ? "not needed: this is root" : ids ? "all of /etc/subuid" : report.reason,
+      fallback: "files and steps of root alone: a change to another owner fails",
+      fix: subordinateIdsHint(report?.uid ?? 0),
+    }),
+    setting("user.max_user_namespaces", "0", "28633"),
+    setting("kernel.unprivileged_userns_clone", "0", "1"),
+    setting("kernel.apparmor_restrict_unprivileged_userns", "1", "0"),
+  ];
+}
+
+function overlayGate(root: string): Gate {
+  mkdirSync(root, { recursive: true });
+  const folder = mkdtempSync(join(root, "doctor-"));
+  try {
+    const refusal = overlayRefusal(nativeFs, folder, inUserNamespace());
+    return gate({
+      name: "overlay",
+      holds: refusal === undefined,
+      found: refusal ?? `mounted in ${root}${inUserNamespace() ? ", with userxattr" : ""}`,
+      fallback: "layers are copied and compared: slower, and more disk",
+      fix: "give --root on a local filesystem (ext4, xfs, btrfs); Linux 5.11 or newer without root",
+    });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Folders in which a step's own groups would be made. */
+function ownGroups({ cgroups }: HostFacts): string[] {
+  if (cgroups.version === 0) return [];
+  if (cgroups.version === 2) return [join(cgroups.mountPoint, cgroups.path)];
+  return cgroups.hierarchies.map(({ mountPoint, path }) => join(mountPoint, path));
+}
+
+function mayUse(path: string, mode: number): boolean {
+  try {
+    accessSync(path, mode);
+    return true;
+  } catch (error) {
+    if (errnoCode(error) === undefined) throw error;
+    return false;
+  }
+}
+
+function cgroupGate(facts: HostFacts): Gate {
+  const groups = ownGroups(facts);
+  const holds = groups.length > 0 && groups.every((path) => mayUse(path, constants.W_OK));
+  const writable = holds ? "writable" : "not delegated to this user";
+  return gate({
+    name: "cgroups",
+    holds,
+    found: facts.cgroups.version === 0 ? "not mounted" : `version ${facts.cgroups.version}, ${writable}`,
+    fallback: "no limits of memory, CPU and processes for steps",
+    fix: "systemd-run --user --scope -p Delegate=yes tsbuild … (cgroup version 2)",
+  });
+}
+
+function seccompGate({ seccompMachine }: HostFacts): Gate {
+  return gate({
+    name: "seccomp",
+    holds: seccompMachine !== undefined,
+    found:
+      seccompMachine === undefined
+        ? "no filter for this kernel or machine"
+        : `a filter for ${seccompMachine}`,
+    fallback: "steps may make every system call",
+    fix: "a kernel with CONFIG_SECCOMP_FILTER, on x86-64 or arm64",
+  });
+}
+
+function networkGate(env: Env): Gate {
+  const folders = (env["PATH"] ?? "").split(delimiter).filter((folder) => folder !== "");
+  const found = ["pasta", "slirp4netns"].filter((name) =>
+    folders.some((folder) => mayUse(join(folder, name), constants.X_OK)),
+  );
+  const tun = mayUse("/dev/net/tun", constants.R_OK | constants.W_OK);
+  const programs = found.length === 0 ? "neither pasta nor slirp4netns" : found.join(", ");
+  return gate({
+    name: "private network",
+    holds: found.length > 0 && tun,
+    found: `${programs}; /dev/net/tun ${tun ? "opens" : "does not open"}`,
+    fallback: "steps share the host's network",
+    fix:
+      found.length === 0
+        ? "apt-get install passt or slirp4netns"
+        : "as root: modprobe tun && chmod 666 /dev/net/tun",
+  });
+}
+
+function emulationGate(): Gate {
+  const folder = "/proc/sys/fs/binfmt_misc";
+  const names = existsSync(folder) ? readdirSync(folder).filter((name) => name.startsWith("qemu-")) : [];
+  return gate({
+    name: "emulation",
+    holds: names.length > 0,
+    found: names.length === 0 ? "no qemu in binfmt_misc" : names.join(", "),
+    fallback: "steps of other platforms do not run",
+    fix: "apt-get install qemu-user-static binfmt-support",
+  });
+}
+
+/** Paths in a rootfs are resolved by openat2 alone. */
+function openat2Gate(): Gate {
+  let failure = "";
+  const root = nativeFs.openFolder("/");
+  try {
+    nativeFs.statInRoot(root, "proc", false);
+  } catch (error) {
+    failure = error instanceof Error ? error.message : String(error);
+  } finally {
+    nativeFs.close(root);
+  }
+  return gate({
+    name: "openat2",
+    holds: failure === "",
+    required: true,
+    found: failure === "" ? "works" : failure,
+    fallback: "nothing builds",
+    fix: "Linux 5.12 or newer; in a container, a runtime whose seccomp profile knows openat2",
+  });
+}
+
+/** Tries every gate; nothing is left behind but the state folder itself. */
+export function examine(options: { readonly env: Env; readonly root?: string | undefined }): Gate[] {
+  const { env } = options;
+  const uid = userNamespaceReport(env)?.uid ?? process.getuid?.() ?? 0;
+  const facts = readHostFacts();
+  return [
+    ...namespaceGates(env),
+    openat2Gate(),
+    overlayGate(options.root ?? defaultRoot(env, uid)),
+    cgroupGate(facts),
+    seccompGate(facts),
+    networkGate(env),
+    emulationGate(),
+  ];
+}
