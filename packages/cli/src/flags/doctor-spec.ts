@@ -5,7 +5,7 @@ export const doctorSpec: CommandSpec = {
   usage: "[flags]",
   summary: "Say what this machine lets builds do, and what to type for more",
   description: [
-    "Tries each thing of the kernel and the system that builds use: user namespaces, subordinate ids, overlay mounts,",
+    "Tries what builds need of the kernel and the system: user namespaces, subordinate ids, overlay mounts,",
     "control groups, system call filters, private networks. Ends with 1 when steps cannot run.",
   ],
   flags: [
