@@ -17,7 +17,8 @@ const providers = ["pasta", "slirp4netns"].filter((name) => {
   return why === undefined;
 });
 
-const ABSTRACT = "tsbuild-network-test";
+/** Names of abstract sockets are the whole machine's: another run of these tests has its own. */
+const ABSTRACT = `tsbuild-network-test-${process.pid}`;
 
 function outsideAddress(): string | undefined {
   const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);

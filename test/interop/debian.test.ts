@@ -127,7 +127,8 @@ describe.skipIf(reason !== undefined)("on Debian", () => {
       ([key, value]) => `${key}=${value}`,
     );
     const main = join(repository, "packages/cli/src/main.ts");
-    const flags = ["--disable-warning=ExperimentalWarning", main, "run", ...args];
+    // The page is asked for from here: a private network has no ports on the host.
+    const flags = ["--disable-warning=ExperimentalWarning", main, "run", "--network", "host", ...args];
     return startService("env", [...env, process.execPath, ...flags]);
   }
 
