@@ -51,10 +51,11 @@ describe("words", () => {
   ];
   const texts = characters.flatMap((a) => characters.flatMap((b) => characters.map((c) => a + b + c)));
 
-  for (const escape of ["\\", "`"] as const) {
+  for (const mark of ["\\", "`"] as const) {
     for (const quotes of [true, false]) {
-      it(`have tokens whatever is in them: escape ${escape}, quotes ${quotes}`, () => {
-        const lexer = createWordLexer(createWordTokens({ escape, quotes }), { escape, quotes });
+      it(`have tokens whatever is in them: escape ${mark}, quotes ${quotes}`, () => {
+        const dialect = { escape: mark, quotes };
+        const lexer = createWordLexer(createWordTokens(dialect), dialect);
         for (const text of texts)
           for (const word of [text, `\${x${text}`, `"${text}`, `\${x/${text}`])
             expect(
@@ -65,8 +66,8 @@ describe("words", () => {
       });
     }
 
-    it(`in arguments, too: escape ${escape}`, () => {
-      for (const text of texts) expect(() => splitQuotedWords(text, escape)).not.toThrow();
+    it(`in arguments, too: escape ${mark}`, () => {
+      for (const text of texts) expect(() => splitQuotedWords(text, mark)).not.toThrow();
     });
   }
 
