@@ -368,7 +368,28 @@ describe.skipIf(reason !== undefined)("COPY that cannot be", () => {
       /cannot copy a folder to "\/c\/x": a file is in the way/,
     ],
     ["below a file", "COPY one.txt /etc/passwd/x", /a file is in the way/],
-    ["several files onto one name", "COPY *.txt /onefile", /matches several files.*\/onefile/],
+    [
+      "several matches onto one name",
+      "COPY *.txt /onefile",
+      /cannot copy both "one.txt" and "sp ace.txt" to "\/onefile", which is not a folder[\s\S]*slash[\s\S]*: \/onefile\//,
+    ],
+    [
+      "several files onto a name that is free",
+      "COPY one.txt two.txt /onefile",
+      /cannot copy both "one.txt" and "two.txt" to "\/onefile", which is not a folder/,
+    ],
+    [
+      "several files onto a file",
+      "COPY one.txt two.txt /etc/passwd",
+      /cannot copy both "one.txt" and "two.txt"/,
+    ],
+    ["a file twice", "COPY one.txt one.txt /x", /cannot copy "one.txt" twice to "\/x"/],
+    ["a file and a folder onto one name", "COPY one.txt dir /x", /cannot copy both "one.txt" and "dir"/],
+    [
+      "several heredocs onto one name",
+      "COPY <<a <<b /x\n1\na\n2\nb",
+      /cannot copy both "a" and "b" to "\/x"/,
+    ],
     ["a user who is not there", "COPY --chown=nobody9 one.txt /x", /no user named "nobody9"/],
     ["a group that is not there", "COPY --chown=root:nogroup9 one.txt /x", /no group named "nogroup9"/],
     ["a link to nothing", "COPY dangling /x", /"\/?dangling".*not found/],
@@ -386,5 +407,18 @@ describe.skipIf(reason !== undefined)("COPY that cannot be", () => {
     expect(stderr).toMatch(message);
     expect(stderr).toMatch(/Dockerfile:[23]/);
     expect(code).toBe(1);
+  });
+
+  test("several sources are welcome where a folder is or comes to be", async () => {
+    const lines = [
+      "FROM busybox",
+      "COPY dir clash /merged",
+      "COPY dir one.txt /fromdir",
+      "RUN mkdir /there",
+      "COPY one.txt two.txt /there",
+      "RUN test -f /merged/a && test -d /merged/x && test -f /fromdir/one.txt && test -f /there/two.txt",
+    ];
+    world.context("sources", { Dockerfile: `${lines.join("\n")}\n` });
+    await world.ok(["build", "--progress=plain", folder]);
   });
 });

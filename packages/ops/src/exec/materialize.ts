@@ -58,7 +58,7 @@ async function copyContext(
   const layer = await env.store.views.prepare(null);
   try {
     const target = { fs: env.fs, root: layer.root, signal: context.signal };
-    await runCopy({ env, action: copyOf(path), tree, target, owner: undefined });
+    await runCopy({ env, action: copyOf(path), tree, target, owner: undefined, placed: new Map() });
   } catch (error) {
     layer.discard();
     throw error;

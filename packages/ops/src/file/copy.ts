@@ -20,6 +20,8 @@ export interface CopyRequest {
   readonly owner: Ownership | undefined;
   /** Walks that the key of the op was made of. */
   readonly scans?: Scans | undefined;
+  /** Files that earlier copies of the op put at their destination itself: the source of each path (D092). */
+  readonly placed: Map<string, string>;
 }
 
 /** Implicit parents take --chown and an octal --chmod as well (D096). */
@@ -58,11 +60,28 @@ function baseName(selected: Selected): string {
   return asked.slice(asked.lastIndexOf("/") + 1);
 }
 
+/**
+ * Several sources need a folder (D092): a second file at the same place would silently replace the first. Which
+ * sources are files, and whether the destination is a folder, is only known here.
+ */
+function refuseSecond({ action, placed }: CopyRequest, selected: Selected, dest: string): void {
+  const first = placed.get(dest);
+  if (first === undefined) return;
+  const second = JSON.stringify(selected.located.asked);
+  const both = first === second ? `${second} twice` : `both ${first} and ${second}`;
+  throw new TsbuildError(
+    "TSB_CONTEXT",
+    `cannot copy ${both} to ${JSON.stringify(action.dest)}, which is not a folder`,
+    { hint: `end the destination with a slash to copy into a folder: ${action.dest}/` },
+  );
+}
+
 /** Where one source lands (D094, D095), with the folders on the way made. */
 function placeSource(request: CopyRequest, selected: Selected, destination: Destination): string {
   const { target, action } = request;
   const dest = followDestination(target.fs, target.root, destination.path);
   const isDir = isFolder(selected.located.stat);
+  refuseSecond(request, selected, dest);
   if (isDir && action.dirCopyContents) {
     makeFolder(request, dest);
     return dest;
@@ -71,6 +90,7 @@ function placeSource(request: CopyRequest, selected: Selected, destination: Dest
   const path = intoFolder ? join(dest, baseName(selected)) : dest;
   makeFolder(request, parentOf(path));
   if (isDir) makeFolder(request, path);
+  else if (!intoFolder) request.placed.set(path, JSON.stringify(selected.located.asked));
   return path;
 }
 
@@ -109,21 +129,6 @@ export async function runCopy(request: CopyRequest): Promise<void> {
   const destination = parseDestination(action.dest);
   const folder = destination.writtenAsFolder ? destination.path : parentOf(destination.path);
   if (selected.length === 0) return;
-  if (
-    selected.length > 1 &&
-    !destination.writtenAsFolder &&
-    folderAt(target.fs, target.root, destination.path) !== true
-  ) {
-    if (selected.some((one) => !isFolder(one.located.stat))) {
-      throw new TsbuildError(
-        "TSB_CONTEXT",
-        `${JSON.stringify(action.src)} matches several files, but the destination ${JSON.stringify(action.dest)} is not a folder`,
-        {
-          hint: `end it with a slash: ${action.dest}/`,
-        },
-      );
-    }
-  }
   makeFolder(request, followDestination(target.fs, target.root, folder));
   for (const one of selected) await copyOne(request, one, destination);
 }

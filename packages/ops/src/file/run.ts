@@ -17,6 +17,8 @@ export interface FileRun {
   readonly inputs: readonly Ref[];
   readonly context: OpContext;
   readonly scans: Scans;
+  /** See `CopyRequest`. */
+  readonly placed: Map<string, string>;
 }
 
 /** Performs the actions of a file op one after the other and commits its outputs. */
@@ -102,7 +104,15 @@ async function dispatch(
   switch (action.action.type) {
     case "copy":
       if (tree === undefined) throw new Error("assertion failed: copy without a source");
-      return runCopy({ env: run.env, action: action.action, tree, target, owner, scans: run.scans });
+      return runCopy({
+        env: run.env,
+        action: action.action,
+        tree,
+        target,
+        owner,
+        scans: run.scans,
+        placed: run.placed,
+      });
     case "mkdir":
       return runMkdir(target, action.action, owner);
     case "mkfile":
