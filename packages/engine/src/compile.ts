@@ -2,10 +2,10 @@ import { type Digest, formatPlatform, type Platform, sha256Fields } from "@tsbui
 import type { Compiled, CompiledPlatform, CompileRequest, ImageResolver } from "@tsbuild/frontend";
 import { type GraphJson, graphFromJson, graphToJson } from "@tsbuild/llb";
 import type { Store } from "@tsbuild/store";
-import { refuseForeignSyntax } from "./syntax.ts";
+import { builtInNotice, refuseForeignSyntax } from "./syntax.ts";
 import { VERSION } from "./version.ts";
 
-const KIND = "compiled-2";
+const KIND = "compiled-3";
 
 /** Everything that a compilation depends on but the base images, which are checked when it is read back. */
 function compileKey(request: CompileRequest): string {
@@ -114,7 +114,8 @@ export async function compileDockerfile(
   const { sourceTime } = resolver;
   // A time taken from a source may be another one at the next build, and `images` does not say so.
   let timed = false;
-  const compiled = await compile(request, {
+  const notice = await builtInNotice(request);
+  const found = await compile(request, {
     ...resolver,
     ...(sourceTime && {
       sourceTime: (source) => {
@@ -123,6 +124,7 @@ export async function compileDockerfile(
       },
     }),
   });
+  const compiled = { ...found, warnings: [...notice, ...found.warnings] };
   if (!timed) state.memo.set(KIND, key, store(compiled));
   return compiled;
 }

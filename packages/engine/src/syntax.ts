@@ -1,5 +1,5 @@
 import { TsbuildError } from "@tsbuild/base";
-import type { CompileRequest } from "@tsbuild/frontend";
+import type { CompileRequest, Warning } from "@tsbuild/frontend";
 
 /** The frontend of Dockerfiles, from any registry and of any version: it is built in. */
 const KNOWN =
@@ -28,4 +28,21 @@ export async function refuseForeignSyntax({ file, text, buildArgs }: CompileRequ
     hint: HINT,
     source: { file, text, ranges: [syntax.range] },
   });
+}
+
+/** Names of one certain frontend: a pinned digest, a channel other than the releases. */
+const CERTAIN = /@sha256:|dockerfile-upstream|-labs\b|:(?:labs|master|experimental)\b/;
+
+/**
+ * Says that the built-in frontend reads a file that asks for a certain one (D014). Not for versions such as `1` or
+ * `1.7`: nearly every file has one, and the language only grows.
+ */
+export async function builtInNotice({ text, buildArgs }: CompileRequest): Promise<Warning[]> {
+  const { detectDirective } = await import("@tsbuild/dockerfile");
+  const syntax = detectDirective(text, "syntax");
+  const name = buildArgs["BUILDKIT_SYNTAX"] ?? syntax?.value ?? "";
+  if (!CERTAIN.test(name)) return [];
+  const message = `the frontend ${name} is not fetched: the built-in one reads the file, with all stable features and those of labs`;
+  const ranges = buildArgs["BUILDKIT_SYNTAX"] === undefined && syntax !== undefined ? [syntax.range] : [];
+  return [{ rule: "BuiltInFrontend", message, ranges }];
 }

@@ -201,3 +201,12 @@ test("commands of a shell text", () => {
   ]);
   expect(shellCommands("a | b").map(({ isPiped }) => isPiped)).toEqual([true, false]);
 });
+
+test("a whole command in one string is found in every JSON form, but not in what an ENTRYPOINT gets", async () => {
+  const body = (lines: string): string => `FROM debian:bookworm\n${lines}\n`;
+  expect(await found(body('RUN ["make all"]'))).toEqual(["CommandInOneString 2"]);
+  expect(await found(body('ENTRYPOINT ["tini -- app"]'))).toEqual(["CommandInOneString 2"]);
+  expect(await found(body('HEALTHCHECK CMD ["curl -f localhost"]'))).toEqual(["CommandInOneString 2"]);
+  expect(await found(body('ENTRYPOINT ["sh", "-c"]\nCMD ["make all"]'))).toEqual([]);
+  expect(await found(body('CMD ["app", "two words"]\nHEALTHCHECK NONE'))).toEqual([]);
+});

@@ -7,6 +7,7 @@ import { aptWithoutYes } from "./apt-without-yes.ts";
 import { argBeforeUse } from "./arg-before-use.ts";
 import { cacheMountOwner } from "./cache-mount-owner.ts";
 import { cdHasNoEffect } from "./cd-has-no-effect.ts";
+import { commandInOneString } from "./command-in-one-string.ts";
 import { copyBeforeInstall } from "./copy-before-install.ts";
 import { deletedInLaterLayer } from "./deleted-in-later-layer.ts";
 import { floatingBaseTag } from "./floating-base-tag.ts";
@@ -24,6 +25,7 @@ export const OWN_RULES: readonly OwnRule[] = [
   argBeforeUse,
   cacheMountOwner,
   cdHasNoEffect,
+  commandInOneString,
   copyBeforeInstall,
   deletedInLaterLayer,
   floatingBaseTag,
