@@ -72,6 +72,10 @@ export class FakeEngine implements Engine {
     return this.#script.inspection;
   }
 
+  async history(): Promise<never> {
+    throw new Error("this fake has no history");
+  }
+
   images(): readonly ImageSummary[] {
     return this.#script.images ?? [];
   }

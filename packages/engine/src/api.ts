@@ -1,6 +1,7 @@
 import type { BuildEvent, Digest, Platform, TsbuildError } from "@tsbuild/base";
 import type { CheckOptions, CheckReport, Compiled, Outline, Target } from "@tsbuild/frontend";
 import type { AgentSource, StepResources } from "@tsbuild/ops";
+import type { BuildHistory } from "./history/read.ts";
 
 /** Everything a build is asked for: flags of the command line, or fields set by a program. */
 export interface BuildRequest {
@@ -136,6 +137,8 @@ export interface Engine {
     readonly signal?: AbortSignal;
   }): Promise<BuildResult>;
   images(): readonly ImageSummary[];
+  /** Builds that were run on the state folder. */
+  history(): Promise<BuildHistory>;
   /** Runs a command of an image in the sandbox on a throw-away layer; resolves with the exit code. */
   run(request: RunRequest): Promise<number>;
   /** A shell in a step that failed in an earlier build, on this process's terminal; resolves with its exit code. */

@@ -12,6 +12,7 @@ import { checkEntitlements } from "./entitlements.ts";
 import { asStep } from "./export-step.ts";
 import { type FirstFailure, releaseStep, showFailed } from "./first-failure.ts";
 import { readGrants } from "./grants.ts";
+import { BuildRecorder } from "./history/recorder.ts";
 import { compileRequest, type PreparedRequest, prepareRequest } from "./request.ts";
 import type { Session } from "./session.ts";
 import { type BuildSources, openSources, saveLock, useLock } from "./sources/open.ts";
@@ -26,7 +27,9 @@ export interface BuildRun {
 
 /** One build from request to result; the last event is build-finished, whatever happens. */
 export async function runBuild(run: BuildRun): Promise<BuildResult> {
-  const { request, emit } = run;
+  const { request, session } = run;
+  const recorder = new BuildRecorder(session.store, { emit: run.emit, bounds: session.settings.history });
+  const { sink: emit } = recorder;
   const title = request.tags[0] ?? request.target ?? "image";
   emit({
     type: "build-started",
@@ -36,13 +39,15 @@ export async function runBuild(run: BuildRun): Promise<BuildResult> {
   });
   let first: FirstFailure | undefined;
   try {
-    const result = await buildInSteps(run, (failed) => {
+    const result = await buildInSteps({ ...run, emit, recorder }, (failed) => {
       first = failed;
     });
+    recorder.finish(result);
     emit({ type: "build-finished", at: Date.now() });
     return result;
   } catch (error) {
     const failure = asFailure(error, run.signal);
+    recorder.finish({ error: failure });
     emit({ type: "build-finished", at: Date.now(), error: failure });
     await showFailed(run, first, failure);
     throw failure;
@@ -56,12 +61,21 @@ function asFailure(error: unknown, signal: AbortSignal): TsbuildError {
   return new TsbuildError("TSB_STORE", message, { cause: error });
 }
 
-async function buildInSteps(run: BuildRun, onFailed: (failed: FirstFailure) => void): Promise<BuildResult> {
+interface RecordedRun extends BuildRun {
+  readonly recorder: BuildRecorder;
+}
+
+async function buildInSteps(
+  run: RecordedRun,
+  onFailed: (failed: FirstFailure) => void,
+): Promise<BuildResult> {
   const { session, request, signal } = run;
   const names = request.tags.map((tag) => formatReference(parseReference(tag)));
   const grants = readGrants(request, run.env);
+  run.recorder.begin(request, grants.mask);
   const sources = await openSources({ ...run, grants, signal });
   const prepared = await prepareRequest(request, sources, run.env);
+  run.recorder.dockerfile(prepared.dockerfile);
   await useLock(sources, request, prepared);
   const compiled = await compileDockerfile(
     session.store,
@@ -93,7 +107,7 @@ function warn(run: BuildRun, prepared: PreparedRequest, compiled: Compiled): voi
 }
 
 interface PlatformBuild {
-  readonly run: BuildRun;
+  readonly run: RecordedRun;
   readonly prepared: PreparedRequest;
   readonly platform: CompiledPlatform;
   readonly sources: BuildSources;
@@ -105,6 +119,7 @@ async function solvePlatform(build: PlatformBuild): Promise<Ref | null> {
   const { run, prepared, platform, sources, grants } = build;
   const { session, request, signal, emit } = run;
   const { networkProvider } = request;
+  run.recorder.graph(platform.graph);
   let failed: FirstFailure | undefined;
   const env: OpsEnvironment = session.environment({
     ...sources,
@@ -119,7 +134,7 @@ async function solvePlatform(build: PlatformBuild): Promise<Ref | null> {
   try {
     const { ref } = await solve({
       graph: platform.graph,
-      resolveOp: (vertex) => resolveOp(env, vertex),
+      resolveOp: (vertex) => run.recorder.watch(vertex, resolveOp(env, vertex)),
       storage: session.store.cache,
       locks: session.store.locks,
       jobs: request.jobs ?? availableParallelism(),

@@ -30,6 +30,7 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
       (await import("./inspect.ts")).inspect({ session, request, env, signal }),
     importImage: async (request) => (await import("./import-image.ts")).importImage(session, request),
     images: () => listImages(session),
+    history: async () => (await import("./history/read.ts")).buildHistory(session.store),
     run: async (request) => (await import("./run-image.ts")).runImage(session, request),
     shell: async (request) => (await import("./failed-step.ts")).shellInRemembered(session, request),
     close: () => session.close(),

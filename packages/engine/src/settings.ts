@@ -39,6 +39,8 @@ export interface Settings {
   readonly pushChunkBytes: number | undefined;
   /** Runtime that steps run in; undefined or "": the native sandbox. */
   readonly ociRuntime?: string | undefined;
+  /** TSBUILD_HISTORY_BUILDS (200) and TSBUILD_HISTORY_LOGS (200m): what is kept of past builds. */
+  readonly history: { readonly builds: number; readonly logBytes: number };
 }
 
 /** $TSBUILD_CONFIG, else $XDG_CONFIG_HOME/tsbuild/config.json, else ~/.config/tsbuild/config.json; then /etc/tsbuild/config.json. */
@@ -123,15 +125,23 @@ function parseFile(path: string, text: string): Settings["registries"] {
 
 const UNITS: Readonly<Record<string, number>> = { "": 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
 
-/** `50m`: bytes of one piece of an upload. */
-function chunkSize(text: string | undefined): number | undefined {
+/** `50m`, in bytes; undefined when the variable is not set. */
+function sizeFrom(env: Env, name: string): number | undefined {
+  const text = env[name];
   if (text === undefined || text === "") return undefined;
   const [, number, unit = ""] = /^(\d{1,12})([kmg]?)b?$/i.exec(text) ?? [];
   const bytes = Number(number) * (UNITS[unit.toLowerCase()] ?? Number.NaN);
   if (Number.isSafeInteger(bytes) && bytes > 0) return bytes;
-  throw new TsbuildError("TSB_USAGE", `TSBUILD_PUSH_CHUNK=${JSON.stringify(text)} is not a size`, {
-    hint: "for example TSBUILD_PUSH_CHUNK=50m",
+  throw new TsbuildError("TSB_USAGE", `${name}=${JSON.stringify(text)} is not a size`, {
+    hint: `for example ${name}=50m`,
   });
+}
+
+function countFrom(env: Env, name: string): number | undefined {
+  const text = env[name];
+  if (text === undefined || text === "") return undefined;
+  if (/^[1-9]\d{0,6}$/.test(text)) return Number(text);
+  throw new TsbuildError("TSB_USAGE", `${name}=${JSON.stringify(text)} is not a positive whole number`);
 }
 
 /** Reads the first configuration file there is. Throws TSB_USAGE naming file and field. */
@@ -151,7 +161,11 @@ function fromEnvironment(env: Env): Omit<Settings, "registries"> {
     networkProvider: networkProvider(env["TSBUILD_NETWORK"] || "auto"),
     path: env["PATH"] || DEFAULT_PATH,
     insecureHosts: (env["TSBUILD_INSECURE_REGISTRY"] ?? "").split(/[\s,]+/).filter((host) => host !== ""),
-    pushChunkBytes: chunkSize(env["TSBUILD_PUSH_CHUNK"]),
+    pushChunkBytes: sizeFrom(env, "TSBUILD_PUSH_CHUNK"),
+    history: {
+      builds: countFrom(env, "TSBUILD_HISTORY_BUILDS") ?? 200,
+      logBytes: sizeFrom(env, "TSBUILD_HISTORY_LOGS") ?? 200 * 1024 ** 2,
+    },
   };
 }
 

@@ -1,6 +1,7 @@
 import type { ChainId, DiffId, Digest, SnapshotId } from "@tsbuild/base";
 import type { Descriptor } from "@tsbuild/oci";
 import type { CacheStorage, WorkLocks } from "@tsbuild/solver";
+import type { HistoryStore } from "./history/api.ts";
 
 /**
  * The state folder. Several processes may have it open at once. Everything made through one `Store` object is held by its
@@ -17,6 +18,7 @@ export interface Store {
   readonly locks: WorkLocks;
   readonly memo: MemoStore;
   readonly cacheMounts: CacheMountStore;
+  readonly history: HistoryStore;
   /** A fresh empty folder on the same filesystem, removed by `close()` or, after a crash, at the next open. */
   temporaryFolder(): string;
   close(): Promise<void>;

@@ -2,6 +2,7 @@ export type * from "./api.ts";
 export { blobSources, rememberSource } from "./blob-sources.ts";
 export { type PruneReport, prune } from "./collect.ts";
 export { fsck, type StoreProblem } from "./fsck.ts";
+export type { HistoryEntry, HistoryStore, HistoryWriter, LogFrame } from "./history/api.ts";
 export { openStore, type StoreOptions } from "./open.ts";
 export { refForSnapshot, snapshotOf } from "./refs.ts";
 export { defaultRoot } from "./root.ts";

@@ -16,6 +16,7 @@ const FORMAT = "v1";
  *     ROOT/v1/leases/ID/        temporary files of the lease
  *     ROOT/v1/locks/HEX         work locks
  *     ROOT/v1/cache-mounts/N/fs folders of RUN --mount=type=cache; N.lock and N.seed beside
+ *     ROOT/v1/history/T-ID/     a build: build.json, log-STEP; T-ID.lock beside while its process lives
  *     ROOT/v1/trash/            renamed here, removed in the background
  *
  * All of it is on one filesystem: blobs, layers and trash move by rename.
@@ -29,6 +30,7 @@ export class Layout {
   readonly leases: string;
   readonly locks: string;
   readonly cacheMounts: string;
+  readonly history: string;
   readonly trash: string;
 
   constructor(root: string) {
@@ -40,6 +42,7 @@ export class Layout {
     this.leases = join(this.base, "leases");
     this.locks = join(this.base, "locks");
     this.cacheMounts = join(this.base, "cache-mounts");
+    this.history = join(this.base, "history");
     this.trash = join(this.base, "trash");
   }
 

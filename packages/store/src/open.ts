@@ -7,6 +7,7 @@ import { SqliteCacheStorage } from "./cache.ts";
 import { FolderCacheMountStore } from "./cache-mounts.ts";
 import { StateDatabase } from "./database.ts";
 import { guarded } from "./failure.ts";
+import { FolderHistoryStore } from "./history/folder.ts";
 import { SqliteImageStore } from "./images.ts";
 import { Layout } from "./layout.ts";
 import { collectDeadLeases, Lease } from "./leases.ts";
@@ -97,6 +98,7 @@ function assemble(state: StoreState, snapshotter: Snapshotter | "auto"): Store {
     locks: new FileWorkLocks(state),
     memo,
     cacheMounts: new FolderCacheMountStore(state),
+    history: new FolderHistoryStore(state),
     temporaryFolder,
     close: async () => {
       if (closed) return;

@@ -1,6 +1,7 @@
 import { buildSpec } from "./build-spec.ts";
 import { doctorSpec } from "./doctor-spec.ts";
 import { fmtSpec } from "./fmt-spec.ts";
+import { historySpec } from "./history-spec.ts";
 import { checkSpec, debugSpec, graphSpec } from "./inspect-spec.ts";
 import { loginSpec, logoutSpec } from "./login-spec.ts";
 import { type CommandSpec, machineFlags } from "./spec.ts";
@@ -141,6 +142,7 @@ export const commandSpecs: readonly CommandSpec[] = [
   doctorSpec,
   fmtSpec,
   graphSpec,
+  historySpec,
   imagesSpec,
   importSpec,
   loginSpec,

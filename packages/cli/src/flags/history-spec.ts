@@ -1,0 +1,39 @@
+import type { CommandSpec } from "./spec.ts";
+
+export const historySpec: CommandSpec = {
+  name: "history",
+  usage: "[flags] ls | show [BUILD] | logs [BUILD] [STEP] | export [BUILD] | rm BUILD…",
+  summary: "Past builds: their steps, times, reasons and full output",
+  description: [
+    "BUILD is an ID, a beginning of one, or ^N: the Nth before the newest (default: ^0, the newest).",
+    "STEP is a number or a part of a name that no other step has.",
+    "The newest 200 builds are kept, with at most 200 MB of output: TSBUILD_HISTORY_BUILDS, TSBUILD_HISTORY_LOGS.",
+  ],
+  flags: [
+    { name: "quiet", short: "q", group: "Output", text: "ls: print IDs only" },
+    {
+      name: "format",
+      value: "FORMAT",
+      group: "Output",
+      text: "ls: table or json, one object a line (default: table); export: json or trace, for chrome://tracing (default: json)",
+    },
+    { name: "timestamps", group: "Output", text: "logs: begin every line with its time" },
+    { name: "all", group: "Removal", text: "rm: every build that is not at work" },
+    {
+      name: "older-than",
+      value: "TIME",
+      group: "Removal",
+      text: "rm: builds that began longer ago, e.g. 36h or 7d",
+    },
+  ],
+  examples: [
+    { command: "tsbuild history ls", text: "" },
+    { command: "tsbuild history show ^1", text: "The timeline of the build before the last" },
+    { command: "tsbuild history logs ^0 'RUN make'", text: "What a step printed, whole" },
+    {
+      command: "tsbuild history export --format trace > trace.json",
+      text: "For chrome://tracing or Perfetto",
+    },
+    { command: "tsbuild history rm --older-than 30d", text: "" },
+  ],
+};

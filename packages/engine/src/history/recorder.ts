@@ -1,0 +1,213 @@
+import { type BuildEvent, errnoCode, type SnapshotId, sha256, TsbuildError, type VertexDigest } from "@tsbuild/base";
+import type { LlbGraph, Vertex } from "@tsbuild/llb";
+import { SecretMask } from "@tsbuild/ops";
+import type { VertexOp } from "@tsbuild/solver";
+import type { HistoryWriter, Store } from "@tsbuild/store";
+import type { BuildRequest } from "../api.ts";
+import type { Settings } from "../settings.ts";
+import { type BuildRecord, RECORD_VERSION, type RecordedError, type StepRecord } from "./record.ts";
+import { recordedRequest } from "./request.ts";
+import { graphFacts, type StepFacts, watchOp } from "./step-facts.ts";
+
+/** The record on disk is at most this old while steps end: what a crash loses. */
+const WRITE_EVERY_MS = 1000;
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+/**
+ * Writes one build's record from its events. A history that cannot be written is a warning, never a failed build: without its
+ * output when only that could not be written, else not at all.
+ *
+ * A build that finds everything in the cache pays for two small files and a lock, about 0.5 ms.
+ */
+export class BuildRecorder {
+  readonly #store: Store;
+  readonly #emit: (event: BuildEvent) => void;
+  readonly #bounds: Settings["history"];
+  readonly #startedAt = Date.now();
+  readonly #steps = new Map<VertexDigest, Writable<StepRecord>>();
+  readonly #facts = new Map<VertexDigest, StepFacts>();
+  #record: Writable<Omit<BuildRecord, "steps">> | undefined;
+  #writer: HistoryWriter | undefined;
+  #mask = new SecretMask([]);
+  #writtenAt = 0;
+  #warned = false;
+
+  constructor(
+    store: Store,
+    options: { readonly emit: (event: BuildEvent) => void; readonly bounds: Settings["history"] },
+  ) {
+    this.#store = store;
+    this.#emit = options.emit;
+    this.#bounds = options.bounds;
+  }
+
+  /** From here on there is a record. A request that is refused before (a bad name, a secret that is not there) is no build. */
+  begin(request: BuildRequest, mask: SecretMask): void {
+    this.#mask = mask;
+    this.#safely(() => {
+      this.#writer = this.#store.history.begin(this.#startedAt);
+      this.#record = {
+        version: RECORD_VERSION,
+        id: this.#writer.id,
+        status: "running",
+        startedAt: this.#startedAt,
+        title: request.tags[0] ?? request.target ?? "image",
+        request: recordedRequest(request, mask),
+        warnings: 0,
+      };
+      this.#write();
+    });
+  }
+
+  /** Keeps what an event tells, and hands it on. */
+  readonly sink = (event: BuildEvent): void => {
+    if (this.#writer !== undefined) this.#safely(() => this.#take(event));
+    this.#emit(event);
+  };
+
+  dockerfile(source: { readonly file: string; readonly text: string }): void {
+    if (this.#record !== undefined) {
+      this.#record.dockerfile = { file: source.file, digest: sha256(Buffer.from(source.text)) };
+    }
+  }
+
+  graph(graph: LlbGraph): void {
+    for (const [vertex, facts] of graphFacts(graph)) this.#note(vertex, facts);
+  }
+
+  watch(vertex: Vertex, op: VertexOp): VertexOp {
+    return watchOp(vertex, op, { mask: this.#mask, note: (facts) => this.#note(vertex.digest, facts) });
+  }
+
+  /** The end: sizes that are known by now, the result, the bounds. */
+  finish(end: { readonly imageId?: BuildRecord["imageId"]; readonly error?: TsbuildError }): void {
+    const { error } = end;
+    this.#safely(() => {
+      if (this.#record === undefined) return;
+      const status = error === undefined ? "ok" : error.code === "TSB_CANCELED" ? "canceled" : "failed";
+      Object.assign(this.#record, { status, finishedAt: Date.now(), imageId: end.imageId });
+      if (error !== undefined) this.#record.error = this.#recordedError(error);
+      for (const [vertex, facts] of this.#facts) this.#addSize(vertex, facts);
+      this.#write();
+    });
+    this.#safely(() => {
+      this.#writer?.close();
+      this.#writer = undefined;
+      const wrote = [...this.#steps.values()].some(({ hasLog }) => hasLog);
+      this.#store.history.trim({ ...this.#bounds, logBytes: wrote ? this.#bounds.logBytes : undefined });
+    });
+  }
+
+  #note(vertex: VertexDigest, facts: StepFacts): void {
+    this.#facts.set(vertex, { ...this.#facts.get(vertex), ...facts });
+  }
+
+  #take(event: BuildEvent): void {
+    switch (event.type) {
+      case "vertex-started":
+        this.#start(event);
+        break;
+      case "vertex-cached":
+        this.#end(event.vertex, event.at, { status: "cached" });
+        break;
+      case "vertex-completed":
+        this.#end(event.vertex, event.at, { status: "ok", reason: event.reason });
+        break;
+      case "vertex-failed":
+        this.#end(event.vertex, event.at, {
+          status: event.canceled ? "canceled" : "failed",
+          error: this.#recordedError(event.error),
+        });
+        break;
+      case "log":
+        this.#log(event);
+        break;
+      case "warning":
+        if (this.#record !== undefined) this.#record.warnings++;
+        break;
+    }
+  }
+
+  /** A vertex may start again: it was shown as cached, and then its result was needed and gone. */
+  #start({ vertex, at }: Extract<BuildEvent, { type: "vertex-started" }>): void {
+    const { digest, inputs, internal } = vertex;
+    const number = this.#steps.get(digest)?.number ?? this.#steps.size + 1;
+    const name = this.#mask.text(vertex.name);
+    this.#steps.set(digest, { number, name, vertex: digest, inputs, internal, status: "running", startedAt: at });
+  }
+
+  #end(vertex: VertexDigest, at: number, change: Partial<StepRecord>): void {
+    const step = this.#steps.get(vertex);
+    if (step === undefined) return;
+    Object.assign(step, { endedAt: at }, change);
+    if (step.status !== "cached" && Date.now() - this.#writtenAt > WRITE_EVERY_MS) this.#write();
+  }
+
+  #log({ vertex, stream, at, data }: Extract<BuildEvent, { type: "log" }>): void {
+    const step = this.#steps.get(vertex);
+    if (step === undefined || this.#record?.logsLost === true) return;
+    if (step.hasLog !== true) {
+      step.hasLog = true;
+      // The document tells whose log a file is: after a crash too.
+      this.#write();
+    }
+    try {
+      this.#writer?.log(String(step.number), { stream, at, data });
+    } catch (error) {
+      if (this.#record !== undefined) this.#record.logsLost = true;
+      this.#warn("the output of this build is not kept", error);
+    }
+  }
+
+  #addSize(vertex: VertexDigest, { outputSnapshots }: StepFacts): void {
+    const top = outputSnapshots?.[0];
+    if (top === undefined || top === null) return;
+    const { snapshots } = this.#store;
+    const hold = snapshots.holdIfThere(top as SnapshotId);
+    if (hold === undefined) return;
+    try {
+      const sizeBytes = snapshots.layers(top as SnapshotId).at(-1)?.sizeBytes;
+      if (sizeBytes !== undefined) this.#note(vertex, { sizeBytes });
+    } finally {
+      hold.release();
+    }
+  }
+
+  #write(): void {
+    this.#writtenAt = Date.now();
+    const steps = Array.from(this.#steps.values(), (step) => ({ ...this.#facts.get(step.vertex), ...step }));
+    this.#writer?.write(JSON.stringify({ ...this.#record, steps }));
+  }
+
+  #recordedError({ code, message }: TsbuildError): RecordedError {
+    return { code, message: this.#mask.text(message) };
+  }
+
+  #safely(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#warn("this build is not in the history", error);
+      this.#giveUp();
+    }
+  }
+
+  /** Without its record: one that says "running" and is not open would be taken for a crash. */
+  #giveUp(): void {
+    const writer = this.#writer;
+    this.#writer = undefined;
+    try {
+      writer?.discard();
+    } catch (error) {
+      this.#warn("what was written of this build's history stays", error);
+    }
+  }
+
+  #warn(what: string, error: unknown): void {
+    if (this.#warned) return;
+    this.#warned = true;
+    const why = error instanceof TsbuildError ? error.message : (errnoCode(error) ?? String(error));
+    this.#emit({ type: "warning", at: Date.now(), message: `${what}: ${why}` });
+  }
+}

@@ -1,0 +1,48 @@
+import { resolve } from "node:path";
+import { formatPlatform } from "@tsbuild/base";
+import { looksSecret } from "@tsbuild/frontend/secret-names";
+import type { SecretMask } from "@tsbuild/ops";
+import type { BuildRequest } from "../api.ts";
+import type { RecordedRequest } from "./record.ts";
+
+/** Stands for a value that is not written down. */
+const MASK = "***";
+
+/** What of a request is kept. Secrets and ssh agents are not; values of arguments with telling names are masked (D153). */
+export function recordedRequest(request: BuildRequest, mask: SecretMask): RecordedRequest {
+  return {
+    context: mask.text(contextText(request)),
+    target: request.target,
+    tags: request.tags,
+    platforms: request.platforms.map(formatPlatform),
+    buildArgs: Object.fromEntries(
+      Object.entries(request.buildArgs).map(([name, value]) => [
+        name,
+        value === undefined ? null : looksSecret(name) ? MASK : mask.text(withoutPassword(value)),
+      ]),
+    ),
+    outputs: request.outputs.map(({ type, dest }) =>
+      dest === undefined ? `type=${type}` : `type=${type},dest=${dest}`,
+    ),
+    noCache: request.noCache,
+    noCacheFilter: request.noCacheFilter,
+  };
+}
+
+function contextText({ context }: BuildRequest): string {
+  switch (context.type) {
+    case "folder":
+      return resolve(context.path);
+    case "stream":
+      return "standard input";
+    case "none":
+      return "none";
+    default:
+      return withoutPassword(context.url);
+  }
+}
+
+/** User and password of a URL are left out. */
+function withoutPassword(text: string): string {
+  return text.replace(/(\b[a-z][a-z+.-]*:\/\/)[^/@\s]*@/gi, `$1${MASK}@`);
+}

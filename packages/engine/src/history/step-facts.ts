@@ -1,0 +1,70 @@
+import type { VertexDigest } from "@tsbuild/base";
+import { type LlbGraph, marshalOp, type Vertex } from "@tsbuild/llb";
+import { type SecretMask, snapshotOf } from "@tsbuild/ops";
+import type { OpContext, Ref, VertexOp } from "@tsbuild/solver";
+import type { StepRecord } from "./record.ts";
+
+/** What a record says of a step beyond its events. */
+export type StepFacts = Partial<Omit<StepRecord, "number" | "name" | "vertex" | "status">>;
+
+/** What the graph tells of its vertices: lines and stages. */
+export function graphFacts({ vertices, source }: LlbGraph): Map<VertexDigest, StepFacts> {
+  const facts = vertices.map(({ digest, metadata }) => {
+    const lines = source?.locations.get(digest);
+    const stage = stageOf(metadata.name ?? "");
+    const known = { ...(lines === undefined ? {} : { lines }), ...(stage === undefined ? {} : { stage }) };
+    return [digest, known] as const;
+  });
+  return new Map(facts);
+}
+
+/** `build` of `[linux/arm64 build 2/5] RUN make`. */
+function stageOf(name: string): string | undefined {
+  return /^\[(?:\S*\/\S* )?(\S+) +\d+\/\d+\]/.exec(name)?.[1];
+}
+
+type Note = (facts: StepFacts) => void;
+
+/** The executor of a vertex, watched: what it runs on, what it makes, what it takes. */
+export function watchOp(vertex: Vertex, op: VertexOp, options: { note: Note; mask: SecretMask }): VertexOp {
+  const { note, mask } = options;
+  // Every field by name, so that a new one that is not handed on is a type error.
+  const watched: { readonly [K in keyof Required<VertexOp>]: VertexOp[K] } = {
+    cheap: op.cheap,
+    cacheMap: async (context) => {
+      const map = await op.cacheMap(context);
+      note({ key: map.digest });
+      return map;
+    },
+    run: async (inputs, context) => {
+      note({ inputSnapshots: inputs.map(snapshotName), ...execFacts(vertex, mask) });
+      const outputs = await op.run(inputs, watchContext(context, note));
+      note({ outputSnapshots: Array.from(outputs, snapshotName) });
+      return outputs;
+    },
+  };
+  return watched;
+}
+
+function execFacts({ op }: Vertex, mask: SecretMask): StepFacts {
+  if (op.kind.type !== "exec") return {};
+  const bytes = Buffer.from(marshalOp(op));
+  const text = bytes.toString("latin1");
+  return !mask.isEmpty && mask.text(text) !== text ? {} : { op: bytes.toString("base64") };
+}
+
+/** The cost is noted here and not from vertex-completed, so that a step that failed has it too. */
+function watchContext(context: OpContext, note: Note): OpContext {
+  return {
+    ...context,
+    measured: (resources) => {
+      note(resources);
+      context.measured?.(resources);
+    },
+  };
+}
+
+/** Outputs that nobody keeps are holes in the list. */
+function snapshotName(ref: Ref | undefined): string | null {
+  return ref?.id === undefined ? null : snapshotOf(ref);
+}

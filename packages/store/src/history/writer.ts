@@ -1,0 +1,52 @@
+import { closeSync, openSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { HistoryWriter, LogFrame } from "./api.ts";
+import { encodeFrame } from "./log-frames.ts";
+
+/** What writes `build.json` and `log-STEP` of one entry. */
+export class FolderWriter implements HistoryWriter {
+  readonly id: string;
+  readonly #folder: string;
+  readonly #end: (discard: boolean) => void;
+  readonly #logs = new Map<string, number>();
+  #closed = false;
+
+  /** `end` gives up the lock, after removing the folder when told so. */
+  constructor(id: string, folder: string, end: (discard: boolean) => void) {
+    this.id = id;
+    this.#folder = folder;
+    this.#end = end;
+  }
+
+  write(document: string): void {
+    const file = join(this.#folder, "build.json");
+    writeFileSync(`${file}.new`, document, { mode: 0o600 });
+    renameSync(`${file}.new`, file);
+  }
+
+  log(step: string, frame: LogFrame): void {
+    let file = this.#logs.get(step);
+    if (file === undefined) {
+      file = openSync(join(this.#folder, `log-${step}`), "a", 0o600);
+      this.#logs.set(step, file);
+    }
+    // Not writeSync: on a disk that fills up that one writes a part and says nothing.
+    writeFileSync(file, encodeFrame(frame));
+  }
+
+  close(): void {
+    this.#finish(false);
+  }
+
+  discard(): void {
+    this.#finish(true);
+  }
+
+  #finish(discard: boolean): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const file of this.#logs.values()) closeSync(file);
+    this.#logs.clear();
+    this.#end(discard);
+  }
+}
