@@ -1,5 +1,12 @@
-import { type BuildEvent, errnoCode, type SnapshotId, sha256, TsbuildError, type VertexDigest } from "@tsbuild/base";
-import type { LlbGraph, Vertex } from "@tsbuild/llb";
+import {
+  type BuildEvent,
+  errnoCode,
+  type SnapshotId,
+  sha256,
+  TsbuildError,
+  type VertexDigest,
+} from "@tsbuild/base";
+import type { Graph, Vertex } from "@tsbuild/llb";
 import { SecretMask } from "@tsbuild/ops";
 import type { VertexOp } from "@tsbuild/solver";
 import type { HistoryWriter, Store } from "@tsbuild/store";
@@ -72,7 +79,7 @@ export class BuildRecorder {
     }
   }
 
-  graph(graph: LlbGraph): void {
+  graph(graph: Graph): void {
     for (const [vertex, facts] of graphFacts(graph)) this.#note(vertex, facts);
   }
 
@@ -134,7 +141,15 @@ export class BuildRecorder {
     const { digest, inputs, internal } = vertex;
     const number = this.#steps.get(digest)?.number ?? this.#steps.size + 1;
     const name = this.#mask.text(vertex.name);
-    this.#steps.set(digest, { number, name, vertex: digest, inputs, internal, status: "running", startedAt: at });
+    this.#steps.set(digest, {
+      number,
+      name,
+      vertex: digest,
+      inputs,
+      internal,
+      status: "running",
+      startedAt: at,
+    });
   }
 
   #end(vertex: VertexDigest, at: number, change: Partial<StepRecord>): void {
@@ -164,14 +179,10 @@ export class BuildRecorder {
     const top = outputSnapshots?.[0];
     if (top === undefined || top === null) return;
     const { snapshots } = this.#store;
-    const hold = snapshots.holdIfThere(top as SnapshotId);
-    if (hold === undefined) return;
-    try {
-      const sizeBytes = snapshots.layers(top as SnapshotId).at(-1)?.sizeBytes;
-      if (sizeBytes !== undefined) this.#note(vertex, { sizeBytes });
-    } finally {
-      hold.release();
-    }
+    // Another process may have pruned it.
+    if (!snapshots.exists(top as SnapshotId)) return;
+    const sizeBytes = snapshots.layers(top as SnapshotId).at(-1)?.sizeBytes;
+    if (sizeBytes !== undefined) this.#note(vertex, { sizeBytes });
   }
 
   #write(): void {

@@ -1,5 +1,5 @@
 import type { VertexDigest } from "@tsbuild/base";
-import { type LlbGraph, marshalOp, type Vertex } from "@tsbuild/llb";
+import { type Graph, marshalOp, type Vertex } from "@tsbuild/llb";
 import { type SecretMask, snapshotOf } from "@tsbuild/ops";
 import type { OpContext, Ref, VertexOp } from "@tsbuild/solver";
 import type { StepRecord } from "./record.ts";
@@ -8,7 +8,7 @@ import type { StepRecord } from "./record.ts";
 export type StepFacts = Partial<Omit<StepRecord, "number" | "name" | "vertex" | "status">>;
 
 /** What the graph tells of its vertices: lines and stages. */
-export function graphFacts({ vertices, source }: LlbGraph): Map<VertexDigest, StepFacts> {
+export function graphFacts({ vertices, source }: Graph): Map<VertexDigest, StepFacts> {
   const facts = vertices.map(({ digest, metadata }) => {
     const lines = source?.locations.get(digest);
     const stage = stageOf(metadata.name ?? "");
