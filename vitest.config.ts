@@ -24,7 +24,7 @@ export default defineConfig({
           include: [
             "packages/*/test/**/*.system.test.ts",
             "native/*/test/**/*.system.test.ts",
-            "test/{e2e,conformance,interop,security,faults,fuzz}/**/*.test.ts",
+            "test/{e2e,conformance,interop,attacks,faults,fuzz}/**/*.test.ts",
           ],
           testTimeout: 120_000,
           hookTimeout: 300_000,

@@ -17,6 +17,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "sys.h"
+
 enum { FAILED = 125, CLONE_TREE = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE };
 
 static int fail_attach(const char *call, const char *what) {
@@ -25,8 +27,7 @@ static int fail_attach(const char *call, const char *what) {
 }
 
 static int open_beneath(int fd, const char *path) {
-  struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
-  return path[0] == '\0' ? fd : (int)syscall(SYS_openat2, fd, path, &how, sizeof how);
+  return path[0] == '\0' ? fd : sys_openat2(fd, path, O_PATH | O_CLOEXEC, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 }
 
 /* Before Linux 6.15 a detached mount cannot be cloned by path: then it is moved itself. */

@@ -40,7 +40,8 @@ int op_loopback_up(struct sandbox *sb, const struct op *op, struct err *err) {
 }
 
 static int open_as_stdin(const char *path, int flags, struct err *err) {
-  int fd = open(path, flags | O_CLOEXEC | O_NOCTTY);
+  /* Whatever a mount put there: never one of this program's own descriptors or PID 1's. */
+  int fd = sys_openat2(AT_FDCWD, path, (uint64_t)(flags | O_CLOEXEC | O_NOCTTY), RESOLVE_NO_MAGICLINKS);
   if (fd < 0) return fail(err, "open", path);
   if (dup2(fd, 0) < 0) return fail(err, "dup2", "stdin");
   close(fd);
@@ -162,5 +163,11 @@ int op_umask(struct sandbox *sb, const struct op *op, struct err *err) {
 
 int op_chdir(struct sandbox *sb, const struct op *op, struct err *err) {
   (void)sb;
-  return chdir(op->arg[0].data.bytes) < 0 ? fail(err, "chdir", op->arg[0].data.bytes) : 0;
+  const char *path = op->arg[0].data.bytes;
+  /* This process may still look into PID 1: a folder that is named through /proc/PID/fd or cwd would be one of theirs. */
+  int fd = sys_openat2(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC, RESOLVE_NO_MAGICLINKS);
+  if (fd < 0) return fail(err, "chdir", path);
+  int result = fchdir(fd) < 0 ? fail(err, "chdir", path) : 0;
+  close(fd);
+  return result;
 }

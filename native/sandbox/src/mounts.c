@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "nodes.h"
 #include "resolve.h"
@@ -204,6 +205,19 @@ int op_pin(struct sandbox *sb, const struct op *op, struct err *err) {
   return result;
 }
 
+/*
+ * The null device and nothing else: an image or mount that puts a link at /dev/null would choose what appears, writable, at every
+ * masked path (CVE-2025-31133).
+ */
+static int open_null(const struct sandbox *sb, struct err *err) {
+  struct stat st;
+  int null = sys_openat2(sb->root, "/dev/null", O_PATH | O_NOFOLLOW | O_CLOEXEC, RESOLVE_INSIDE);
+  if (null < 0) return fail(err, "openat2", "/dev/null");
+  if (fstat(null, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)) return null;
+  close(null);
+  return fail_with(err, EPERM, "mask", "/dev/null is not the null device");
+}
+
 /* What hides a path: an empty folder or the null device, by the type of what is hidden. */
 static int cover_for(const struct sandbox *sb, int target, const char *path, struct err *err) {
   char size[] = "size=0k", mode[] = "mode=755";
@@ -212,7 +226,7 @@ static int cover_for(const struct sandbox *sb, int target, const char *path, str
   if (fstat(target, &st) < 0) return fail(err, "fstat", path);
   if (S_ISDIR(st.st_mode))
     return new_mount("tmpfs", options, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, err);
-  int null = open_in_root(sb, "/dev/null", err);
+  int null = open_null(sb, err);
   if (null < 0) return -1;
   int tree = clone_tree(null, 0, 0, path, err);
   close(null);
@@ -242,15 +256,26 @@ int op_mount_attr(struct sandbox *sb, const struct op *op, struct err *err) {
   return result;
 }
 
+/*
+ * From here on paths of the image are looked up by the usual calls, and /proc/self/fd leads to every open folder of the host,
+ * close-on-exec or not: a working folder, a program or a /dev/null of that name would be outside (CVE-2024-21626). So nothing
+ * but the standard streams and the report, a pipe, stays open.
+ */
+static int keep_report_only(struct sandbox *sb, struct err *err) {
+  int report = 3;
+  if (sb->report != report && dup3(sb->report, report, O_CLOEXEC) < 0) return fail(err, "dup3", "report");
+  sb->report = report;
+  sb->root = sb->host = -1;
+  return sys_close_range(report + 1, ~0u, 0) < 0 ? fail(err, "close_range", "") : 0;
+}
+
 int op_enter_root(struct sandbox *sb, const struct op *op, struct err *err) {
   (void)op;
-  if (sb->root < 0) return fail_with(err, EINVAL, "pivot_root", "the root is not mounted yet");
-  if (sb->host >= 0) close(sb->host);
-  sb->host = -1;
+  if (sb->root < 0 || sb->report < 0) return fail_with(err, EINVAL, "pivot_root", "the root is not mounted yet");
   if (fchdir(sb->root) < 0) return fail(err, "fchdir", "root");
   /* The old root ends up on top of the new one at "/", where "." still means the new one's parent: one lazy umount removes it. */
   if (sys_pivot_root(".", ".") < 0) return fail(err, "pivot_root", "root");
   if (sys_umount2(".", 2 /* MNT_DETACH */) < 0) return fail(err, "umount2", "old root");
   if (chdir("/") < 0) return fail(err, "chdir", "/");
-  return 0;
+  return keep_report_only(sb, err);
 }

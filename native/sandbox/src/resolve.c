@@ -7,9 +7,6 @@
 
 #include "sys.h"
 
-/* Magic links (/proc/self/fd/N) would lead out of the root whatever RESOLVE_IN_ROOT says about plain links. */
-#define RESOLVE_INSIDE (RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
-
 int open_beneath(int dir, const char *path, struct err *err) {
   int fd = sys_openat2(dir, path[0] == '\0' ? "." : path, O_PATH | O_CLOEXEC, RESOLVE_INSIDE);
   if (fd >= 0) return fd;

@@ -5,6 +5,10 @@
 
 #include "err.h"
 #include "sandbox.h"
+#include "sys.h"
+
+/* Magic links (/proc/self/fd/N) would lead out of the root whatever RESOLVE_IN_ROOT says about plain links. */
+#define RESOLVE_INSIDE (RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
 
 /*
  * O_PATH descriptor of a path in the new root, as a process inside would see it: symbolic links, `..` and absolute paths stay

@@ -92,6 +92,8 @@ static bool read_report(int fd, struct report *last) {
   ssize_t size = read(fd, &report, sizeof report);
   if (size < 0 && errno == EINTR) return true;
   if (size != (ssize_t)sizeof report) return false;
+  /* Whoever wrote it: texts end within their arrays. */
+  report.err.call[sizeof report.err.call - 1] = report.err.text[sizeof report.err.text - 1] = '\0';
   /* The command's process fails before PID 1 tells of its exit: the failure is the one that counts. */
   if (last->kind != REPORT_FAILED) *last = report;
   return true;

@@ -5,17 +5,26 @@
  * System calls that C libraries of the last years lack or declare in headers that clash with the kernel's. Each wrapper only
  * names the arguments.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
 #include <linux/sched.h>
+#include <sched.h>
 #include <stdint.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* A path with ".." in it fails with EAGAIN when anything on the machine is renamed or mounted meanwhile: tried again. */
 static inline int sys_openat2(int dir, const char *path, uint64_t flags, uint64_t resolve) {
   struct open_how how = {.flags = flags, .resolve = resolve};
-  return (int)syscall(SYS_openat2, dir, path, &how, sizeof how);
+  int fd = -1;
+  for (int tries = 0; tries < 100000; tries++) {
+    fd = (int)syscall(SYS_openat2, dir, path, &how, sizeof how);
+    if (fd >= 0 || errno != EAGAIN) break;
+    sched_yield();
+  }
+  return fd;
 }
 
 static inline int sys_open_tree(int dir, const char *path, unsigned flags) {

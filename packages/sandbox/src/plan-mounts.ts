@@ -176,21 +176,35 @@ function oneMount(mount: RuntimeMount, mounted: readonly string[], context: Moun
   return [...point, mountOp(mount, dest)];
 }
 
-/** Operations for all mounts of a spec, in its order, then for masked and read-only paths. */
+/** Where the kernel's own file systems are all there: each destination's first mount is the system's. */
+function lastSystemMount(mounts: readonly RuntimeMount[]): number {
+  return Math.max(
+    ...["/proc", "/dev", "/sys"].map((dest) => mounts.findIndex(({ destination }) => destination === dest)),
+  );
+}
+
+/** Masked and read-only paths. */
+function hidden({ linux }: RuntimeSpec): PlanOp[] {
+  return [
+    ...linux.maskedPaths.map((path) => ({ op: "mask", path }) as const),
+    ...linux.readonlyPaths.map((path) => {
+      return { op: "pin", path, attrs: RDONLY | NOSUID | NODEV | NOEXEC, flags: PIN_OPTIONAL } as const;
+    }),
+  ];
+}
+
+/**
+ * Operations for all mounts of a spec, in its order. What is hidden of /proc and /sys is hidden before the step's own mounts are made:
+ * one that replaces /dev/null or /proc must have no say in what is laid over them.
+ */
 export function planMounts(spec: RuntimeSpec, context: MountContext): PlanOp[] {
   const ops: PlanOp[] = [];
   const mounted: string[] = [];
-  for (const mount of spec.mounts) {
+  for (const [index, mount] of spec.mounts.entries()) {
     ops.push(...oneMount(mount, mounted, context));
-    if (mount.destination === "/dev") ops.push(...devContents(spec, context));
+    if (mount.destination === "/dev" && mount.type === "tmpfs") ops.push(...devContents(spec, context));
     mounted.push(normalizeDest(mount.destination));
+    if (index === lastSystemMount(spec.mounts)) ops.push(...hidden(spec));
   }
-  return [
-    ...ops,
-    ...spec.linux.maskedPaths.map((path) => ({ op: "mask", path }) as const),
-    ...spec.linux.readonlyPaths.map((path) => {
-      return { op: "pin", path, attrs: RDONLY | NOSUID | NODEV | NOEXEC, flags: PIN_OPTIONAL } as const;
-    }),
-    ...(spec.root.readonly ? [{ op: "mount_attr", path: "/", attrs: RDONLY } as const] : []),
-  ];
+  return [...ops, ...(spec.root.readonly ? [{ op: "mount_attr", path: "/", attrs: RDONLY } as const] : [])];
 }

@@ -344,6 +344,22 @@ describe.skipIf(missing !== undefined)("sandbox", () => {
       closeSync(fd);
     });
 
+    test("a mount that replaces /dev/null has no say in what hides /proc/keys (CVE-2025-31133)", async () => {
+      const folder = join(roots.folder, "devices");
+      mkdirSync(folder, { recursive: true });
+      const fd = openSync(folder, O_PATH);
+      execFileSync("ln", ["-sfn", "dev", roots.lowerPath("alias")]);
+      execFileSync("ln", ["-sfn", "/proc/sys/kernel/core_pattern", join(folder, "null")]);
+      const dest = { sourcePath: "", kind: "folder", dest: "/alias", readonly: false } as const;
+      // With a terminal nothing opens /dev/null, and a step could get so far.
+      const { root } = await steps.sh("(stat -c %t:%T /proc/keys; cat /proc/keys) > /found 2>&1", {
+        interactive: true,
+        mounts: [{ type: "bind", fd, ...dest }],
+      });
+      expect(readFileSync(join(root.upper, "found"), "utf8")).toBe("1:3\n");
+      closeSync(fd);
+    });
+
     test("a read-only root; the caller can still tidy up behind it", async () => {
       const { stderr, root } = await steps.sh("touch /x", { readonlyRoot: true });
       expect(stderr).toMatch(/Read-only file system/);

@@ -47,7 +47,7 @@ export async function runExec(run: ExecRun): Promise<readonly Ref[]> {
     const failure = failureOf(ending);
     removeStubs(run.env.fs, root.root, stubs);
     return async () => {
-      dropCopiedFolders(root.active.upper, root.active.lowers, stubs);
+      dropCopiedFolders(run.env.fs, root.active, stubs);
       if (failure === undefined) return collectOutputs(run.env, { root, rootOutput, mounts });
       await keepFailed(run, root);
       throw failure;

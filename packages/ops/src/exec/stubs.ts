@@ -1,8 +1,6 @@
-import { lstatSync, readdirSync, rmdirSync } from "node:fs";
-import { join as joinPath } from "node:path";
 import { errnoCode, TsbuildError } from "@tsbuild/base";
 import type { NativeFs, Stat } from "@tsbuild/native-fs";
-import { cleanPath, isFolder } from "../content/locate.ts";
+import { canonicalPath, cleanPath, isFolder } from "../content/locate.ts";
 import { folderAt, followDestination, parentOf } from "../file/target.ts";
 
 /** A place inside the root that something is mounted on. */
@@ -74,8 +72,10 @@ function noteParent(fs: NativeFs, root: number, path: string, touched: Touched[]
     if (stat !== undefined || parent === "") break;
     parent = parentOf(parent);
   }
-  if (stat !== undefined && !touched.some((one) => one.path === parent))
-    touched.push({ path: parent, mtimeNs: stat.mtimeNs });
+  // By its real path: what links on the way say after the step is the step's.
+  const real = canonicalPath(fs, root, parent) ?? parent;
+  if (stat !== undefined && !touched.some((one) => one.path === real))
+    touched.push({ path: real, mtimeNs: stat.mtimeNs });
   return parent;
 }
 
@@ -96,22 +96,36 @@ export function removeStubs(fs: NativeFs, root: number, stubs: Stubs): void {
 
 /**
  * Making a stub copied the folders above it up into the layer. Those that are empty there and look as they do below say nothing: they
- * are taken out, so that a step that writes nothing has an empty layer. Only when the overlay is not mounted any more.
+ * are taken out, so that a step that writes nothing has an empty layer. Only when the overlay is not mounted any more. The layer holds
+ * what the step left, links to anywhere in place of folders included: each layer is a root, and nothing outside of it is touched.
  */
-export function dropCopiedFolders(upper: string, lowers: readonly string[], stubs: Stubs): void {
-  for (const { path } of stubs.touched) {
-    for (let folder = path; folder !== ""; folder = parentOf(folder)) {
-      if (!dropIfUnchanged(upper, lowers, folder)) break;
+export function dropCopiedFolders(
+  fs: NativeFs,
+  { upper, lowers }: { readonly upper: string; readonly lowers: readonly string[] },
+  stubs: Stubs,
+): void {
+  if (stubs.touched.length === 0) return;
+  const root = fs.openFolder(upper);
+  try {
+    for (const { path } of stubs.touched) {
+      for (let folder = path; folder !== ""; folder = parentOf(folder)) {
+        if (!dropIfUnchanged(fs, { root, lowers }, folder)) break;
+      }
     }
+  } finally {
+    fs.close(root);
   }
 }
 
-function dropIfUnchanged(upper: string, lowers: readonly string[], folder: string): boolean {
-  const own = statPlain(joinPath(upper, folder));
-  if (own === undefined || !own.isDirectory() || readdirSync(joinPath(upper, folder)).length > 0)
-    return false;
-  const below = lowers.map((lower) => statPlain(joinPath(lower, folder))).find((stat) => stat !== undefined);
-  if (below === undefined || !below.isDirectory()) return false;
+function dropIfUnchanged(
+  fs: NativeFs,
+  { root, lowers }: { readonly root: number; readonly lowers: readonly string[] },
+  folder: string,
+): boolean {
+  const own = statPlain(fs, root, folder);
+  if (own === undefined || !isFolder(own) || fs.listInRoot(root, folder).length > 0) return false;
+  const below = statBelow(fs, lowers, folder);
+  if (below === undefined || !isFolder(below)) return false;
   if (
     below.mode !== own.mode ||
     below.uid !== own.uid ||
@@ -119,17 +133,29 @@ function dropIfUnchanged(upper: string, lowers: readonly string[], folder: strin
     below.mtimeNs !== own.mtimeNs
   )
     return false;
-  rmdirSync(joinPath(upper, folder));
-  return true;
+  return fs.removeInRoot(root, folder);
 }
 
-/** lstat by joined path: layer folders are ours, and a link in the way makes the answer "not a folder", never another file. */
-function statPlain(path: string) {
+/** What the topmost of the layers below that has `path` has there. */
+function statBelow(fs: NativeFs, lowers: readonly string[], path: string): Stat | undefined {
+  for (const lower of lowers) {
+    const root = fs.openFolder(lower);
+    try {
+      const stat = statPlain(fs, root, path);
+      if (stat !== undefined) return stat;
+    } finally {
+      fs.close(root);
+    }
+  }
+  return undefined;
+}
+
+/** A file in place of a folder above `path` means that there is nothing. */
+function statPlain(fs: NativeFs, root: number, path: string): Stat | undefined {
   try {
-    return lstatSync(path, { bigint: true });
+    return fs.statInRoot(root, path, false);
   } catch (error) {
-    const code = errnoCode(error);
-    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    if (errnoCode(error) === "ENOTDIR" || errnoCode(error) === "ELOOP") return undefined;
     throw error;
   }
 }

@@ -1,0 +1,187 @@
+/** Ways out of a step into the host: descriptors, working folders, programs, mounts and their points. */
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import {
+  closeSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  utimesSync,
+} from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { AttackWorld, RUNTIMES, skipReason } from "./support/attack.ts";
+
+const reason = skipReason("escape.test.ts", "chroot");
+
+const DESCRIPTORS = Array.from({ length: 14 }, (_, index) => index + 3);
+/** More than any folder is deep: `..` of the top is the top. */
+const UP = "../".repeat(24);
+
+describe.skipIf(reason !== undefined)("ways out of a step", () => {
+  const world = new AttackWorld();
+  beforeAll(() => world.start());
+  afterAll(() => world.close());
+
+  test("canary: who inherits a folder of the host is outside by way of /proc/self/fd", () => {
+    const rootfs = world.path("busybox");
+    mkdirSync(join(rootfs, "proc"), { recursive: true });
+    const leaked = openSync(world.outside, "r");
+    // A chroot with its own /proc, and one descriptor too many: what the tests below must not be able to do.
+    const script = `mount -t proc proc ${rootfs}/proc && exec chroot ${rootfs} /bin/sh -c 'cd /proc/self/fd/3 && cat precious && exec ./busybox echo ran'`;
+    const weak = spawnSync("unshare", ["-m", "sh", "-c", script], {
+      stdio: ["ignore", "pipe", "pipe", leaked],
+      encoding: "utf8",
+    });
+    closeSync(leaked);
+    expect(weak.stdout).toBe(`${world.text}ran\n`);
+  });
+
+  describe.each(RUNTIMES)("in the %s sandbox", (name, flags) => {
+    test("no descriptor is a working folder (CVE-2024-21626)", async () => {
+      const read = `RUN cat ${UP}.${world.precious} ${UP}..${world.precious}; ls ${UP}`;
+      for (const fd of DESCRIPTORS) {
+        const { log } = await world.attempt(["FROM busybox", `WORKDIR /proc/self/fd/${fd}`, read], flags);
+        expect(log, `descriptor ${fd}`).not.toContain(world.text);
+      }
+      for (const path of [
+        "/proc/1/cwd",
+        "/proc/1/root",
+        "/proc/self/cwd",
+        "/link",
+        "/proc/thread-self/fd/5",
+      ]) {
+        const dockerfile = ["FROM busybox", "RUN ln -s /proc/self/fd/5 /link", `WORKDIR ${path}`, read];
+        const { log } = await world.attempt(dockerfile, flags);
+        expect(log, path).not.toContain(world.text);
+      }
+    });
+
+    test("no program is found through a descriptor, in PATH or by name", async () => {
+      const paths = DESCRIPTORS.map((fd) => `/proc/self/fd/${fd}/${UP}${world.outside.slice(1)}`);
+      const { code, log } = await world.attempt(
+        ["FROM busybox", `ENV PATH=${paths.join(":")}`, 'RUN ["busybox", "echo", "ran outside"]'],
+        flags,
+      );
+      expect(log).not.toContain("\nran outside");
+      expect(log).not.toMatch(/^#\d+ [\d.]+ ran outside/m);
+      expect(code).toBe(1);
+      const named = paths.map((path) => `RUN ["${path}/busybox", "echo", "ran"]`);
+      for (const line of named.slice(0, 6))
+        expect((await world.attempt(["FROM busybox", line], flags)).code).toBe(1);
+    });
+
+    test("standard input is the null device, whatever a mount puts at /dev/null", async () => {
+      for (const fd of DESCRIPTORS.slice(0, 6)) {
+        const dockerfile = [
+          "FROM busybox AS evil",
+          `RUN mkdir /d && ln -s /proc/self/fd/${fd}/${UP}${world.precious.slice(1)} /d/null`,
+          "FROM busybox",
+          "RUN ln -s dev /alias",
+          "RUN --mount=type=bind,from=evil,source=/d,target=/alias cat",
+        ];
+        expect((await world.attempt(dockerfile, flags)).log).not.toContain(world.text);
+      }
+      expect(world.isIntact).toBe(true);
+    });
+
+    test("what is open in a step is its standard streams (B011)", async () => {
+      const { log } = await world.attempt(
+        "FROM busybox\nRUN --mount=type=cache,target=/c exec sh -c 'for f in /proc/self/fd/*; do n=$(readlink $f); echo \"open ${f##*/} $n\"; done'\n",
+        flags,
+      );
+      const open = [...log.matchAll(/^#\d+ [\d.]+ open (\d+) (.*)$/gm)].filter(([, , to]) => to !== "");
+      expect(open.map(([, fd]) => Number(fd)).filter((fd) => fd > 2)).toEqual([]);
+      expect(open.length).toBeGreaterThan(0);
+    });
+
+    test("the program that starts steps cannot be overwritten (CVE-2019-5736)", async () => {
+      const programs = [
+        join(import.meta.dirname, "../../native/build/tsbuild-sandbox"),
+        ...(name === "runc" ? ["/usr/sbin/runc"] : []),
+      ].filter((path) => existsSync(path));
+      const digests = (): string[] =>
+        programs.map((path) => createHash("sha256").update(readFileSync(path)).digest("hex"));
+      const before = digests();
+      await world.attempt('FROM busybox\nRUN ["/proc/self/exe", "init"]\n', flags);
+      const overwrite =
+        "for i in 1 2 3 4 5; do for p in /proc/[0-9]*; do case $(readlink $p/exe) in /bin/*) ;; *) echo x > $p/exe && echo 'over''written';; esac; done; done 2> /dev/null; true";
+      const { log } = await world.attempt(["FROM busybox", `RUN ${overwrite}`], flags);
+      expect(log).not.toContain("overwritten");
+      expect(digests()).toEqual(before);
+    });
+
+    test("taking mount points away takes nothing of the host away (CVE-2024-23652)", async () => {
+      const victim = join(world.outside, "empty/inner");
+      const time = new Date("2001-02-03T04:05:06Z");
+      mkdirSync(victim, { recursive: true });
+      utimesSync(victim, time, time);
+      // The host's folder looks like the image's: same owner, mode and time, and empty.
+      const look = lstatSync(victim);
+      const { code, log } = await world.attempt(
+        [
+          "FROM busybox",
+          "RUN mkdir -p /v/inner && ln -s v /l && touch -d '2001-02-03 04:05:06' /v/inner /v",
+          `RUN --mount=type=tmpfs,target=/l/inner/stub rm /l && ln -s ${join(world.outside, "empty")} /l`,
+          `RUN --mount=type=tmpfs,target=${join(world.outside, "empty/inner/stub")} true`,
+        ],
+        flags,
+      );
+      expect(code, log).toBe(0);
+      expect(readdirSync(join(world.outside, "empty"))).toEqual(["inner"]);
+      expect(lstatSync(victim).ctimeMs).toBe(look.ctimeMs);
+      rmdirSync(victim);
+    });
+
+    test("mount targets that are links of the image stay in the image", async () => {
+      const { code, log } = await world.attempt(
+        [
+          "FROM busybox AS data",
+          "RUN echo mine > /data",
+          "FROM busybox",
+          `RUN rm -f /etc/resolv.conf /etc/hosts; ln -s ${world.precious} /etc/resolv.conf; ln -s ../../..${world.precious} /etc/hosts; ln -s ${world.outside} /t; ln -s /proc/self/root${world.outside} /m`,
+          "RUN --mount=type=bind,from=data,source=/data,target=/t/precious --mount=type=cache,target=/t/made/cache cat /t/precious",
+          "RUN --mount=type=tmpfs,target=/m/made/tmpfs true; true",
+        ],
+        flags,
+      );
+      expect(log).not.toContain(world.text);
+      expect(world.isIntact).toBe(true);
+      expect(readdirSync(world.outside).sort()).toEqual(["busybox", "empty", "precious"]);
+      // The second kind may be refused, the first is as Docker has it.
+      expect(log, String(code)).toMatch(/mine/);
+    });
+
+    test("sources of mounts that are links stay in their stage, also while somebody swaps them (CVE-2024-23651)", async () => {
+      const dockerfile = [
+        "FROM busybox AS evil",
+        `RUN ln -s ${world.outside} /out; ln -s ../../../../../../../..${world.outside} /up; ln -s /proc/self/root /magic`,
+        "FROM busybox",
+      ];
+      for (const source of ["/out", "/up", `/magic${world.outside}`]) {
+        const line = `RUN --mount=type=bind,from=evil,source=${source},target=/m cat /m/precious; ls -la /m`;
+        expect((await world.attempt([...dockerfile, line], flags)).log, source).not.toContain(world.text);
+      }
+      // Two steps on one cache: one swaps folder and link as fast as it can, the other has mounts made below them.
+      const swap = `i=0; while [ $i -lt 300 ]; do i=$((i+1)); rm -rf /c/d; ln -s ${world.outside} /c/d; rm -f /c/d; mkdir -p /c/d/empty; done`;
+      const race = [
+        "FROM busybox AS swap",
+        `RUN --mount=type=cache,id=race,target=/c ${swap}; true`,
+        ...Array.from({ length: 6 }, (_, n) => [
+          `FROM busybox AS mount${n}`,
+          `RUN --mount=type=cache,id=race,target=/c --mount=type=tmpfs,target=/c/d/made${n} --mount=type=bind,from=swap,source=/c,target=/c/d/empty ls /c/d; true`,
+        ]).flat(),
+        "FROM busybox",
+        ...Array.from({ length: 6 }, (_, n) => `COPY --from=mount${n} /etc/passwd /${n}`),
+      ];
+      const { log } = await world.attempt(race, [...flags, "--jobs=8"]);
+      expect(log).not.toContain(world.text);
+      expect(readdirSync(world.outside).sort()).toEqual(["busybox", "empty", "precious"]);
+      expect(readdirSync(join(world.outside, "empty"))).toEqual([]);
+    });
+  });
+});
