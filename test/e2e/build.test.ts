@@ -50,6 +50,22 @@ describe.skipIf(reason !== undefined)("build", () => {
     expect(await world.inside("touch", "cat", "/built")).toBe("aB");
   });
 
+  test("a step that may write to a mounted context is cached by the content that it reads", async () => {
+    const folder = world.context("rw-mount", {
+      Dockerfile:
+        "FROM busybox\nRUN --mount=target=/ctx,source=src,rw touch /ctx/new && cat /ctx/a > /a\nRUN echo after\n",
+      "src/a": "one",
+      other: "1",
+    });
+    const step = /RUN --mount=target[^\n]*\n#\d+ CACHED/;
+    await world.build(folder, "-t", "rw-mount");
+    writeFileSync(join(folder, "other"), "2");
+    expect(await world.build(folder, "-t", "rw-mount")).toMatch(step);
+    writeFileSync(join(folder, "src/a"), "two");
+    expect(await world.build(folder, "-t", "rw-mount")).not.toMatch(step);
+    expect(await world.inside("rw-mount", "cat", "/a")).toBe("two");
+  });
+
   test("an edit that keeps size and mtime is seen", async () => {
     const folder = world.context("racy", { Dockerfile: "FROM busybox\nCOPY f /f\n", f: "one" });
     await world.build(folder, "-t", "racy");

@@ -99,8 +99,10 @@ async function buildInSteps(
   }
 }
 
+/** A variable that is used three times in a line is worth one warning. */
 function warn(run: BuildRun, prepared: PreparedRequest, compiled: Compiled): void {
-  for (const warning of compiled.warnings) {
+  const different = new Map(compiled.warnings.map((warning) => [JSON.stringify(warning), warning]));
+  for (const warning of different.values()) {
     const { rule, message, url, ranges } = warning;
     run.emit({ type: "warning", at: Date.now(), rule, message, url, ranges, file: prepared.dockerfile.file });
   }

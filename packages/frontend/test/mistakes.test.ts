@@ -72,3 +72,10 @@ describe("near misses", () => {
     expect(error.hint).toBe("did you mean VERSION?");
   });
 });
+
+test("a heredoc whose name has folders is told where they go", async () => {
+  const error = await failure(["FROM scratch", "COPY <<etc/app.conf /x/", "a=b", "etc/app.conf"]);
+  expect(error.message).toContain('the heredoc "etc/app.conf" cannot be a file');
+  expect(error.hint).toContain("COPY <<app.conf /path/to/app.conf");
+  expect(places(error)).toEqual([2]);
+});

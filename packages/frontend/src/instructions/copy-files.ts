@@ -107,6 +107,18 @@ function refuseRemote(source: string): void {
   throw mistake(`COPY cannot copy from ${what}: ${source}`, "use ADD");
 }
 
+/** A heredoc is a file in a folder of its own, which has no others (D032): making it would fail in the build. */
+function refuseFolders(path: string): void {
+  const clean = contextPath(path);
+  const folder = posix.dirname(clean);
+  if (folder === "/" && clean !== "/") return;
+  const name = posix.basename(clean) || "FILE";
+  throw mistake(
+    `the heredoc ${JSON.stringify(path)} cannot be a file: its name has folders in it`,
+    `put them in the destination: COPY <<${name} /path/to/${name}`,
+  );
+}
+
 function allActions(step: CopyStep, request: CopyRequest, name: string): FileActions {
   const common = commonOptions(step, request);
   const dest = destinationPath(step.build.workdir, request.dest);
@@ -121,6 +133,7 @@ function allActions(step: CopyStep, request: CopyRequest, name: string): FileAct
     actions = actions.copy(one.from, one.src, dest, { ...common, ...one.options });
   }
   for (const { path, data } of request.contents) {
+    refuseFolders(path);
     const document = scratch().file(mkfile(path, data), { name: "[internal] preparing inline document" });
     actions = actions.copy(document, path, dest, common);
   }

@@ -6,10 +6,13 @@ import { selectorKey, selectorOfMount } from "../content/selector.ts";
 import type { OpsEnvironment } from "../environment.ts";
 import { secretFingerprint } from "../grants/fingerprint.ts";
 
-/** Content decides for what a step can only read; what it writes on, and its root, must be the same by definition (V013). */
+/**
+ * Content decides for what a step can only read, and for what it writes to a layer that is thrown away (`rw` of a bind mount,
+ * D077); what it passes on, and its root, must be the same by definition (V013).
+ */
 function countsByContent(mount: Mount): boolean {
   if (mount.contentCache === "off" || mount.type !== "bind" || mount.dest === "/") return false;
-  return mount.contentCache === "on" || (mount.readonly && mount.output < 0);
+  return mount.contentCache === "on" || mount.readonly || mount.output < 0;
 }
 
 function inputMap(env: OpsEnvironment, op: ExecOp, input: number): InputCacheMap {
