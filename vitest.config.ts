@@ -1,9 +1,16 @@
 import { defineConfig } from "vitest/config";
 
+/** End-to-end tests that run a second time, as a normal user: all that depends on what a user may do. */
+const ROOTLESS = [
+  ...["build", "copy", "exec", "add", "context", "contexts", "mirror", "grants", "limits", "errors"],
+  ...["failed-step", "network", "oci-runtime", "git-ssh"],
+];
+
 /**
  * - house: rules of the code base (import table); seconds.
  * - unit: every package's own tests; no root, no network, no Debian package needed.
  * - system: real mounts, namespaces, processes and peers; skips with a printed reason where the machine lacks something.
+ * - rootless: end-to-end tests again, as a normal user with subordinate ids, who is made for it.
  */
 export default defineConfig({
   test: {
@@ -26,6 +33,17 @@ export default defineConfig({
             "native/*/test/**/*.system.test.ts",
             "test/{e2e,conformance,interop,attacks,faults,fuzz}/**/*.test.ts",
           ],
+          testTimeout: 120_000,
+          hookTimeout: 300_000,
+          maxWorkers: 2,
+        },
+      },
+      {
+        test: {
+          name: "rootless",
+          include: ROOTLESS.map((name) => `test/e2e/${name}.test.ts`),
+          env: { TSBUILD_TEST_USER: `tsbuild-u${process.pid}` },
+          globalSetup: "test/e2e/make-user.ts",
           testTimeout: 120_000,
           hookTimeout: 300_000,
           maxWorkers: 2,

@@ -20,6 +20,7 @@ const programs: Readonly<Record<string, string>> = {
   xz: "xz-utils",
   zstd: "zstd",
   tmux: "tmux",
+  newuidmap: "uidmap",
   // Last, and by itself: it cannot be installed beside Docker's own packages.
   dockerd: "docker.io",
 };

@@ -49,9 +49,10 @@ describe.skipIf(reason !== undefined)("a failed step", () => {
     servers += 1;
     socket = `tsbuild-failed-${process.pid}-${servers}`;
     const env = Object.entries({ ...world.env, TSBUILD_ROOT: world.root, LANG: "C.UTF-8" });
-    const words = [...env.map(([key, value]) => `${key}=${value}`), process.execPath, main, ...args];
-    const command = `env ${words.map((word) => `'${word}'`).join(" ")}; echo "the end: $?"; exec cat`;
-    tmux("-f", "/dev/null", "-u", "new-session", "-d", "-x", "160", "-y", "50", command);
+    const words = env.map(([key, value]) => `${key}=${value}`);
+    const command = [...world.identity(), "env", ...words, process.execPath, main, ...args];
+    const line = `${command.map((word) => `'${word}'`).join(" ")}; echo "the end: $?"; exec cat`;
+    tmux("-f", "/dev/null", "-u", "new-session", "-d", "-x", "160", "-y", "50", line);
     await until("/work # ");
   }
 

@@ -63,7 +63,8 @@ describe.skipIf(reason !== undefined)("git over ssh", () => {
     writeFileSync(world.path("sshd.conf"), `${settings.join("\n")}\n`);
     mkdirSync("/run/sshd", { recursive: true });
     const server = spawn(findProgram("sshd") ?? "", ["-f", world.path("sshd.conf"), "-D", "-e"]);
-    const keeper = spawn("ssh-agent", ["-D", "-a", agent]);
+    const [program = "", ...words] = [...world.identity(), "ssh-agent", "-D", "-a", agent];
+    const keeper = spawn(program, words);
     children.push(server, keeper);
     await Promise.all([said(server, "listening"), said(keeper, "SSH_AUTH_SOCK")]);
     execFileSync("ssh-add", ["-q", world.path("user")], { env: { ...process.env, SSH_AUTH_SOCK: agent } });

@@ -1,12 +1,21 @@
 import { existsSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { notAsUser } from "./user.ts";
 import { importBusybox, missing, World } from "./world.ts";
 
 const reason = missing("busybox", "tar");
 if (reason !== undefined) console.log(`skipped: end-to-end limits: ${reason}`);
-const grouped =
-  existsSync("/sys/fs/cgroup/memory/cgroup.procs") || existsSync("/sys/fs/cgroup/cgroup.subtree_control");
-if (!grouped) console.log("skipped: end-to-end limits of control groups: there are none here");
+const withoutGroups =
+  notAsUser("none is delegated to this user") ??
+  (existsSync("/sys/fs/cgroup/memory/cgroup.procs") || existsSync("/sys/fs/cgroup/cgroup.subtree_control")
+    ? undefined
+    : "there are none here");
+if (withoutGroups !== undefined)
+  console.log(`skipped: end-to-end limits of control groups: ${withoutGroups}`);
+const noDevices =
+  notAsUser("a device that a user makes opens for nobody (user_namespaces(7))") ??
+  (existsSync("/sys/fs/cgroup/devices/devices.list") ? undefined : "no control group of devices here");
+if (noDevices !== undefined) console.log(`skipped: devices that a step makes: ${noDevices}`);
 
 describe.skipIf(reason !== undefined)("limits and failures of steps", () => {
   const world = new World();
@@ -27,16 +36,19 @@ describe.skipIf(reason !== undefined)("limits and failures of steps", () => {
     );
   });
 
-  test.skipIf(!grouped)("a step that eats its memory is named with the limit, 102 (C023, C045)", async () => {
-    const lines = ["RUN dd if=/dev/zero of=/dev/null bs=90M count=1"];
-    const killed = await build("oom", lines, "-m", "40m");
-    expect(killed.stderr).toContain("was killed: out of memory at the limit of 40 MiB");
-    expect(killed.code).toBe(102);
-    expect((await build("oom", lines, "--resource=memory=400m")).code).toBe(0);
-    expect((await build("oom", lines, "-m", "41m")).stderr).toMatch(/RUN[^\n]*\n#\d+ CACHED/);
-  });
+  test.skipIf(withoutGroups !== undefined)(
+    "a step that eats its memory is named with the limit, 102 (C023, C045)",
+    async () => {
+      const lines = ["RUN dd if=/dev/zero of=/dev/null bs=90M count=1"];
+      const killed = await build("oom", lines, "-m", "40m");
+      expect(killed.stderr).toContain("was killed: out of memory at the limit of 40 MiB");
+      expect(killed.code).toBe(102);
+      expect((await build("oom", lines, "--resource=memory=400m")).code).toBe(0);
+      expect((await build("oom", lines, "-m", "41m")).stderr).toMatch(/RUN[^\n]*\n#\d+ CACHED/);
+    },
+  );
 
-  test.skipIf(!grouped)("pids, processors, a group of one's own", async () => {
+  test.skipIf(withoutGroups !== undefined)("pids, processors, a group of one's own", async () => {
     const lines = [
       "RUN grep Cpus_allowed_list /proc/self/status; for i in 1 2 3 4 5 6 7 8 9; do sleep 1 & done; echo all",
     ];
@@ -82,7 +94,7 @@ describe.skipIf(reason !== undefined)("limits and failures of steps", () => {
     expect(confined.some((line) => /(mounts|writes)$/.test(line))).toBe(false);
   });
 
-  test.skipIf(!existsSync("/sys/fs/cgroup/devices/devices.list"))(
+  test.skipIf(noDevices !== undefined)(
     "a step may use a device that it made, but no disk of the host",
     async () => {
       const made = "mknod -m 666 /x c 1 3 && echo hi > /x && echo null opens; cat /x";

@@ -11,6 +11,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
+import { asUser, handOver, testUser } from "./user.ts";
 
 const repository = join(import.meta.dirname, "../..");
 const main = join(repository, "packages/cli/src/main.ts");
@@ -92,21 +93,26 @@ export function findProgram(name: string): string | undefined {
   return folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
 }
 
+const FOR_A_USER = ["useradd", "userdel", "setpriv", "newuidmap", "newgidmap"];
+
 /** Why this machine cannot run tests that need root and these programs; undefined when it can. */
 export function missing(...programs: readonly string[]): string | undefined {
   if (process.getuid?.() !== 0) return "needs root";
-  const absent = programs.filter((name) => findProgram(name) === undefined);
+  const needed = process.env["TSBUILD_TEST_USER"] === undefined ? programs : [...programs, ...FOR_A_USER];
+  const absent = needed.filter((name) => findProgram(name) === undefined);
   return absent.length === 0 ? undefined : `needs ${absent.join(", ")} (apt-get install)`;
 }
 
-/** A state folder and a scratch folder of their own, gone at the end. */
+/** A state folder and a scratch folder of their own, gone at the end: root's, or the user's whom the tests are run for. */
 export class World {
+  readonly user = testUser();
   readonly folder = mkdtempSync(join(tmpdir(), "tsbuild-test-"));
   readonly root = join(this.folder, "state");
   readonly env: Record<string, string> = { TSBUILD_CONFIG: join(this.folder, "no-config.json") };
 
   constructor() {
     writeFileSync(join(this.folder, "no-config.json"), "{}");
+    if (this.user !== undefined) Object.assign(this.env, { HOME: this.folder, USER: this.user.name });
   }
 
   path(...parts: readonly string[]): string {
@@ -125,10 +131,20 @@ export class World {
 
   tsbuild(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
     const env = { TSBUILD_ROOT: this.root, ...this.env, ...options.env };
-    return run(process.execPath, ["--disable-warning=ExperimentalWarning", main, ...args], {
-      ...options,
-      env,
-    });
+    const [program = "", ...words] = [
+      ...this.identity(),
+      process.execPath,
+      "--disable-warning=ExperimentalWarning",
+      main,
+    ];
+    return run(program, [...words, ...args], { ...options, env });
+  }
+
+  /** Words in front of a command of this world's user, who owns all of the folder from now on; none for root. */
+  identity(): string[] {
+    if (this.user === undefined) return [];
+    handOver(this.user, this.folder, this.root);
+    return asUser(this.user);
   }
 
   async ok(args: readonly string[], options: RunOptions = {}): Promise<Finished> {

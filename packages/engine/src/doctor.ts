@@ -12,7 +12,7 @@ import {
 import { delimiter, join } from "node:path";
 import { errnoCode } from "@tsbuild/base";
 import { nativeFs } from "@tsbuild/native-fs";
-import { type HostFacts, readHostFacts } from "@tsbuild/sandbox";
+import { type HostFacts, ownGroups, readHostFacts } from "@tsbuild/sandbox";
 import { defaultRoot, inUserNamespace, overlayRefusal } from "@tsbuild/store";
 import { subordinateIdsHint, userNamespaceReport } from "./user-namespace.ts";
 
@@ -101,13 +101,6 @@ function overlayGate(root: string): Gate {
   }
 }
 
-/** Folders in which a step's own groups would be made. */
-function ownGroups({ cgroups }: HostFacts): string[] {
-  if (cgroups.version === 0) return [];
-  if (cgroups.version === 2) return [join(cgroups.mountPoint, cgroups.path)];
-  return cgroups.hierarchies.map(({ mountPoint, path }) => join(mountPoint, path));
-}
-
 function mayUse(path: string, mode: number): boolean {
   try {
     accessSync(path, mode);
@@ -119,7 +112,7 @@ function mayUse(path: string, mode: number): boolean {
 }
 
 function cgroupGate(facts: HostFacts): Gate {
-  const groups = ownGroups(facts);
+  const groups = ownGroups(facts.cgroups);
   const holds = groups.length > 0 && groups.every((path) => mayUse(path, constants.W_OK));
   const writable = holds ? "writable" : "not delegated to this user";
   return gate({

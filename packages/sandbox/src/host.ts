@@ -1,5 +1,6 @@
 /** What the plan has to know about the machine: read once, handed around as data, so that everything after it is pure. */
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { normalizeArchitecture } from "@tsbuild/base";
 import { type Capability, capabilitiesOf } from "./capabilities.ts";
 import type { DeviceHierarchy } from "./device-group.ts";
@@ -84,6 +85,13 @@ export function cgroupLayout(mountinfo: string, ownGroups: string): CgroupLayout
   const unified = mounts.find(({ type }) => type === "cgroup2");
   if (unified === undefined) return { version: 0 };
   return { version: 2, mountPoint: unified.mountPoint, path: groups.get("") ?? "/" };
+}
+
+/** This process's own groups, one folder a hierarchy: where a step's groups would be made. */
+export function ownGroups(layout: CgroupLayout): string[] {
+  if (layout.version === 0) return [];
+  if (layout.version === 2) return [join(layout.mountPoint, layout.path)];
+  return layout.hierarchies.map(({ mountPoint, path }) => join(mountPoint, path));
 }
 
 function deviceHierarchy(mountinfo: string, ownGroups: string): DeviceHierarchy | undefined {

@@ -10,6 +10,7 @@ export {
   type CgroupLayout,
   type HostFacts,
   hostFactsFrom,
+  ownGroups,
   readHostFacts,
 } from "./host.ts";
 export { type ExtraHost, hostsFile } from "./hosts.ts";

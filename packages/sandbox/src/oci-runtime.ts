@@ -2,6 +2,8 @@
 import { execFile, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import {
+  accessSync,
+  constants,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -13,9 +15,9 @@ import {
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { errnoCode, TsbuildError } from "@tsbuild/base";
-import { type HostFacts, readHostFacts } from "./host.ts";
+import { type HostFacts, ownGroups, readHostFacts } from "./host.ts";
 import { type RuntimeSpec, toRuntimeSpec } from "./oci-spec.ts";
-import { parseFdSource } from "./plan-mounts.ts";
+import { isFdSource, parseFdSource } from "./plan-mounts.ts";
 import type { ExecIo, ExecOutcome, ExecSpec, Sandbox } from "./spec.ts";
 
 export interface OciSandboxOptions {
@@ -84,15 +86,19 @@ function deviceRules(spec: RuntimeSpec, confined: boolean): DeviceRule[] {
   ];
 }
 
-/** The spec with paths of a bundle where descriptors were. The runtime gets no terminal of its own: it passes its streams on. */
+/**
+ * The spec with paths of a bundle where descriptors were. The runtime gets no terminal of its own: it passes its streams on. Not
+ * `grouped`: no control group may be made, and a runtime that is told of none does without, limits and device rules included.
+ */
 export function bundleSpec(
   spec: RuntimeSpec,
   folder: string,
-  confined: boolean,
+  options: { readonly confined: boolean; readonly grouped: boolean },
 ): { readonly spec: unknown; readonly attachments: readonly Attachment[] } {
   const attachments: Attachment[] = [{ ...parseFdSource(spec.root.path), target: join(folder, "rootfs") }];
   const mounts = spec.mounts.map((mount) => {
-    if (mount.type !== "bind") return mount;
+    /* The host's /sys (see oci-spec.ts) is taken by its name. */
+    if (mount.type !== "bind" || !isFdSource(mount.source)) return mount;
     const target = join(folder, `mount-${attachments.length}`);
     attachments.push({ ...parseFdSource(mount.source), target });
     return { ...mount, source: target };
@@ -104,16 +110,32 @@ export function bundleSpec(
     attachments.push({ ...parseFdSource(namespace.path), target });
     return { ...namespace, path: target };
   });
-  const resources = { ...spec.linux.resources, devices: deviceRules(spec, confined) };
-  const linux = { ...spec.linux, namespaces, resources };
+  const resources = { ...spec.linux.resources, devices: deviceRules(spec, options.confined) };
+  const { cgroupsPath, ...rest } = spec.linux;
+  const linux = { ...rest, namespaces, ...(options.grouped ? { cgroupsPath, resources } : {}) };
   return {
     spec: { ...spec, process: { ...spec.process, terminal: false }, root, mounts, linux },
     attachments,
   };
 }
 
+function mayMakeGroups({ cgroups }: HostFacts): boolean {
+  return ownGroups(cgroups).every((folder) => {
+    try {
+      accessSync(folder, constants.W_OK);
+      return true;
+    } catch {
+      /* Not delegated to this user, or hidden. */
+      return false;
+    }
+  });
+}
+
 function writeBundle(folder: string, step: ExecSpec, host: HostFacts): Bundle {
-  const { spec, attachments } = bundleSpec(toRuntimeSpec(step, host), folder, step.security === "sandbox");
+  const { spec, attachments } = bundleSpec(toRuntimeSpec(step, host), folder, {
+    confined: step.security === "sandbox",
+    grouped: host.userNamespace === "none" || mayMakeGroups(host),
+  });
   const files = step.mounts.filter((mount) => mount.type === "bind").map(({ kind }) => kind === "file");
   for (const [index, { target }] of attachments.entries()) {
     // The root is the first, then the step's own binds in their order, then namespaces, which are files.

@@ -61,6 +61,10 @@ function parseOptions(options: readonly string[]): ParsedOptions {
   };
 }
 
+export function isFdSource(source: string): boolean {
+  return source.startsWith("/proc/self/fd/");
+}
+
 /** Descriptor and path beneath it of an OCI source, `/proc/self/fd/N/sub/path`. */
 export function parseFdSource(source: string): { fd: number; path: string } {
   const match = /^\/proc\/self\/fd\/(\d+)(?:\/(.*))?$/s.exec(source);

@@ -11,6 +11,7 @@ import { asStep } from "../export-step.ts";
 import { isRemote, type RemoteTools } from "../remote-context.ts";
 import type { PreparedRequest } from "../request.ts";
 import type { Session } from "../session.ts";
+import { userNamespaceReport } from "../user-namespace.ts";
 import { LOCK_NAME, parseLock, writeLock } from "./lock-file.ts";
 import { readPolicy } from "./policy-file.ts";
 import { BuildRules } from "./rules.ts";
@@ -99,7 +100,7 @@ function credentialsOf({ env, grants, request }: SourcesRequest): Credentials {
       if (lent !== undefined || id !== "default" || own === undefined) return lent;
       return (await ownHosts(request)).has(host) ? { type: "socket", path: own } : undefined;
     },
-    knownHosts: env["TSBUILD_KNOWN_HOSTS"] || undefined,
+    knownHosts: knownHosts(env),
   };
 }
 
@@ -229,4 +230,11 @@ export async function saveLock(
   await asStep(sources.emit, `writing ${shownPath(path)}`, async () =>
     writeLock(path, sources.rules.updated()),
   );
+}
+
+/** In a user namespace ssh takes itself for root and would look in root's home: it is told the user's files by name. */
+function knownHosts(env: SourcesRequest["env"]): string | undefined {
+  const own = env["TSBUILD_KNOWN_HOSTS"] || undefined;
+  const home = userNamespaceReport(env) === undefined ? undefined : env["HOME"];
+  return own ?? (home && `"${join(home, ".ssh/known_hosts")}" /etc/ssh/ssh_known_hosts`);
 }
