@@ -27,7 +27,7 @@ function realPlan(): SandboxPlan {
   ] as const;
   const user = { uid: 1, gid: 2, additionalGids: [3, 4] };
   const spec = execSpec({ mounts, user, args: ["sh", "-c", "true"], network: "none" });
-  return compilePlan(toRuntimeSpec(spec, host), { host, cgroupProcs: [] });
+  return compilePlan(toRuntimeSpec(spec, host), { host, cgroupFiles: [] });
 }
 
 describe.skipIf(missing !== undefined)("tsbuild-sandbox", () => {

@@ -5,6 +5,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { errnoCode } from "@tsbuild/base";
+import { joinFile } from "./cgroup.ts";
 
 /** Where the devices controller is mounted, and this process's own group in it. */
 export interface DeviceHierarchy {
@@ -39,7 +40,7 @@ export function deviceGroup(hierarchy: DeviceHierarchy | undefined): string | un
   const folder = join(hierarchy.mountPoint, hierarchy.path, "tsbuild-devices");
   try {
     mkdirSync(folder, { recursive: true });
-    return restrict(folder) ? join(folder, "cgroup.procs") : undefined;
+    return restrict(folder) ? join(folder, joinFile(1)) : undefined;
   } catch (error) {
     if (REFUSED.has(errnoCode(error) ?? "")) return undefined;
     throw error;

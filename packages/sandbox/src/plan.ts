@@ -43,8 +43,8 @@ const RLIM_INFINITY = 2n ** 64n - 1n;
 
 export interface PlanContext {
   readonly host: HostFacts;
-  /** cgroup.procs files of the step's own groups; none: it stays in this process's groups. */
-  readonly cgroupProcs: readonly string[];
+  /** Files through which a process joins the step's own groups; none: it stays in this process's groups. */
+  readonly cgroupFiles: readonly string[];
   /** One of these groups decides which devices open: nodes that the step makes may then be used. Default: none does. */
   readonly devicesGuarded?: boolean | undefined;
 }
@@ -60,14 +60,14 @@ function rlimitOp({ type, soft, hard }: RuntimeSpec["process"]["rlimits"][number
 }
 
 /** The cgroup namespace shows the group that a process is in when it is made: so only after the step has joined its own. */
-function namespaceOps(spec: RuntimeSpec, cgroupProcs: readonly string[]): PlanOp[] {
+function namespaceOps(spec: RuntimeSpec, cgroupFiles: readonly string[]): PlanOp[] {
   const flags = spec.linux.namespaces
     .filter(({ path }) => path === undefined)
     .reduce((sum, { type }) => sum | NAMESPACE_FLAGS[type], 0);
-  if (cgroupProcs.length === 0) return [{ op: "clone", flags }];
+  if (cgroupFiles.length === 0) return [{ op: "clone", flags }];
   return [
     { op: "clone", flags: flags & ~NAMESPACE_FLAGS.cgroup },
-    { op: "join_cgroups", paths: cgroupProcs },
+    { op: "join_cgroups", paths: cgroupFiles },
     { op: "unshare", flags: NAMESPACE_FLAGS.cgroup },
   ];
 }
@@ -164,7 +164,7 @@ export function compilePlan(spec: RuntimeSpec, context: PlanContext): SandboxPla
   });
   const ops: PlanOp[] = [
     ...trees,
-    ...namespaceOps(spec, context.cgroupProcs),
+    ...namespaceOps(spec, context.cgroupFiles),
     ...networkOps(spec, table),
     { op: "root", mount: root, attrs: confined ? NODEV : 0 },
     { op: "hostname", name: spec.hostname },

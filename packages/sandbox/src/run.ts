@@ -76,7 +76,7 @@ async function run(binary: string, host: HostFacts, spec: ExecSpec, io: ExecIo):
     const guard = spec.security === "insecure" ? undefined : deviceGroup(host.devices);
     const plan = compilePlan(runtime, {
       host,
-      cgroupProcs: [...groups.procs, ...(guard === undefined ? [] : [guard])],
+      cgroupFiles: [...groups.joinFiles, ...(guard === undefined ? [] : [guard])],
       devicesGuarded: guard !== undefined,
     });
     const last = await perform(binary, plan, io);

@@ -14,12 +14,12 @@ function line(op: PlanOp): string {
   return [name, ...words].join(" ");
 }
 
-function plan(changes: Partial<ExecSpec> = {}, cgroupProcs: readonly string[] = []) {
-  return compilePlan(toRuntimeSpec(execSpec(changes), host), { host, cgroupProcs });
+function plan(changes: Partial<ExecSpec> = {}, cgroupFiles: readonly string[] = []) {
+  return compilePlan(toRuntimeSpec(execSpec(changes), host), { host, cgroupFiles });
 }
 
-function lines(changes: Partial<ExecSpec> = {}, cgroupProcs: readonly string[] = []): string[] {
-  return plan(changes, cgroupProcs).ops.map(line);
+function lines(changes: Partial<ExecSpec> = {}, cgroupFiles: readonly string[] = []): string[] {
+  return plan(changes, cgroupFiles).ops.map(line);
 }
 
 test("a default step, line by line", async () => {
@@ -78,7 +78,7 @@ describe("mounts", () => {
       hierarchies: [{ controllers: ["cpu", "cpuacct"], mountPoint: "/sys/fs/cgroup/cpu,cpuacct", path: "/" }],
     } as const;
     const hybrid = { ...host, cgroups: v1 };
-    const made = compilePlan(toRuntimeSpec(execSpec(), hybrid), { host: hybrid, cgroupProcs: [] }).ops.map(
+    const made = compilePlan(toRuntimeSpec(execSpec(), hybrid), { host: hybrid, cgroupFiles: [] }).ops.map(
       line,
     );
     const at = made.findIndex((text) => text.includes("dest=/sys/fs/cgroup "));
@@ -121,7 +121,7 @@ describe("process", () => {
 
   test("a machine without a known instruction set goes without a filter", () => {
     const bare = { ...host, seccompMachine: undefined };
-    const { ops } = compilePlan(toRuntimeSpec(execSpec(), bare), { host: bare, cgroupProcs: [] });
+    const { ops } = compilePlan(toRuntimeSpec(execSpec(), bare), { host: bare, cgroupFiles: [] });
     expect(ops.map(({ op }) => op)).not.toContain("seccomp");
   });
 
@@ -185,7 +185,7 @@ describe("in a user namespace", () => {
   function inside(userNamespace: "range" | "single", changes: Partial<ExecSpec> = {}): string[] {
     const facts = { ...host, userNamespace };
     const spec = toRuntimeSpec(execSpec(changes), facts);
-    return compilePlan(spec, { host: facts, cgroupProcs: [] }).ops.map(line);
+    return compilePlan(spec, { host: facts, cgroupFiles: [] }).ops.map(line);
   }
 
   test("devices are the host's, as none may be made", () => {
