@@ -247,9 +247,12 @@ export class OverlaySnapshotStore implements SnapshotStore {
     chmodSync(upper, mode & 0o7777);
   }
 
-  /** overlayfs leaves `work/work` behind, mode 000 and mostly empty: two rmdir calls then do. After a removal it has a whiteout. */
+  /**
+   * overlayfs leaves `work/work` behind, mode 000, mostly with nothing but the mark of a volatile mount: a few rmdir calls then do.
+   * After a removal it has a whiteout.
+   */
   #removeWork(work: string): void {
-    removeEmpty(join(work, "work"));
+    for (const folder of ["work/incompat/volatile", "work/incompat", "work"]) removeEmpty(join(work, folder));
     if (!removeEmpty(work)) this.#state.trash.discard(work);
   }
 

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { SnapshotId } from "@tsbuild/base";
@@ -7,6 +7,7 @@ import { nativeFs } from "@tsbuild/native-fs";
 import { packLayer } from "@tsbuild/oci";
 import { openStore, type Snapshotter, type Store } from "@tsbuild/store";
 import { afterEach, describe, expect, test } from "vitest";
+import { OverlayViews } from "../src/views/overlay.ts";
 
 const isRoot = process.getuid?.() === 0;
 if (!isRoot) process.stderr.write("views of snapshots: skipped, needs root to mount overlays\n");
@@ -125,6 +126,27 @@ describe.skipIf(!isRoot)("views of snapshots", () => {
     expect(members(tars[1]!)).toBe(members(tars[0]!));
     expect(tars[1]!.equals(tars[0]!)).toBe(true);
     for (const tree of trees) expect(tree).toBe(trees[0]);
+  });
+
+  test("fsync in a step is free; a layer is on disk when its snapshot is committed, and no mark of it stays", async () => {
+    const store = openStore({ root: join(folder, "volatile"), snapshotter: "overlay" });
+    stores.push(store);
+    const synced: number[] = [];
+    const fs = {
+      ...nativeFs,
+      syncFs: async (fd: number) => void synced.push(statSync(`/proc/self/fd/${fd}`).ino),
+    };
+    const { snapshots } = store;
+    const options = { fs, snapshots, shorten: async (lowers: readonly string[]) => lowers, userxattr: false };
+    const base = await new OverlayViews(options).prepare(null);
+    const first = await base.commit();
+    const view = await new OverlayViews(options).prepare(first);
+    shell(view.root, "echo kept > file; sync file; rm -f file; echo again > file");
+    expect(existsSync(join(view.active.work, "work/incompat/volatile"))).toBe(true);
+    const { upper, work } = view.active;
+    await view.commit();
+    expect(synced).toEqual([statSync(base.active.upper).ino, statSync(upper).ino]);
+    expect(existsSync(work)).toBe(false);
   });
 
   test("a stack deeper than the kernel takes looks the same, and grows", async () => {
