@@ -18,6 +18,8 @@ export interface VertexInfo {
 /** Why a vertex was rebuilt, in one line, e.g. `changed: src/a.ts` or `after [2/4] RUN make`. */
 export interface CacheReason {
   readonly kind:
+    /** Nothing is known of the project: none of its steps is news. */
+    | "first-build"
     | "never-built"
     | "instruction"
     | "input-content"
@@ -28,6 +30,20 @@ export interface CacheReason {
     | "evicted"
     | "not-cacheable";
   readonly text: string;
+  /** All that differs from the earlier record it was compared with, the reason itself and what else there is. */
+  readonly changes?: readonly KeyChange[] | undefined;
+  /** The input that was rebuilt or moved, where that is the reason: its own reason is the next link of the chain. */
+  readonly because?: VertexDigest | undefined;
+}
+
+/** A part of a cache key that is not as it was. */
+export interface KeyChange {
+  /** E.g. `args`, `env.REV`, `file:src/a.ts`. */
+  readonly name: string;
+  /** Undefined: was not there. Long values are cut, private ones are digests. */
+  readonly before?: string | undefined;
+  /** Undefined: is not there any more. */
+  readonly after?: string | undefined;
 }
 
 /** What a vertex took while it ran. */

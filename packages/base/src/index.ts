@@ -20,7 +20,16 @@ export {
   type SourceLocation,
   TsbuildError,
 } from "./error.ts";
-export type { BuildEvent, CacheReason, EventSink, Timestamp, VertexInfo, VertexResources } from "./event.ts";
+export type {
+  BuildEvent,
+  CacheReason,
+  EventSink,
+  KeyChange,
+  Timestamp,
+  VertexInfo,
+  VertexResources,
+} from "./event.ts";
 export { limits } from "./limits.ts";
 export { nearest, suggestion } from "./near-miss.ts";
 export { formatPlatform, hostPlatform, normalizeArchitecture, type Platform } from "./platform.ts";
+export { looksSecret } from "./secret-name.ts";

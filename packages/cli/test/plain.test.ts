@@ -19,7 +19,7 @@ test("a build with a cached, a rebuilt and a new step (C039)", () => {
       on.log(12_510, "[2/3] RUN make", "warning: x\n", 2),
       on.done(14_010, "[2/3] RUN make", { kind: "input-content", text: "changed: src/a.ts" }),
       on.start(14_020, "[3/3] COPY a b"),
-      on.done(14_100, "[3/3] COPY a b", { kind: "never-built", text: "never built" }),
+      on.done(14_100, "[3/3] COPY a b", { kind: "first-build", text: "first build" }),
       on.end(14_200),
     ],
     { result: { imageId: sha256("x"), names: ["docker.io/library/app:latest"] } },

@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { type BuildEvent, type Digest, TsbuildError } from "@tsbuild/base";
+import { resolve } from "node:path";
+import { type BuildEvent, type Digest, formatPlatform, TsbuildError } from "@tsbuild/base";
 import type { CommittedImage } from "@tsbuild/export";
 import type { Compiled, CompiledPlatform } from "@tsbuild/frontend";
 import { formatReference, parseReference } from "@tsbuild/oci/documents";
@@ -8,11 +9,13 @@ import { type OpsEnvironment, resolveOp, type StepGrants, snapshotOf } from "@ts
 import { type Ref, solve } from "@tsbuild/solver";
 import type { BuildRequest, BuildResult, OutputRequest } from "./api.ts";
 import { compileDockerfile } from "./compile.ts";
+import { declaredArgs } from "./declared-args.ts";
 import { checkEntitlements } from "./entitlements.ts";
 import { asStep } from "./export-step.ts";
 import { type FirstFailure, releaseStep, showFailed } from "./first-failure.ts";
 import { readGrants } from "./grants.ts";
 import { BuildRecorder } from "./history/recorder.ts";
+import { PreviousBuild, projectKey } from "./previous-build.ts";
 import { compileRequest, type PreparedRequest, prepareRequest } from "./request.ts";
 import type { Session } from "./session.ts";
 import { type BuildSources, openSources, saveLock, useLock } from "./sources/open.ts";
@@ -128,14 +131,18 @@ async function solvePlatform(build: PlatformBuild): Promise<Ref | null> {
     contexts: prepared.contexts,
     grants,
     networkProvider,
+    isArg: declaredArgs(prepared.dockerfile.text),
     keepFailed: (step) => {
       if (failed === undefined) failed = { step, env };
       else releaseStep(step);
     },
   });
+  const previous = new PreviousBuild(session.store, projectOf(build), platform.graph);
   try {
     const { ref } = await solve({
       graph: platform.graph,
+      earlier: (vertex) => previous.keyOf(vertex),
+      onRecorded: (recorded) => previous.remember(recorded),
       resolveOp: (vertex) => run.recorder.watch(vertex, resolveOp(env, vertex)),
       storage: session.store.cache,
       locks: session.store.locks,
@@ -148,6 +155,20 @@ async function solvePlatform(build: PlatformBuild): Promise<Ref | null> {
     if (failed !== undefined) await remember(build, failed);
     throw locate(error, platform, prepared);
   }
+}
+
+/** The same Dockerfile and target from the same place: builds of one project follow each other. */
+function projectOf({ run, prepared, platform }: PlatformBuild): Digest {
+  const { context, target = "" } = run.request;
+  const remote = context.type === "remote" ? context.url : context.type;
+  const place = context.type === "folder" ? resolve(context.path) : remote;
+  const { file } = prepared.dockerfile;
+  return projectKey({
+    context: place,
+    dockerfile: file,
+    target,
+    platform: formatPlatform(platform.platform),
+  });
 }
 
 async function remember({ run, platform, onFailed }: PlatformBuild, failed: FirstFailure): Promise<void> {

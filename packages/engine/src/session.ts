@@ -152,6 +152,7 @@ export class Session {
     readonly grants: StepGrants;
     readonly networkProvider?: NetworkChoice | undefined;
     readonly keepFailed?: OpsEnvironment["keepFailed"];
+    readonly isArg?: OpsEnvironment["isArg"];
   }): OpsEnvironment {
     return {
       store: this.store,
@@ -168,6 +169,7 @@ export class Session {
       userxattr: inUserNamespace(),
       proxyEnv: [],
       keepFailed: options.keepFailed,
+      isArg: options.isArg,
       grants: options.grants,
     };
   }

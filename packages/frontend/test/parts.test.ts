@@ -1,10 +1,10 @@
+import { looksSecret } from "@tsbuild/base";
 import { describe, expect, test } from "vitest";
 import { parseGitReference } from "../src/git-source.ts";
 import { duration, quotedList } from "../src/go-format.ts";
 import { parseMode } from "../src/instructions/mode.ts";
 import { ownerOf } from "../src/instructions/owner.ts";
 import { inlineOptions, parseCheckOptions } from "../src/lint/check-options.ts";
-import { looksSecret } from "../src/lint/secret-names.ts";
 import { destinationPath, hasWildcard, neededPaths } from "../src/paths.ts";
 import { formatFullPlatform, normalizePlatform, parsePlatform } from "../src/platform.ts";
 

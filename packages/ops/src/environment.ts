@@ -32,6 +32,8 @@ export interface OpsEnvironment {
   readonly proxyEnv: readonly string[];
   /** Takes over a step that failed, with refs that it has to release; undefined: nobody looks into failed steps. */
   readonly keepFailed?: ((step: KeptStep) => void) | undefined;
+  /** Whether a variable of a step is one of the Dockerfile's ARGs, for explanations. */
+  readonly isArg?: ((name: string) => boolean) | undefined;
   /** Secrets, agents and limits of this build. */
   readonly grants: StepGrants;
 }

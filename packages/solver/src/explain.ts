@@ -1,10 +1,10 @@
-import type { CacheReason } from "@tsbuild/base";
+import type { CacheReason, KeyChange, VertexDigest } from "@tsbuild/base";
 import type { CacheRecord, KeyField } from "./ports.ts";
 
 /** A vertex that had to run, with what its key was made of. */
 export interface MissSubject {
-  /** Its records were not looked at. */
-  readonly ignored: boolean;
+  /** Its records were not looked at: who asked for that, e.g. `--no-cache`. */
+  readonly ignored: string | undefined;
   /** A key that once had a result was reached, but the result is gone. */
   readonly evicted: boolean;
   /** False when nothing says what one of its inputs is: such a vertex is never recorded. */
@@ -16,52 +16,59 @@ export interface MissSubject {
 }
 
 export interface MissInput {
+  readonly vertex: VertexDigest;
   readonly name: string;
   readonly isSource: boolean;
-  /** Was itself run in this solve. */
-  readonly rebuilt: boolean;
+  /** Why it was itself run in this solve. */
+  readonly rebuilt: CacheReason | undefined;
+  /** For a source that was not: how it differs from what the earlier record was built on. */
+  readonly moved?: readonly KeyChange[] | undefined;
 }
 
 /** Names shown of a longer list. */
 const MAX_NAMES = 3;
+/** Letters shown of a value in one line, and kept of it in the list of changes. */
+const MAX_SHOWN = 40;
+const MAX_KEPT = 400;
+const MAX_CHANGES = 100;
 
 /**
- * Why a vertex was run, in one line, by comparing it with the newest record of the same description. The most specific
+ * Why a vertex was run, in one line, by comparing it with an earlier record of the same step (W001). The most specific
  * cause wins: what the user changed (argument, instruction, file) before what followed from it (an input was rebuilt).
  */
-export function explainMiss(record: CacheRecord | undefined, current: MissSubject): CacheReason {
-  if (current.ignored) return { kind: "no-cache", text: "cache not used" };
+export function explainMiss(
+  record: CacheRecord | "first-build" | undefined,
+  current: MissSubject,
+): CacheReason {
+  if (current.ignored !== undefined) return { kind: "no-cache", text: current.ignored };
   if (!current.cacheable) return { kind: "not-cacheable", text: "an input has no identity to cache by" };
-  if (record === undefined) {
-    return current.evicted
-      ? { kind: "evicted", text: "cached result was removed" }
-      : { kind: "never-built", text: "never built before" };
-  }
+  if (record === "first-build" && !current.evicted) return { kind: "first-build", text: "first build" };
+  if (typeof record !== "object")
+    return current.evicted ? EVICTED : { kind: "never-built", text: "never built here" };
   const changes = compareFields(record.fields, current.fields);
-  return (
-    baseReason(changes, current) ??
+  const reason =
+    sourceReason(changes, current) ??
     argReason(changes) ??
     instructionReason(changes) ??
     contentReason(changes, current) ??
-    inputReason(changes, current) ?? { kind: "evicted", text: "cached result was removed" }
-  );
+    inputReason(changes, current) ??
+    EVICTED;
+  return changes.length === 0 ? reason : { ...reason, changes: changes.slice(0, MAX_CHANGES).map(kept) };
 }
 
-interface FieldChange {
-  readonly name: string;
-  readonly type: "changed" | "added" | "removed";
-}
+const EVICTED: CacheReason = { kind: "evicted", text: "evicted" };
 
-function compareFields(before: readonly KeyField[], now: readonly KeyField[]): readonly FieldChange[] {
+/** What differs between two lists of fields: in the order of the new one, then what is gone. */
+export function compareFields(before: readonly KeyField[], now: readonly KeyField[]): readonly KeyChange[] {
   const old = valuesByName(before);
   const fresh = valuesByName(now);
-  const changes: FieldChange[] = [];
-  for (const [name, value] of fresh) {
+  const changes: KeyChange[] = [];
+  for (const [name, after] of fresh) {
     const known = old.get(name);
-    if (known === undefined) changes.push({ name, type: "added" });
-    else if (known !== value) changes.push({ name, type: "changed" });
+    if (known === undefined) changes.push({ name, after });
+    else if (known !== after) changes.push({ name, before: known, after });
   }
-  for (const name of old.keys()) if (!fresh.has(name)) changes.push({ name, type: "removed" });
+  for (const [name, value] of old) if (!fresh.has(name)) changes.push({ name, before: value });
   return changes;
 }
 
@@ -70,56 +77,122 @@ function valuesByName(fields: readonly KeyField[]): ReadonlyMap<string, string> 
   const values = new Map<string, string>();
   for (const { name, value } of fields) {
     const known = values.get(name);
-    values.set(name, known === undefined ? JSON.stringify(value) : `${known},${JSON.stringify(value)}`);
+    values.set(name, known === undefined ? value : `${known}, ${value}`);
   }
   return values;
 }
 
-const ARG = /^(?:env|arg)\./;
-const FILE = /^file:/;
-const INPUT = /^(?:input|content)\.(\d+)$/;
-
-function baseReason(changes: readonly FieldChange[], current: MissSubject): CacheReason | undefined {
-  if (!current.isSource || changes.length === 0) return undefined;
-  return { kind: "base", text: "source changed" };
+function cut(text: string, max: number): string {
+  return text.length > max ? `${text.slice(0, max - 1)}…` : text;
 }
 
-function argReason(changes: readonly FieldChange[]): CacheReason | undefined {
-  const names = changes.filter(({ name }) => ARG.test(name));
-  if (names.length === 0) return undefined;
+function kept({ name, before, after }: KeyChange): KeyChange {
   return {
-    kind: "arg",
-    text: list(names.map((change) => ({ ...change, name: change.name.replace(ARG, "") }))),
+    name,
+    ...(before === undefined ? {} : { before: cut(before, MAX_KEPT) }),
+    ...(after === undefined ? {} : { after: cut(after, MAX_KEPT) }),
   };
 }
 
-function instructionReason(changes: readonly FieldChange[]): CacheReason | undefined {
-  const names = changes.filter(({ name }) => !ARG.test(name) && !FILE.test(name) && !INPUT.test(name));
-  if (names.length === 0) return undefined;
-  return { kind: "instruction", text: `instruction ${list(names)}` };
+/** `1 → 2`, `added`, `removed`. */
+function fromTo({ before, after }: KeyChange): string {
+  if (before === undefined) return "added";
+  if (after === undefined) return "removed";
+  return `${shown(before)} → ${shown(after)}`;
 }
 
-function contentReason(changes: readonly FieldChange[], current: MissSubject): CacheReason | undefined {
+/** One line of printable text; a digest by its beginning. */
+function shown(value: string): string {
+  const digest = /^(sha256:[0-9a-f]{12})[0-9a-f]{52}$/.exec(value)?.[1];
+  if (digest !== undefined) return digest;
+  return value === "" ? '""' : cut(JSON.stringify(value).slice(1, -1), MAX_SHOWN);
+}
+
+const VARIABLE = /^(arg|env)\./;
+const FILE = /^file:/;
+const INPUT = /^(?:input|content)\.(\d+)$/;
+
+function sourceReason(changes: readonly KeyChange[], current: MissSubject): CacheReason | undefined {
+  return current.isSource && changes.length > 0 ? movedReason(changes) : undefined;
+}
+
+function movedReason(changes: readonly KeyChange[]): CacheReason {
+  const [change] = changes;
+  if (change?.before === undefined || change.after === undefined)
+    return { kind: "base", text: "another source" };
+  const url = /^url:(.*)$/.exec(change.name)?.[1];
+  const text = url === undefined ? `${change.name} moved ${fromTo(change)}` : `changed: ${url}`;
+  return { kind: "base", text };
+}
+
+function argReason(changes: readonly KeyChange[]): CacheReason | undefined {
+  const variables = changes.filter(({ name }) => VARIABLE.test(name));
+  const [first] = variables;
+  if (first === undefined) return undefined;
+  const rest = variables.length - 1;
+  const name = first.name.replace(VARIABLE, (_prefix: string, kind: string) => `${kind.toUpperCase()} `);
+  return { kind: "arg", text: `${name} ${fromTo(first)}${rest > 0 ? ` and ${rest} more` : ""}` };
+}
+
+/** Parts of an instruction that say more than that it was edited. */
+const SPEAKING = new Map([
+  ["cwd", "WORKDIR"],
+  ["user", "USER"],
+  ["network", "network"],
+  ["security", "security"],
+  ["platform", "platform"],
+  ["hostname", "hostname"],
+]);
+
+function instructionReason(changes: readonly KeyChange[]): CacheReason | undefined {
+  const own = changes.filter(({ name }) => !VARIABLE.test(name) && !FILE.test(name) && !INPUT.test(name));
+  const [first] = own;
+  if (first === undefined) return undefined;
+  if (first.name.startsWith("secret."))
+    return { kind: "instruction", text: `secret ${first.name.slice(7)} changed` };
+  const speaking = own.length === 1 ? SPEAKING.get(first.name) : undefined;
+  const text = speaking === undefined ? "instruction edited" : `${speaking} ${fromTo(first)}`;
+  return { kind: "instruction", text };
+}
+
+function contentReason(changes: readonly KeyChange[], current: MissSubject): CacheReason | undefined {
   const contents = changes.filter(({ name }) => name.startsWith("content."));
   if (contents.length === 0) return undefined;
   const files = changes.filter(({ name }) => FILE.test(name));
-  if (files.length > 0) {
-    const names = files.map((change) => ({ ...change, name: change.name.replace(FILE, "") }));
-    return { kind: "input-content", text: list(names) };
-  }
-  const input = inputOf(contents, current)[0];
+  if (files.length > 0) return { kind: "input-content", text: filesText(files) };
+  const input = inputsOf(contents, current)[0];
   return { kind: "input-content", text: `changed: content of ${input?.name ?? "an input"}` };
 }
 
-function inputReason(changes: readonly FieldChange[], current: MissSubject): CacheReason | undefined {
-  const inputs = inputOf(changes, current);
-  const input = inputs.find(({ rebuilt }) => rebuilt) ?? inputs[0];
-  if (input === undefined) return undefined;
-  if (input.isSource) return { kind: "base", text: `base changed: ${input.name}` };
-  return { kind: "input", text: `after ${input.name}` };
+/** The values of `file:` fields are mode and digest: where only the mode differs, that is said (W009). */
+function filesText(files: readonly KeyChange[]): string {
+  const [first] = files;
+  const [mode = "", data] = first?.before?.split(" ") ?? [];
+  const [newMode = "", newData] = first?.after?.split(" ") ?? [];
+  if (
+    files.length === 1 &&
+    first !== undefined &&
+    mode !== newMode &&
+    data !== undefined &&
+    data === newData
+  ) {
+    return `changed: mode of ${first.name.replace(FILE, "")} ${mode.slice(-4)} → ${newMode.slice(-4)}`;
+  }
+  return list(files.map((change) => ({ ...change, name: change.name.replace(FILE, "") })));
 }
 
-function inputOf(changes: readonly FieldChange[], current: MissSubject): readonly MissInput[] {
+function inputReason(changes: readonly KeyChange[], current: MissSubject): CacheReason | undefined {
+  const inputs = inputsOf(changes, current);
+  const input = inputs.find(({ rebuilt }) => rebuilt !== undefined) ?? inputs[0];
+  if (input === undefined) return undefined;
+  const because = input.vertex;
+  if (!input.isSource) return { kind: "input", text: `after ${input.name}`, because };
+  if (input.rebuilt?.kind === "base") return { ...input.rebuilt, because };
+  if (input.moved !== undefined && input.moved.length > 0) return { ...movedReason(input.moved), because };
+  return { kind: "base", text: `another base: ${input.name}`, because };
+}
+
+function inputsOf(changes: readonly KeyChange[], current: MissSubject): readonly MissInput[] {
   return changes.flatMap(({ name }) => {
     const number = INPUT.exec(name)?.[1];
     const input = number === undefined ? undefined : current.inputs[Number(number)];
@@ -127,12 +200,17 @@ function inputOf(changes: readonly FieldChange[], current: MissSubject): readonl
   });
 }
 
+function typeOf({ before, after }: KeyChange): "changed" | "added" | "removed" {
+  if (before === undefined) return "added";
+  return after === undefined ? "removed" : "changed";
+}
+
 /** `changed: a, b, c and 4 more`. One word for all: the first's, which is what the reader sees. */
-function list(changes: readonly FieldChange[]): string {
+function list(changes: readonly KeyChange[]): string {
   const order = ["changed", "added", "removed"] as const;
-  const type = order.find((wanted) => changes.some((change) => change.type === wanted)) ?? "changed";
-  const sorted = [...changes].sort((a, b) => order.indexOf(a.type) - order.indexOf(b.type));
-  const shown = sorted.slice(0, MAX_NAMES).map(({ name }) => name);
-  const rest = sorted.length - shown.length;
-  return `${type}: ${shown.join(", ")}${rest > 0 ? ` and ${rest} more` : ""}`;
+  const type = order.find((wanted) => changes.some((change) => typeOf(change) === wanted)) ?? "changed";
+  const sorted = [...changes].sort((a, b) => order.indexOf(typeOf(a)) - order.indexOf(typeOf(b)));
+  const names = sorted.slice(0, MAX_NAMES).map(({ name }) => name);
+  const rest = sorted.length - names.length;
+  return `${type}: ${names.join(", ")}${rest > 0 ? ` and ${rest} more` : ""}`;
 }

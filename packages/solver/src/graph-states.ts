@@ -6,7 +6,8 @@ import type { OutputState, VertexState } from "./vertex-state.ts";
 export interface GraphOptions {
   readonly graph: Graph;
   resolveOp(vertex: Vertex): VertexOp;
-  isIgnored(vertex: Vertex): boolean;
+  /** Who asked for the records of a vertex not to be looked at. */
+  isIgnored(vertex: Vertex): string | undefined;
 }
 
 /**
@@ -53,7 +54,7 @@ interface StateParts {
   readonly states: ReadonlyMap<VertexDigest, VertexState>;
   readonly position: number;
   readonly op: VertexOp;
-  readonly ignored: boolean;
+  readonly ignored: string | undefined;
 }
 
 function makeState(vertex: Vertex, { outputs, states, position, op, ignored }: StateParts): VertexState {

@@ -1,4 +1,4 @@
-import type { MissSubject } from "./explain.ts";
+import { compareFields, type MissInput, type MissSubject } from "./explain.ts";
 import type { KeyField } from "./ports.ts";
 import type { Solving } from "./solving.ts";
 import { isCacheable } from "./vertex-lookup.ts";
@@ -43,17 +43,22 @@ async function contentFields(
 }
 
 /** A vertex that ran, as its explanation sees it. */
-export function subjectOf(state: VertexState, fields: readonly KeyField[]): MissSubject {
+export function subjectOf(solving: Solving, state: VertexState, fields: readonly KeyField[]): MissSubject {
   return {
     ignored: state.ignored,
     evicted: state.evicted,
     cacheable: state.inputs.every((input) => input.content !== undefined || input.output.own.length > 0),
     isSource: state.inputs.length === 0,
     fields,
-    inputs: state.inputs.map(({ state: input }) => ({
-      name: input.name,
-      isSource: input.inputs.length === 0,
-      rebuilt: input.outcome?.type === "ran",
-    })),
+    inputs: state.inputs.map(({ state: input }) => inputOf(solving, input)),
   };
+}
+
+function inputOf(solving: Solving, input: VertexState): MissInput {
+  const isSource = input.inputs.length === 0;
+  const rebuilt = input.outcome?.type === "ran" ? input.outcome.reason : undefined;
+  const { digest: vertex, name } = input;
+  const earlier = isSource && rebuilt === undefined ? solving.earlier(input) : undefined;
+  const moved = typeof earlier !== "object" ? undefined : compareFields(earlier.fields, mapOf(input).fields);
+  return { vertex, name, isSource, rebuilt, moved };
 }

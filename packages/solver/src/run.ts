@@ -61,5 +61,5 @@ type Fields = Awaited<ReturnType<typeof recordedFields>>;
 /** Undefined for a source read in place: reading it is no work that was redone. */
 function reasonFor(solving: Solving, state: VertexState, fields: Fields): CacheReason | undefined {
   if (!isCacheable(state)) return undefined;
-  return explainMiss(solving.storage.newestLike(state.name), subjectOf(state, fields));
+  return explainMiss(solving.earlier(state), subjectOf(solving, state, fields));
 }

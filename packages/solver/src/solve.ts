@@ -5,7 +5,15 @@ import { complete } from "./complete.ts";
 import { define } from "./define.ts";
 import { makeStates, outputOf } from "./graph-states.ts";
 import { type JobLimit, jobLimit } from "./job-limit.ts";
-import type { CacheKeyId, CacheStorage, Ref, VertexOp, VertexOutcome, WorkLocks } from "./ports.ts";
+import type {
+  CacheKeyId,
+  CacheRecord,
+  CacheStorage,
+  Ref,
+  VertexOp,
+  VertexOutcome,
+  WorkLocks,
+} from "./ports.ts";
 import { Reporter } from "./report.ts";
 import { settle } from "./settle.ts";
 import { type Solving, Stopped } from "./solving.ts";
@@ -20,8 +28,16 @@ export interface SolveRequest {
   readonly locks: WorkLocks;
   /** How many vertices run at once (`cheap` ones do not count), or a limit shared with other solves. */
   readonly jobs: number | JobLimit;
-  /** Whose records are not looked at (--no-cache), besides those whose metadata says so. */
-  ignoreCache?(vertex: Vertex): boolean;
+  /** Whose records are not looked at, besides those whose metadata says so: why, in the user's words (`--no-cache-step make`). */
+  ignoreCache?(vertex: Vertex): string | undefined;
+  /**
+   * The key under which a vertex was found or recorded by an earlier build of the same project, to say what has changed since;
+   * `undefined`: the project did not have it; `first-build`: there was none. Without this function the newest record of the same
+   * name is taken.
+   */
+  earlier?(vertex: VertexDigest): CacheKeyId | "first-build" | undefined;
+  /** Told once at the end, however it came about: under which keys vertices were found or recorded, for `earlier` of the next build. */
+  onRecorded?(recorded: ReadonlyMap<VertexDigest, CacheKeyId>): void;
   readonly signal: AbortSignal;
   readonly emit: EventSink;
 }
@@ -86,7 +102,8 @@ class Scheduler implements Solving {
     this.states = makeStates({
       graph: request.graph,
       resolveOp: (vertex) => request.resolveOp(vertex),
-      isIgnored: (vertex) => vertex.metadata.ignoreCache === true || request.ignoreCache?.(vertex) === true,
+      isIgnored: (vertex) =>
+        request.ignoreCache?.(vertex) ?? (vertex.metadata.ignoreCache === true ? "--no-cache" : undefined),
     });
   }
 
@@ -106,6 +123,13 @@ class Scheduler implements Solving {
       signal.removeEventListener("abort", giveUp);
       this.#releaseAll();
     }
+  }
+
+  earlier({ digest, name }: VertexState): CacheRecord | "first-build" | undefined {
+    if (this.#request.earlier === undefined) return this.storage.newestLike(name);
+    const key = this.#request.earlier(digest);
+    if (key === undefined || key === "first-build") return key as "first-build" | undefined;
+    return this.storage.records(key)[0];
   }
 
   need(state: VertexState, stage: Stage): Promise<void> {
@@ -131,6 +155,7 @@ class Scheduler implements Solving {
     } finally {
       await this.#drain();
       this.#closeReports();
+      this.#request.onRecorded?.(this.#recorded());
     }
   }
 
@@ -173,6 +198,15 @@ class Scheduler implements Solving {
     return new Stopped();
   }
 
+  #recorded(): ReadonlyMap<VertexDigest, CacheKeyId> {
+    const recorded = new Map<VertexDigest, CacheKeyId>();
+    for (const state of this.states) {
+      const key = recordedKey(state);
+      if (key !== undefined) recorded.set(state.digest, key);
+    }
+    return recorded;
+  }
+
   #result(): SolveResult {
     const { result } = this.#request.graph;
     const output = result === null ? undefined : outputOf(this.#stateOf(result), result.index);
@@ -195,6 +229,12 @@ class Scheduler implements Solving {
       for (const output of state.outputs) output.ref?.release();
     }
   }
+}
+
+/** Of its first output; of a vertex that was looked at only as far as its key goes, that is where its record would be. */
+function recordedKey({ outputs, hit, outcome }: VertexState): CacheKeyId | undefined {
+  const known = hit !== undefined || outcome?.type === "ran" || outcome?.type === "cached";
+  return known ? outputs[0]?.own[0] : undefined;
 }
 
 /** For stages that are started ahead: whoever needs one sees how it ended. */

@@ -1,5 +1,5 @@
 import type { JobLimit } from "./job-limit.ts";
-import type { CacheStorage, OpContext, WorkLocks } from "./ports.ts";
+import type { CacheRecord, CacheStorage, OpContext, WorkLocks } from "./ports.ts";
 import type { Reporter } from "./report.ts";
 import type { Stage, VertexState } from "./vertex-state.ts";
 
@@ -11,6 +11,8 @@ export interface Solving {
   /** Aborted by the caller or by the first failure. */
   readonly signal: AbortSignal;
   readonly report: Reporter;
+  /** The record that a vertex is compared with when it had to run. */
+  earlier(state: VertexState): CacheRecord | "first-build" | undefined;
   /** Resolves when a vertex has come to a stage; starts what that takes, once. Rejects with `Stopped`. */
   need(state: VertexState, stage: Stage): Promise<void>;
   /**
@@ -33,7 +35,7 @@ export function contextOf(solving: Solving, state: VertexState): OpContext {
     vertex: state.digest,
     signal: solving.signal,
     emit: solving.report.sinkFor(state),
-    ignoreCache: state.ignored,
+    ignoreCache: state.ignored !== undefined,
     measured: (resources) => {
       state.resources = resources;
     },

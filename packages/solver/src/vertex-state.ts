@@ -91,8 +91,8 @@ export interface VertexState {
   /** By output number, ascending. */
   readonly outputs: readonly OutputState[];
   readonly op: VertexOp;
-  /** Its records are not looked at (V020). */
-  readonly ignored: boolean;
+  /** Its records are not looked at (V020): who asked for that, e.g. `--no-cache`. */
+  readonly ignored: string | undefined;
   phase: Phase;
   /** What is waited for now, in words. */
   waitsFor: string;

@@ -19,7 +19,7 @@ test("an evicted result is computed again from inputs that are still there", asy
   world.evict("top");
   const report = await world.solve(top);
   expect(report).toMatchObject({ value: 3, ran: ["top"] });
-  expect(report.reasons["top"]).toEqual({ kind: "evicted", text: "cached result was removed" });
+  expect(report.reasons["top"]).toEqual({ kind: "evicted", text: "evicted" });
   expect(report.cached).toEqual({ three: "definition", middle: "definition" });
   expect(await world.solve(top)).toMatchObject({ value: 3, ran: [] });
 });
@@ -73,7 +73,7 @@ test("what follows a forgotten step is found, and the step keeps its key when it
   expect(await world.solve(top)).toMatchObject({ value: 3, ran: [], loads: 1 });
   const remade = await world.solve(integer("other", [middle]));
   expect(remade.ran).toEqual(["middle", "other"]);
-  expect(remade.reasons["middle"]).toEqual({ kind: "evicted", text: "cached result was removed" });
+  expect(remade.reasons["middle"]).toEqual({ kind: "evicted", text: "evicted" });
   expect((await world.solve(top)).ran).toEqual([]);
 });
 
@@ -83,7 +83,7 @@ test("a result that another step had made and that is gone is called evicted", a
   world.evict("three");
   const named = (name: string) => constant(name, 3, { key: "three=3" });
   const report = await world.solve(integer("two", [named("drei")], { key: "same" }));
-  const evicted = { kind: "evicted", text: "cached result was removed" };
+  const evicted = { kind: "evicted", text: "evicted" };
   expect(report.reasons).toEqual({ drei: evicted, two: evicted });
 });
 

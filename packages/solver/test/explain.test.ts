@@ -1,7 +1,10 @@
+import type { CacheReason, VertexDigest } from "@tsbuild/base";
 import { type CacheRecord, explainMiss, type KeyField, type MissSubject } from "@tsbuild/solver";
 import { describe, expect, test } from "vitest";
 
 const field = (name: string, value = "1"): KeyField => ({ name, value });
+
+const vertex = (digit: string) => `sha256:${digit.repeat(64)}` as VertexDigest;
 
 function record(...fields: readonly KeyField[]): CacheRecord {
   return {
@@ -15,22 +18,35 @@ function record(...fields: readonly KeyField[]): CacheRecord {
 }
 
 function subject(fields: readonly KeyField[], changes: Partial<MissSubject> = {}): MissSubject {
-  return { ignored: false, evicted: false, cacheable: true, isSource: false, fields, inputs: [], ...changes };
+  return {
+    ignored: undefined,
+    evicted: false,
+    cacheable: true,
+    isSource: false,
+    fields,
+    inputs: [],
+    ...changes,
+  };
 }
 
 const inputs = [
-  { name: "[1/3] FROM debian", isSource: true, rebuilt: false },
-  { name: "[2/3] RUN make", isSource: false, rebuilt: true },
-  { name: "[3/3] RUN other", isSource: false, rebuilt: false },
+  { vertex: vertex("1"), name: "[1/3] FROM debian", isSource: true, rebuilt: undefined },
+  {
+    vertex: vertex("2"),
+    name: "[2/3] RUN make",
+    isSource: false,
+    rebuilt: { kind: "instruction", text: "instruction edited" } as const,
+  },
+  { vertex: vertex("3"), name: "[3/3] RUN other", isSource: false, rebuilt: undefined },
 ];
 
 describe("explainMiss", () => {
-  test.each<[string, CacheRecord | undefined, MissSubject, { kind: string; text: string }]>([
+  test.each<[string, CacheRecord | undefined, MissSubject, Partial<CacheReason>]>([
     [
       "--no-cache, whatever else",
       record(field("args")),
-      subject([field("args", "2")], { ignored: true, evicted: true }),
-      { kind: "no-cache", text: "cache not used" },
+      subject([field("args", "2")], { ignored: "--no-cache-step make", evicted: true }),
+      { kind: "no-cache", text: "--no-cache-step make" },
     ],
     [
       "an input without identity",
@@ -38,32 +54,32 @@ describe("explainMiss", () => {
       subject([], { cacheable: false }),
       { kind: "not-cacheable", text: "an input has no identity to cache by" },
     ],
-    ["no record", undefined, subject([]), { kind: "never-built", text: "never built before" }],
+    ["no record", undefined, subject([]), { kind: "never-built", text: "never built here" }],
     [
       "no record but a key that had one",
       undefined,
       subject([], { evicted: true }),
-      { kind: "evicted", text: "cached result was removed" },
+      { kind: "evicted", text: "evicted" },
     ],
     [
       "nothing has changed",
       record(field("args")),
       subject([field("args")]),
-      { kind: "evicted", text: "cached result was removed" },
+      { kind: "evicted", text: "evicted" },
     ],
     [
       "another command",
       record(field("args", "make")),
       subject([field("args", "make -j2")]),
-      { kind: "instruction", text: "instruction changed: args" },
+      { kind: "instruction", text: "instruction edited" },
     ],
     [
       "an argument and the command that it is part of",
       record(field("env.VERSION"), field("args")),
       subject([field("env.VERSION", "2"), field("args", "2")]),
-      { kind: "arg", text: "changed: VERSION" },
+      { kind: "arg", text: "ENV VERSION 1 → 2" },
     ],
-    ["a new argument", record(), subject([field("arg.MODE")]), { kind: "arg", text: "added: MODE" }],
+    ["a new argument", record(), subject([field("arg.MODE")]), { kind: "arg", text: "ARG MODE added" }],
     [
       "one file",
       record(field("content.1"), field("file:src/a.ts"), field("file:src/b.ts")),
@@ -104,13 +120,44 @@ describe("explainMiss", () => {
       "the base image",
       record(field("input.0")),
       subject([field("input.0", "2")], { inputs }),
-      { kind: "base", text: "base changed: [1/3] FROM debian" },
+      { kind: "base", text: "another base: [1/3] FROM debian" },
     ],
     [
       "of several inputs the one that was rebuilt",
       record(field("input.0"), field("input.1")),
       subject([field("input.0", "2"), field("input.1", "2")], { inputs }),
-      { kind: "input", text: "after [2/3] RUN make" },
+      { kind: "input", text: "after [2/3] RUN make", because: vertex("2") },
+    ],
+    [
+      "a base that has moved, though nobody rebuilt it in this solve",
+      record(field("input.0")),
+      subject([field("input.0", "2")], {
+        inputs: [
+          {
+            ...inputs[0]!,
+            moved: [{ name: "base", before: `sha256:${"a".repeat(64)}`, after: `sha256:${"b".repeat(64)}` }],
+          },
+        ],
+      }),
+      { kind: "base", text: "base moved sha256:aaaaaaaaaaaa → sha256:bbbbbbbbbbbb", because: vertex("1") },
+    ],
+    [
+      "a file's mode",
+      record(field("content.0"), field("file:run.sh", "100644 0123456789abcdef")),
+      subject([field("content.0", "2"), field("file:run.sh", "100755 0123456789abcdef")], { inputs }),
+      { kind: "input-content", text: "changed: mode of run.sh 0644 → 0755" },
+    ],
+    [
+      "a part of the instruction that says more",
+      record(field("user", "")),
+      subject([field("user", "alice")]),
+      { kind: "instruction", text: 'USER "" → alice' },
+    ],
+    [
+      "several arguments",
+      record(field("arg.A", "1"), field("arg.B", "1")),
+      subject([field("arg.A", "x".repeat(100)), field("arg.B", "2")]),
+      { kind: "arg", text: `ARG A 1 → ${"x".repeat(39)}… and 1 more` },
     ],
     [
       "an input that another build has rebuilt",
@@ -122,15 +169,27 @@ describe("explainMiss", () => {
       "a source",
       record(field("base", "debian old")),
       subject([field("base", "debian new")], { isSource: true }),
-      { kind: "base", text: "source changed" },
+      { kind: "base", text: "base moved debian old → debian new" },
     ],
     [
       "one of two values of one name",
       record(field("x", "1"), field("x", "2")),
       subject([field("x", "1"), field("x", "3")]),
-      { kind: "instruction", text: "instruction changed: x" },
+      { kind: "instruction", text: "instruction edited" },
+    ],
+    [
+      "all that has changed beside the reason",
+      record(field("args", "make"), field("arg.A", "1")),
+      subject([field("args", "make -j"), field("arg.A", "2")]),
+      {
+        kind: "arg",
+        changes: [
+          { name: "args", before: "make", after: "make -j" },
+          { name: "arg.A", before: "1", after: "2" },
+        ],
+      },
     ],
   ])("%s", (_name, before, now, expected) => {
-    expect(explainMiss(before, now)).toEqual(expected);
+    expect(explainMiss(before, now)).toMatchObject(expected);
   });
 });

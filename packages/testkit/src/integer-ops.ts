@@ -160,7 +160,8 @@ export class IntegerWorld {
       storage: counted.storage,
       locks: this.locks,
       jobs: options.jobs ?? 4,
-      ignoreCache: (vertex) => options.ignoreCache?.(specOf(vertex).name) === true,
+      ignoreCache: (vertex) =>
+        options.ignoreCache?.(specOf(vertex).name) === true ? "--no-cache" : undefined,
       signal: options.signal ?? new AbortController().signal,
       emit: (event) => {
         events.push(event);

@@ -43,9 +43,9 @@ export function logTail(step: Step): LogLine[] {
   return [...step.log.lines, ...partial.map((text) => ({ sinceMs, text }))];
 }
 
-/** Why a step ran, when there is a reason worth reading: that a new step ran needs none. */
+/** Why a step ran, when that is worth reading: in the first build of a project it is not. */
 export function rebuildReason(step: Step): string | undefined {
-  if (step.reason === undefined || step.reason.kind === "never-built") return undefined;
+  if (step.reason === undefined || step.reason.kind === "first-build") return undefined;
   return safeName(step.reason.text);
 }
 

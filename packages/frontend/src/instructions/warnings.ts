@@ -1,3 +1,4 @@
+import { looksSecret } from "@tsbuild/base";
 import type {
   CmdInstruction,
   Command,
@@ -6,7 +7,6 @@ import type {
   KeyValue,
   LabelInstruction,
 } from "@tsbuild/dockerfile";
-import { looksSecret } from "../lint/secret-names.ts";
 import { cleanPath } from "../paths.ts";
 import type { Step } from "./step.ts";
 

@@ -1,4 +1,4 @@
-import { hostPlatform, sha256Fields } from "@tsbuild/base";
+import { hostPlatform, looksSecret, sha256, sha256Fields } from "@tsbuild/base";
 import type { ExecOp, Mount, Op } from "@tsbuild/llb";
 import type { CacheMap, InputCacheMap, KeyField } from "@tsbuild/solver";
 import { contentKey } from "../content/content-key.ts";
@@ -82,6 +82,14 @@ export function execCacheMap(env: OpsEnvironment, op: Op & { readonly kind: Exec
   return {
     digest: sha256Fields(["exec-op-1", ...fields.flatMap((field) => [field.name, field.value])]),
     inputs: op.inputs.map((_, i) => inputMap(env, op.kind, i)),
-    fields,
+    fields: fields.map((field) => explained(env, field)),
   };
+}
+
+/** A field as a record keeps it to explain a later miss: an ARG by that name, a value that is nobody's business as a digest. */
+function explained(env: OpsEnvironment, field: KeyField): KeyField {
+  if (!field.name.startsWith("env.")) return field;
+  const variable = field.name.slice("env.".length);
+  const name = env.isArg?.(variable) === true ? `arg.${variable}` : field.name;
+  return { name, value: looksSecret(variable) ? sha256(field.value) : field.value };
 }

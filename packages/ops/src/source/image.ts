@@ -13,7 +13,6 @@ function imageName(source: SourceOp): string {
 
 /** Executor of FROM: the config decides the key, the layers are fetched only when a step really needs them (V017, V021). */
 export function imageOp(env: OpsEnvironment, op: Op & { readonly kind: SourceOp }): VertexOp {
-  const name = op.kind.identifier.replace(/^(?:docker-image|oci-layout):\/\//, "");
   let image: Promise<ProvidedImage> | undefined;
   const resolve = async (): Promise<ProvidedImage> => {
     image ??= env
@@ -23,13 +22,13 @@ export function imageOp(env: OpsEnvironment, op: Op & { readonly kind: SourceOp 
   };
   return {
     cacheMap: async () => {
-      const { config } = await resolve();
+      const { config, manifest } = await resolve();
       // Two tags of one image, or two manifests of the same layers, are one base: the stack of layers is the key.
       const chain = chainId(config.rootfs.diff_ids) ?? "scratch";
       return {
         digest: sha256Fields(["image-1", chain]),
         inputs: [],
-        fields: [{ name: "base", value: `${name} ${chain}` }],
+        fields: [{ name: "base", value: manifest }],
       };
     },
     run: async (_inputs, context: OpContext) => {

@@ -1,0 +1,79 @@
+import { type Digest, sha256Fields, type VertexDigest } from "@tsbuild/base";
+import type { Graph } from "@tsbuild/llb";
+import type { CacheKeyId } from "@tsbuild/solver";
+import type { Store } from "@tsbuild/store";
+import { alignSteps } from "./align-steps.ts";
+
+/** A step of an earlier build: how progress named it, and under which key its result was found or recorded. */
+interface RememberedStep {
+  readonly name: string;
+  readonly key: CacheKeyId;
+}
+
+const KIND = "build-steps";
+
+/** What makes two builds versions of one: where they come from and what they are asked for, not what is in the files. */
+export interface ProjectIdentity {
+  readonly context: string;
+  readonly dockerfile: string;
+  readonly target: string;
+  readonly platform: string;
+}
+
+export function projectKey({ context, dockerfile, target, platform }: ProjectIdentity): Digest {
+  return sha256Fields([context, dockerfile, target, platform]);
+}
+
+/**
+ * The steps of the last build of a project, to say what has changed since (W001). Kept as a remembered value: when it is forgotten,
+ * steps are "never built here".
+ */
+export class PreviousBuild {
+  readonly #store: Store;
+  readonly #project: Digest;
+  readonly #graph: Graph;
+  #isFirst = false;
+  #matched: ReadonlyMap<VertexDigest, CacheKeyId> | undefined;
+
+  constructor(store: Store, project: Digest, graph: Graph) {
+    this.#store = store;
+    this.#project = project;
+    this.#graph = graph;
+  }
+
+  /** Key of the step that a vertex was in the last build. Read when the first step has to run: a cached build needs none of it. */
+  keyOf(vertex: VertexDigest): CacheKeyId | "first-build" | undefined {
+    this.#matched ??= this.#match();
+    return this.#isFirst ? "first-build" : this.#matched.get(vertex);
+  }
+
+  #remembered(): readonly RememberedStep[] {
+    const value = this.#store.memo.get(KIND, this.#project);
+    return value === undefined ? [] : (JSON.parse(Buffer.from(value).toString()) as RememberedStep[]);
+  }
+
+  #match(): ReadonlyMap<VertexDigest, CacheKeyId> {
+    const before = this.#remembered();
+    this.#isFirst = before.length === 0;
+    const now = this.#graph.vertices.map((vertex) => ({
+      digest: vertex.digest,
+      name: vertex.metadata.name ?? vertex.digest,
+    }));
+    const pairs = alignSteps(
+      before.map(({ name }) => name),
+      now.map(({ name }) => name),
+    );
+    const matched = new Map<VertexDigest, CacheKeyId>();
+    for (const [index, old] of pairs) matched.set(now[index]!.digest, before[old]!.key);
+    return matched;
+  }
+
+  /** Remembers what was found and recorded. Steps that a failed build did not come to keep what is known of them. */
+  remember(recorded: ReadonlyMap<VertexDigest, CacheKeyId>): void {
+    const steps = this.#graph.vertices.flatMap(({ digest, metadata }): RememberedStep[] => {
+      const key = recorded.get(digest) ?? this.#matched?.get(digest);
+      return key === undefined ? [] : [{ name: metadata.name ?? digest, key }];
+    });
+    if (steps.length > 0) this.#store.memo.set(KIND, this.#project, Buffer.from(JSON.stringify(steps)));
+  }
+}
