@@ -19,6 +19,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   doctor: async () => (await import("./commands/doctor.ts")).doctor,
   fmt: async () => (await import("./commands/fmt.ts")).fmt,
   graph: async () => (await import("./commands/graph.ts")).graph,
+  explain: async () => (await import("./commands/explain.ts")).explain,
   history: async () => (await import("./commands/history.ts")).history,
   images: async () => (await import("./commands/images.ts")).images,
   import: async () => (await import("./commands/import.ts")).importImage,

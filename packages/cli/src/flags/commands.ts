@@ -1,5 +1,6 @@
 import { buildSpec } from "./build-spec.ts";
 import { doctorSpec } from "./doctor-spec.ts";
+import { explainSpec } from "./explain-spec.ts";
 import { fmtSpec } from "./fmt-spec.ts";
 import { historySpec } from "./history-spec.ts";
 import { checkSpec, debugSpec, graphSpec } from "./inspect-spec.ts";
@@ -142,6 +143,7 @@ export const commandSpecs: readonly CommandSpec[] = [
   doctorSpec,
   fmtSpec,
   graphSpec,
+  explainSpec,
   historySpec,
   imagesSpec,
   importSpec,

@@ -1,6 +1,5 @@
 import { resolve } from "node:path";
-import { formatPlatform } from "@tsbuild/base";
-import { looksSecret } from "@tsbuild/frontend/secret-names";
+import { formatPlatform, looksSecret } from "@tsbuild/base";
 import type { SecretMask } from "@tsbuild/ops";
 import type { BuildRequest } from "../api.ts";
 import type { RecordedRequest } from "./record.ts";
