@@ -17,8 +17,7 @@ export interface VertexInfo {
 
 /** Why a vertex was rebuilt, in one line, e.g. `changed: src/a.ts` or `after [2/4] RUN make`. */
 export interface CacheReason {
-  readonly kind:
-    /** Nothing is known of the project: none of its steps is news. */
+  readonly kind: /** Nothing is known of the project: none of its steps is news. */
     | "first-build"
     | "never-built"
     | "instruction"
