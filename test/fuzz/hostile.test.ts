@@ -1,6 +1,6 @@
 import { limits, TsbuildError } from "@tsbuild/base";
 import { format, readDockerfile } from "@tsbuild/dockerfile";
-import { compile } from "@tsbuild/frontend";
+import { check, compile } from "@tsbuild/frontend";
 import { CannedImages, requestOfOptions } from "@tsbuild/frontend/debug";
 import { describe, expect, test } from "vitest";
 import { CASES } from "./support/hostile-cases.ts";
@@ -26,11 +26,17 @@ async function compileText(text: string): Promise<void> {
   await compile(requestOfOptions({ file: "Dockerfile", text, ignore: undefined }, {}, undefined), images);
 }
 
+/** All rules, our own among them: a report, whatever is in the file. */
+async function checkText(text: string): Promise<void> {
+  await check(requestOfOptions({ file: "Dockerfile", text, ignore: undefined }, {}, undefined), images);
+}
+
 describe("hostile Dockerfiles end in time linear in their size", () => {
   const readers = {
     read: (text: string) => readDockerfile(text, { file: "Dockerfile" }),
     format: (text: string) => format(text),
     compile: compileText,
+    check: checkText,
   };
 
   for (const { name, n, text, end, compiles } of CASES) {

@@ -1,5 +1,7 @@
+import { nearest } from "@tsbuild/base";
 import type { AstNode, Heredoc } from "./ast.ts";
 import { expandWords, NO_VARIABLES } from "./expand.ts";
+import { trimLineEnd } from "./line.ts";
 import type { WordOptions } from "./word.ts";
 
 /** What `<<NAME` announces. */
@@ -63,4 +65,27 @@ export function mayHaveHeredocs(node: AstNode): boolean {
 /** The body of a `<<-` heredoc as it is used: without leading tabs (FEATURES D027). */
 export function chompHeredoc(content: string): string {
   return content.replaceAll(/^\t+/gm, "");
+}
+
+/** Shorter names are one letter away from much that is no end. */
+const MIN_MISSPELT = 3;
+
+/** True for a line that was meant to end a heredoc: the name with blanks around, in other letters, or misspelt. */
+function isNearlyEnd(line: string, name: string): boolean {
+  if (line.length > 2 * name.length + 20) return false;
+  const word = line.trim();
+  if (word.toLowerCase() === name.toLowerCase()) return true;
+  return name.length >= MIN_MISSPELT && !/\s/.test(word) && nearest(word, [name]) !== undefined;
+}
+
+/** What to type when a heredoc has no end. `lines`: what would be its body, from the line `first` of the file. */
+export function openHeredocHint({ name }: HeredocMark, lines: readonly string[], first: number): string {
+  const index = lines.findIndex((line) => isNearlyEnd(line, name));
+  if (index < 0) return `end it with a line that holds nothing but ${name}`;
+  const line = trimLineEnd(lines[index] ?? "");
+  const looks = `line ${first + index} looks like its end`;
+  if (line.trim() !== name) return `${looks}, but reads ${JSON.stringify(line.trim())}: write ${name}`;
+  if (/^\t+$/.test(line.slice(0, line.indexOf(name))) && line.endsWith(name))
+    return `${looks}, but is indented with tabs: write <<-${name}, or begin the line with ${name}`;
+  return `${looks}, but has blanks around it: write nothing but ${name}`;
 }

@@ -3,7 +3,7 @@ import type { AstNode, DockerfileAst, EscapeCharacter, Heredoc, ParserWarning } 
 import { decodeSource } from "./decode.ts";
 import { DirectiveReader, detectDirective } from "./directive.ts";
 import { dockerfileError, type SourceText, throwTogether } from "./error.ts";
-import { type HeredocMark, heredocMarks, mayHaveHeredocs } from "./heredoc.ts";
+import { type HeredocMark, heredocMarks, mayHaveHeredocs, openHeredocHint } from "./heredoc.ts";
 import {
   isBlank,
   isComment,
@@ -212,7 +212,7 @@ class FileParser {
         return { ...mark, content: lines.join(""), range: { start: first, end: this.#reader.line } };
       lines.push(line);
     }
-    const hint = `end it with a line that holds nothing but ${mark.name}`;
+    const hint = openHeredocHint(mark, lines, first);
     const range = { start, end: this.#reader.line };
     // What follows is the rest of the file more likely than all of it the body: it is looked through once.
     if (next !== undefined) this.#reader.rewind(next);

@@ -35,9 +35,22 @@ describe("errors of one file", () => {
 
   it("are found behind a heredoc without an end, from the next line that looks like an instruction", () => {
     expect(shown("FROM debian", "RUN <<EOF", "set -e", "RNU x", "EOFF", "COPY --form=x a b")).toEqual([
-      "2:? the heredoc EOF is not terminated (end it with a line that holds nothing but EOF)",
+      '2:? the heredoc EOF is not terminated (line 5 looks like its end, but reads "EOFF": write EOF)',
       "6:6 COPY has no flag --form (did you mean --from?)",
     ]);
+  });
+
+  it("tell of a line that was meant to end a heredoc", () => {
+    const hint = (start: string, ...rest: string[]): string | undefined =>
+      shown("FROM x", `RUN ${start}`, ...rest)[0];
+    expect(hint("<<EOF", "x", "  EOF", "y")).toContain("line 4 looks like its end, but has blanks around it");
+    expect(hint("<<EOF", "EOF ")).toContain("line 3 looks like its end, but has blanks around it");
+    expect(hint("<<EOF", "\tEOF")).toContain("is indented with tabs: write <<-EOF");
+    expect(hint("<<-EOF", "\t EOF")).toContain("has blanks around it");
+    expect(hint("<<EOF", "eof\r")).toContain('reads "eof": write EOF');
+    expect(hint("<<EOF", "EOF;", "EOG")).toContain("line 3 looks");
+    expect(hint("<<EOF", "echo EOF", "if", "")).toContain("end it with a line that holds nothing but EOF");
+    expect(hint("<<E", "a", "b")).toContain("end it with a line that holds nothing but E");
   });
 
   it("are thrown as one error with the others related", () => {

@@ -5,7 +5,7 @@ import { type CheckOptions, inlineOptions } from "./check-options.ts";
 import { EXPERIMENTAL_RULES, type RuleName, rulePage } from "./rules.ts";
 
 /** A hostile file may use any number of unknown variables and declare any number of similar ones. */
-const MAX_NEAR_MISSES = 1000;
+const MAX_NEAR_MISSES = 100;
 
 /** The names to look through for a near miss, or none. */
 export type KnownNames = (names: Iterable<string>) => Iterable<string>;
@@ -51,7 +51,7 @@ export class Linter {
     this.#warnings.push({ rule, message, url: rulePage(rule), ranges: range === undefined ? [] : [range] });
   }
 
-  /** The same with a message that looks for a near miss, which takes time: not for the thousandth such warning. */
+  /** The same with a message that looks for a near miss, which takes time: not for the hundredth warning. */
   reportNear(rule: RuleName, message: (known: KnownNames) => string, range: LineRange | undefined): void {
     if (!this.#isOn(rule)) return;
     const isMany = this.#warnings.length >= MAX_NEAR_MISSES;
