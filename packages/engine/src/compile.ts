@@ -95,7 +95,7 @@ async function stillHolds({ images, sourceTimes }: Compiled, resolver: ImageReso
 }
 
 /**
- * Compiles a Dockerfile, or takes the graph of an earlier build of the same text and options with the same base images: then neither the
+ * Compiles a Dockerfile, or takes the graph of an earlier build of the same text and options with the same base images and times of sources: then neither the
  * parser nor the frontend is loaded, which is most of what a fully cached build would otherwise cost.
  */
 export async function compileDockerfile(
@@ -111,20 +111,9 @@ export async function compileDockerfile(
   }
   await refuseForeignSyntax(request);
   const { compile } = await import("@tsbuild/frontend");
-  const { sourceTime } = resolver;
-  // A time taken from a source may be another one at the next build, and `images` does not say so.
-  let timed = false;
   const notice = await builtInNotice(request);
-  const found = await compile(request, {
-    ...resolver,
-    ...(sourceTime && {
-      sourceTime: (source) => {
-        timed = true;
-        return sourceTime(source);
-      },
-    }),
-  });
+  const found = await compile(request, resolver);
   const compiled = { ...found, warnings: [...notice, ...found.warnings] };
-  if (!timed) state.memo.set(KIND, key, store(compiled));
+  state.memo.set(KIND, key, store(compiled));
   return compiled;
 }
