@@ -39,9 +39,8 @@ int op_loopback_up(struct sandbox *sb, const struct op *op, struct err *err) {
   return result;
 }
 
-static int open_as_stdin(const char *path, int flags, struct err *err) {
-  /* Whatever a mount put there: never one of this program's own descriptors or PID 1's. */
-  int fd = sys_openat2(AT_FDCWD, path, (uint64_t)(flags | O_CLOEXEC | O_NOCTTY), RESOLVE_NO_MAGICLINKS);
+static int open_as_stdin(const char *path, int flags, uint64_t resolve, struct err *err) {
+  int fd = sys_openat2(AT_FDCWD, path, (uint64_t)(flags | O_CLOEXEC | O_NOCTTY), resolve);
   if (fd < 0) return fail(err, "open", path);
   if (dup2(fd, 0) < 0) return fail(err, "dup2", "stdin");
   close(fd);
@@ -50,7 +49,8 @@ static int open_as_stdin(const char *path, int flags, struct err *err) {
 
 int op_stdin_null(struct sandbox *sb, const struct op *op, struct err *err) {
   (void)sb, (void)op;
-  return open_as_stdin("/dev/null", O_RDWR, err);
+  /* Whatever a mount put there: never one of this program's own descriptors or PID 1's. */
+  return open_as_stdin("/dev/null", O_RDWR, RESOLVE_NO_MAGICLINKS, err);
 }
 
 /* A child that shares the descriptors moves into the new namespace: in a user namespace there would be no way back for this process. */
@@ -61,7 +61,7 @@ int op_stdin_network(struct sandbox *sb, const struct op *op, struct err *err) {
   if (pid < 0) return fail(err, "clone3", "network");
   if (pid == 0) {
     if (unshare(CLONE_NEWNET) < 0) _exit(errno);
-    int made = op_loopback_up(sb, op, err) == 0 && open_as_stdin("/proc/self/ns/net", O_RDONLY, err) == 0;
+    int made = op_loopback_up(sb, op, err) == 0 && open_as_stdin("/proc/self/ns/net", O_RDONLY, 0, err) == 0;
     _exit(made ? 0 : err->errnum);
   }
   while (waitpid(pid, &status, 0) < 0) {
@@ -159,6 +159,13 @@ int op_umask(struct sandbox *sb, const struct op *op, struct err *err) {
   (void)sb, (void)err;
   umask((mode_t)op->arg[0].number);
   return 0;
+}
+
+int op_chroot(struct sandbox *sb, const struct op *op, struct err *err) {
+  if (sb->report < 0) return fail_with(err, EINVAL, "chroot", "chroot before clone");
+  if (fchdir(plan_fd(&op->arg[0])) < 0) return fail(err, "fchdir", "root");
+  if (chroot(".") < 0) return fail(err, "chroot", "");
+  return keep_report_only(sb, err);
 }
 
 int op_chdir(struct sandbox *sb, const struct op *op, struct err *err) {

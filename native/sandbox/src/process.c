@@ -1,6 +1,7 @@
 /* The operations that start processes: each plan is begun by the supervisor, built by PID 1, and ended by the command's own. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -10,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "adopt.h"
 #include "sandbox.h"
 #include "supervise.h"
 #include "sys.h"
@@ -30,9 +32,15 @@ static int make_pipes(struct streams *streams, bool interactive, struct err *err
   return 0;
 }
 
-/* The kernel kills PID 1, and with it all of the namespace, when the supervisor dies in whatever way. */
-static int die_with_parent(int report, struct err *err) {
-  if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0) return fail(err, "prctl", "PR_SET_PDEATHSIG");
+/*
+ * The kernel kills PID 1, and with it all of the namespace, when the supervisor dies in whatever way. One that adopts has to kill the
+ * step itself: it is told by a signal that it outlives, and leaves the group that a terminal or a caller may kill as a whole.
+ */
+static int die_with_parent(const struct sandbox *sb, int report, struct err *err) {
+  bool interactive = (sb->plan->flags & PLAN_INTERACTIVE) != 0;
+  if (sb->adopts && adopt_orphans(err) < 0) return -1;
+  if (sb->adopts && !interactive && setsid() < 0) return fail(err, "setsid", "");
+  if (prctl(PR_SET_PDEATHSIG, sb->adopts ? SIGTERM : SIGKILL, 0, 0, 0) < 0) return fail(err, "prctl", "PR_SET_PDEATHSIG");
   /* It may have died before that line: then nobody reads the report any more. */
   struct pollfd reader = {.fd = report};
   if (poll(&reader, 1, 0) < 0) return fail(err, "poll", "report");
@@ -43,7 +51,7 @@ static int die_with_parent(int report, struct err *err) {
 /* The new PID 1 takes its streams and lets go of the supervisor's. */
 static int become_init(struct sandbox *sb, const struct streams *streams, struct err *err) {
   sb->report = streams->report_write;
-  if (die_with_parent(sb->report, err) < 0) return -1;
+  if (die_with_parent(sb, sb->report, err) < 0) return -1;
   close(streams->report_read);
   close(sb->control);
   for (int i = 0; i < 2; i++) {
@@ -72,11 +80,14 @@ int op_clone(struct sandbox *sb, const struct op *op, struct err *err) {
   if (sb->report >= 0) return fail_with(err, EINVAL, "clone3", "second clone in a plan");
   if (make_pipes(&streams, (sb->plan->flags & PLAN_INTERACTIVE) != 0, err) < 0) return -1;
   struct clone_args args = {.flags = op->arg[0].number, .exit_signal = SIGCHLD};
-  int pid = sys_clone3(&args);
-  if (pid < 0) return fail(err, "clone3", "");
+  sb->adopts = (op->arg[0].number & CLONE_NEWPID) == 0;
+  if (sb->adopts && adopt_orphans(err) < 0) return -1;
+  /* Containers forbid clone3 as a whole, as their filters cannot look at its flags. */
+  int pid = args.flags == 0 ? fork() : sys_clone3(&args);
+  if (pid < 0) return fail(err, args.flags == 0 ? "fork" : "clone3", "");
   if (pid == 0) return become_init(sb, &streams, err);
   release_plan_fds(sb, &streams);
-  _exit(supervise(sb->control, pid, &streams));
+  _exit(supervise(sb->control, pid, &streams, sb->adopts));
 }
 
 int op_join_cgroups(struct sandbox *sb, const struct op *op, struct err *err) {
@@ -102,32 +113,60 @@ int op_join_namespace(struct sandbox *sb, const struct op *op, struct err *err) 
   return setns(plan_fd(&op->arg[0]), (int)op->arg[1].number) < 0 ? fail(err, "setns", "") : 0;
 }
 
+/* What one that adopts waits for; blocked since before the command was there, so that none is lost. */
+static void block_news(int how) {
+  sigset_t news;
+  sigemptyset(&news);
+  sigaddset(&news, SIGTERM);
+  sigaddset(&news, SIGCHLD);
+  sigprocmask(how, &news, NULL);
+}
+
+/* Told to end, by Node's wish or the supervisor's death: nobody wants to know how the step ended. */
+static void await_news(void) {
+  sigset_t news;
+  sigemptyset(&news);
+  sigaddset(&news, SIGTERM);
+  sigaddset(&news, SIGCHLD);
+  if (sigwaitinfo(&news, NULL) != SIGTERM) return;
+  kill_children();
+  _exit(1);
+}
+
 /* Reaps whatever ends until the command does; then the kernel kills the rest of the namespace with this process. */
-static _Noreturn void reap(int report, pid_t command) {
+static _Noreturn void reap(int report, pid_t command, bool adopts) {
   struct report message = {.kind = REPORT_EXITED};
   for (;;) {
-    pid_t pid = wait(&message.wait_status);
+    pid_t pid = waitpid(-1, &message.wait_status, adopts ? WNOHANG : 0);
     if (pid == command) break;
+    if (pid == 0) await_news();
     if (pid < 0 && errno != EINTR) _exit(1);
   }
+  if (adopts) kill_children();
   _exit(write(report, &message, sizeof message) == sizeof message ? 0 : 1);
 }
 
-/* PID 1 needs nothing but its report: it keeps no capability, stream or folder that the command could reach through /proc/1. */
+/*
+ * PID 1 needs nothing but its report: it keeps no capability, stream or folder that the command could reach through /proc/1. One that
+ * adopts keeps the right to kill processes of any user.
+ */
 static _Noreturn void remain_as_init(struct sandbox *sb, pid_t command) {
   struct err err;
-  const struct op none = {.arg = {{.number = 0}}};
+  uint64_t kept = sb->adopts ? 1u << CAP_KILL : 0;
+  const struct op none = {.arg = {{.number = kept}, {.number = kept}, {.number = 0}}};
   if (dup2(sb->report, 0) < 0) _exit(1);
   if (sys_close_range(1, ~0u, 0) < 0) _exit(1);
   if (op_capabilities(sb, &none, &err) < 0) _exit(1);
-  reap(0, command);
+  reap(0, command, sb->adopts);
 }
 
 int op_fork(struct sandbox *sb, const struct op *op, struct err *err) {
   (void)op;
   if (sb->report < 0) return fail_with(err, EINVAL, "fork", "fork before clone");
+  if (sb->adopts) block_news(SIG_BLOCK);
   pid_t pid = fork();
   if (pid < 0) return fail(err, "fork", "");
   if (pid > 0) remain_as_init(sb, pid);
+  if (sb->adopts) block_news(SIG_UNBLOCK);
   return 0;
 }

@@ -27,6 +27,8 @@ struct sandbox {
   int root;
   /* The host's root between `root` and `enter_root`; -1 before and after. */
   int host;
+  /* There is no pid namespace whose end is the end of all its processes. */
+  bool adopts;
   uint32_t tree_count;
   struct tree trees[MAX_TREES];
 };
@@ -44,6 +46,13 @@ static inline int plan_fd(const union arg *arg) { return FIRST_PLAN_FD + (int)ar
 
 /* Performs the plan from operation `first` on. Returns only on failure: a plan ends with an exec. */
 int perform(struct sandbox *sb, uint32_t first, struct err *err);
+
+/*
+ * Once in the new root, paths of the image are looked up by the usual calls, and /proc/self/fd leads to every open folder of the host,
+ * close-on-exec or not: a working folder, a program or a /dev/null of that name would be outside (CVE-2024-21626). So nothing
+ * but the standard streams and the report, a pipe, stays open.
+ */
+int keep_report_only(struct sandbox *sb, struct err *err);
 
 /* One function per line of plan.def: op_clone, op_mount, … */
 #define PLAN_OP(name, args) int op_##name(struct sandbox *sb, const struct op *op, struct err *err);

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "adopt.h"
 #include "sandbox.h"
 
 #define CHUNK_BYTES (64 * 1024)
@@ -99,7 +100,7 @@ static bool read_report(int fd, struct report *last) {
   return true;
 }
 
-static void relay_until_end(int control, pid_t init, const struct streams *streams, struct report *report) {
+static void relay_until_end(int control, pid_t init, const struct streams *streams, int ending, struct report *report) {
   struct pollfd fds[SOURCES] = {
       [SOURCE_REPORT] = {.fd = streams->report_read, .events = POLLIN},
       [SOURCE_CONTROL] = {.fd = control, .events = POLLIN},
@@ -113,7 +114,7 @@ static void relay_until_end(int control, pid_t init, const struct streams *strea
       if (fds[i].revents != 0 && !relay(control, fds[i].fd, type)) fds[i].fd = -1;
     }
     if (fds[SOURCE_CONTROL].revents != 0 && node_hung_up(control)) {
-      kill(init, SIGKILL);
+      kill(init, ending);
       fds[SOURCE_CONTROL].fd = -1;
     }
     if (fds[SOURCE_REPORT].revents != 0 && !read_report(streams->report_read, report)) return;
@@ -155,14 +156,16 @@ static void leave_interrupts_to_node(void) {
   sigprocmask(SIG_BLOCK, &interrupts, NULL);
 }
 
-int supervise(int control, pid_t init, const struct streams *streams) {
+int supervise(int control, pid_t init, const struct streams *streams, bool adopts) {
   struct report report = {.kind = REPORT_EXITED, .wait_status = SIGKILL};
   struct rusage usage = {0};
   int status = 0;
   leave_interrupts_to_node();
-  relay_until_end(control, init, streams, &report);
+  relay_until_end(control, init, streams, adopts ? SIGTERM : SIGKILL, &report);
   /* PID 1 is reaped only when every process of its namespace and the mounts are gone. */
   while (wait4(init, &status, 0, &usage) < 0 && errno == EINTR) continue;
+  /* The step may have killed the one that kills. */
+  if (adopts) kill_children();
   if (streams->output_read[0] < 0) reclaim_terminal();
   drain(control, streams->output_read[0], FRAME_STDOUT);
   drain(control, streams->output_read[1], FRAME_STDERR);

@@ -1,6 +1,7 @@
 #ifndef TSB_SUPERVISE_H
 #define TSB_SUPERVISE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -22,9 +23,9 @@ enum frame_type { FRAME_STDOUT = 1, FRAME_STDERR = 2, FRAME_EXITED = 3, FRAME_FA
 
 /*
  * Relays output until the sandbox is gone, then sends how it ended. Kills it when Node closes its side of the socket. Returns
- * the exit status of the supervisor itself: 0 if Node got the last frame.
+ * the exit status of the supervisor itself: 0 if Node got the last frame. `adopts`: PID 1 is none (see adopt.h).
  */
-int supervise(int control, pid_t init, const struct streams *streams);
+int supervise(int control, pid_t init, const struct streams *streams, bool adopts);
 
 int send_failure(int control, const struct err *err);
 

@@ -34,6 +34,7 @@ export type PlanOp =
   | { readonly op: "user"; readonly uid: number | bigint; readonly gid: number | bigint; readonly groups: Uint8Array; readonly flags: number | bigint }
   | { readonly op: "capabilities"; readonly effective: number | bigint; readonly permitted: number | bigint; readonly inheritable: number | bigint }
   | { readonly op: "umask"; readonly mask: number | bigint }
+  | { readonly op: "chroot"; readonly folder: number }
   | { readonly op: "chdir"; readonly path: string }
   | { readonly op: "exec"; readonly args: readonly string[]; readonly env: readonly string[] };
 
@@ -74,6 +75,7 @@ export const planOps: Readonly<
   user: { code: 28, args: [["uid", "u64"], ["gid", "u64"], ["groups", "bytes"], ["flags", "u64"]] },
   capabilities: { code: 29, args: [["effective", "u64"], ["permitted", "u64"], ["inheritable", "u64"]] },
   umask: { code: 30, args: [["mask", "u64"]] },
-  chdir: { code: 31, args: [["path", "str"]] },
-  exec: { code: 32, args: [["args", "strs"], ["env", "strs"]] },
+  chroot: { code: 31, args: [["folder", "fd"]] },
+  chdir: { code: 32, args: [["path", "str"]] },
+  exec: { code: 33, args: [["args", "strs"], ["env", "strs"]] },
 };

@@ -1,8 +1,8 @@
 import { constants } from "node:os";
-import { getSystemErrorName } from "node:util";
 import { TsbuildError } from "@tsbuild/base";
 import { type CgroupUsage, planCgroups, StepCgroups } from "./cgroup.ts";
 import { deviceGroup } from "./device-group.ts";
+import { errnoName } from "./errno-name.ts";
 import type { Frame } from "./frames.ts";
 import { type HostFacts, readHostFacts } from "./host.ts";
 import { toRuntimeSpec } from "./oci-spec.ts";
@@ -27,15 +27,6 @@ function describeOp(plan: SandboxPlan, line: number): string {
       : [];
   });
   return [`line ${line} of the plan: ${op.op}`, ...words].join(" ");
-}
-
-function errnoName(errno: number): string {
-  try {
-    return getSystemErrorName(-errno);
-  } catch {
-    /* A number that libuv has no name for is still worth showing. */
-    return `errno ${errno}`;
-  }
 }
 
 function hintFor(frame: Extract<Frame, { type: "failed" }>): string | undefined {

@@ -2,6 +2,7 @@ import { closeSync, mkdirSync, openSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { TsbuildError } from "@tsbuild/base";
+import { errnoName } from "../errno-name.ts";
 import { perform } from "../perform.ts";
 import type { SandboxPlan } from "../plan-encode.ts";
 import { type NetworkProvider, providerCommand } from "./provider.ts";
@@ -111,7 +112,7 @@ function startProvider(options: ConnectOptions, pidFile: string): RunningProvide
   })
     .then(
       (last) => {
-        if (last.type === "failed") running.said += `${last.call} ${last.text}`;
+        if (last.type === "failed") running.said += `${last.call} ${last.text}: ${errnoName(last.errno)}`;
       },
       (error: unknown) => {
         running.said += error instanceof Error ? error.message : String(error);
