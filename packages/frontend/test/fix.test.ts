@@ -3,6 +3,7 @@ import { Corpus } from "@tsbuild/testkit/corpus";
 import { describe, expect, test } from "vitest";
 import { check } from "../src/check.ts";
 import { CannedImages } from "../src/debug/canned-images.ts";
+import { dumpBuild } from "../src/debug/dump-build.ts";
 import { requestOfOptions } from "../src/debug/request-options.ts";
 import { CATALOGUE } from "../src/lint/catalogue/index.ts";
 import { fixDiagnostics } from "../src/lint/fix/fix.ts";
@@ -82,10 +83,29 @@ describe.skipIf(corpus.problem !== undefined)("every file of the corpus", () => 
       repaired++;
       expect(await fix(after), file).toBe(after);
       expect(environments(after), file).toEqual(environments(text));
+      expect(await compiled(after), file).toEqual(await compiled(text));
     }
     expect(repaired).toBeGreaterThan(100);
   }, 60_000);
 });
+
+/** Names of steps and lines move with the text; MAINTAINER becomes a label, which the page of its rule says. */
+const MOVES: ReadonlySet<string> = new Set(["meta", "history", "author", "org.opencontainers.image.authors"]);
+
+/** What a file compiles to, or that it does not. */
+async function compiled(text: string): Promise<unknown> {
+  // Files whose warnings are errors are refused before and not after.
+  const options = { "build-arg:BUILDKIT_DOCKERFILE_CHECK": "skip=all" };
+  const [dump] = await dumpBuild(() => requestOfOptions({ file: "Dockerfile", text }, options), images);
+  if (dump?.error !== undefined) return "refused";
+  return JSON.parse(
+    JSON.stringify({ llb: dump?.llb, image: dump?.image }, (key, value) =>
+      MOVES.has(key) ? undefined : value,
+    ),
+    // A label that was made of a MAINTAINER may be the only one.
+    (key, value) => (key === "Labels" && Object.keys(value).length === 0 ? undefined : value),
+  );
+}
 
 /** Kinds of the instructions, and keys of all pairs; MAINTAINERs are left out, as are the labels made of them. */
 function environments(text: string): unknown[] {
