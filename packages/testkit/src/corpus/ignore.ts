@@ -42,14 +42,23 @@ function walk(paths: readonly string[], folder: FolderMatch, prefix: string): st
   return kept;
 }
 
-function fileDifferences(item: IgnoreCase, text: string): string[] {
-  const patterns = parseIgnoreFile(text);
-  const found = differences(item.patterns, patterns, "patterns");
+/** Files that a pattern takes, itself or by a folder above, and the folders on the way to them. */
+function included(include: readonly string[], kept: readonly string[]): string[] {
+  const matcher = createMatcher(include);
+  const files = kept.filter((path) => !path.endsWith("/") && matcher.matches(path));
+  return kept.filter(
+    (path) => files.includes(path) || files.some((file) => path.endsWith("/") && file.startsWith(path)),
+  );
+}
+
+function fileDifferences(item: IgnoreCase): string[] {
+  const patterns = parseIgnoreFile(item.ignorefile ?? "");
+  const found = item.ignorefile === undefined ? [] : differences(item.patterns, patterns, "patterns");
   if (item.error !== undefined) found.push(...differences("error", verdict(patterns, "x"), "verdict"));
-  // Which parts of a context are asked for is the business of the local source.
-  if (item.tree === undefined || item.include !== undefined || item.follow !== undefined) return found;
+  if (item.tree === undefined) return found;
   const paths = item.tree.map((path) => path.split(" -> ")[0]!);
-  const kept = walk(paths, createMatcher(patterns).root, "").sort();
+  const walked = walk(paths, createMatcher(patterns).root, "");
+  const kept = (item.include === undefined ? walked : included(item.include, walked)).sort();
   return [...found, ...differences([...item.kept!].sort(), kept, "kept")];
 }
 
@@ -62,7 +71,8 @@ export function compareIgnore(corpus: Corpus, tally: Tally): void {
   }
   if (!corpus.has("dockerignore-files.json")) return;
   for (const [index, item] of (corpus.json("dockerignore-files.json") as IgnoreCase[]).entries()) {
-    if (item.ignorefile === undefined) continue;
-    tally.count("ignore", `file:${index}`, fileDifferences(item, item.ignorefile));
+    // Which paths of a context are sent with the links that they lead through: nothing is sent here, contexts are read in place.
+    if (item.follow !== undefined) continue;
+    tally.count("ignore", `file:${index}`, fileDifferences(item));
   }
 }
