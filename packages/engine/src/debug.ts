@@ -10,3 +10,4 @@ export {
   requestOfOptions,
 } from "@tsbuild/frontend/debug";
 export { marshalGraph } from "@tsbuild/llb";
+export { planForm, planJson, type StepForms, seccompForm, stepForms, thisMachine } from "./step-sketch.ts";

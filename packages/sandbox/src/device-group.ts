@@ -34,10 +34,15 @@ function restrict(folder: string): boolean {
   return rulesOf(folder) === wanted;
 }
 
+/** Folder of the group, made or not. */
+export function deviceGroupFolder({ mountPoint, path }: DeviceHierarchy): string {
+  return join(mountPoint, path, "tsbuild-devices");
+}
+
 /** File through which a process joins the group; undefined when there can be none, and device nodes must stay shut instead. */
 export function deviceGroup(hierarchy: DeviceHierarchy | undefined): string | undefined {
   if (hierarchy === undefined) return undefined;
-  const folder = join(hierarchy.mountPoint, hierarchy.path, "tsbuild-devices");
+  const folder = deviceGroupFolder(hierarchy);
   try {
     mkdirSync(folder, { recursive: true });
     return restrict(folder) ? join(folder, joinFile(1)) : undefined;

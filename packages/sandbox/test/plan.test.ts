@@ -1,25 +1,13 @@
-import { compilePlan, type ExecSpec, encodePlan, type PlanOp, toRuntimeSpec } from "@tsbuild/sandbox";
+import { compilePlan, type ExecSpec, encodePlan, planLine, toRuntimeSpec } from "@tsbuild/sandbox";
 import { describe, expect, test } from "vitest";
 import { execSpec, host } from "./support/spec.ts";
-
-/** One operation in one line; big byte strings only by size. */
-function line(op: PlanOp): string {
-  const { op: name, ...args } = op;
-  const words = Object.entries(args).map(([key, value]) => {
-    if (value instanceof Uint8Array) return `${key}=<${value.length > 64 ? "many" : value.length} bytes>`;
-    if (Array.isArray(value)) return `${key}=[${value.join(" ")}]`;
-    const isMask = typeof value === "bigint" || key === "attrs" || key === "mode" || name.endsWith("clone");
-    return `${key}=${isMask ? `0x${value.toString(16)}` : value}`;
-  });
-  return [name, ...words].join(" ");
-}
 
 function plan(changes: Partial<ExecSpec> = {}, cgroupFiles: readonly string[] = []) {
   return compilePlan(toRuntimeSpec(execSpec(changes), host), { host, cgroupFiles });
 }
 
 function lines(changes: Partial<ExecSpec> = {}, cgroupFiles: readonly string[] = []): string[] {
-  return plan(changes, cgroupFiles).ops.map(line);
+  return plan(changes, cgroupFiles).ops.map(planLine);
 }
 
 test("a default step, line by line", async () => {
@@ -45,13 +33,13 @@ describe("mounts", () => {
     const other = { ...bind, sourcePath: "", dest: "/other", readonly: false };
     const made = plan({ mounts: [bind, other] });
     expect(made.fds).toEqual([20, 21]);
-    expect(made.ops.slice(0, 3).map(line)).toEqual([
+    expect(made.ops.slice(0, 3).map(planLine)).toEqual([
       "tree source=1 path=sub attrs=0x5 flags=1",
       "tree source=1 path= attrs=0x4 flags=1",
       "clone flags=0x2e020000",
     ]);
-    expect(made.ops.map(line)).toContain("bind tree=0 dest=/mnt flags=0");
-    expect(made.ops.map(line)).toContain("bind tree=1 dest=/other flags=0");
+    expect(made.ops.map(planLine)).toContain("bind tree=0 dest=/mnt flags=0");
+    expect(made.ops.map(planLine)).toContain("bind tree=1 dest=/other flags=0");
   });
 
   test("a mount below another one gets its mount point made", () => {
@@ -79,7 +67,7 @@ describe("mounts", () => {
     } as const;
     const hybrid = { ...host, cgroups: v1 };
     const made = compilePlan(toRuntimeSpec(execSpec(), hybrid), { host: hybrid, cgroupFiles: [] }).ops.map(
-      line,
+      planLine,
     );
     const at = made.findIndex((text) => text.includes("dest=/sys/fs/cgroup "));
     expect(made.slice(at, at + 6)).toEqual([
@@ -153,7 +141,7 @@ test("the cgroup namespace is made after the step has joined its group", () => {
   expect(lines({}, ["/sys/fs/cgroup/x/cgroup.procs"]).slice(0, 3)).toEqual([
     "clone flags=0x2c020000",
     "join_cgroups paths=[/sys/fs/cgroup/x/cgroup.procs]",
-    "unshare flags=33554432",
+    "unshare flags=0x2000000",
   ]);
 });
 
@@ -185,7 +173,7 @@ describe("in a user namespace", () => {
   function inside(userNamespace: "range" | "single", changes: Partial<ExecSpec> = {}): string[] {
     const facts = { ...host, userNamespace };
     const spec = toRuntimeSpec(execSpec(changes), facts);
-    return compilePlan(spec, { host: facts, cgroupFiles: [] }).ops.map(line);
+    return compilePlan(spec, { host: facts, cgroupFiles: [] }).ops.map(planLine);
   }
 
   test("devices are the host's, as none may be made", () => {

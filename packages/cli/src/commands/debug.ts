@@ -5,15 +5,22 @@ import type { ParsedFlags } from "../flags/parse.ts";
 import { keyAndValue, oneOf } from "../flags/values.ts";
 import type { CommandIo } from "../io.ts";
 
-/** `tsbuild debug dump-ast|dump-llb FILE`: JSON to standard output; a refused file is data, too, and no failure. */
+/**
+ * `tsbuild debug dump-ast|dump-llb FILE`: JSON to standard output; a refused file is data, too, and no failure. `debug plan [PATH]`:
+ * see debug-plan.ts.
+ */
 export async function debug(flags: ParsedFlags, io: CommandIo): Promise<number> {
   const [what, file, ...surplus] = flags.operands;
+  if (what === "plan") {
+    const { debugPlan } = await import("./debug-plan.ts");
+    return debugPlan(flags, io);
+  }
   if (what === undefined || file === undefined || surplus.length > 0) {
     throw new TsbuildError("TSB_USAGE", "debug needs a dump and a Dockerfile", {
       hint: "tsbuild debug dump-ast --json Dockerfile",
     });
   }
-  const kind = oneOf("debug", what, ["dump-ast", "dump-llb"]);
+  const kind = oneOf("debug", what, ["dump-ast", "dump-llb", "plan"]);
   const dump = kind === "dump-ast" ? await dumpAst(file) : await dumpLlb(file, flags);
   io.stdout.write(`${JSON.stringify(dump, undefined, 2)}\n`);
   return 0;

@@ -61,13 +61,28 @@ export const graphSpec: CommandSpec = {
 
 export const debugSpec: CommandSpec = {
   name: "debug",
-  usage: "dump-ast|dump-llb [flags] FILE",
-  summary: "Print what the parser or the compiler makes of a Dockerfile",
+  usage: "dump-ast|dump-llb|plan [flags] FILE",
+  summary: "Print what the parser, the compiler or the sandbox makes of a Dockerfile",
   description: [
-    "Both print JSON. dump-llb compiles for linux/amd64 with base images of a file instead of a registry, so",
+    "The dumps are JSON. dump-llb compiles for linux/amd64 with base images of a file instead of a registry, so",
     "that its output is the same on every machine.",
+    "plan takes the FILE or PATH and the input flags of a build, runs nothing, and prints what RUN steps would be",
+    "given on this machine: the specification, the OCI runtime spec, the plan of system calls, or the filter.",
   ],
   flags: [
+    ...inputFlags,
+    {
+      name: "step",
+      value: "N|TEXT",
+      group: "Output",
+      text: "plan: the RUN step number N, or those with this text (default: all)",
+    },
+    {
+      name: "format",
+      value: "plan|spec|oci|json|seccomp",
+      group: "Output",
+      text: "plan: its lines as text or JSON, the specification, the OCI runtime spec, or the disassembled filter",
+    },
     { name: "json", group: "Output", text: "Print JSON; the only form there is" },
     {
       name: "opt",
@@ -90,6 +105,7 @@ export const debugSpec: CommandSpec = {
     },
   ],
   examples: [
+    { command: "tsbuild debug plan --step make", text: "Steps with make" },
     { command: "tsbuild debug dump-ast --json Dockerfile", text: "" },
     {
       command: "tsbuild debug dump-llb --json --images images.json --opt target=test Dockerfile",

@@ -12,7 +12,7 @@ import { acquireCaches, type CacheRequest } from "./cache-mount.ts";
 import { mountAgent, mountSecret } from "./grant-mounts.ts";
 import { materialize } from "./materialize.ts";
 import { MemoryFolder } from "./memory-folder.ts";
-import { mountTarget } from "./mount-target.ts";
+import { inMountOrder, mountTarget } from "./mount-target.ts";
 
 /** What a step's mounts hold open; everything is given back by `close`. */
 export interface StepMounts {
@@ -30,12 +30,6 @@ interface MountRun {
   readonly op: ExecOp;
   readonly inputs: readonly Ref[];
   readonly context: OpContext;
-}
-
-/** Targets nested in others come later, whatever the order they were written in (D083). */
-function inOrder(mounts: readonly Mount[], op: ExecOp): Mount[] {
-  const depth = (mount: Mount): number => mountTarget(op, mount.dest).split("/").length;
-  return mounts.toSorted((a, b) => depth(a) - depth(b));
 }
 
 /** Prepares all mounts but the root. */
@@ -56,7 +50,7 @@ export async function prepareMounts(run: MountRun): Promise<StepMounts> {
       run.op.mounts.flatMap((mount) => cacheRequest(run, mount)),
     );
     closers.push(() => caches.release());
-    for (const mount of inOrder(run.op.mounts, run.op)) {
+    for (const mount of inMountOrder(run.op)) {
       if (mountTarget(run.op, mount.dest) === "/") continue;
       const prepared = await prepareMount({
         ...run,

@@ -5,9 +5,7 @@ import { type ExecMount, FORWARDED_DNS, hostsFile, resolvConf, usesResolvedStub 
 import type { OpsEnvironment } from "../environment.ts";
 import { fileMount } from "./mounts.ts";
 import { hostGateway, type StepNetwork } from "./network.ts";
-
-/** Name of the machine that a step sees (B009). */
-export const DEFAULT_HOSTNAME = "buildkitsandbox";
+import { DEFAULT_HOSTNAME } from "./step-spec.ts";
 
 export interface NetworkFiles {
   readonly mounts: readonly ExecMount[];

@@ -1,20 +1,20 @@
 import { digestHex } from "@tsbuild/base";
 import type { ExecOp, Op } from "@tsbuild/llb";
-import { type ExecMount, type ExecOutcome, type ExecSpec, mountPoints } from "@tsbuild/sandbox";
+import { type ExecOutcome, type ExecSpec, mountPoints } from "@tsbuild/sandbox";
 import type { OpContext, Ref } from "@tsbuild/solver";
 import { refForSnapshot, type WritableView } from "@tsbuild/store";
 import { cleanPath } from "../content/locate.ts";
 import type { OpsEnvironment } from "../environment.ts";
 import { folderAt, followDestination } from "../file/target.ts";
 import { snapshotOf } from "../tree.ts";
-import { stepEnvironment } from "./environment.ts";
 import { secretVariables } from "./grant-mounts.ts";
 import { keepFailed } from "./kept-step.ts";
 import { mountTarget } from "./mount-target.ts";
 import { prepareMounts, type StepMounts } from "./mounts.ts";
 import { acquireNetwork, type StepNetwork } from "./network.ts";
-import { DEFAULT_HOSTNAME, networkFiles } from "./network-files.ts";
+import { networkFiles } from "./network-files.ts";
 import { failureOf } from "./outcome.ts";
+import { type StepParts, stepSpec } from "./step-spec.ts";
 import { dropCopiedFolders, makeStubs, removeStubs, type Stubs } from "./stubs.ts";
 import { resolveStepUser } from "./user.ts";
 
@@ -24,8 +24,6 @@ export interface ExecRun {
   readonly inputs: readonly Ref[];
   readonly context: OpContext;
 }
-
-const SHM_SIZE_BYTES = 64 * 1024 * 1024;
 
 /** Where a process's output goes; by default to the log of its vertex. */
 export interface ProcessIo {
@@ -169,36 +167,19 @@ async function runWithNetwork(
 function execSpec(
   run: ExecRun,
   root: WritableView,
-  options: {
-    readonly mounts: readonly ExecMount[];
-    readonly network: ExecSpec["network"];
-    readonly interactive: boolean;
-  },
+  options: Pick<StepParts, "mounts" | "network" | "interactive">,
 ): ExecSpec {
   const { env, context } = run;
-  const { meta, security, mounts: opMounts } = run.op.kind;
-  const user = resolveStepUser(env.fs, root.root, meta.user);
-  return {
+  const op = run.op.kind;
+  return stepSpec(op, {
+    ...options,
     rootFd: root.root,
-    readonlyRoot: opMounts.some((mount) => mount.dest === "/" && mount.readonly),
-    args: meta.args,
-    env: stepEnvironment(meta, {
-      home: user.home,
-      extra: env.proxyEnv,
-      secrets: secretVariables(run.op.kind, env.grants),
-    }),
-    cwd: `/${cleanPath(meta.cwd)}`,
-    user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids },
-    hostname: meta.hostname || DEFAULT_HOSTNAME,
-    mounts: options.mounts,
-    network: options.network,
-    security,
-    rlimits: meta.ulimits.map((limit) => ({ name: limit.name, soft: limit.soft, hard: limit.hard })),
-    shmSizeBytes: SHM_SIZE_BYTES,
-    cgroup: { parent: meta.cgroupParent, ...env.grants.resources },
+    user: resolveStepUser(env.fs, root.root, op.meta.user),
     id: digestHex(context.vertex).slice(0, 12),
-    interactive: options.interactive,
-  };
+    proxyEnv: env.proxyEnv,
+    secrets: secretVariables(op, env.grants),
+    resources: env.grants.resources,
+  });
 }
 
 /** The folder that the step starts in; made for its user where it is missing (B013). */
