@@ -37,6 +37,7 @@ function compileKey(request: CompileRequest): string {
       request.multiPlatform,
       request.contextIsArchive,
       request.allStages,
+      request.secretNames,
     ]),
     JSON.stringify(Object.entries(request.contextIgnores ?? {}).sort()),
   ]);

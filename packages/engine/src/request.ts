@@ -202,6 +202,7 @@ export function compileRequest(prepared: PreparedRequest, env: Env): CompileRequ
     contextEpochSeconds: prepared.epochSeconds,
     contextIgnores: prepared.contextIgnores,
     labels: request.labels,
+    secretNames: Object.keys(request.secrets ?? {}).sort(),
     namedContexts: Object.fromEntries(named) as Record<string, string>,
     noCache: request.noCache ? "all" : request.noCacheFilter.length > 0 ? request.noCacheFilter : "none",
     network: request.network,

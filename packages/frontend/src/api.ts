@@ -62,6 +62,8 @@ export interface CompileRequest {
   readonly hostname?: string | undefined;
   readonly resolveMode?: "default" | "pull" | "local" | undefined;
   readonly multiPlatform?: boolean | undefined;
+  /** Names of secrets that steps may ask for: an ARG or ENV of such a name is not where they belong (W011). */
+  readonly secretNames?: readonly string[] | undefined;
   /** Compile also stages that the target does not need, so that they are checked, too (`--check`, D161). */
   readonly allStages?: boolean | undefined;
 }

@@ -210,3 +210,12 @@ test("a whole command in one string is found in every JSON form, but not in what
   expect(await found(body('ENTRYPOINT ["sh", "-c"]\nCMD ["make all"]'))).toEqual([]);
   expect(await found(body('CMD ["app", "two words"]\nHEALTHCHECK NONE'))).toEqual([]);
 });
+
+test("an ARG or ENV with the name of a secret of the build is found, however harmless the name", async () => {
+  const text = "FROM debian:bookworm\nARG netrc\nENV other=1\n";
+  const { diagnostics } = await check({ ...request(text), secretNames: ["netrc"] }, images);
+  expect(diagnostics.map(({ rule, message }) => `${rule}: ${message}`)).toEqual([
+    'SecretsUsedInArgOrEnv: ARG "netrc" has the name of a secret of this build: use RUN --mount=type=secret,id=netrc',
+  ]);
+  expect(await found(text)).toEqual([]);
+});

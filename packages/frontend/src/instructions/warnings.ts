@@ -41,10 +41,14 @@ export function warnLegacyPairs(
     if (legacy) step.lint("LegacyKeyValueFormat", `write ${name} key=value instead of ${name} key value`);
 }
 
+/** ARG and ENV are no place for secrets: what looks like one, and what the build was given as one (D153, W011). */
 export function warnSecretName(step: Step, key: string): void {
-  if (!looksSecret(key)) return;
+  const isGiven = step.context.request.secretNames?.includes(key) === true;
+  if (!isGiven && !looksSecret(key)) return;
   const keyword = step.command.kind.toUpperCase();
-  const message = `${keyword} ${JSON.stringify(key)} stays readable in the image: use RUN --mount=type=secret`;
+  const message = isGiven
+    ? `${keyword} ${JSON.stringify(key)} has the name of a secret of this build: use RUN --mount=type=secret,id=${key}`
+    : `${keyword} ${JSON.stringify(key)} stays readable in the image: use RUN --mount=type=secret`;
   step.lint("SecretsUsedInArgOrEnv", message);
 }
 

@@ -37,7 +37,7 @@ export const instructionPages: readonly ReferencePage[] = [
   {
     name: "SecretsUsedInArgOrEnv",
     severity: "warning",
-    what: "An ARG or ENV has the name of a secret (`PASSWORD`, `NPM_TOKEN`, `API_KEY` …).",
+    what: "An ARG or ENV has the name of a secret (`PASSWORD`, `NPM_TOKEN`, `API_KEY` …), or of one that `--secret` gives to the build.",
     why: "Values of ENV are in the image's config, those of ARG in its history. A secret mount leaves no trace.",
     bad: "FROM debian:bookworm\nARG NPM_TOKEN\n",
     good: "FROM debian:bookworm\nRUN --mount=type=secret,id=npm,env=NPM_AUTH npm ci\n",
