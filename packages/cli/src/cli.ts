@@ -24,6 +24,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   images: async () => (await import("./commands/images.ts")).images,
   import: async () => (await import("./commands/import.ts")).importImage,
   login: async () => (await import("./commands/login.ts")).login,
+  logs: async () => (await import("./commands/history.ts")).logsCommand,
   logout: async () => (await import("./commands/login.ts")).logout,
   run: async () => (await import("./commands/run.ts")).run,
   shell: async () => (await import("./commands/shell.ts")).shell,

@@ -1,6 +1,7 @@
 import { Writable } from "node:stream";
 import type { BuildEvent } from "@tsbuild/base";
 import type {
+  BuildHistory,
   BuildRequest,
   BuildResult,
   Engine,
@@ -36,6 +37,7 @@ export interface EngineScript {
   readonly images?: readonly ImageSummary[];
   readonly exitCode?: number;
   readonly inspection?: Inspection;
+  readonly history?: BuildHistory;
 }
 
 export class FakeEngine implements Engine {
@@ -72,8 +74,9 @@ export class FakeEngine implements Engine {
     return this.#script.inspection;
   }
 
-  async history(): Promise<never> {
-    throw new Error("this fake has no history");
+  async history(): Promise<BuildHistory> {
+    if (this.#script.history === undefined) throw new Error("this fake has no history");
+    return this.#script.history;
   }
 
   images(): readonly ImageSummary[] {

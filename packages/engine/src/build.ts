@@ -75,7 +75,7 @@ async function buildInSteps(
   const { session, request, signal } = run;
   const names = request.tags.map((tag) => formatReference(parseReference(tag)));
   const grants = readGrants(request, run.env);
-  run.recorder.begin(request, grants.mask);
+  run.recorder.begin(request, grants);
   const sources = await openSources({ ...run, grants, signal });
   const prepared = await prepareRequest(request, sources, run.env);
   run.recorder.dockerfile(prepared.dockerfile);

@@ -25,6 +25,6 @@ export type {
   ShellRequest,
 } from "./api.ts";
 export { openEngine } from "./engine.ts";
-export type { BuildHistory } from "./history/read.ts";
+export type { BuildHistory, RecordedStep } from "./history/read.ts";
 export type { BuildRecord, BuildStatus, RecordedRequest, StepRecord } from "./history/record.ts";
 export { VERSION } from "./version.ts";

@@ -1,12 +1,13 @@
 import { suggestion, TsbuildError } from "@tsbuild/base";
-import type { BuildHistory, BuildRecord } from "@tsbuild/engine";
+import type { BuildHistory, BuildRecord, RecordedStep, StepRecord } from "@tsbuild/engine";
 import type { ParsedFlags } from "../flags/parse.ts";
 import { oneOf } from "../flags/values.ts";
+import { durationMs } from "../history/duration.ts";
+import { writeLogs } from "../history/logs.ts";
 import { historyTable } from "../history/table.ts";
 import { timeline } from "../history/timeline.ts";
 import { traceOf } from "../history/trace.ts";
 import type { CommandIo } from "../io.ts";
-import { safeLine, safeName } from "../sanitize.ts";
 
 interface Asked {
   readonly history: BuildHistory;
@@ -16,16 +17,35 @@ interface Asked {
   readonly operands: readonly string[];
 }
 
-const ACTIONS: Readonly<Record<string, (asked: Asked) => void>> = { ls, show, logs, export: exportBuild, rm };
+const ACTIONS: Readonly<Record<string, (asked: Asked) => void | Promise<void>>> = {
+  ls,
+  show,
+  logs,
+  export: exportBuild,
+  rm,
+};
 
 /** `tsbuild history ls|show|logs|export|rm`. */
 export async function history(flags: ParsedFlags, io: CommandIo): Promise<number> {
   const [word = "ls", ...operands] = flags.operands;
   const action = Object.hasOwn(ACTIONS, word) ? ACTIONS[word] : undefined;
   if (action === undefined) throw unknownAction(word);
+  return withHistory(io, flags, (history) => action({ history, flags, io, operands }));
+}
+
+/** `tsbuild logs [BUILD] [STEP]`: `tsbuild history logs`. */
+export async function logsCommand(flags: ParsedFlags, io: CommandIo): Promise<number> {
+  return withHistory(io, flags, (history) => logs({ history, flags, io, operands: flags.operands }));
+}
+
+async function withHistory(
+  io: CommandIo,
+  flags: ParsedFlags,
+  work: (history: BuildHistory) => void | Promise<void>,
+): Promise<number> {
   const engine = await io.openEngine({ root: flags.last("root"), env: io.env });
   try {
-    action({ history: await engine.history(), flags, io, operands });
+    await work(await engine.history());
     return 0;
   } finally {
     await engine.close();
@@ -35,7 +55,7 @@ export async function history(flags: ParsedFlags, io: CommandIo): Promise<number
 function unknownAction(word: string): TsbuildError {
   const near = suggestion(word, Object.keys(ACTIONS));
   return new TsbuildError("TSB_USAGE", `history has no action ${JSON.stringify(word)}${near}`, {
-    hint: `one of ${Object.keys(ACTIONS).join(", ")}`,
+    hint: `tsbuild history ${Object.keys(ACTIONS).join(" | ")}`,
   });
 }
 
@@ -71,39 +91,34 @@ function show({ history, io, operands }: Asked): void {
   io.stdout.write(timeline(build, { columns: io.stdout.columns ?? 100, now: Date.now() }));
 }
 
-/** Without a step, every step's output under its name. */
-function logs(asked: Asked): void {
-  const { history, io, operands } = asked;
+/** Without a step, of every step that printed something. */
+async function logs(asked: Asked): Promise<void> {
+  const { history, flags, io, operands } = asked;
   atMost(operands, 2);
-  const build = history.find(operands[0] ?? "^0");
-  const [, reference] = operands;
-  const steps = reference === undefined ? build.steps : [history.step(build, reference)];
-  for (const step of steps.filter(({ hasLog }) => hasLog === true)) {
-    if (reference === undefined) io.stdout.write(`#${step.number} ${safeName(step.name)}\n`);
-    for (const text of logText(asked, build, step)) io.stdout.write(text);
-  }
+  const named = namedStep(history, operands);
+  const { build, step } = named.step?.status === "cached" ? whenItRan(asked, named.build, named.step) : named;
+  const steps = step === undefined ? build.steps.filter(({ hasLog }) => hasLog === true) : [step];
+  if (build.logsLost) io.stderr.write(`the output of ${build.id} was not kept: it could not be written\n`);
+  await writeLogs(io, { history, build, steps }, flags.isOn("timestamps"));
 }
 
-/** As it was printed; control characters only go where a terminal does not read them. */
-function* logText({ history, flags, io }: Asked, build: BuildRecord, step: BuildRecord["steps"][number]) {
-  let open = false;
-  for (const { at, data } of history.log(build, step)) {
-    if (!flags.isOn("timestamps") && io.stdout.isTTY !== true) {
-      yield data;
-      open = data.at(-1) !== 0x0a;
-      continue;
-    }
-    const lines = Buffer.from(data).toString("utf8").split("\n");
-    const last = lines.pop() ?? "";
-    for (const [index, line] of [...lines, last].entries()) {
-      const isLast = index === lines.length;
-      if (isLast && line === "") continue;
-      const stamp = !open && flags.isOn("timestamps") ? `${new Date(at).toISOString()} ` : "";
-      yield `${stamp}${safeLine(line)}${isLast ? "" : "\n"}`;
-      open = isLast;
-    }
-  }
-  if (open) yield "\n";
+/** A step from the cache printed what it did when it last ran. */
+function whenItRan({ history, io }: Asked, build: BuildRecord, step: StepRecord): RecordedStep {
+  const ran = history.lastRun(build, step);
+  const where = ran === undefined ? "no build that is kept ran it" : `this is its output in ${ran.build.id}`;
+  io.stderr.write(`step ${step.number} of ${build.id} came from the cache: ${where}\n`);
+  return ran ?? { build, step };
+}
+
+/** A single word that cannot be a build is a step of the newest one. */
+function namedStep(
+  history: BuildHistory,
+  [first, second]: readonly string[],
+): { readonly build: BuildRecord; readonly step?: StepRecord } {
+  const isBuild = first === undefined || second !== undefined || /^(?:\^\d+|[0-9a-f]{1,8})$/.test(first);
+  const build = history.find(isBuild ? (first ?? "^0") : "^0");
+  const word = isBuild ? second : first;
+  return word === undefined ? { build } : { build, step: history.step(build, word) };
 }
 
 function exportBuild({ history, flags, io, operands }: Asked): void {
@@ -113,39 +128,32 @@ function exportBuild({ history, flags, io, operands }: Asked): void {
   io.stdout.write(`${JSON.stringify(format === "json" ? build : traceOf(build), undefined, 2)}\n`);
 }
 
+/** Each build that goes is told by its ID; one that is at work stays. */
 function rm({ history, flags, io, operands }: Asked): void {
-  const builds = history.list();
-  const olderThan = flags.last("older-than");
-  const chosen =
-    olderThan !== undefined
-      ? builds.filter((build) => build.startedAt < Date.now() - durationMs(olderThan))
-      : flags.isOn("all")
-        ? builds
-        : operands.map((reference) => history.find(reference));
-  if (chosen.length === 0 && operands.length === 0 && olderThan === undefined && !flags.isOn("all")) {
-    throw new TsbuildError("TSB_USAGE", "nothing to remove was named", {
-      hint: "tsbuild history rm ^0, or --all",
-    });
-  }
-  for (const build of chosen) {
+  for (const build of chosenBuilds(history, flags, operands)) {
     if (history.remove(build)) io.stdout.write(`${build.id}\n`);
     else io.stderr.write(`${build.id} is at work and stays\n`);
   }
 }
 
-const UNIT_MS: Readonly<Record<string, number>> = {
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-  w: 604_800_000,
-};
-
-function durationMs(text: string): number {
-  const [, number, unit = ""] = /^(\d{1,9})([smhdw])$/.exec(text) ?? [];
-  const ms = Number(number) * (UNIT_MS[unit] ?? Number.NaN);
-  if (!Number.isNaN(ms)) return ms;
-  throw new TsbuildError("TSB_USAGE", `--older-than ${JSON.stringify(text)} is not a time`, {
-    hint: "for example 90m, 36h or 7d",
-  });
+function chosenBuilds(
+  history: BuildHistory,
+  flags: ParsedFlags,
+  operands: readonly string[],
+): readonly BuildRecord[] {
+  const olderThan = flags.last("older-than");
+  const ways = [operands.length > 0, flags.isOn("all"), olderThan !== undefined].filter(Boolean).length;
+  if (ways !== 1) {
+    throw new TsbuildError(
+      "TSB_USAGE",
+      ways === 0 ? "nothing to remove was named" : "name builds, or --all, or --older-than",
+      {
+        hint: "for example tsbuild history rm ^0, tsbuild history rm --older-than 30d",
+      },
+    );
+  }
+  if (operands.length > 0) return operands.map((reference) => history.find(reference));
+  if (olderThan === undefined) return history.list();
+  const before = Date.now() - durationMs("--older-than", olderThan);
+  return history.list().filter((build) => build.startedAt < before);
 }

@@ -2,7 +2,7 @@ import { buildSpec } from "./build-spec.ts";
 import { doctorSpec } from "./doctor-spec.ts";
 import { explainSpec } from "./explain-spec.ts";
 import { fmtSpec } from "./fmt-spec.ts";
-import { historySpec } from "./history-spec.ts";
+import { historySpec, logsSpec } from "./history-spec.ts";
 import { checkSpec, debugSpec, graphSpec } from "./inspect-spec.ts";
 import { loginSpec, logoutSpec } from "./login-spec.ts";
 import { type CommandSpec, machineFlags } from "./spec.ts";
@@ -145,6 +145,7 @@ export const commandSpecs: readonly CommandSpec[] = [
   graphSpec,
   explainSpec,
   historySpec,
+  logsSpec,
   imagesSpec,
   importSpec,
   loginSpec,

@@ -1,5 +1,23 @@
 import type { CommandSpec } from "./spec.ts";
 
+const timestamps = { name: "timestamps", group: "Output", text: "logs: begin every line with its time" };
+
+export const logsSpec: CommandSpec = {
+  name: "logs",
+  usage: "[flags] [BUILD] [STEP]",
+  summary: "What steps of a past build printed, in full (tsbuild history logs)",
+  description: [
+    "BUILD is an ID, a beginning of one, or ^N: the Nth before the newest (default: ^0, the newest).",
+    "STEP is a number or a part of a name that no other step has (default: every step that printed something).",
+  ],
+  flags: [{ ...timestamps, text: "Begin every line with its time" }],
+  examples: [
+    { command: "tsbuild logs", text: "Of the newest build" },
+    { command: "tsbuild logs 'RUN make' > make.log", text: "One step of it, byte for byte" },
+    { command: "tsbuild logs ^1 3 --timestamps", text: "Step 3 of the build before" },
+  ],
+};
+
 export const historySpec: CommandSpec = {
   name: "history",
   usage: "[flags] ls | show [BUILD] | logs [BUILD] [STEP] | export [BUILD] | rm BUILD…",
@@ -7,7 +25,8 @@ export const historySpec: CommandSpec = {
   description: [
     "BUILD is an ID, a beginning of one, or ^N: the Nth before the newest (default: ^0, the newest).",
     "STEP is a number or a part of a name that no other step has.",
-    "The newest 200 builds are kept, with at most 200 MB of output: TSBUILD_HISTORY_BUILDS, TSBUILD_HISTORY_LOGS.",
+    "The newest 200 builds are kept, and of their output 200 MiB: TSBUILD_HISTORY_BUILDS, TSBUILD_HISTORY_LOGS.",
+    "docs/history.md tells the form of export.",
   ],
   flags: [
     { name: "quiet", short: "q", group: "Output", text: "ls: print IDs only" },
@@ -17,7 +36,7 @@ export const historySpec: CommandSpec = {
       group: "Output",
       text: "ls: table or json, one object a line (default: table); export: json or trace, for chrome://tracing (default: json)",
     },
-    { name: "timestamps", group: "Output", text: "logs: begin every line with its time" },
+    timestamps,
     { name: "all", group: "Removal", text: "rm: every build that is not at work" },
     {
       name: "older-than",

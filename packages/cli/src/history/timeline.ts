@@ -1,5 +1,6 @@
 import type { BuildRecord, StepRecord } from "@tsbuild/engine";
-import { formatBytes, formatSeconds } from "../progress/units.ts";
+import { age } from "../commands/images.ts";
+import { formatBytes, formatSeconds, plural } from "../progress/units.ts";
 import { displayWidth, fit } from "../progress/width.ts";
 import { safeName } from "../sanitize.ts";
 import { criticalPath } from "./critical-path.ts";
@@ -11,24 +12,43 @@ interface TimelineOptions {
   readonly now: number;
 }
 
-const MIN_NAME_COLUMNS = 20;
-const BAR_COLUMNS = 24;
+/** `* 12 ` before the name; time and size behind the bar, with their blanks. */
+const NUMBER_COLUMNS = 5;
+const FIGURE_COLUMNS = 8 + 9;
+const MAX_BAR_COLUMNS = 40;
+const MIN_BAR_COLUMNS = 10;
+/** On a narrower terminal there is no bar: names say more. */
+const MIN_NAME_COLUMNS = 30;
 
 /** What a build did when: a row per step with its bar, `*` on the critical path, and why it ran. */
-export function timeline(build: BuildRecord, options: TimelineOptions): string {
+export function timeline(build: BuildRecord, { columns, now }: TimelineOptions): string {
   const start = build.startedAt;
   const ends = build.steps.map((step) => step.endedAt ?? step.startedAt);
-  const end = build.finishedAt ?? (build.status === "running" ? options.now : Math.max(start, ...ends));
-  const critical = criticalPath(build);
-  const rows = build.steps.flatMap((step) =>
-    stepRows(step, { ...options, start, end, isCritical: critical.has(step) }),
-  );
-  return [...head(build, end), "", ...rows, "", ...totals(build, critical)]
-    .map((line) => `${line}\n`)
+  const end = build.finishedAt ?? (build.status === "running" ? now : Math.max(start, ...ends));
+  const critical = criticalPath(build, end);
+  const sheet = { start, end, ...layout(build, columns) };
+  const rows = build.steps.flatMap((step) => [
+    row(step, sheet, critical.has(step)),
+    ...notes(step).map((text) => `${" ".repeat(NUMBER_COLUMNS)}${fit(text, columns - NUMBER_COLUMNS)}`),
+  ]);
+  return [...head(build, end, now), "", ...rows, "", ...totals(build, critical, end)]
+    .map((line) => `${line.trimEnd()}\n`)
     .join("");
 }
 
-function head(build: BuildRecord, end: number): string[] {
+/** Columns of names and bars: what the longest name leaves goes to the bars, within bounds. */
+function layout({ steps }: BuildRecord, columns: number): Pick<Sheet, "nameColumns" | "barColumns"> {
+  const longest = Math.max(0, ...steps.map((step) => displayWidth(safeName(step.name))));
+  const room = columns - NUMBER_COLUMNS - FIGURE_COLUMNS;
+  const minBar = Math.max(MIN_BAR_COLUMNS, Math.floor(columns / 5));
+  if (room - 1 - minBar < MIN_NAME_COLUMNS) {
+    return { nameColumns: Math.max(1, Math.min(longest, room)), barColumns: 0 };
+  }
+  const nameColumns = Math.min(longest, room - 1 - minBar);
+  return { nameColumns, barColumns: Math.min(MAX_BAR_COLUMNS, room - 1 - nameColumns) };
+}
+
+function head(build: BuildRecord, end: number, now: number): string[] {
   const { request, dockerfile, error } = build;
   const args = Object.entries(request.buildArgs).map(([name, value]) =>
     value === null ? name : `${name}=${value}`,
@@ -36,79 +56,81 @@ function head(build: BuildRecord, end: number): string[] {
   const facts: [string, string | undefined][] = [
     ["build", `${build.id}  ${build.title}`],
     ["status", `${build.status} after ${formatSeconds(end - build.startedAt)}`],
-    ["started", new Date(build.startedAt).toISOString()],
+    ["started", `${new Date(build.startedAt).toISOString()}, ${age(now - build.startedAt)}`],
     ["context", request.context],
-    [
-      "dockerfile",
-      dockerfile === undefined ? undefined : `${dockerfile.file}  ${dockerfile.digest.slice(0, 19)}`,
-    ],
+    ["dockerfile", dockerfile && `${dockerfile.file}  ${dockerfile.digest.slice(0, 19)}`],
     ["target", request.target],
-    ["arguments", args.length === 0 ? undefined : args.join(" ")],
+    ["platforms", request.platforms.join(", ") || undefined],
+    ["arguments", args.join(" ") || undefined],
     ["image", build.imageId],
-    ["error", error === undefined ? undefined : `${error.code}: ${error.message}`],
+    ["error", error?.message],
+    ["output", build.logsLost ? "not kept: it could not be written" : undefined],
   ];
   return facts.flatMap(([name, value]) =>
     value === undefined ? [] : [`${name.padEnd(11)}${safeName(value)}`],
   );
 }
 
-interface RowOptions extends TimelineOptions {
+interface Sheet {
+  /** Milliseconds since the epoch: what the bars span. */
   readonly start: number;
   readonly end: number;
-  readonly isCritical: boolean;
+  readonly nameColumns: number;
+  readonly barColumns: number;
 }
 
-function stepRows(step: StepRecord, options: RowOptions): string[] {
-  const mark = options.isCritical ? "*" : " ";
-  const took = took8(step, options.end);
+function row(step: StepRecord, sheet: Sheet, isCritical: boolean): string {
+  const name = fit(safeName(step.name), sheet.nameColumns);
+  const blanks = " ".repeat(Math.max(0, sheet.nameColumns - displayWidth(name)));
   const size = step.sizeBytes === undefined ? "" : formatBytes(step.sizeBytes);
-  const room = Math.max(MIN_NAME_COLUMNS, options.columns - BAR_COLUMNS - 26);
-  const name = fit(safeName(step.name), room, "…");
-  const blanks = " ".repeat(Math.max(0, room - displayWidth(name)));
-  const line = `${mark}${String(step.number).padStart(3)} ${name}${blanks} ${bar(step, options)} ${took} ${size.padStart(8)}`;
-  const why = reasonText(step);
+  const shown = sheet.barColumns === 0 ? "" : ` ${bar(step, sheet)}`;
+  const number = `${isCritical ? "*" : " "}${String(step.number).padStart(3)} `;
+  return `${number}${name}${blanks}${shown}${timeText(step, sheet.end).padStart(8)} ${size.padStart(8)}`;
+}
+
+function timeText(step: StepRecord, end: number): string {
+  return step.status === "cached" ? "cached" : formatSeconds((step.endedAt ?? end) - step.startedAt);
+}
+
+/** Why a step ran, how it ended if not well, and what it took. */
+function notes({ status, reason, error, peakMemoryBytes, cpuMs, endedAt }: StepRecord): string[] {
+  const parts = [
+    ...(reason === undefined ? [] : [safeName(reason.text)]),
+    ...(cpuMs === undefined ? [] : [`cpu ${formatSeconds(cpuMs)}`]),
+    ...(peakMemoryBytes === undefined ? [] : [`memory ${formatBytes(peakMemoryBytes)}`]),
+  ];
   return [
-    line.trimEnd(),
-    ...(why === undefined ? [] : [`     ${fit(why, Math.max(1, options.columns - 5), "…")}`]),
+    ...(error === undefined ? [] : [safeName(`${status}: ${error.message}`)]),
+    ...(status === "running" && endedAt === undefined ? ["did not end"] : []),
+    ...(parts.length === 0 ? [] : [parts.join(", ")]),
   ];
-}
-
-function took8(step: StepRecord, end: number): string {
-  const text = step.status === "cached" ? "cached" : formatSeconds((step.endedAt ?? end) - step.startedAt);
-  return text.padStart(8);
-}
-
-function reasonText({ status, reason, error, peakMemoryBytes, cpuMs }: StepRecord): string | undefined {
-  if (error !== undefined) return safeName(`${status}: ${error.message}`);
-  if (status === "running") return "did not end";
-  const used = [
-    ...(cpuMs === undefined ? [] : [`${formatSeconds(cpuMs)} of processor`]),
-    ...(peakMemoryBytes === undefined ? [] : [`${formatBytes(peakMemoryBytes)} of memory`]),
-  ];
-  const parts = [...(reason === undefined ? [] : [safeName(reason.text)]), ...used];
-  return parts.length === 0 ? undefined : parts.join("; ");
 }
 
 /** Where in the build's time the step was; at least one sign wide. */
-function bar(step: StepRecord, { start, end }: RowOptions): string {
-  if (step.status === "cached") return " ".repeat(BAR_COLUMNS);
-  const scale = BAR_COLUMNS / Math.max(1, end - start);
-  const from = Math.min(BAR_COLUMNS - 1, Math.max(0, Math.floor((step.startedAt - start) * scale)));
-  const to = Math.min(BAR_COLUMNS, Math.max(from + 1, Math.ceil(((step.endedAt ?? end) - start) * scale)));
-  return " ".repeat(from) + "█".repeat(to - from) + "·".repeat(BAR_COLUMNS - to);
+function bar(step: StepRecord, { start, end, barColumns }: Sheet): string {
+  if (step.status === "cached") return " ".repeat(barColumns);
+  const scale = barColumns / Math.max(1, end - start);
+  const from = Math.min(barColumns - 1, Math.max(0, Math.floor((step.startedAt - start) * scale)));
+  const to = Math.ceil(((step.endedAt ?? end) - start) * scale);
+  const until = Math.min(barColumns, Math.max(from + 1, to));
+  return "·".repeat(from) + "█".repeat(until - from) + "·".repeat(barColumns - until);
 }
 
-function totals(build: BuildRecord, critical: ReadonlySet<StepRecord>): string[] {
-  const pathMs = [...critical].reduce(
-    (sum, step) => sum + (step.endedAt ?? step.startedAt) - step.startedAt,
-    0,
-  );
-  const bytes = build.steps.reduce((sum, step) => sum + (step.sizeBytes ?? 0), 0);
-  return [
-    `steps      ${stepCounts(build)}`,
-    ...(critical.size === 0
-      ? []
-      : [`critical   ${formatSeconds(pathMs)} in ${critical.size} steps (marked *)`]),
-    ...(bytes === 0 ? [] : [`new layers ${formatBytes(bytes)}`]),
+function totals(build: BuildRecord, critical: ReadonlySet<StepRecord>, end: number): string[] {
+  const { steps, warnings } = build;
+  const sum = (value: (step: StepRecord) => number | undefined) =>
+    steps.reduce((total, step) => total + (value(step) ?? 0), 0);
+  const [bytes, cpuMs] = [sum((step) => step.sizeBytes), sum((step) => step.cpuMs)];
+  const pathMs = [...critical].reduce((total, step) => total + (step.endedAt ?? end) - step.startedAt, 0);
+  const lines: [string, string | undefined][] = [
+    ["steps", stepCounts(build)],
+    [
+      "critical *",
+      critical.size === 0 ? undefined : `${formatSeconds(pathMs)} in ${plural(critical.size, "step")}`,
+    ],
+    ["cpu", cpuMs === 0 ? undefined : formatSeconds(cpuMs)],
+    ["new layers", bytes === 0 ? undefined : formatBytes(bytes)],
+    ["warnings", warnings === 0 ? undefined : String(warnings)],
   ];
+  return lines.flatMap(([name, value]) => (value === undefined ? [] : [`${name.padEnd(11)}${value}`]));
 }

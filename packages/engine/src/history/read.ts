@@ -15,8 +15,18 @@ export interface BuildHistory {
   step(build: BuildRecord, reference: string): StepRecord;
   /** What a step wrote, in pieces, in the order in which it came; read lazily: it may be larger than memory. */
   log(build: BuildRecord, step: StepRecord): Iterable<LogFrame>;
+  /**
+   * For a step that came from the cache: the newest build before in which the same vertex ran, and that step; undefined when none is
+   * kept. What it copied or mounted may have had other content then.
+   */
+  lastRun(build: BuildRecord, step: StepRecord): RecordedStep | undefined;
   /** With its logs. False for a build that is at work. */
   remove(build: Pick<BuildRecord, "id">): boolean;
+}
+
+export interface RecordedStep {
+  readonly build: BuildRecord;
+  readonly step: StepRecord;
 }
 
 export function buildHistory(store: Store): BuildHistory {
@@ -27,6 +37,7 @@ export function buildHistory(store: Store): BuildHistory {
     find: (reference) => findBuild(list(), reference),
     step: findStep,
     log: (build, step) => entryOf(build)?.log(String(step.number)) ?? [],
+    lastRun: (build, step) => findLastRun(list(), build, step),
     remove: (build) => store.history.remove(build.id),
   };
 }
@@ -64,6 +75,18 @@ function findBuild(builds: readonly BuildRecord[], reference: string): BuildReco
   throw new TsbuildError("TSB_USAGE", `${what} ${JSON.stringify(reference)}`, {
     hint: builds.length === 0 ? "nothing was built on this state folder yet" : "tsbuild history ls",
   });
+}
+
+function findLastRun(
+  builds: readonly BuildRecord[],
+  { id }: BuildRecord,
+  { vertex }: StepRecord,
+): RecordedStep | undefined {
+  for (const build of builds.slice(builds.findIndex((one) => one.id === id) + 1)) {
+    const step = build.steps.find((one) => one.vertex === vertex && one.status === "ok");
+    if (step !== undefined) return { build, step };
+  }
+  return undefined;
 }
 
 function findStep(build: BuildRecord, reference: string): StepRecord {

@@ -64,7 +64,7 @@ export interface StepRecord {
   readonly stage?: string | undefined;
   /** Digest of what the op does, without its inputs: `CacheMap.digest`. */
   readonly key?: Digest | undefined;
-  /** The op of a RUN that ran, as `pb.Op` in base64; left out where it would tell a secret's value. */
+  /** The op of a RUN that ran, as `pb.Op` in base64; in its arguments and variables `****` for what is secret. */
   readonly op?: string | undefined;
   /** Snapshots that it ran on, by input; null: none, or read in place. They may have been pruned since. */
   readonly inputSnapshots?: readonly (string | null)[] | undefined;

@@ -1,5 +1,6 @@
 import {
   type BuildEvent,
+  type CacheReason,
   errnoCode,
   type SnapshotId,
   sha256,
@@ -7,13 +8,13 @@ import {
   type VertexDigest,
 } from "@tsbuild/base";
 import type { Graph, Vertex } from "@tsbuild/llb";
-import { SecretMask } from "@tsbuild/ops";
+import { SecretMask, type StepGrants } from "@tsbuild/ops";
 import type { VertexOp } from "@tsbuild/solver";
 import type { HistoryWriter, Store } from "@tsbuild/store";
 import type { BuildRequest } from "../api.ts";
 import type { Settings } from "../settings.ts";
 import { type BuildRecord, RECORD_VERSION, type RecordedError, type StepRecord } from "./record.ts";
-import { recordedRequest } from "./request.ts";
+import { recordedRequest, recordMask } from "./request.ts";
 import { graphFacts, type StepFacts, watchOp } from "./step-facts.ts";
 
 /** The record on disk is at most this old while steps end: what a crash loses. */
@@ -50,7 +51,8 @@ export class BuildRecorder {
   }
 
   /** From here on there is a record. A request that is refused before (a bad name, a secret that is not there) is no build. */
-  begin(request: BuildRequest, mask: SecretMask): void {
+  begin(request: BuildRequest, grants: StepGrants): void {
+    const mask = recordMask(request, grants);
     this.#mask = mask;
     this.#safely(() => {
       this.#writer = this.#store.history.begin(this.#startedAt);
@@ -119,7 +121,7 @@ export class BuildRecorder {
         this.#end(event.vertex, event.at, { status: "cached" });
         break;
       case "vertex-completed":
-        this.#end(event.vertex, event.at, { status: "ok", reason: event.reason });
+        this.#end(event.vertex, event.at, { status: "ok", reason: this.#reason(event.reason) });
         break;
       case "vertex-failed":
         this.#end(event.vertex, event.at, {
@@ -134,6 +136,10 @@ export class BuildRecorder {
         if (this.#record !== undefined) this.#record.warnings++;
         break;
     }
+  }
+
+  #reason(reason: CacheReason | undefined): CacheReason | undefined {
+    return reason && { ...reason, text: this.#mask.text(reason.text) };
   }
 
   /** A vertex may start again: it was shown as cached, and then its result was needed and gone. */
@@ -162,17 +168,24 @@ export class BuildRecorder {
   #log({ vertex, stream, at, data }: Extract<BuildEvent, { type: "log" }>): void {
     const step = this.#steps.get(vertex);
     if (step === undefined || this.#record?.logsLost === true) return;
-    if (step.hasLog !== true) {
-      step.hasLog = true;
-      // The document tells whose log a file is: after a crash too.
-      this.#write();
-    }
     try {
+      if (step.hasLog !== true) {
+        step.hasLog = true;
+        // The document tells whose log a file is: after a crash too.
+        this.#write();
+      }
       this.#writer?.log(String(step.number), { stream, at, data });
     } catch (error) {
-      if (this.#record !== undefined) this.#record.logsLost = true;
-      this.#warn("the output of this build is not kept", error);
+      this.#dropLogs(error);
     }
+  }
+
+  /** A disk that is full needs its room for the build, not for what is on the screen already. */
+  #dropLogs(error: unknown): void {
+    if (this.#record !== undefined) this.#record.logsLost = true;
+    for (const step of this.#steps.values()) step.hasLog = undefined;
+    this.#warn("the output of this build is not kept", error);
+    this.#writer?.dropLogs();
   }
 
   #addSize(vertex: VertexDigest, { outputSnapshots }: StepFacts): void {

@@ -1,11 +1,19 @@
 import { resolve } from "node:path";
 import { formatPlatform, looksSecret } from "@tsbuild/base";
-import type { SecretMask } from "@tsbuild/ops";
+import { SecretMask, type StepGrants } from "@tsbuild/ops";
 import type { BuildRequest } from "../api.ts";
 import type { RecordedRequest } from "./record.ts";
 
 /** Stands for a value that is not written down. */
 const MASK = "***";
+
+/** Hides, in whatever text goes into a record, the values of secrets and of build arguments with telling names. */
+export function recordMask({ buildArgs }: BuildRequest, { secrets }: StepGrants): SecretMask {
+  const telling = Object.entries(buildArgs).flatMap(([name, value]) =>
+    value !== undefined && looksSecret(name) ? [{ value: Buffer.from(value), invalidate: false }] : [],
+  );
+  return new SecretMask([...secrets.values(), ...telling]);
+}
 
 /** What of a request is kept. Secrets and ssh agents are not; values of arguments with telling names are masked (D153). */
 export function recordedRequest(request: BuildRequest, mask: SecretMask): RecordedRequest {

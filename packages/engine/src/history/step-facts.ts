@@ -46,11 +46,14 @@ export function watchOp(vertex: Vertex, op: VertexOp, options: { note: Note; mas
   return watched;
 }
 
+/** The command of a RUN. Values of secrets can only have come into its words and variables by way of build arguments. */
 function execFacts({ op }: Vertex, mask: SecretMask): StepFacts {
-  if (op.kind.type !== "exec") return {};
-  const bytes = Buffer.from(marshalOp(op));
-  const text = bytes.toString("latin1");
-  return !mask.isEmpty && mask.text(text) !== text ? {} : { op: bytes.toString("base64") };
+  const { kind } = op;
+  if (kind.type !== "exec") return {};
+  const { args, env } = kind.meta;
+  const hide = (text: string) => mask.text(text);
+  const meta = { ...kind.meta, args: args.map(hide), env: env.map(hide) };
+  return { op: Buffer.from(marshalOp({ ...op, kind: { ...kind, meta } })).toString("base64") };
 }
 
 /** The cost is noted here and not from vertex-completed, so that a step that failed has it too. */

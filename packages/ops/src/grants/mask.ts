@@ -34,6 +34,7 @@ export class SecretMask {
 
   /** Whole text at once, e.g. of a message. */
   text(text: string): string {
+    if (this.isEmpty) return text;
     const { done, rest } = this.#mask(Buffer.from(text));
     return Buffer.concat([...done, rest]).toString();
   }

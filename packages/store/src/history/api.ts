@@ -45,6 +45,8 @@ export interface HistoryWriter {
   write(document: string): void;
   /** Appends to the log of a step; `step` is letters, digits, `.`, `_` and `-`. */
   log(step: string, frame: LogFrame): void;
+  /** Removes what was logged, and logs nothing more. */
+  dropLogs(): void;
   /** Ends the entry: it is not open any more. Again: nothing. */
   close(): void;
   /** Ends the entry and removes it. */

@@ -1,4 +1,4 @@
-import { closeSync, openSync, renameSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { HistoryWriter, LogFrame } from "./api.ts";
 import { encodeFrame } from "./log-frames.ts";
@@ -9,6 +9,7 @@ export class FolderWriter implements HistoryWriter {
   readonly #folder: string;
   readonly #end: (discard: boolean) => void;
   readonly #logs = new Map<string, number>();
+  #dropped = false;
   #closed = false;
 
   /** `end` gives up the lock, after removing the folder when told so. */
@@ -25,13 +26,20 @@ export class FolderWriter implements HistoryWriter {
   }
 
   log(step: string, frame: LogFrame): void {
+    if (this.#dropped) return;
     let file = this.#logs.get(step);
     if (file === undefined) {
-      file = openSync(join(this.#folder, `log-${step}`), "a", 0o600);
+      file = openSync(this.#logFile(step), "a", 0o600);
       this.#logs.set(step, file);
     }
     // Not writeSync: on a disk that fills up that one writes a part and says nothing.
     writeFileSync(file, encodeFrame(frame));
+  }
+
+  dropLogs(): void {
+    for (const step of this.#logs.keys()) rmSync(this.#logFile(step), { force: true });
+    this.#closeLogs();
+    this.#dropped = true;
   }
 
   close(): void {
@@ -45,8 +53,16 @@ export class FolderWriter implements HistoryWriter {
   #finish(discard: boolean): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#closeLogs();
+    this.#end(discard);
+  }
+
+  #closeLogs(): void {
     for (const file of this.#logs.values()) closeSync(file);
     this.#logs.clear();
-    this.#end(discard);
+  }
+
+  #logFile(step: string): string {
+    return join(this.#folder, `log-${step}`);
   }
 }
