@@ -269,7 +269,7 @@ describe("tsbuild history", () => {
   });
 
   test("logs: all steps under their names; one step as it was printed", async () => {
-    const all = (await cli(["logs", "bb"])).stdout.text;
+    const all = (await cli(["logs", "bbbb"])).stdout.text;
     expect(all).toBe(`#1 ${QUICK}\none \x1b[2Jtwo\nthree\n#2 ${LAST}\n\ufffd\n`);
     expect((await cli(["logs", "bb", "1"])).stdout.text).toBe("one \x1b[2Jtwo\nthree");
     expect((await cli(["history", "logs", "bb", "1"])).stdout.text).toBe("one \x1b[2Jtwo\nthree");
@@ -315,7 +315,7 @@ describe("tsbuild history", () => {
     [["history", "show", "a", "b"], /surplus arguments: b/],
     [["history", "ls", "--format=xml"], /xml/],
     [["logs", "zzz"], /no step has zzz/],
-    [["logs", "ffff"], /no build is ffff/],
+    [["logs", "ffff", "1"], /no build is ffff/],
     [["log"], /did you mean tsbuild logs/],
   ])("%j is refused", async (args, message) => {
     const { status, stderr } = await cli(args);

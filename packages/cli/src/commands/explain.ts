@@ -4,6 +4,7 @@ import { chainOf, type Step } from "../explain/chain.ts";
 import { explainedBuild, explainedStep } from "../explain/text.ts";
 import type { ParsedFlags } from "../flags/parse.ts";
 import { oneOf } from "../flags/values.ts";
+import { type Named, namedInHistory } from "../history/named.ts";
 import type { CommandIo } from "../io.ts";
 
 /** `tsbuild explain [BUILD] [STEP]`. */
@@ -21,27 +22,11 @@ export async function explain(flags: ParsedFlags, io: CommandIo): Promise<number
   }
 }
 
-interface Asked {
-  readonly build: BuildRecord;
-  readonly step?: Step;
-}
-
-/** One argument is a build where one is so called (`^1`, an ID), else a step of the newest. */
-function asked(history: BuildHistory, [first, second, ...surplus]: readonly string[]): Asked {
-  if (surplus.length > 0) {
-    throw new TsbuildError("TSB_USAGE", `surplus arguments: ${surplus.join(" ")}`, {
-      hint: "tsbuild explain --help",
-    });
-  }
-  if (first === undefined) return { build: history.find("^0") };
-  const isBuild = second !== undefined || isBuildReference(history, first);
-  const build = history.find(isBuild ? first : "^0");
-  const reference = isBuild ? second : first;
-  return reference === undefined ? { build } : { build, step: history.step(build, reference) };
-}
-
-function isBuildReference(history: BuildHistory, text: string): boolean {
-  return /^\^\d+$/.test(text) || (text.length >= 4 && history.list().some(({ id }) => id.startsWith(text)));
+function asked(history: BuildHistory, operands: readonly string[]): Named {
+  if (operands.length <= 2) return namedInHistory(history, operands);
+  throw new TsbuildError("TSB_USAGE", `surplus arguments: ${operands.slice(2).join(" ")}`, {
+    hint: "tsbuild explain --help",
+  });
 }
 
 function explainedJson(build: BuildRecord, step: Step | undefined) {

@@ -4,6 +4,7 @@ import type { ParsedFlags } from "../flags/parse.ts";
 import { oneOf } from "../flags/values.ts";
 import { durationMs } from "../history/duration.ts";
 import { writeLogs } from "../history/logs.ts";
+import { namedInHistory } from "../history/named.ts";
 import { historyTable } from "../history/table.ts";
 import { timeline } from "../history/timeline.ts";
 import { traceOf } from "../history/trace.ts";
@@ -95,7 +96,7 @@ function show({ history, io, operands }: Asked): void {
 async function logs(asked: Asked): Promise<void> {
   const { history, flags, io, operands } = asked;
   atMost(operands, 2);
-  const named = namedStep(history, operands);
+  const named = namedInHistory(history, operands);
   const { build, step } = named.step?.status === "cached" ? whenItRan(asked, named.build, named.step) : named;
   const steps = step === undefined ? build.steps.filter(({ hasLog }) => hasLog === true) : [step];
   if (build.logsLost) io.stderr.write(`the output of ${build.id} was not kept: it could not be written\n`);
@@ -108,17 +109,6 @@ function whenItRan({ history, io }: Asked, build: BuildRecord, step: StepRecord)
   const where = ran === undefined ? "no build that is kept ran it" : `this is its output in ${ran.build.id}`;
   io.stderr.write(`step ${step.number} of ${build.id} came from the cache: ${where}\n`);
   return ran ?? { build, step };
-}
-
-/** A single word that cannot be a build is a step of the newest one. */
-function namedStep(
-  history: BuildHistory,
-  [first, second]: readonly string[],
-): { readonly build: BuildRecord; readonly step?: StepRecord } {
-  const isBuild = first === undefined || second !== undefined || /^(?:\^\d+|[0-9a-f]{1,8})$/.test(first);
-  const build = history.find(isBuild ? (first ?? "^0") : "^0");
-  const word = isBuild ? second : first;
-  return word === undefined ? { build } : { build, step: history.step(build, word) };
 }
 
 function exportBuild({ history, flags, io, operands }: Asked): void {

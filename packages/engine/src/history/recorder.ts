@@ -139,7 +139,14 @@ export class BuildRecorder {
   }
 
   #reason(reason: CacheReason | undefined): CacheReason | undefined {
-    return reason && { ...reason, text: this.#mask.text(reason.text) };
+    if (reason === undefined) return undefined;
+    const hide = (text: string | undefined) => text && this.#mask.text(text);
+    const changes = reason.changes?.map(({ name, before, after }) => ({
+      name,
+      before: hide(before),
+      after: hide(after),
+    }));
+    return { ...reason, text: this.#mask.text(reason.text), changes };
   }
 
   /** A vertex may start again: it was shown as cached, and then its result was needed and gone. */
