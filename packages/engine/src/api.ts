@@ -30,6 +30,8 @@ export interface BuildRequest {
   readonly noCache: boolean;
   /** Stages whose records are ignored. */
   readonly noCacheFilter: readonly string[];
+  /** Parts of the text of steps whose records are ignored; `*` stands for any text (W028). */
+  readonly noCacheSteps?: readonly string[] | undefined;
   /** Resolve base tags anew. */
   readonly pull: boolean;
   readonly outputs: readonly OutputRequest[];

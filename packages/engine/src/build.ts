@@ -8,6 +8,7 @@ import { formatReference, parseReference } from "@tsbuild/oci/documents";
 import { type OpsEnvironment, resolveOp, type StepGrants, snapshotOf } from "@tsbuild/ops";
 import { type Ref, solve } from "@tsbuild/solver";
 import type { BuildRequest, BuildResult, OutputRequest } from "./api.ts";
+import { ignoredBy, maxAgeOf } from "./cache-wishes.ts";
 import { compileDockerfile } from "./compile.ts";
 import { declaredArgs } from "./declared-args.ts";
 import { checkEntitlements } from "./entitlements.ts";
@@ -141,6 +142,8 @@ async function solvePlatform(build: PlatformBuild): Promise<Ref | null> {
   try {
     const { ref } = await solve({
       graph: platform.graph,
+      ignoreCache: (vertex) => ignoredBy(request, vertex),
+      maxAge: (vertex) => maxAgeOf(vertex),
       earlier: (vertex) => previous.keyOf(vertex),
       onRecorded: (recorded) => previous.remember(recorded),
       resolveOp: (vertex) => run.recorder.watch(vertex, resolveOp(env, vertex)),

@@ -1,7 +1,7 @@
 import { type LineRange, type Platform, TsbuildError } from "@tsbuild/base";
 import { checkDockerfile, type DockerfileAst } from "@tsbuild/dockerfile";
 import type { CompileRequest, ImageResolver, ResolvedImage, Warning } from "./api.ts";
-import { compilePlatforms, type StartedCompilation, startCompilation } from "./compile.ts";
+import { compilePlatforms, newWarnings, type StartedCompilation, startCompilation } from "./compile.ts";
 import { severityOf } from "./lint/catalogue/index.ts";
 import { Linter } from "./lint/linter.ts";
 import { checkOwnRules } from "./lint/own/index.ts";
@@ -124,7 +124,7 @@ async function findAll(
     ...unused.map(({ message }): Diagnostic => ({ severity: "warning", message, ranges: [] })),
     ...Array.from(resolver.missing, ofMissing),
     ...(error === undefined ? [] : [error, ...error.related].map(ofError)),
-    ...[...known, ...own.warnings()].map((warning) => ofWarning(warning, fail)),
+    ...[...known, ...newWarnings(known, own.warnings())].map((warning) => ofWarning(warning, fail)),
   ];
 }
 

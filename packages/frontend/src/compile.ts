@@ -22,7 +22,7 @@ function checkOptions(request: CompileRequest, ast: DockerfileAst): CheckOptions
 }
 
 /** Warnings of a further platform without those that another one had, too. */
-function newWarnings(known: readonly Warning[], warnings: readonly Warning[]): Warning[] {
+export function newWarnings(known: readonly Warning[], warnings: readonly Warning[]): Warning[] {
   const seen = new Set(known.map((warning) => JSON.stringify(warning)));
   return warnings.filter((warning) => !seen.has(JSON.stringify(warning)));
 }

@@ -32,4 +32,5 @@ export { marshalGraph, unmarshalDefinition } from "./definition.ts";
 export { marshalOp, opDigest } from "./encode-op.ts";
 export { type GraphJson, graphFromJson, graphToJson } from "./graph-json.ts";
 export type * from "./op.ts";
+export { describePragma, durationText, pragmaOf, type StepPragma } from "./pragma.ts";
 export { validateOp } from "./validate-op.ts";

@@ -1,5 +1,5 @@
 import { TsbuildError } from "@tsbuild/base";
-import type { ExecOp, FileOp, Op, SourceOp, Vertex } from "@tsbuild/llb";
+import { type ExecOp, type FileOp, type Op, pragmaOf, type SourceOp, type Vertex } from "@tsbuild/llb";
 import type { VertexOp } from "@tsbuild/solver";
 import type { OpsEnvironment } from "./environment.ts";
 import { execOp } from "./exec/op.ts";
@@ -48,7 +48,7 @@ export function resolveOp(env: OpsEnvironment, vertex: Vertex): VertexOp {
     case "source":
       return sourceOp(env, { ...op, kind: op.kind });
     case "exec":
-      return execOp(env, op as Op & { readonly kind: ExecOp });
+      return execOp(env, op as Op & { readonly kind: ExecOp }, pragmaOf(vertex.metadata));
     case "file":
       return fileOp(env, op as Op & { readonly kind: FileOp });
     case "merge":

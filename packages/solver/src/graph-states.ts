@@ -1,20 +1,20 @@
 import { assert, type VertexDigest } from "@tsbuild/base";
 import type { Graph, Vertex } from "@tsbuild/llb";
 import type { VertexOp } from "./ports.ts";
-import type { OutputState, VertexState } from "./vertex-state.ts";
+import type { Ignored, MaxAge, OutputState, VertexState } from "./vertex-state.ts";
 
 export interface GraphOptions {
   readonly graph: Graph;
   resolveOp(vertex: Vertex): VertexOp;
-  /** Who asked for the records of a vertex not to be looked at. */
-  isIgnored(vertex: Vertex): string | undefined;
+  isIgnored(vertex: Vertex): Ignored | undefined;
+  maxAge(vertex: Vertex): MaxAge | undefined;
 }
 
 /**
  * A state for each vertex that the result depends on, inputs first. What nothing depends on is not looked at. Equal vertices
  * have one digest, so each is here once (V009).
  */
-export function makeStates({ graph, resolveOp, isIgnored }: GraphOptions): readonly VertexState[] {
+export function makeStates({ graph, resolveOp, isIgnored, maxAge }: GraphOptions): readonly VertexState[] {
   const wanted = wantedOutputs(graph);
   const states = new Map<VertexDigest, VertexState>();
   for (const vertex of graph.vertices) {
@@ -27,6 +27,7 @@ export function makeStates({ graph, resolveOp, isIgnored }: GraphOptions): reado
       position,
       op: resolveOp(vertex),
       ignored: isIgnored(vertex),
+      maxAge: maxAge(vertex),
     });
     states.set(vertex.digest, state);
   }
@@ -54,10 +55,14 @@ interface StateParts {
   readonly states: ReadonlyMap<VertexDigest, VertexState>;
   readonly position: number;
   readonly op: VertexOp;
-  readonly ignored: string | undefined;
+  readonly ignored: Ignored | undefined;
+  readonly maxAge: MaxAge | undefined;
 }
 
-function makeState(vertex: Vertex, { outputs, states, position, op, ignored }: StateParts): VertexState {
+function makeState(
+  vertex: Vertex,
+  { outputs, states, position, op, ignored, maxAge }: StateParts,
+): VertexState {
   return {
     vertex,
     digest: vertex.digest,
@@ -71,6 +76,7 @@ function makeState(vertex: Vertex, { outputs, states, position, op, ignored }: S
     outputs: [...outputs].sort((a, b) => a - b).map((index) => ({ index, own: [], visible: [] })),
     op,
     ignored,
+    maxAge,
     phase: "new",
     waitsFor: "",
     stages: {},

@@ -10,3 +10,4 @@ export {
   solve,
   startSolve,
 } from "./solve.ts";
+export type { Ignored, MaxAge } from "./vertex-state.ts";

@@ -45,7 +45,7 @@ async function contentFields(
 /** A vertex that ran, as its explanation sees it. */
 export function subjectOf(solving: Solving, state: VertexState, fields: readonly KeyField[]): MissSubject {
   return {
-    ignored: state.ignored,
+    ignored: state.ignored?.text,
     evicted: state.evicted,
     cacheable: state.inputs.every((input) => input.content !== undefined || input.output.own.length > 0),
     isSource: state.inputs.length === 0,

@@ -17,7 +17,7 @@ import type {
 import { Reporter } from "./report.ts";
 import { settle } from "./settle.ts";
 import { type Solving, Stopped } from "./solving.ts";
-import { advance, type Stage, type VertexState } from "./vertex-state.ts";
+import { advance, type Ignored, type MaxAge, type Stage, type VertexState } from "./vertex-state.ts";
 import { describeWaiting } from "./waiting.ts";
 
 export interface SolveRequest {
@@ -28,8 +28,10 @@ export interface SolveRequest {
   readonly locks: WorkLocks;
   /** How many vertices run at once (`cheap` ones do not count), or a limit shared with other solves. */
   readonly jobs: number | JobLimit;
-  /** Whose records are not looked at, besides those whose metadata says so: why, in the user's words (`--no-cache-step make`). */
-  ignoreCache?(vertex: Vertex): string | undefined;
+  /** Whose records are not looked at, besides those whose metadata says so. */
+  ignoreCache?(vertex: Vertex): Ignored | undefined;
+  /** Records of a vertex that are older than this are not taken. */
+  maxAge?(vertex: Vertex): MaxAge | undefined;
   /**
    * The key under which a vertex was found or recorded by an earlier build of the same project, to say what has changed since;
    * `undefined`: the project did not have it; `first-build`: there was none. Without this function the newest record of the same
@@ -72,6 +74,8 @@ export function startSolve(request: SolveRequest): RunningSolve {
   return { result: scheduler.solve(), describeWaiting: () => describeWaiting(scheduler.states) };
 }
 
+const NO_CACHE: Ignored = { text: "--no-cache", emptiesMounts: true };
+
 const TRANSITIONS: Readonly<Record<Stage, (solving: Solving, state: VertexState) => Promise<void>>> = {
   defined: define,
   settled: settle,
@@ -103,7 +107,8 @@ class Scheduler implements Solving {
       graph: request.graph,
       resolveOp: (vertex) => request.resolveOp(vertex),
       isIgnored: (vertex) =>
-        request.ignoreCache?.(vertex) ?? (vertex.metadata.ignoreCache === true ? "--no-cache" : undefined),
+        request.ignoreCache?.(vertex) ?? (vertex.metadata.ignoreCache === true ? NO_CACHE : undefined),
+      maxAge: (vertex) => request.maxAge?.(vertex),
     });
   }
 

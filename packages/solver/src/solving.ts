@@ -35,7 +35,7 @@ export function contextOf(solving: Solving, state: VertexState): OpContext {
     vertex: state.digest,
     signal: solving.signal,
     emit: solving.report.sinkFor(state),
-    ignoreCache: state.ignored !== undefined,
+    ignoreCache: state.ignored?.emptiesMounts === true,
     measured: (resources) => {
       state.resources = resources;
     },

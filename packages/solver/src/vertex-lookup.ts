@@ -51,7 +51,24 @@ export function probe(storage: CacheStorage, state: VertexState): boolean {
     // The key of a root is known before it was ever run; any other key was linked when its result was saved.
     if (output.match === undefined && found.length > 0 && state.inputs.length > 0) state.evicted = true;
   }
-  return state.outputs.every((output) => output.match !== undefined);
+  return state.outputs.every((output) => output.match !== undefined) && !expire(state);
+}
+
+/**
+ * True when what was found is too old: from now on the vertex is as one whose records do not count, so that what was computed from its old
+ * result is not found by way of it either.
+ */
+function expire(state: VertexState): boolean {
+  const { maxAge } = state;
+  const oldest = Math.min(...state.outputs.map(({ match }) => match?.record.createdAt ?? 0));
+  if (maxAge === undefined || oldest >= Date.now() - maxAge.ms) return false;
+  state.ignored = { text: maxAge.text, emptiesMounts: false };
+  for (const output of state.outputs) {
+    output.match = undefined;
+    output.own = [];
+    output.visible = [];
+  }
+  return true;
 }
 
 /** Takes the keys of what was found. */

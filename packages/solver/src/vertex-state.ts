@@ -68,6 +68,20 @@ const NEXT: Readonly<Record<Phase, readonly Phase[]>> = {
 
 export type Stage = "defined" | "settled" | "complete";
 
+/** Why the records of a vertex do not count. */
+export interface Ignored {
+  /** In the user's words: `--no-cache-step make`. */
+  readonly text: string;
+  /** A RUN starts with emptied cache mounts (D090). */
+  readonly emptiesMounts: boolean;
+}
+
+export interface MaxAge {
+  readonly ms: number;
+  /** Why the vertex runs when all there is, is older: `older than 24h`. */
+  readonly text: string;
+}
+
 /** An output that somebody in the graph wants. */
 export interface OutputState {
   readonly index: number;
@@ -91,8 +105,9 @@ export interface VertexState {
   /** By output number, ascending. */
   readonly outputs: readonly OutputState[];
   readonly op: VertexOp;
-  /** Its records are not looked at (V020): who asked for that, e.g. `--no-cache`. */
-  readonly ignored: string | undefined;
+  /** Its records are not looked at (V020). Set later as well, when those that there are turn out to be too old. */
+  ignored: Ignored | undefined;
+  readonly maxAge: MaxAge | undefined;
   phase: Phase;
   /** What is waited for now, in words. */
   waitsFor: string;

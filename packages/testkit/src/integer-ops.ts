@@ -4,6 +4,7 @@ import {
   type CacheRecord,
   type InputCacheMap,
   type KeyField,
+  type MaxAge,
   MemoryCacheStorage,
   MemoryResults,
   MemoryWorkLocks,
@@ -132,6 +133,7 @@ export interface IntegerSolveOptions {
   readonly signal?: AbortSignal | undefined;
   readonly output?: number | undefined;
   readonly ignoreCache?: ((name: string) => boolean) | undefined;
+  readonly maxAge?: ((name: string) => MaxAge | undefined) | undefined;
   /** Receives the events also of a solve that fails. */
   readonly onEvent?: ((event: BuildEvent) => void) | undefined;
   /** Receives the watchdog of the solve when it starts. */
@@ -161,7 +163,10 @@ export class IntegerWorld {
       locks: this.locks,
       jobs: options.jobs ?? 4,
       ignoreCache: (vertex) =>
-        options.ignoreCache?.(specOf(vertex).name) === true ? "--no-cache" : undefined,
+        options.ignoreCache?.(specOf(vertex).name) === true
+          ? { text: "--no-cache", emptiesMounts: true }
+          : undefined,
+      maxAge: (vertex) => options.maxAge?.(specOf(vertex).name),
       signal: options.signal ?? new AbortController().signal,
       emit: (event) => {
         events.push(event);

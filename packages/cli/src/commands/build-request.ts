@@ -41,6 +41,7 @@ export async function buildRequest(flags: ParsedFlags, io: CommandIo): Promise<B
     platforms: platformTexts(flags, io).map(parsePlatform),
     noCache: flags.isOn("no-cache"),
     noCacheFilter: commaList(flags.all("no-cache-filter")),
+    noCacheSteps: flags.all("no-cache-step"),
     pull: flags.isOn("pull"),
     noIgnore: flags.isOn("no-dockerignore"),
     offline: flags.isOn("offline"),

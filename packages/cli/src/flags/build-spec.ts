@@ -108,6 +108,13 @@ const steps: readonly FlagSpec[] = [
     text: "Run the steps of these stages anew; separated by commas",
   },
   {
+    name: "no-cache-step",
+    value: "TEXT",
+    repeat: true,
+    group: "Steps",
+    text: "Run steps anew whose text holds this; * stands for anything",
+  },
+  {
     name: "network",
     value: "default|none|host",
     group: "Steps",

@@ -1,6 +1,14 @@
 import { posix } from "node:path";
 import type { AddInstruction, CopyInstruction, SourceContent } from "@tsbuild/dockerfile";
-import { type CopyOptions, FileActions, merge, mkfile, type State, scratch } from "@tsbuild/llb";
+import {
+  type CopyOptions,
+  describePragma,
+  FileActions,
+  merge,
+  mkfile,
+  type State,
+  scratch,
+} from "@tsbuild/llb";
 import { mistake } from "../failure.ts";
 import { isHttpSource, parseGitReference } from "../git-source.ts";
 import { contextPath, destinationPath, hasWildcard } from "../paths.ts";
@@ -155,11 +163,19 @@ function historyText(step: CopyStep, request: CopyRequest): string {
   ].join(" ");
 }
 
+function annotated({ build, pragma }: CopyStep) {
+  const description = describePragma(pragma);
+  return {
+    ignoreCache: build.stage.ignoreCache || pragma.noCache,
+    ...(Object.keys(description).length === 0 ? {} : { description }),
+  };
+}
+
 /** `--link` (D108): the files go to a snapshot of their own, which is laid over the stage. */
 function linked(step: CopyStep, actions: FileActions, text: string, where: StepPlatform): State {
   const { build, range } = step;
   const name = currentStepName(build.stage, text, where);
-  const common = { lines: [range], ignoreCache: build.stage.ignoreCache || undefined };
+  const common = { lines: [range], ...annotated(step) };
   const id = `link:${build.stage.index}:${build.stage.stepIndex}`;
   const copied = scratch().file(actions, { ...common, name, progressGroup: { id, name, weak: true } });
   return merge([build.state, copied], {
@@ -189,7 +205,7 @@ export function copyFiles(step: CopyStep, request: CopyRequest): void {
     build.state = build.state.file(actions, {
       name,
       lines: [range],
-      ignoreCache: build.stage.ignoreCache || undefined,
+      ...annotated(step),
     });
   build.addHistory(historyText(step, request), true);
 }

@@ -3,6 +3,7 @@ import type { Command } from "@tsbuild/dockerfile";
 import { placed } from "../failure.ts";
 import { meant } from "../lint/from-checks.ts";
 import type { KnownNames, Linter } from "../lint/linter.ts";
+import { readPragma } from "../pragmas.ts";
 import type { StageCommand } from "../stage.ts";
 import type { StageBuild } from "../stage-build.ts";
 import { add } from "./add.ts";
@@ -64,6 +65,7 @@ function stepOf(build: StageBuild, { command, sources, range, onbuild: trigger }
     sources,
     range,
     onbuild: trigger,
+    pragma: readPragma(command.comments, (message) => linter.reportOwn("UnknownPragma", message, range)),
     expand: (word, options) => {
       const { text, unmatched } = build.expand(word, options);
       for (const name of unmatched) if (!build.argValues.has(name)) reportUnknown(name, build, linter, range);

@@ -1,5 +1,5 @@
 import { chompHeredoc, type RunInstruction } from "@tsbuild/dockerfile";
-import { mkfile, type RunMount, scratch } from "@tsbuild/llb";
+import { describePragma, mkfile, type RunMount, scratch } from "@tsbuild/llb";
 import { mistake } from "../failure.ts";
 import { nextStepName } from "../progress.ts";
 import type { StageBuild } from "../stage-build.ts";
@@ -117,8 +117,8 @@ export function run(step: Step<RunInstruction>): void {
     platform: build.statePlatform ?? context.platforms.target,
     annotations: {
       name: shownName(step, script.summary, mounts),
-      description: { "com.docker.dockerfile.v1.command": command.source },
-      ignoreCache: build.stage.ignoreCache || undefined,
+      description: { "com.docker.dockerfile.v1.command": command.source, ...describePragma(step.pragma) },
+      ignoreCache: build.stage.ignoreCache || step.pragma.noCache,
       lines: [range],
     },
   });

@@ -1,5 +1,6 @@
 import type { LineRange } from "@tsbuild/base";
 import type { Command, WordOptions } from "@tsbuild/dockerfile";
+import type { StepPragma } from "@tsbuild/llb";
 import type { CompileContext } from "../context.ts";
 import type { RuleName } from "../lint/rules.ts";
 import type { Stage } from "../stage.ts";
@@ -14,6 +15,8 @@ export interface Step<C extends Command = Command> {
   /** Lines that errors and vertices point to: those of the FROM for a trigger. */
   readonly range: LineRange;
   readonly onbuild: boolean;
+  /** What the comments right above ask of the step. */
+  readonly pragma: StepPragma;
   /** Expands a word with the variables before this instruction (D040) and reports unknown ones. */
   expand(word: string, options?: WordOptions): string;
   /** Warns at the lines of this instruction, or at others. */

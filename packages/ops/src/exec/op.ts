@@ -1,7 +1,8 @@
 import { TsbuildError } from "@tsbuild/base";
-import type { ExecOp, Op } from "@tsbuild/llb";
+import type { ExecOp, Op, StepPragma } from "@tsbuild/llb";
 import type { VertexOp } from "@tsbuild/solver";
 import type { OpsEnvironment } from "../environment.ts";
+import { runAttempts } from "./attempts.ts";
 import { execCacheMap } from "./key.ts";
 
 /**
@@ -17,13 +18,19 @@ function refuseDevices({ devices = [] }: ExecOp): void {
 }
 
 /** Executor of RUN. What really runs is loaded only when a step does. */
-export function execOp(env: OpsEnvironment, op: Op & { readonly kind: ExecOp }): VertexOp {
+export function execOp(
+  env: OpsEnvironment,
+  op: Op & { readonly kind: ExecOp },
+  pragma: StepPragma = {},
+): VertexOp {
   return {
     cacheMap: async () => execCacheMap(env, op),
     run: async (inputs, context) => {
       refuseDevices(op.kind);
       const { runExec } = await import("./run.ts");
-      return runExec({ env, op, inputs, context });
+      return runAttempts(pragma, context, (attempt, last) =>
+        runExec({ env: last ? env : { ...env, keepFailed: undefined }, op, inputs, context: attempt }),
+      );
     },
   };
 }

@@ -15,6 +15,7 @@ import { heredocWithoutErrexit } from "./heredoc-without-errexit.ts";
 import type { OwnRule } from "./own-rule.ts";
 import { pipeHidesFailure } from "./pipe-hides-failure.ts";
 import { secretValue } from "./secret-value.ts";
+import { unknownPragma } from "./unknown-pragma.ts";
 
 /** Rules that BuildKit does not have; `# check=skip=NAME` silences them as any other. */
 export const OWN_RULES: readonly OwnRule[] = [
@@ -32,6 +33,7 @@ export const OWN_RULES: readonly OwnRule[] = [
   heredocWithoutErrexit,
   pipeHidesFailure,
   secretValue,
+  unknownPragma,
 ];
 
 /** Lets all of them look at a file. */
