@@ -219,3 +219,28 @@ test("an ARG or ENV with the name of a secret of the build is found, however har
   ]);
   expect(await found(text)).toEqual([]);
 });
+
+test("what was meant as a JSON array is found, a test of the shell is not", async () => {
+  const rules = async (line: string): Promise<string[]> => {
+    const all = await found(`FROM debian:bookworm\n${line}\n`);
+    return all.filter((one) => one.startsWith("JsonFormMistake"));
+  };
+  for (const line of [
+    "CMD ['a', 'b']",
+    'CMD ["a" "b"]',
+    'RUN --network=none ["a", "b"',
+    "COPY ['a b', '/c']",
+    'VOLUME ["/a", /b]',
+    "HEALTHCHECK --retries=2 CMD ['a']",
+    "ENTRYPOINT [ “a”, “b” ]",
+  ])
+    expect(await rules(line), line).toEqual(["JsonFormMistake 2"]);
+  for (const line of [
+    'RUN [ "$a" = b ] && c',
+    "RUN [[ -f a ]] || b",
+    'RUN ["a", "b"]',
+    'HEALTHCHECK CMD ["a"]',
+    "COPY [a]* /",
+  ])
+    expect(await rules(line), line).toEqual([]);
+});

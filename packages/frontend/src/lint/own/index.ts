@@ -12,6 +12,7 @@ import { copyBeforeInstall } from "./copy-before-install.ts";
 import { deletedInLaterLayer } from "./deleted-in-later-layer.ts";
 import { floatingBaseTag } from "./floating-base-tag.ts";
 import { heredocWithoutErrexit } from "./heredoc-without-errexit.ts";
+import { jsonFormMistake } from "./json-form-mistake.ts";
 import type { OwnRule } from "./own-rule.ts";
 import { pipeHidesFailure } from "./pipe-hides-failure.ts";
 import { secretValue } from "./secret-value.ts";
@@ -31,6 +32,7 @@ export const OWN_RULES: readonly OwnRule[] = [
   deletedInLaterLayer,
   floatingBaseTag,
   heredocWithoutErrexit,
+  jsonFormMistake,
   pipeHidesFailure,
   secretValue,
   unknownPragma,
