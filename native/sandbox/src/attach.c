@@ -8,6 +8,7 @@
 #include <linux/openat2.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,27 +58,49 @@ static int mount_all(char **triples, int count, const int *trees) {
 
 static int status_of(int status) { return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status); }
 
-static int reap_until(pid_t child) {
-  int status;
+/* What is passed on to the program, and SIGCHLD. Blocked, they wait for `relay_until`: also for PID 1, which would not get them else. */
+static void hold_signals(sigset_t *held, sigset_t *before) {
+  static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGCHLD};
+  sigemptyset(held);
+  for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) sigaddset(held, numbers[i]);
+  sigprocmask(SIG_BLOCK, held, before);
+}
+
+/* True, with its status, when the child is among those that have ended. */
+static bool reap(pid_t child, int *status) {
+  pid_t ended;
+  while ((ended = waitpid(-1, status, WNOHANG)) > 0) {
+    if (ended == child) return true;
+  }
+  return false;
+}
+
+/* Passes signals on to the child until it ends; reaps whatever else does. */
+static int relay_until(pid_t child, const sigset_t *held) {
+  int status = 0;
   for (;;) {
-    pid_t ended = wait(&status);
-    if (ended == child) return status_of(status);
-    if (ended < 0 && errno != EINTR) return FAILED;
+    int number = sigwaitinfo(held, NULL);
+    if (number == SIGCHLD && reap(child, &status)) return status_of(status);
+    if (number > 0 && number != SIGCHLD) kill(child, number);
   }
 }
 
 /* PID 1: mounts, starts the program and ends with it; its end is that of the namespace. */
-static int run_inside(char **triples, int count, const int *trees, char **program) {
+static int run_inside(char **triples, int count, const int *trees, char **program, const sigset_t *before) {
+  sigset_t held, ignored;
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || mount_all(triples, count, trees) < 0) return FAILED;
   if (syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC) < 0) return FAILED;
+  hold_signals(&held, &ignored);
   pid_t child = fork();
-  if (child != 0) return child < 0 ? FAILED : reap_until(child);
+  if (child != 0) return child < 0 ? FAILED : relay_until(child, &held);
+  sigprocmask(SIG_SETMASK, before, NULL);
   execvp(program[0], program);
   fail_attach("execve", program[0]);
   _exit(FAILED);
 }
 
 int attach_main(int argc, char **argv) {
+  sigset_t held, before;
   int count = 0;
   while (3 * count < argc && strcmp(argv[3 * count], "--") != 0) count++;
   if (3 * count + 1 >= argc) return FAILED;
@@ -87,7 +110,8 @@ int attach_main(int argc, char **argv) {
     fail_attach("unshare", "");
     return FAILED;
   }
+  hold_signals(&held, &before);
   pid_t child = fork();
-  if (child == 0) _exit(run_inside(argv, count, trees, argv + 3 * count + 1));
-  return child < 0 ? FAILED : reap_until(child);
+  if (child == 0) _exit(run_inside(argv, count, trees, argv + 3 * count + 1, &before));
+  return child < 0 ? FAILED : relay_until(child, &held);
 }

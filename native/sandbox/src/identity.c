@@ -76,20 +76,6 @@ int op_new_session(struct sandbox *sb, const struct op *op, struct err *err) {
   return setsid() < 0 ? fail(err, "setsid", "") : 0;
 }
 
-int op_foreground(struct sandbox *sb, const struct op *op, struct err *err) {
-  (void)sb, (void)op;
-  if (!isatty(0)) return 0;
-  if (setpgid(0, 0) < 0) return fail(err, "setpgid", "");
-  /* A background process that takes the terminal is stopped by SIGTTOU unless it blocks it. */
-  sigset_t output, before;
-  sigemptyset(&output);
-  sigaddset(&output, SIGTTOU);
-  sigprocmask(SIG_BLOCK, &output, &before);
-  int result = tcsetpgrp(0, getpid()) < 0 ? fail(err, "tcsetpgrp", "stdin") : 0;
-  sigprocmask(SIG_SETMASK, &before, NULL);
-  return result;
-}
-
 int op_session_keyring(struct sandbox *sb, const struct op *op, struct err *err) {
   (void)sb;
   if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, op->arg[0].data.bytes, 0, 0, 0) >= 0) return 0;

@@ -11,7 +11,7 @@
  *                command ends, it reports and ends too, and the kernel kills what is left of the namespace.
  *   command      goes on after `fork`: session, limits, seccomp, user, capabilities, exec.
  *
- * A failure anywhere travels as a `struct err` with the plan's line through the report pipe to the supervisor and on to Node.
+ * A failure anywhere travels as a `struct err` with the plan's line through the report channel to the supervisor and on to Node.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -21,9 +21,10 @@
 #include <sys/socket.h>
 
 #include "attach.h"
+#include "frames.h"
+#include "report.h"
 #include "sandbox.h"
 #include "seal.h"
-#include "supervise.h"
 #include "sys.h"
 
 static int (*const performers[OP_COUNT])(struct sandbox *, const struct op *, struct err *) = {
@@ -86,5 +87,5 @@ int main(int argc, char **argv) {
   start(&sb, &plan, argc > 1 ? argv[1] : "", &err);
   if (sb.report < 0) return send_failure(sb.control, &err) == 0 ? 0 : 1;
   struct report report = {.kind = REPORT_FAILED, .err = err};
-  return write(sb.report, &report, sizeof report) == sizeof report ? 0 : 1;
+  return report_send(sb.report, &report, -1) == 0 ? 0 : 1;
 }

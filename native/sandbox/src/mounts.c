@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "mounts.h"
 #include "nodes.h"
 #include "resolve.h"
 #include "sandbox.h"
@@ -30,7 +31,7 @@ static int set_attrs(int mount, uint64_t attrs, unsigned flags, struct err *err,
   return 0;
 }
 
-static int move_onto(int mount, int target, const char *dest, struct err *err) {
+int move_onto(int mount, int target, const char *dest, struct err *err) {
   return sys_move_mount(mount, target) < 0 ? fail(err, "move_mount", dest) : 0;
 }
 
@@ -80,8 +81,7 @@ int op_mount(struct sandbox *sb, const struct op *op, struct err *err) {
   return result;
 }
 
-/* Detached copy of what an O_PATH descriptor shows. */
-static int clone_tree(int fd, unsigned recursive, uint64_t attrs, const char *text, struct err *err) {
+int clone_tree(int fd, unsigned recursive, uint64_t attrs, const char *text, struct err *err) {
   int tree = sys_open_tree(fd, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recursive);
   if (tree < 0) return fail(err, "open_tree", text);
   if (set_attrs(tree, attrs, recursive, err, text) == 0) return tree;

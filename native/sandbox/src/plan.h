@@ -22,8 +22,9 @@
 #define PLAN_MAX_FDS 512u
 #define PLAN_MAX_ARGS 5
 
-/* Plan flags: the command's standard streams are the caller's own, not pipes. */
-#define PLAN_INTERACTIVE 1u
+/* Plan flags: the command gets the supervisor's standard input by way of a pipe; it gets a terminal (see `console`) instead of pipes. */
+#define PLAN_INPUT 1u
+#define PLAN_TERMINAL 2u
 
 enum op_code {
 #define PLAN_OP(name, args) OP_##name,

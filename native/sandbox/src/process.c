@@ -12,24 +12,32 @@
 #include <sys/wait.h>
 
 #include "adopt.h"
+#include "report.h"
 #include "sandbox.h"
 #include "supervise.h"
 #include "sys.h"
 
-/* Standard streams of the sandbox: real pipes, so that /dev/stdout can be opened again (a socket cannot). */
-static int make_pipes(struct streams *streams, bool interactive, struct err *err) {
+static int make_pipe(int *read_end, int *write_end, const char *what, struct err *err) {
   int ends[2];
-  if (pipe2(ends, O_CLOEXEC) < 0) return fail(err, "pipe2", "report");
+  if (pipe2(ends, O_CLOEXEC) < 0) return fail(err, "pipe2", what);
+  *read_end = ends[0];
+  *write_end = ends[1];
+  return 0;
+}
+
+/* Standard streams of the sandbox: real pipes, so that /dev/stdout can be opened again (a socket cannot). */
+static int make_streams(struct streams *streams, uint32_t flags, struct err *err) {
+  int ends[2];
+  *streams = NO_STREAMS;
+  if (report_channel(ends, err) < 0) return -1;
   streams->report_read = ends[0];
   streams->report_write = ends[1];
+  if (flags & PLAN_TERMINAL) return 0;
   for (int i = 0; i < 2; i++) {
-    streams->output_read[i] = streams->output_write[i] = -1;
-    if (interactive) continue;
-    if (pipe2(ends, O_CLOEXEC) < 0) return fail(err, "pipe2", "output");
-    streams->output_read[i] = ends[0];
-    streams->output_write[i] = ends[1];
+    if (make_pipe(&streams->output_read[i], &streams->output_write[i], "output", err) < 0) return -1;
   }
-  return 0;
+  if ((flags & PLAN_INPUT) == 0) return 0;
+  return make_pipe(&streams->input_read, &streams->input_write, "input", err);
 }
 
 /*
@@ -37,15 +45,22 @@ static int make_pipes(struct streams *streams, bool interactive, struct err *err
  * step itself: it is told by a signal that it outlives, and leaves the group that a terminal or a caller may kill as a whole.
  */
 static int die_with_parent(const struct sandbox *sb, int report, struct err *err) {
-  bool interactive = (sb->plan->flags & PLAN_INTERACTIVE) != 0;
   if (sb->adopts && adopt_orphans(err) < 0) return -1;
-  if (sb->adopts && !interactive && setsid() < 0) return fail(err, "setsid", "");
+  if (sb->adopts && setsid() < 0) return fail(err, "setsid", "");
   if (prctl(PR_SET_PDEATHSIG, sb->adopts ? SIGTERM : SIGKILL, 0, 0, 0) < 0) return fail(err, "prctl", "PR_SET_PDEATHSIG");
   /* It may have died before that line: then nobody reads the report any more. */
   struct pollfd reader = {.fd = report};
   if (poll(&reader, 1, 0) < 0) return fail(err, "poll", "report");
-  if (reader.revents & POLLERR) _exit(1);
+  if (reader.revents & (POLLERR | POLLHUP)) _exit(1);
   return 0;
+}
+
+/* One end of a pipe becomes a standard stream, the other stays with the supervisor. */
+static int take_stream(int theirs, int ours, int number, struct err *err) {
+  if (ours < 0) return 0;
+  close(theirs);
+  if (dup2(ours, number) < 0) return fail(err, "dup2", "stream");
+  return close(ours);
 }
 
 /* The new PID 1 takes its streams and lets go of the supervisor's. */
@@ -54,11 +69,9 @@ static int become_init(struct sandbox *sb, const struct streams *streams, struct
   if (die_with_parent(sb, sb->report, err) < 0) return -1;
   close(streams->report_read);
   close(sb->control);
+  if (take_stream(streams->input_write, streams->input_read, STDIN_FILENO, err) < 0) return -1;
   for (int i = 0; i < 2; i++) {
-    if (streams->output_write[i] < 0) continue;
-    close(streams->output_read[i]);
-    if (dup2(streams->output_write[i], i + 1) < 0) return fail(err, "dup2", "output");
-    close(streams->output_write[i]);
+    if (take_stream(streams->output_read[i], streams->output_write[i], i + 1, err) < 0) return -1;
   }
   /* Modes in the plan are meant as they are; the command's own mask comes later. */
   umask(0);
@@ -70,6 +83,7 @@ static void release_plan_fds(const struct sandbox *sb, struct streams *streams) 
   for (uint32_t i = 0; i < sb->plan->fd_count; i++) close(FIRST_PLAN_FD + (int)i);
   for (uint32_t i = 0; i < sb->tree_count; i++) close(sb->trees[i].fd);
   close(streams->report_write);
+  if (streams->input_read >= 0) close(streams->input_read);
   for (int i = 0; i < 2; i++) {
     if (streams->output_write[i] >= 0) close(streams->output_write[i]);
   }
@@ -78,7 +92,7 @@ static void release_plan_fds(const struct sandbox *sb, struct streams *streams) 
 int op_clone(struct sandbox *sb, const struct op *op, struct err *err) {
   struct streams streams;
   if (sb->report >= 0) return fail_with(err, EINVAL, "clone3", "second clone in a plan");
-  if (make_pipes(&streams, (sb->plan->flags & PLAN_INTERACTIVE) != 0, err) < 0) return -1;
+  if (make_streams(&streams, sb->plan->flags, err) < 0) return -1;
   struct clone_args args = {.flags = op->arg[0].number, .exit_signal = SIGCHLD};
   sb->adopts = (op->arg[0].number & CLONE_NEWPID) == 0;
   if (sb->adopts && adopt_orphans(err) < 0) return -1;
@@ -143,7 +157,7 @@ static _Noreturn void reap(int report, pid_t command, bool adopts) {
     if (pid < 0 && errno != EINTR) _exit(1);
   }
   if (adopts) kill_children();
-  _exit(write(report, &message, sizeof message) == sizeof message ? 0 : 1);
+  _exit(report_send(report, &message, -1) == 0 ? 0 : 1);
 }
 
 /*
@@ -154,6 +168,11 @@ static _Noreturn void remain_as_init(struct sandbox *sb, pid_t command) {
   struct err err;
   uint64_t kept = sb->adopts ? 1u << CAP_KILL : 0;
   const struct op none = {.arg = {{.number = kept}, {.number = kept}, {.number = 0}}};
+  /* Signals for the command are the supervisor's to send, which has the right: this process has none over other users. Where an outer
+   * sandbox forbids such a handle, the command can only be killed. */
+  struct report started = {.kind = REPORT_STARTED};
+  int handle = (int)syscall(SYS_pidfd_open, command, 0);
+  if (handle >= 0 && report_send(sb->report, &started, handle) < 0) _exit(1);
   if (dup2(sb->report, 0) < 0) _exit(1);
   if (sys_close_range(1, ~0u, 0) < 0) _exit(1);
   if (op_capabilities(sb, &none, &err) < 0) _exit(1);

@@ -1,6 +1,8 @@
 #ifndef TSB_SANDBOX_H
 #define TSB_SANDBOX_H
 
+#include <stdbool.h>
+
 #include "err.h"
 #include "plan.h"
 
@@ -21,7 +23,7 @@ struct sandbox {
   const struct plan *plan;
   /* Socket to Node; only the supervisor uses it. */
   int control;
-  /* Write end of the pipe on which PID 1 and the command's process report to the supervisor; -1 before `clone`. */
+  /* On which PID 1 and the command's process report to the supervisor (see report.h); -1 before `clone`. */
   int report;
   /* The new root once it is mounted; -1 before. */
   int root;
@@ -33,14 +35,6 @@ struct sandbox {
   struct tree trees[MAX_TREES];
 };
 
-/* What PID 1 or the command's process tells the supervisor; smaller than PIPE_BUF, so that a write is never torn. */
-struct report {
-  enum { REPORT_FAILED, REPORT_EXITED } kind;
-  /* As wait(2) has it. */
-  int wait_status;
-  struct err err;
-};
-
 /* The descriptor behind the index of an FD argument. */
 static inline int plan_fd(const union arg *arg) { return FIRST_PLAN_FD + (int)arg->number; }
 
@@ -50,7 +44,7 @@ int perform(struct sandbox *sb, uint32_t first, struct err *err);
 /*
  * Once in the new root, paths of the image are looked up by the usual calls, and /proc/self/fd leads to every open folder of the host,
  * close-on-exec or not: a working folder, a program or a /dev/null of that name would be outside (CVE-2024-21626). So nothing
- * but the standard streams and the report, a pipe, stays open.
+ * but the standard streams and the report, a socket, stays open.
  */
 int keep_report_only(struct sandbox *sb, struct err *err);
 

@@ -7,168 +7,153 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "adopt.h"
-#include "sandbox.h"
+#include "channel.h"
+#include "frames.h"
+#include "report.h"
+#include "terminal.h"
 
-#define CHUNK_BYTES (64 * 1024)
-
-struct exit_frame {
-  uint32_t wait_status;
-  uint32_t init_killed;
-  uint64_t cpu_us;
-  uint64_t peak_bytes;
+struct supervision {
+  int control;
+  pid_t init;
+  /* What ends the sandbox by way of PID 1: one that adopts has to kill the step itself. */
+  int ending;
+  int output[2];
+  /* How the command ended, or why it never ran. */
+  struct report last;
+  /* pidfd of the command's process; -1 before it has started. */
+  int command;
+  /* Signals that came before it, as bits. */
+  uint64_t early;
+  /* Node has hung up: the sandbox was killed, and nobody waits for its output. */
+  bool is_killed;
+  struct terminal terminal;
+  /* From the caller's standard input to the command; from the command's terminal to the caller's standard output. */
+  struct channel input, screen;
 };
 
-static int send_all(int control, const void *bytes, size_t size) {
-  const char *at = bytes;
-  while (size > 0) {
-    ssize_t sent = send(control, at, size, MSG_NOSIGNAL);
-    if (sent < 0 && errno == EINTR) continue;
-    if (sent < 0) return -1;
-    at += sent;
-    size -= (size_t)sent;
+static void send_signal(struct supervision *own, unsigned number) {
+  if (number == 0 || number >= 64) return;
+  if (own->command < 0)
+    own->early |= 1ull << number;
+  else
+    syscall(SYS_pidfd_send_signal, own->command, number, NULL, 0);
+}
+
+/* Signals for the command, or the end: Node went away or wants the step killed. */
+static void hear_node(struct supervision *own) {
+  unsigned char bytes[64];
+  ssize_t size = recv(own->control, bytes, sizeof bytes, MSG_DONTWAIT);
+  if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  for (ssize_t i = 0; i < size; i++) send_signal(own, bytes[i]);
+  if (size > 0) return;
+  kill(own->init, own->ending);
+  own->is_killed = true;
+}
+
+static void command_started(struct supervision *own, int handle) {
+  own->command = handle;
+  for (unsigned number = 1; number < 64; number++) {
+    if (own->early & (1ull << number)) send_signal(own, number);
   }
-  return 0;
 }
 
-/* A frame's header goes directly in front of its payload: one system call for both. */
-struct frame {
-  uint32_t type, size;
-  char payload[CHUNK_BYTES];
-};
-
-static int send_frame(int control, const struct frame *frame) {
-  return send_all(control, frame, offsetof(struct frame, payload) + frame->size);
+static void console_made(struct supervision *own, int master) {
+  /* What is typed ahead of a command that does not read must not hold up the supervisor. */
+  fcntl(master, F_SETFL, O_NONBLOCK);
+  terminal_begin(&own->terminal, master);
+  own->input = (struct channel){.from = STDIN_FILENO, .to = master};
+  own->screen = (struct channel){.from = master, .to = STDOUT_FILENO};
 }
 
-int send_failure(int control, const struct err *err) {
-  struct frame frame = {.type = FRAME_FAILED};
-  char *at = frame.payload;
-  memcpy(at, &err->line, sizeof err->line);
-  memcpy(at + 4, &err->errnum, sizeof err->errnum);
-  size_t call = strlen(err->call) + 1, text = strlen(err->text) + 1;
-  memcpy(at + 8, err->call, call);
-  memcpy(at + 8 + call, err->text, text);
-  frame.size = (uint32_t)(8 + call + text);
-  return send_frame(control, &frame);
-}
-
-/* Moves one chunk from an output pipe to Node; false at its end. Errors of Node's side are seen by the poll on the socket. */
-static bool relay(int control, int fd, uint32_t type) {
-  struct frame frame;
-  ssize_t size;
-  do size = read(fd, frame.payload, sizeof frame.payload);
-  while (size < 0 && errno == EINTR);
-  if (size <= 0) return false;
-  frame.type = type;
-  frame.size = (uint32_t)size;
-  return send_frame(control, &frame) == 0;
-}
-
-/* What stayed in a pipe after everybody died. A writer may be left (a descriptor passed out of the sandbox): do not wait for it. */
-static void drain(int control, int fd, uint32_t type) {
-  if (fd < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0) return;
-  while (relay(control, fd, type)) continue;
-}
-
-/* The socket has nothing to say any more but its end: Node went away or wants the step killed. */
-static bool node_hung_up(int control) {
-  char byte;
-  ssize_t size = recv(control, &byte, 1, MSG_DONTWAIT);
-  return size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR);
-}
-
-enum source { SOURCE_REPORT, SOURCE_CONTROL, SOURCE_STDOUT, SOURCE_STDERR, SOURCES };
-
-/* Reads reports; false when the last writer is gone: the command's process by its exec, PID 1 by its end. */
-static bool read_report(int fd, struct report *last) {
+/* False when the last sender is gone. */
+static bool hear_report(struct supervision *own, int channel) {
   struct report report;
-  ssize_t size = read(fd, &report, sizeof report);
-  if (size < 0 && errno == EINTR) return true;
-  if (size != (ssize_t)sizeof report) return false;
-  /* Whoever wrote it: texts end within their arrays. */
-  report.err.call[sizeof report.err.call - 1] = report.err.text[sizeof report.err.text - 1] = '\0';
+  int fd = -1;
+  if (report_receive(channel, &report, &fd) == 0) return false;
+  if (report.kind == REPORT_STARTED)
+    command_started(own, fd);
+  else if (report.kind == REPORT_CONSOLE)
+    console_made(own, fd);
   /* The command's process fails before PID 1 tells of its exit: the failure is the one that counts. */
-  if (last->kind != REPORT_FAILED) *last = report;
+  else if (own->last.kind != REPORT_FAILED)
+    own->last = report;
   return true;
 }
 
-static void relay_until_end(int control, pid_t init, const struct streams *streams, int ending, struct report *report) {
-  struct pollfd fds[SOURCES] = {
-      [SOURCE_REPORT] = {.fd = streams->report_read, .events = POLLIN},
-      [SOURCE_CONTROL] = {.fd = control, .events = POLLIN},
-      [SOURCE_STDOUT] = {.fd = streams->output_read[0], .events = POLLIN},
-      [SOURCE_STDERR] = {.fd = streams->output_read[1], .events = POLLIN},
-  };
+enum source { ON_REPORT, ON_CONTROL, ON_STDOUT, ON_STDERR, ON_TERMINAL, ON_INPUT, ON_SCREEN = ON_INPUT + 2, SOURCES = ON_SCREEN + 2 };
+
+static void relay_until_end(struct supervision *own, int report) {
+  struct pollfd fds[SOURCES];
   for (;;) {
+    fds[ON_REPORT] = (struct pollfd){.fd = report, .events = POLLIN};
+    fds[ON_CONTROL] = (struct pollfd){.fd = own->is_killed ? -1 : own->control, .events = POLLIN};
+    fds[ON_STDOUT] = (struct pollfd){.fd = own->output[0], .events = POLLIN};
+    fds[ON_STDERR] = (struct pollfd){.fd = own->output[1], .events = POLLIN};
+    fds[ON_TERMINAL] = (struct pollfd){.fd = own->terminal.changes, .events = POLLIN};
+    channel_awaits(&own->input, &fds[ON_INPUT]);
+    channel_awaits(&own->screen, &fds[ON_SCREEN]);
     if (poll(fds, SOURCES, -1) < 0) continue;
-    for (int i = SOURCE_STDOUT; i <= SOURCE_STDERR; i++) {
-      uint32_t type = i == SOURCE_STDOUT ? FRAME_STDOUT : FRAME_STDERR;
-      if (fds[i].revents != 0 && !relay(control, fds[i].fd, type)) fds[i].fd = -1;
+    for (int i = 0; i < 2; i++) {
+      bool is_ready = fds[ON_STDOUT + i].revents != 0;
+      if (is_ready && !relay_output(own->control, own->output[i], FRAME_STDOUT + (uint32_t)i)) own->output[i] = -1;
     }
-    if (fds[SOURCE_CONTROL].revents != 0 && node_hung_up(control)) {
-      kill(init, ending);
-      fds[SOURCE_CONTROL].fd = -1;
-    }
-    if (fds[SOURCE_REPORT].revents != 0 && !read_report(streams->report_read, report)) return;
+    channel_move(&own->input, &fds[ON_INPUT]);
+    channel_move(&own->screen, &fds[ON_SCREEN]);
+    if (fds[ON_TERMINAL].revents != 0) terminal_changed(&own->terminal);
+    if (fds[ON_CONTROL].revents != 0) hear_node(own);
+    if (fds[ON_REPORT].revents != 0 && !hear_report(own, report)) return;
   }
 }
 
-static int send_exit(int control, const struct report *report, int init_status, const struct rusage *usage) {
-  struct frame frame = {.type = FRAME_EXITED, .size = sizeof(struct exit_frame)};
-  struct exit_frame body = {
-      .wait_status = (uint32_t)report->wait_status,
-      .init_killed = WIFEXITED(init_status) ? 0 : 1,
-      .cpu_us = (uint64_t)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * 1000000 +
-                (uint64_t)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec),
-      .peak_bytes = (uint64_t)usage->ru_maxrss * 1024,
-  };
-  memcpy(frame.payload, &body, sizeof body);
-  return send_frame(control, &frame);
+/*
+ * Ctrl-C and a terminal's end reach the whole process group. What they mean for the step is Node's to decide, by a signal for the command or
+ * by hanging up: dying of them here would tell of a broken sandbox, and nobody would wait for PID 1. The step's processes were
+ * cloned before. A reader of the screen that has gone is an error of write, no reason to die.
+ */
+static void leave_signals_to_node(void) {
+  static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGPIPE};
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) sigaddset(&signals, numbers[i]);
+  sigprocmask(SIG_BLOCK, &signals, NULL);
 }
 
-/* Takes the terminal back from the command's process group, which is gone: or the next read of the caller would stop it. */
-static void reclaim_terminal(void) {
-  sigset_t output, before;
-  if (!isatty(0)) return;
-  sigemptyset(&output);
-  sigaddset(&output, SIGTTOU);
-  sigprocmask(SIG_BLOCK, &output, &before);
-  tcsetpgrp(0, getpgrp());
-  sigprocmask(SIG_SETMASK, &before, NULL);
-}
-
-/* Ctrl-C and a terminal's end reach the whole process group. What they mean for the step is Node's to decide, by hanging up: dying
- * of them here would tell of a broken sandbox, and nobody would wait for PID 1. The step's processes were cloned before. */
-static void leave_interrupts_to_node(void) {
-  sigset_t interrupts;
-  sigemptyset(&interrupts);
-  sigaddset(&interrupts, SIGINT);
-  sigaddset(&interrupts, SIGTERM);
-  sigaddset(&interrupts, SIGHUP);
-  sigprocmask(SIG_BLOCK, &interrupts, NULL);
+/* What was written last is still in the pipes, or in the terminal. A reader that keeps us waiting is not waited for after a kill. */
+static void drain(struct supervision *own, const struct streams *streams) {
+  drain_output(own->control, streams->output_read[0], FRAME_STDOUT);
+  drain_output(own->control, streams->output_read[1], FRAME_STDERR);
+  if (!own->is_killed) channel_drain(&own->screen);
+  terminal_restore(&own->terminal);
 }
 
 int supervise(int control, pid_t init, const struct streams *streams, bool adopts) {
-  struct report report = {.kind = REPORT_EXITED, .wait_status = SIGKILL};
+  struct supervision own = {
+      .control = control,
+      .init = init,
+      .ending = adopts ? SIGTERM : SIGKILL,
+      .output = {streams->output_read[0], streams->output_read[1]},
+      .last = {.kind = REPORT_EXITED, .wait_status = SIGKILL},
+      .command = -1,
+      .terminal = {.master = -1, .changes = -1},
+      .input = {.from = streams->input_write < 0 ? -1 : STDIN_FILENO, .to = streams->input_write, .closes = true},
+      .screen = {.from = -1, .to = -1},
+  };
   struct rusage usage = {0};
   int status = 0;
-  leave_interrupts_to_node();
-  relay_until_end(control, init, streams, adopts ? SIGTERM : SIGKILL, &report);
+  leave_signals_to_node();
+  relay_until_end(&own, streams->report_read);
   /* PID 1 is reaped only when every process of its namespace and the mounts are gone. */
   while (wait4(init, &status, 0, &usage) < 0 && errno == EINTR) continue;
   /* The step may have killed the one that kills. */
   if (adopts) kill_children();
-  if (streams->output_read[0] < 0) reclaim_terminal();
-  drain(control, streams->output_read[0], FRAME_STDOUT);
-  drain(control, streams->output_read[1], FRAME_STDERR);
-  if (report.kind == REPORT_FAILED) return send_failure(control, &report.err) == 0 ? 0 : 1;
-  return send_exit(control, &report, status, &usage) == 0 ? 0 : 1;
+  drain(&own, streams);
+  int sent = own.last.kind == REPORT_FAILED ? send_failure(control, &own.last.err)
+                                            : send_exit(control, own.last.wait_status, status, &usage);
+  return sent == 0 ? 0 : 1;
 }

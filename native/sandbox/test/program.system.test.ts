@@ -54,7 +54,7 @@ describe.skipIf(missing !== undefined)("tsbuild-sandbox", () => {
     expect(text).toMatch(/^\d+ of 100000 accepted/);
   });
 
-  /** The program's frames for some bytes, after which the socket stays open unless `hangUp`. */
+  /** The program's frames for some bytes, after which the socket stays open until the last unless `hangUp`. */
   async function answer(bytes: Buffer, hangUp = false): Promise<Frame[]> {
     /* Nothing is freed on purpose: the process ends instead. */
     const env = { ASAN_OPTIONS: "detect_leaks=0" };
@@ -62,9 +62,11 @@ describe.skipIf(missing !== undefined)("tsbuild-sandbox", () => {
     const control = child.stdio[3] as Socket;
     const reader = new FrameReader();
     const frames: Frame[] = [];
-    control.on("data", (chunk: Buffer) => void frames.push(...reader.push(chunk)));
-    /* A program that ends without reading everything resets the connection. */
-    control.on("error", () => control.destroy());
+    control.on("data", (chunk: Buffer) => {
+      frames.push(...reader.push(chunk));
+      /* The program waits for its last frame's answer. */
+      if (frames.some(({ type }) => type !== "output")) control.end();
+    });
     control.write(bytes);
     if (hangUp) control.end();
     await new Promise<void>((resolve) => void child.on("close", () => resolve()));
@@ -76,7 +78,7 @@ describe.skipIf(missing !== undefined)("tsbuild-sandbox", () => {
   ];
 
   function plan(ops: SandboxPlan["ops"]): Buffer {
-    return encodePlan({ fds: [], interactive: false, ops });
+    return encodePlan({ fds: [], stdio: "log", ops });
   }
 
   test("bytes that are no plan are refused with a reason", async () => {

@@ -1,5 +1,6 @@
 import { addAbortSignal, Readable } from "node:stream";
 import type { Engine, EngineOptions } from "@tsbuild/engine";
+import type { SendSignal } from "./interrupts.ts";
 
 /** A stream that text goes to; a terminal has a size. */
 export interface OutputStream extends NodeJS.WritableStream {
@@ -24,8 +25,8 @@ export interface CommandIo {
   openEngine(options: EngineOptions): Promise<Engine>;
   /** Aborted by the first Ctrl-C or SIGTERM. */
   readonly signal: AbortSignal;
-  /** From now on Ctrl-C belongs to the command that was given the terminal. */
-  leaveCtrlC(): void;
+  /** From now on signals belong to a command; see Interrupts. */
+  forwardSignals(send: SendSignal): void;
   /** Whoever read standard output has gone, and knows why: no error is to be printed. */
   isQuiet(): boolean;
 }

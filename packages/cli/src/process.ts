@@ -28,7 +28,7 @@ export async function runProcess(): Promise<void> {
     env: process.env,
     openEngine: loadEngine,
     signal: interrupts.signal,
-    leaveCtrlC: () => interrupts.leaveCtrlC(),
+    forwardSignals: (send) => interrupts.forward(send),
     isQuiet: () => readerLeft,
   };
   const status = await runCli(process.argv.slice(2), io);

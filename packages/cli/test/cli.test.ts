@@ -327,17 +327,28 @@ describe("run", () => {
       env: ["A=1", "HOME=/root"],
       user: "1",
       workdir: "/w",
-      interactive: false,
+      stdio: "log",
       network: "default",
       entrypoint: undefined,
     });
-    expect(world.ctrlCLeft).toBe(false);
+    expect(world.signalsLeft).toBe(true);
   });
-  test("an interactive command has the terminal and Ctrl-C", async () => {
-    const world = await cli(["run", "-it", "--entrypoint", "sh", "--network", "none", "alpine"]);
-    expect(world.engine.runs[0]).toMatchObject({ interactive: true, entrypoint: ["sh"], network: "none" });
-    expect(world.engine.runs[0]!.stdout).toBeUndefined();
-    expect(world.ctrlCLeft).toBe(true);
+  test("-t asks for a terminal, -i for input alone", async () => {
+    const args = ["--entrypoint", "sh", "--network", "none", "alpine"];
+    const terminal = await cli(["run", "-it", ...args], { stdinIsTTY: true });
+    expect(terminal.engine.runs[0]).toMatchObject({
+      stdio: "terminal",
+      entrypoint: ["sh"],
+      network: "none",
+    });
+    const input = await cli(["run", "-i", ...args]);
+    expect(input.engine.runs[0]).toMatchObject({ stdio: "input" });
+  });
+  test("-t without a terminal is refused, with what to type instead", async () => {
+    const world = await cli(["run", "-it", "alpine"]);
+    expect([world.status, world.engine.runs]).toEqual([125, []]);
+    expect(world.stderr.text).toContain("-t needs a terminal: standard input is none");
+    expect(world.stderr.text).toContain("tsbuild run -i IMAGE COMMAND");
   });
   test("tsbuild's own failures are 125, as Docker has it", async () => {
     expect((await cli(["run", "x"], { error: new TsbuildError("TSB_RESOLVE", "no image") })).status).toBe(

@@ -85,6 +85,7 @@ export class FakeEngine implements Engine {
 
   async run(request: RunRequest): Promise<number> {
     this.runs.push(request);
+    request.onStart?.(() => undefined);
     this.#answer();
     request.stdout?.(Buffer.from("out\n"));
     request.stderr?.(Buffer.from("err\n"));
@@ -109,7 +110,7 @@ export interface FakeWorld extends CommandIo {
   readonly stderr: FakeStream;
   readonly engine: FakeEngine;
   readonly roots: (string | undefined)[];
-  ctrlCLeft: boolean;
+  signalsLeft: boolean;
 }
 
 export interface WorldOptions extends EngineScript {
@@ -131,14 +132,14 @@ export function fakeWorld(options: WorldOptions = {}): FakeWorld {
     env: options.env ?? {},
     engine,
     roots,
-    ctrlCLeft: false,
+    signalsLeft: false,
     signal: options.signal ?? new AbortController().signal,
     openEngine: async (engineOptions) => {
       roots.push(engineOptions.root);
       return engine;
     },
-    leaveCtrlC: () => {
-      world.ctrlCLeft = true;
+    forwardSignals: () => {
+      world.signalsLeft = true;
     },
     isQuiet: () => false,
   };

@@ -32,7 +32,7 @@ async function fmt(args: readonly string[], input = "") {
     env: {},
     openEngine: () => Promise.reject(new Error("fmt needs no engine")),
     signal: new AbortController().signal,
-    leaveCtrlC: () => {},
+    forwardSignals: () => {},
     isQuiet: () => false,
   };
   const status = await runCli(["fmt", ...args], io);

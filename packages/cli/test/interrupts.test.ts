@@ -1,6 +1,6 @@
 import { EventEmitter } from "node:events";
 import { TsbuildError } from "@tsbuild/base";
-import { expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { watchInterrupts } from "../src/interrupts.ts";
 
 function watched() {
@@ -38,17 +38,63 @@ test("a broken pipe cancels, once, and is never a hard exit", () => {
   expect([interrupts.signal.aborted, interrupts.status(), exits]).toEqual([true, 141, []]);
 });
 
-test("Ctrl-C that was left to a command does nothing here; SIGTERM still does", () => {
-  const { send, exits, interrupts } = watched();
-  interrupts.leaveCtrlC();
-  send("SIGINT");
-  expect(interrupts.signal.aborted).toBe(false);
-  send("SIGTERM");
-  expect([interrupts.status(), exits]).toEqual([143, []]);
+describe("signals for a command", () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  function forwarding() {
+    const world = watched();
+    const sent: string[] = [];
+    world.interrupts.forward((name) => sent.push(name));
+    return { ...world, sent };
+  }
+
+  test("are passed on, and end nothing here", () => {
+    const { send, sent, exits, interrupts } = forwarding();
+    const names = ["SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"];
+    names.forEach(send);
+    expect([sent, interrupts.status(), interrupts.signal.aborted, exits]).toEqual([
+      names,
+      undefined,
+      false,
+      [],
+    ]);
+  });
+
+  test("a second SIGTERM or SIGINT within seconds kills it; a third ends this process", () => {
+    const { send, sent, exits, interrupts } = forwarding();
+    send("SIGINT");
+    send("SIGTERM");
+    expect([sent, interrupts.status(), interrupts.signal.aborted]).toEqual([
+      ["SIGINT", "SIGTERM"],
+      137,
+      true,
+    ]);
+    send("SIGTERM");
+    expect([sent.length, exits]).toEqual([2, [143]]);
+  });
+
+  test("Ctrl-C now and again is the command's business", () => {
+    const { send, interrupts } = forwarding();
+    send("SIGINT");
+    vi.advanceTimersByTime(4000);
+    send("SIGINT");
+    expect(interrupts.signal.aborted).toBe(false);
+  });
+
+  test("a while after SIGTERM it is killed", () => {
+    const { send, interrupts } = forwarding();
+    send("SIGTERM");
+    vi.advanceTimersByTime(9_999);
+    expect(interrupts.signal.aborted).toBe(false);
+    vi.advanceTimersByTime(1);
+    expect(interrupts.status()).toBe(137);
+  });
 });
 
 test("after stop nothing listens", () => {
   const { source, interrupts } = watched();
+  interrupts.forward(() => undefined);
   interrupts.stop();
   expect(source.eventNames()).toEqual([]);
 });

@@ -190,6 +190,7 @@ export interface ShellRequest {
   /** Path of a program of the image; default: bash, else sh. */
   readonly shell?: string | undefined;
   readonly signal?: AbortSignal;
+  readonly onStart?: OnStart | undefined;
   /** Hears what was found before the shell starts. */
   readonly onStep?: (step: {
     readonly name: string;
@@ -206,9 +207,14 @@ export interface RunRequest {
   readonly env: readonly string[];
   readonly user?: string | undefined;
   readonly workdir?: string | undefined;
-  readonly interactive: boolean;
+  /** `log`: no input; `input`: this process's own, by way of a pipe; `terminal`: a terminal of its own, joined to this process's. */
+  readonly stdio: "log" | "input" | "terminal";
   readonly network: "default" | "none" | "host";
   readonly signal?: AbortSignal;
   readonly stdout?: ((chunk: Uint8Array) => void) | undefined;
   readonly stderr?: ((chunk: Uint8Array) => void) | undefined;
+  readonly onStart?: OnStart | undefined;
 }
+
+/** Hears how to send signals to a command that is about to start; what comes after its end is lost. */
+export type OnStart = (send: (signal: NodeJS.Signals) => void) => void;

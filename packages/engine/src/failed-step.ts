@@ -6,6 +6,7 @@ import type { KeptStep } from "@tsbuild/ops/kept-step";
 import { refForSnapshot, snapshotOf } from "@tsbuild/store";
 import type { FailedStep, ShellRequest } from "./api.ts";
 import { releaseStep } from "./first-failure.ts";
+import { sendingNumbers } from "./send-signal.ts";
 import type { Session } from "./session.ts";
 
 /** Failed steps that `tsbuild shell` can still find, of all builds of a state folder. */
@@ -70,7 +71,8 @@ async function openShell(
       hint: "name a program of the image that can be one: --shell PATH",
     });
   }
-  return runInStep(env, step, { state, args: [shell], signal: options.signal });
+  const onStart = sendingNumbers(options.request.onStart);
+  return runInStep(env, step, { state, args: [shell], signal: options.signal, onStart });
 }
 
 /** What is told about a failed step while its build still holds everything it was given. */

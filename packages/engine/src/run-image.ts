@@ -5,6 +5,7 @@ import { NO_GRANTS } from "@tsbuild/ops";
 import { runThrowaway } from "@tsbuild/ops/process";
 import { refForSnapshot } from "@tsbuild/store";
 import type { RunRequest } from "./api.ts";
+import { sendingNumbers } from "./send-signal.ts";
 import type { Session } from "./session.ts";
 
 function commandOf(request: RunRequest, config: ImageConfig): string[] {
@@ -79,7 +80,8 @@ export async function runImage(session: Session, request: RunRequest): Promise<n
       {
         stdout: request.stdout ?? (() => undefined),
         stderr: request.stderr ?? (() => undefined),
-        interactive: request.interactive,
+        stdio: request.stdio,
+        onStart: sendingNumbers(request.onStart),
       },
     );
     return exitCode;

@@ -95,5 +95,5 @@ export function planJson({ plan }: StepForms): unknown {
   const ops = plan.ops.map((op) =>
     Object.fromEntries(Object.entries(op).map(([key, value]) => [key, plain(value)])),
   );
-  return { fds: plan.fds, interactive: plan.interactive, ops };
+  return { fds: plan.fds, stdio: plan.stdio, ops };
 }

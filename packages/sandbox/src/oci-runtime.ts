@@ -87,8 +87,9 @@ function deviceRules(spec: RuntimeSpec, confined: boolean): DeviceRule[] {
 }
 
 /**
- * The spec with paths of a bundle where descriptors were. The runtime gets no terminal of its own: it passes its streams on. Not
- * `grouped`: no control group may be made, and a runtime that is told of none does without, limits and device rules included.
+ * The spec with paths of a bundle where descriptors were. A terminal is the runtime's to make: in the foreground it joins the one it makes to
+ * that on its standard input (a console socket is for runtimes that detach). Not `grouped`: no control group may be made, and a runtime that
+ * is told of none does without, limits and device rules included.
  */
 export function bundleSpec(
   spec: RuntimeSpec,
@@ -114,7 +115,7 @@ export function bundleSpec(
   const { cgroupsPath, ...rest } = spec.linux;
   const linux = { ...rest, namespaces, ...(options.grouped ? { cgroupsPath, resources } : {}) };
   return {
-    spec: { ...spec, process: { ...spec.process, terminal: false }, root, mounts, linux },
+    spec: { ...spec, root, mounts, linux },
     attachments,
   };
 }
@@ -149,10 +150,12 @@ function writeBundle(folder: string, step: ExecSpec, host: HostFacts): Bundle {
 /** Starts the runtime below the helper that mounts; settles when no process of the step is left. */
 function start(args: readonly string[], fds: readonly number[], step: ExecSpec, io: ExecIo): Promise<number> {
   const [program = "", ...rest] = args;
-  const standard = step.interactive ? "inherit" : "pipe";
+  const output = step.stdio === "terminal" ? "inherit" : "pipe";
   return new Promise((resolve, reject) => {
     const child = spawn(program, rest, {
-      stdio: [step.interactive ? "inherit" : "ignore", standard, standard, ...fds],
+      stdio: [step.stdio === "log" ? "ignore" : "inherit", output, output, ...fds],
+      /* Ctrl-C reaches a process group: it is for this process to pass on. A terminal's size is told to its session only. */
+      detached: step.stdio !== "terminal",
       env: { PATH: process.env["PATH"] },
       cwd: "/",
     });
@@ -166,6 +169,7 @@ function start(args: readonly string[], fds: readonly number[], step: ExecSpec, 
         kill();
       }
     };
+    io.onStart?.((signal) => void child.kill(signal));
     child.stdout?.on("data", passOn(io.stdout));
     child.stderr?.on("data", passOn(io.stderr));
     io.signal.addEventListener("abort", kill);

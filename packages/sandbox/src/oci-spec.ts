@@ -222,7 +222,7 @@ function rlimitType(name: string): string {
 
 function processOf(spec: ExecSpec, capabilities: readonly Capability[]): RuntimeSpec["process"] {
   return {
-    terminal: spec.interactive,
+    terminal: spec.stdio === "terminal",
     user: { ...spec.user, umask: UMASK },
     args: spec.args,
     env: spec.env,

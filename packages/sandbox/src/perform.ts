@@ -5,6 +5,13 @@ import { type Frame, FrameReader } from "./frames.ts";
 import { encodePlan, type SandboxPlan } from "./plan-encode.ts";
 import type { ExecIo } from "./spec.ts";
 
+/** Standard streams of the native program: of the caller's, only those that it relays for the step. */
+const STANDARD = {
+  log: ["ignore", "ignore", "ignore"],
+  input: ["inherit", "ignore", "ignore"],
+  terminal: ["inherit", "inherit", "ignore"],
+} as const;
+
 /** The last word of the native program. */
 export type LastFrame = Exclude<Frame, { type: "output" }>;
 
@@ -19,10 +26,9 @@ export function perform(
   onStart: (pid: number) => void = () => undefined,
 ): Promise<LastFrame> {
   return new Promise((resolve, reject) => {
-    const standard = plan.interactive ? "inherit" : "ignore";
     /* Host environment and folder stay here: the program gets none, and the command's come with the plan. */
     const child = spawn(binary, [], {
-      stdio: [standard, standard, standard, "pipe", ...plan.fds],
+      stdio: [...STANDARD[plan.stdio], "pipe", ...plan.fds],
       env: {},
       cwd: "/",
     });
@@ -33,6 +39,8 @@ export function perform(
     const hangUp = (): void => void control.end();
     const finish = (settle: () => void): void => {
       io.signal.removeEventListener("abort", hangUp);
+      /* The program waits for this after its last frame. */
+      hangUp();
       settle();
     };
     const take = (frame: Frame): void => {
@@ -61,6 +69,9 @@ export function perform(
     });
     io.signal.addEventListener("abort", hangUp);
     control.write(encodePlan(plan));
+    io.onStart?.((signal) => {
+      if (control.writable) control.write(Uint8Array.of(signal));
+    });
     if (child.pid !== undefined) onStart(child.pid);
   });
 }

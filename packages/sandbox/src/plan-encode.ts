@@ -4,12 +4,14 @@ import { type PlanArgumentKind, type PlanOp, planOps } from "./plan-ops.ts";
 /** What the native program performs: operations, and the descriptors of this process that they name by index. */
 export interface SandboxPlan {
   readonly fds: readonly number[];
-  readonly interactive: boolean;
+  /** See ExecSpec. */
+  readonly stdio: "log" | "input" | "terminal";
   readonly ops: readonly PlanOp[];
 }
 
 const MAGIC = "TSBPLAN1";
-const FLAG_INTERACTIVE = 1;
+/** PLAN_INPUT and PLAN_TERMINAL of plan.h. */
+const STDIO_FLAGS = { log: 0, input: 1, terminal: 2 } as const;
 
 function u32(value: number): Buffer {
   const bytes = Buffer.allocUnsafe(4);
@@ -47,7 +49,7 @@ function encodeOp(op: PlanOp): Buffer {
 export function encodePlan(plan: SandboxPlan): Buffer {
   const body = Buffer.concat([
     u32(plan.fds.length),
-    u32(plan.interactive ? FLAG_INTERACTIVE : 0),
+    u32(STDIO_FLAGS[plan.stdio]),
     u32(plan.ops.length),
     ...plan.ops.map(encodeOp),
   ]);

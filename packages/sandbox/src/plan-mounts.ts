@@ -207,6 +207,9 @@ export function planMounts(spec: RuntimeSpec, context: MountContext): PlanOp[] {
   for (const [index, mount] of spec.mounts.entries()) {
     ops.push(...oneMount(mount, mounted, context));
     if (mount.destination === "/dev" && mount.type === "tmpfs") ops.push(...devContents(spec, context));
+    /* Before any mount of the step's own can lie over /dev. */
+    if (mount.type === "devpts" && spec.process.terminal)
+      ops.push({ op: "console", uid: spec.process.user.uid });
     mounted.push(normalizeDest(mount.destination));
     if (index === lastSystemMount(spec.mounts)) ops.push(...hidden(spec));
   }

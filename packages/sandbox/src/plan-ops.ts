@@ -19,6 +19,7 @@ export type PlanOp =
   | { readonly op: "mkdir"; readonly path: string; readonly mode: number | bigint }
   | { readonly op: "mknod"; readonly path: string; readonly mode: number | bigint; readonly major: number | bigint; readonly minor: number | bigint }
   | { readonly op: "symlink"; readonly target: string; readonly path: string }
+  | { readonly op: "console"; readonly uid: number | bigint }
   | { readonly op: "enter_root" }
   | { readonly op: "hostname"; readonly name: string }
   | { readonly op: "loopback_up" }
@@ -26,7 +27,7 @@ export type PlanOp =
   | { readonly op: "stdin_null" }
   | { readonly op: "stdin_network" }
   | { readonly op: "new_session" }
-  | { readonly op: "foreground" }
+  | { readonly op: "terminal" }
   | { readonly op: "session_keyring"; readonly name: string }
   | { readonly op: "rlimit"; readonly resource: number | bigint; readonly soft: number | bigint; readonly hard: number | bigint }
   | { readonly op: "bounding"; readonly keep: number | bigint }
@@ -60,22 +61,23 @@ export const planOps: Readonly<
   mkdir: { code: 13, args: [["path", "str"], ["mode", "u64"]] },
   mknod: { code: 14, args: [["path", "str"], ["mode", "u64"], ["major", "u64"], ["minor", "u64"]] },
   symlink: { code: 15, args: [["target", "str"], ["path", "str"]] },
-  enter_root: { code: 16, args: [] },
-  hostname: { code: 17, args: [["name", "str"]] },
-  loopback_up: { code: 18, args: [] },
-  fork: { code: 19, args: [] },
-  stdin_null: { code: 20, args: [] },
-  stdin_network: { code: 21, args: [] },
-  new_session: { code: 22, args: [] },
-  foreground: { code: 23, args: [] },
-  session_keyring: { code: 24, args: [["name", "str"]] },
-  rlimit: { code: 25, args: [["resource", "u64"], ["soft", "u64"], ["hard", "u64"]] },
-  bounding: { code: 26, args: [["keep", "u64"]] },
-  seccomp: { code: 27, args: [["program", "bytes"]] },
-  user: { code: 28, args: [["uid", "u64"], ["gid", "u64"], ["groups", "bytes"], ["flags", "u64"]] },
-  capabilities: { code: 29, args: [["effective", "u64"], ["permitted", "u64"], ["inheritable", "u64"]] },
-  umask: { code: 30, args: [["mask", "u64"]] },
-  chroot: { code: 31, args: [["folder", "fd"]] },
-  chdir: { code: 32, args: [["path", "str"]] },
-  exec: { code: 33, args: [["args", "strs"], ["env", "strs"]] },
+  console: { code: 16, args: [["uid", "u64"]] },
+  enter_root: { code: 17, args: [] },
+  hostname: { code: 18, args: [["name", "str"]] },
+  loopback_up: { code: 19, args: [] },
+  fork: { code: 20, args: [] },
+  stdin_null: { code: 21, args: [] },
+  stdin_network: { code: 22, args: [] },
+  new_session: { code: 23, args: [] },
+  terminal: { code: 24, args: [] },
+  session_keyring: { code: 25, args: [["name", "str"]] },
+  rlimit: { code: 26, args: [["resource", "u64"], ["soft", "u64"], ["hard", "u64"]] },
+  bounding: { code: 27, args: [["keep", "u64"]] },
+  seccomp: { code: 28, args: [["program", "bytes"]] },
+  user: { code: 29, args: [["uid", "u64"], ["gid", "u64"], ["groups", "bytes"], ["flags", "u64"]] },
+  capabilities: { code: 30, args: [["effective", "u64"], ["permitted", "u64"], ["inheritable", "u64"]] },
+  umask: { code: 31, args: [["mask", "u64"]] },
+  chroot: { code: 32, args: [["folder", "fd"]] },
+  chdir: { code: 33, args: [["path", "str"]] },
+  exec: { code: 34, args: [["args", "strs"], ["env", "strs"]] },
 };

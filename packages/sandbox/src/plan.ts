@@ -47,6 +47,8 @@ export interface PlanContext {
   readonly cgroupFiles: readonly string[];
   /** One of these groups decides which devices open: nodes that the step makes may then be used. Default: none does. */
   readonly devicesGuarded?: boolean | undefined;
+  /** What comes in on this process's standard input goes to the step's; a terminal is the spec's to ask for. Default: nothing does. */
+  readonly input?: boolean | undefined;
 }
 
 function limitValue(value: number): bigint {
@@ -132,11 +134,10 @@ function userFlags({ userNamespace }: HostFacts): number {
   return userNamespace === "single" ? 1 : 0;
 }
 
-function sessionOps(spec: RuntimeSpec): PlanOp[] {
-  const streams: PlanOp[] = spec.process.terminal
-    ? [{ op: "foreground" }]
-    : [{ op: "stdin_null" }, { op: "new_session" }];
-  return [...streams, { op: "session_keyring", name: "_tsbuild" }];
+function sessionOps(stdio: SandboxPlan["stdio"]): PlanOp[] {
+  const input: PlanOp[] = stdio === "log" ? [{ op: "stdin_null" }] : [];
+  const session: PlanOp = { op: stdio === "terminal" ? "terminal" : "new_session" };
+  return [...input, session, { op: "session_keyring", name: "_tsbuild" }];
 }
 
 /** Gives each descriptor of this process an index in the plan; the same descriptor is handed over once. */
@@ -162,6 +163,7 @@ export function compilePlan(spec: RuntimeSpec, context: PlanContext): SandboxPla
     confined,
     addTree: ({ fd, ...tree }) => trees.push({ op: "tree", source: table.index(fd), ...tree }) - 1,
   });
+  const stdio = spec.process.terminal ? "terminal" : context.input === true ? "input" : "log";
   const ops: PlanOp[] = [
     ...trees,
     ...namespaceOps(spec, context.cgroupFiles),
@@ -171,9 +173,9 @@ export function compilePlan(spec: RuntimeSpec, context: PlanContext): SandboxPla
     ...mounts,
     { op: "enter_root" },
     { op: "fork" },
-    ...sessionOps(spec),
+    ...sessionOps(stdio),
     ...identityOps(spec, context.host),
     { op: "exec", args: spec.process.args, env: spec.process.env },
   ];
-  return { fds: table.fds, interactive: spec.process.terminal, ops };
+  return { fds: table.fds, stdio, ops };
 }

@@ -69,6 +69,7 @@ async function run(binary: string, host: HostFacts, spec: ExecSpec, io: ExecIo):
       host,
       cgroupFiles: [...groups.joinFiles, ...(guard === undefined ? [] : [guard])],
       devicesGuarded: guard !== undefined,
+      input: spec.stdio === "input",
     });
     const last = await perform(binary, plan, io);
     if (io.signal.aborted) throw canceled();

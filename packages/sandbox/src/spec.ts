@@ -44,8 +44,12 @@ export interface ExecSpec {
   };
   /** Name of the step for the cgroup and messages: `[a-z0-9-]+`. */
   readonly id: string;
-  /** True: stdin, stdout and stderr are the caller's own (a terminal); else stdin is /dev/null and output is piped. */
-  readonly interactive: boolean;
+  /**
+   * `log`: stdin is /dev/null, output goes to `ExecIo`. `input`: the same, but stdin is a pipe with what comes in on this process's own.
+   * `terminal`: a terminal of the step's own, joined to that of this process's stdin (raw meanwhile) and to its stdout. The step
+   * never gets hold of a descriptor of the caller's.
+   */
+  readonly stdio: "log" | "input" | "terminal";
 }
 
 /** A descriptor of a network namespace (`/proc/PID/ns/net`); stays the caller's. */
@@ -93,6 +97,8 @@ export interface ExecIo {
   readonly stdout: (chunk: Uint8Array) => void;
   readonly stderr: (chunk: Uint8Array) => void;
   readonly signal: AbortSignal;
+  /** Hears once, before the process runs, how to send it signals (numbers); ones that come too early wait, ones too late are lost. */
+  readonly onStart?: ((send: (signal: number) => void) => void) | undefined;
 }
 
 /**

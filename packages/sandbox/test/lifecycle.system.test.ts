@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { becomes, ownSupervisors, processesWith } from "./support/processes.ts";
 import { missingForSystemTests, TestRoots } from "./support/rootfs.ts";
 import { execSpec } from "./support/spec.ts";
-import { Steps } from "./support/steps.ts";
+import { type StepOptions, Steps } from "./support/steps.ts";
 
 const missing = missingForSystemTests();
 if (missing !== undefined) console.warn(`tests of steps' ends skipped: ${missing}`);
@@ -117,26 +117,50 @@ describe.skipIf(missing !== undefined)("how a step ends", () => {
     });
   });
 
-  const hasScript = existsSync("/usr/bin/script");
-  if (!hasScript) console.warn("test of a terminal skipped: no /usr/bin/script");
-  test.skipIf(!hasScript)(
-    "interactive: the terminal is the command's while it runs, the caller's afterwards",
-    async () => {
-      const root = await roots.open();
-      const inside = "test -t 0 && echo terminal; read line; echo got $line; exit 5";
-      const caller = `${process.execPath} ${runOne} terminal sh -c '${inside}'; echo status $?; read line; echo then $line`;
-      const stdio: StdioOptions = ["pipe", "pipe", "inherit", root.fd];
-      const script = spawn("script", ["-qec", caller, "/dev/null"], { stdio });
-      let text = "";
-      script.stdout?.on("data", (chunk: Buffer) => {
-        text += chunk.toString();
+  test("the reason comes through while most of the plan is still unread", async () => {
+    const env = [`LONG=${"x".repeat(9 * 1024 * 1024)}`];
+    for (let tries = 0; tries < 5; tries++) {
+      await expect(steps.sh("true", { env })).rejects.toMatchObject({
+        message: expect.stringMatching(/^cannot set up the sandbox: plan too large/),
       });
-      script.stdin?.write("one\ntwo\n");
-      await once(script, "close");
-      root.close();
-      expect(text).toMatch(/terminal\r\n[\s\S]*got one\r\n[\s\S]*status 5\r\n[\s\S]*then two\r\n/);
-    },
-  );
+    }
+  });
+
+  describe("signals", () => {
+    test("reach the command, not its children, and what has a handler goes on", async () => {
+      let send: (signal: number) => void = () => undefined;
+      const options: StepOptions = {
+        onStart: (given) => {
+          send = given;
+        },
+        onOutput: (text) => {
+          if (text.includes("up")) send(10);
+          if (text.includes("usr1")) send(15);
+        },
+      };
+      const script = "trap 'echo usr1' USR1; echo up; while :; do sleep 0.05; done";
+      const { exitCode, signal, stdout } = await steps.sh(
+        script,
+        { user: { uid: 1000, gid: 1000, additionalGids: [] } },
+        options,
+      );
+      expect([exitCode, signal, stdout]).toEqual([143, "SIGTERM", "up\nusr1\n"]);
+    });
+
+    test("that come before the command wait for it", async () => {
+      const { exitCode, signal } = await steps.sh("sleep 48.5", {}, { onStart: (send) => send(15) });
+      expect([exitCode, signal]).toEqual([143, "SIGTERM"]);
+    });
+
+    test("that come after its end are lost", async () => {
+      let send: (signal: number) => void = () => undefined;
+      const onStart = (given: typeof send): void => {
+        send = given;
+      };
+      expect(await steps.sh("exit 3", {}, { onStart })).toMatchObject({ exitCode: 3 });
+      expect(() => send(15)).not.toThrow();
+    });
+  });
 
   test("a program that is not there is told as such", async () => {
     const root = await roots.open();

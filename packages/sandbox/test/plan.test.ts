@@ -1,4 +1,11 @@
-import { compilePlan, type ExecSpec, encodePlan, planLine, toRuntimeSpec } from "@tsbuild/sandbox";
+import {
+  compilePlan,
+  type ExecSpec,
+  encodePlan,
+  planLine,
+  type SandboxPlan,
+  toRuntimeSpec,
+} from "@tsbuild/sandbox";
 import { describe, expect, test } from "vitest";
 import { execSpec, host } from "./support/spec.ts";
 
@@ -113,12 +120,24 @@ describe("process", () => {
     expect(ops.map(({ op }) => op)).not.toContain("seccomp");
   });
 
-  test("a terminal keeps its session and streams", () => {
-    const made = plan({ interactive: true });
-    expect(made.interactive).toBe(true);
+  test("a terminal of its own, made before the step's mounts can hide where", () => {
+    const user = { uid: 7, gid: 8, additionalGids: [] };
+    const made = plan({ stdio: "terminal", user });
+    expect(made.stdio).toBe("terminal");
+    const at = made.ops.findIndex(({ op }) => op === "console");
+    expect(made.ops[at]).toEqual({ op: "console", uid: 7 });
+    expect(made.ops[at - 1]).toMatchObject({ op: "mount", type: "devpts" });
     const names = made.ops.map(({ op }) => op);
-    expect(names).toContain("foreground");
+    expect(names[names.indexOf("fork") + 1]).toBe("terminal");
     expect(names).not.toContain("new_session");
+    expect(names).not.toContain("stdin_null");
+  });
+
+  test("input comes by a pipe, and the session is its own", () => {
+    const context = { host, cgroupFiles: [], input: true };
+    const { stdio, ops } = compilePlan(toRuntimeSpec(execSpec({ stdio: "input" }), host), context);
+    const names = ops.map(({ op }) => op);
+    expect([stdio, names[names.indexOf("fork") + 1]]).toEqual(["input", "new_session"]);
     expect(names).not.toContain("stdin_null");
   });
 });
@@ -149,7 +168,7 @@ describe("encoding", () => {
   test("header and a plan of two operations, byte by byte", () => {
     const bytes = encodePlan({
       fds: [7],
-      interactive: true,
+      stdio: "input",
       ops: [
         { op: "chdir", path: "/é" },
         { op: "exec", args: ["a"], env: [] },
@@ -164,7 +183,7 @@ describe("encoding", () => {
   });
 
   test("a NUL cannot be smuggled into a path or argument", () => {
-    const plan = (path: string) => ({ fds: [], interactive: false, ops: [{ op: "chdir", path } as const] });
+    const plan = (path: string): SandboxPlan => ({ fds: [], stdio: "log", ops: [{ op: "chdir", path }] });
     expect(() => encodePlan(plan("/a\0b"))).toThrow(TypeError);
   });
 });

@@ -353,7 +353,7 @@ describe.skipIf(missing !== undefined)("sandbox", () => {
       const dest = { sourcePath: "", kind: "folder", dest: "/alias", readonly: false } as const;
       // With a terminal nothing opens /dev/null, and a step could get so far.
       const { root } = await steps.sh("(stat -c %t:%T /proc/keys; cat /proc/keys) > /found 2>&1", {
-        interactive: true,
+        stdio: "terminal",
         mounts: [{ type: "bind", fd, ...dest }],
       });
       expect(readFileSync(join(root.upper, "found"), "utf8")).toBe("1:3\n");

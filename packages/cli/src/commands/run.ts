@@ -9,7 +9,6 @@ import { engineOptions } from "./engine-options.ts";
 /** `tsbuild run IMAGE [ARG…]`: ends with the command's own exit code. */
 export async function run(flags: ParsedFlags, io: CommandIo): Promise<number> {
   const request = runRequest(flags, io);
-  if (request.interactive) io.leaveCtrlC();
   const engine = await io.openEngine(engineOptions(flags, io));
   try {
     return await engine.run(request);
@@ -23,10 +22,6 @@ export async function run(flags: ParsedFlags, io: CommandIo): Promise<number> {
   }
 }
 
-/**
- * An interactive command gets this process's own streams, so that it finds a terminal there; the output of any
- * other is passed on.
- */
 export function runRequest(flags: ParsedFlags, io: CommandIo): RunRequest {
   const [image, ...args] = flags.operands;
   if (image === undefined) {
@@ -35,7 +30,7 @@ export function runRequest(flags: ParsedFlags, io: CommandIo): RunRequest {
     });
   }
   const entrypoint = flags.last("entrypoint");
-  const interactive = flags.isOn("interactive") || flags.isOn("tty");
+  if (flags.isOn("tty")) refuseTty(io);
   return {
     image,
     args,
@@ -44,11 +39,19 @@ export function runRequest(flags: ParsedFlags, io: CommandIo): RunRequest {
     env: flags.all("env").flatMap((text) => environmentEntry(text, io)),
     user: flags.last("user"),
     workdir: flags.last("workdir"),
-    interactive,
+    stdio: flags.isOn("tty") ? "terminal" : flags.isOn("interactive") ? "input" : "log",
     network: oneOf("--network", flags.last("network") ?? "default", ["default", "none", "host"]),
     signal: io.signal,
-    ...(interactive ? {} : passedOn(io)),
+    onStart: (send) => io.forwardSignals(send),
+    ...passedOn(io),
   };
+}
+
+function refuseTty(io: CommandIo): void {
+  if (io.stdin.isTTY === true) return;
+  throw new TsbuildError("TSB_USAGE", "-t needs a terminal: standard input is none", {
+    hint: "leave -t out: tsbuild run -i IMAGE COMMAND passes standard input on",
+  });
 }
 
 function passedOn(io: CommandIo): Pick<RunRequest, "stdout" | "stderr"> {

@@ -14,7 +14,6 @@ export async function shell(flags: ParsedFlags, io: CommandIo): Promise<number> 
     throw new TsbuildError("TSB_USAGE", "--before and --after exclude each other");
   }
   refuseWithoutTerminal("tsbuild shell", io);
-  io.leaveCtrlC();
   const engine = await io.openEngine(engineOptions(flags, io));
   try {
     return await engine.shell({
@@ -22,6 +21,7 @@ export async function shell(flags: ParsedFlags, io: CommandIo): Promise<number> 
       before: flags.isOn("before"),
       shell: flags.last("shell"),
       signal: io.signal,
+      onStart: (send) => io.forwardSignals(send),
       onStep: (found) => introduce({ ...found, title: found.name }, io),
     });
   } finally {
@@ -62,6 +62,5 @@ function quoted(word: string): string {
 /** The shell of `build --on-fail=shell`: the build has been told to have failed, and waits. */
 export async function shellAfterFailure(step: FailedStep, flags: ParsedFlags, io: CommandIo): Promise<void> {
   introduce({ ...step, title: step.error.message }, io);
-  io.leaveCtrlC();
-  await step.shell({ shell: flags.last("shell") });
+  await step.shell({ shell: flags.last("shell"), onStart: (send) => io.forwardSignals(send) });
 }

@@ -53,11 +53,20 @@ export const runSpec: CommandSpec = {
   name: "run",
   usage: "[flags] IMAGE [COMMAND] [ARG…]",
   summary: "Run a command of an image on a throw-away layer",
-  description: ["Ends with the command's own exit code; with 125 when tsbuild itself failed."],
+  description: [
+    "Ends with the command's own exit code, 128 + N when signal N ended it; with 125 when tsbuild itself failed.",
+    "Signals (INT, TERM, HUP, QUIT, USR1, USR2) are passed on to the command. A second INT or TERM within three",
+    "seconds kills it, and so do ten seconds after TERM or HUP.",
+  ],
   flagsBeforeOperands: true,
   flags: [
-    { name: "interactive", short: "i", group: "Process", text: "Give the command this standard input" },
-    { name: "tty", short: "t", group: "Process", text: "Give the command this terminal" },
+    { name: "interactive", short: "i", group: "Process", text: "Pass standard input on to the command" },
+    {
+      name: "tty",
+      short: "t",
+      group: "Process",
+      text: "Give the command a terminal, joined to this one (implies -i)",
+    },
     {
       name: "entrypoint",
       value: "COMMAND",

@@ -7,7 +7,7 @@ import type { OpsEnvironment } from "../environment.ts";
 import { followDestination } from "../file/target.ts";
 import { openTree } from "../tree.ts";
 import { mountTarget } from "./mount-target.ts";
-import { type ExecRun, runThrowaway } from "./run.ts";
+import { type ExecRun, type ProcessIo, runThrowaway } from "./run.ts";
 
 export interface KeptStep {
   readonly vertex: VertexDigest;
@@ -65,7 +65,12 @@ export function stateOf(step: KeptStep, state: "before" | "after"): Ref | undefi
 export async function runInStep(
   env: OpsEnvironment,
   step: KeptStep,
-  options: { readonly state: Ref; readonly args: readonly string[]; readonly signal: AbortSignal },
+  options: {
+    readonly state: Ref;
+    readonly args: readonly string[];
+    readonly signal: AbortSignal;
+    readonly onStart?: ProcessIo["onStart"];
+  },
 ): Promise<number> {
   const { kind } = step.op;
   const mounts = kind.mounts.map((mount) =>
@@ -77,5 +82,11 @@ export async function runInStep(
   const context = { vertex: step.vertex, signal: options.signal, emit: () => undefined, ignoreCache: false };
   const run = { env, op, inputs: [...step.inputs, options.state], context };
   const nowhere = (): void => undefined;
-  return (await runThrowaway(run, { stdout: nowhere, stderr: nowhere, interactive: true })).exitCode;
+  const io: ProcessIo = {
+    stdout: nowhere,
+    stderr: nowhere,
+    stdio: "terminal",
+    onStart: options.onStart,
+  };
+  return (await runThrowaway(run, io)).exitCode;
 }

@@ -1,6 +1,6 @@
 import { digestHex } from "@tsbuild/base";
 import type { ExecOp, Op } from "@tsbuild/llb";
-import { type ExecOutcome, type ExecSpec, mountPoints } from "@tsbuild/sandbox";
+import { type ExecIo, type ExecOutcome, type ExecSpec, mountPoints } from "@tsbuild/sandbox";
 import type { OpContext, Ref } from "@tsbuild/solver";
 import { refForSnapshot, type WritableView } from "@tsbuild/store";
 import { cleanPath } from "../content/locate.ts";
@@ -29,8 +29,10 @@ export interface ExecRun {
 export interface ProcessIo {
   readonly stdout: (chunk: Uint8Array) => void;
   readonly stderr: (chunk: Uint8Array) => void;
-  /** The process gets the caller's own terminal instead. */
-  readonly interactive: boolean;
+  /** Where its input comes from, and whether it has a terminal; see ExecSpec. */
+  readonly stdio: ExecSpec["stdio"];
+  /** Hears how to send it signals; see ExecIo. */
+  readonly onStart?: ExecIo["onStart"];
 }
 
 /** Runs a step: mounts, user and environment from the root filesystem, the process, then what it wrote becomes its outputs. */
@@ -97,13 +99,13 @@ function logIo({ context, env }: ExecRun): ProcessIo & { readonly end: () => voi
   const { mask } = env.grants;
   const log = (stream: 1 | 2) => (data: Uint8Array) =>
     context.emit({ type: "log", at: Date.now(), vertex: context.vertex, stream, data });
-  if (mask.isEmpty) return { stdout: log(1), stderr: log(2), interactive: false, end: () => undefined };
+  if (mask.isEmpty) return { stdout: log(1), stderr: log(2), stdio: "log", end: () => undefined };
   const [out, err] = [mask.stream(log(1)), mask.stream(log(2))];
   const end = (): void => {
     out.end();
     err.end();
   };
-  return { stdout: out.write, stderr: err.write, interactive: false, end };
+  return { stdout: out.write, stderr: err.write, stdio: "log", end };
 }
 
 async function collectOutputs(
@@ -152,12 +154,12 @@ async function runWithNetwork(
     const spec = execSpec(run, root, {
       mounts: [...files.mounts, ...mounts.mounts],
       network: network.network,
-      interactive: io.interactive,
+      stdio: io.stdio,
     });
     const stubs = makeStubs(env.fs, root.root, mountPoints(spec));
     makeWorkingFolder(run, root.root, spec.user);
     const sandbox = await env.sandbox();
-    const outcome = await sandbox.run(spec, { stdout: io.stdout, stderr: io.stderr, signal: context.signal });
+    const outcome = await sandbox.run(spec, { ...io, signal: context.signal });
     return { outcome, spec, stubs };
   } finally {
     files.close();
@@ -167,7 +169,7 @@ async function runWithNetwork(
 function execSpec(
   run: ExecRun,
   root: WritableView,
-  options: Pick<StepParts, "mounts" | "network" | "interactive">,
+  options: Pick<StepParts, "mounts" | "network" | "stdio">,
 ): ExecSpec {
   const { env, context } = run;
   const op = run.op.kind;

@@ -51,7 +51,7 @@ export function sketchStep(op: ExecOp, options: SketchOptions): StepSketch {
     user: sketchUser(op.meta.user, open),
     mounts: [...generated, ...own],
     network: sketchNetwork(op, options, descriptors),
-    interactive: false,
+    stdio: "log",
     id: digestHex(options.vertex).slice(0, 12),
     proxyEnv: [],
     secrets: new Map(op.secretEnv.map(({ id, name }) => [name, `<secret ${id}>`])),

@@ -17,7 +17,7 @@ export interface StepParts {
   readonly user: StepUser;
   readonly mounts: readonly ExecMount[];
   readonly network: ExecSpec["network"];
-  readonly interactive: boolean;
+  readonly stdio: ExecSpec["stdio"];
   readonly id: string;
   readonly proxyEnv: readonly string[];
   /** Values of secrets by the variables that hold them. */
@@ -44,6 +44,6 @@ export function stepSpec(op: ExecOp, parts: StepParts): ExecSpec {
     shmSizeBytes: SHM_SIZE_BYTES,
     cgroup: { parent: meta.cgroupParent, ...parts.resources },
     id: parts.id,
-    interactive: parts.interactive,
+    stdio: parts.stdio,
   };
 }

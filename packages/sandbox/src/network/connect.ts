@@ -35,7 +35,7 @@ const POLL_MS = 1;
 function providerPlan(command: readonly string[]): SandboxPlan {
   return {
     fds: [],
-    interactive: false,
+    stdio: "log",
     ops: [
       { op: "stdin_network" },
       { op: "clone", flags: CLONE_NEWPID },

@@ -4,7 +4,11 @@ import { buildSandbox } from "../../../../native/sandbox/build.ts";
 import { execSpec } from "./spec.ts";
 
 const [streams, ...args] = process.argv.slice(2);
-const spec = execSpec({ rootFd: 3, args, interactive: streams === "terminal" });
+const spec = execSpec({
+  rootFd: 3,
+  args,
+  stdio: streams === "terminal" ? "terminal" : streams === "input" ? "input" : "log",
+});
 const { exitCode } = await createSandbox({ binary: buildSandbox() }).run(spec, {
   stdout: (chunk) => process.stdout.write(chunk),
   stderr: (chunk) => process.stderr.write(chunk),

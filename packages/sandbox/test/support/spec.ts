@@ -18,7 +18,7 @@ export function execSpec(changes: Partial<ExecSpec> = {}): ExecSpec {
     shmSizeBytes: 64 * 1024 * 1024,
     cgroup: { parent: "" },
     id: "step",
-    interactive: false,
+    stdio: "log",
     ...changes,
   };
 }

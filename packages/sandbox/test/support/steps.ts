@@ -1,5 +1,5 @@
 /** Runs steps on fresh roots and collects what they print. */
-import { createSandbox, type ExecOutcome, type ExecSpec } from "@tsbuild/sandbox";
+import { createSandbox, type ExecIo, type ExecOutcome, type ExecSpec } from "@tsbuild/sandbox";
 import { buildSandbox } from "../../../../native/sandbox/build.ts";
 import type { OverlayRoot, TestRoots } from "./rootfs.ts";
 import { execSpec } from "./spec.ts";
@@ -13,6 +13,7 @@ export interface StepResult extends ExecOutcome {
 export interface StepOptions {
   readonly signal?: AbortSignal;
   readonly onOutput?: (text: string) => void;
+  readonly onStart?: ExecIo["onStart"];
 }
 
 export class Steps {
@@ -34,6 +35,7 @@ export class Steps {
         },
         stderr: (chunk) => chunks.stderr.push(Buffer.from(chunk)),
         signal: options.signal ?? new AbortController().signal,
+        onStart: options.onStart,
       });
       const text = (parts: readonly Buffer[]): string => Buffer.concat(parts).toString();
       return { ...outcome, stdout: text(chunks.stdout), stderr: text(chunks.stderr), root };
