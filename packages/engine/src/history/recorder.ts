@@ -17,8 +17,10 @@ import { type BuildRecord, RECORD_VERSION, type RecordedError, type StepRecord }
 import { recordedRequest, recordMask } from "./request.ts";
 import { graphFacts, type StepFacts, watchOp } from "./step-facts.ts";
 
-/** The record on disk is at most this old while steps end: what a crash loses. */
-const WRITE_EVERY_MS = 1000;
+/** A change is on disk this much later: what a crash loses. */
+const WRITE_DELAY_MS = 200;
+/** Writing a record of thousands of steps may take a twentieth of the time. */
+const WRITE_SHARE = 20;
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -38,7 +40,8 @@ export class BuildRecorder {
   #record: Writable<Omit<BuildRecord, "steps">> | undefined;
   #writer: HistoryWriter | undefined;
   #mask = new SecretMask([]);
-  #writtenAt = 0;
+  #writing: NodeJS.Timeout | undefined;
+  #writeMs = 0;
   #warned = false;
 
   constructor(
@@ -163,13 +166,14 @@ export class BuildRecorder {
       status: "running",
       startedAt: at,
     });
+    this.#changed();
   }
 
   #end(vertex: VertexDigest, at: number, change: Partial<StepRecord>): void {
     const step = this.#steps.get(vertex);
     if (step === undefined) return;
     Object.assign(step, { endedAt: at }, change);
-    if (step.status !== "cached" && Date.now() - this.#writtenAt > WRITE_EVERY_MS) this.#write();
+    this.#changed();
   }
 
   #log({ vertex, stream, at, data }: Extract<BuildEvent, { type: "log" }>): void {
@@ -178,8 +182,7 @@ export class BuildRecorder {
     try {
       if (step.hasLog !== true) {
         step.hasLog = true;
-        // The document tells whose log a file is: after a crash too.
-        this.#write();
+        this.#changed();
       }
       this.#writer?.log(String(step.number), { stream, at, data });
     } catch (error) {
@@ -205,10 +208,18 @@ export class BuildRecorder {
     if (sizeBytes !== undefined) this.#note(vertex, { sizeBytes });
   }
 
+  #changed(): void {
+    const delayMs = Math.max(WRITE_DELAY_MS, WRITE_SHARE * this.#writeMs);
+    this.#writing ??= setTimeout(() => this.#safely(() => this.#write()), delayMs).unref();
+  }
+
   #write(): void {
-    this.#writtenAt = Date.now();
+    clearTimeout(this.#writing);
+    this.#writing = undefined;
+    const begin = performance.now();
     const steps = Array.from(this.#steps.values(), (step) => ({ ...this.#facts.get(step.vertex), ...step }));
     this.#writer?.write(JSON.stringify({ ...this.#record, steps }));
+    this.#writeMs = performance.now() - begin;
   }
 
   #recordedError({ code, message }: TsbuildError): RecordedError {
@@ -226,6 +237,7 @@ export class BuildRecorder {
 
   /** Without its record: one that says "running" and is not open would be taken for a crash. */
   #giveUp(): void {
+    clearTimeout(this.#writing);
     const writer = this.#writer;
     this.#writer = undefined;
     try {
