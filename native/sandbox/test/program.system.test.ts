@@ -1,13 +1,31 @@
 /** The native program by itself: its reader under sanitizers, and what it answers to plans that are wrong. */
-import { execFileSync, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { execFileSync, type StdioOptions, spawn, spawnSync } from "node:child_process";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { compilePlan, encodePlan, readHostFacts, type SandboxPlan, toRuntimeSpec } from "@tsbuild/sandbox";
+import {
+  compilePlan,
+  encodePlan,
+  type PlanOp,
+  readHostFacts,
+  type SandboxPlan,
+  toRuntimeSpec,
+} from "@tsbuild/sandbox";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Frame, FrameReader } from "../../../packages/sandbox/src/frames.ts";
+import { type PlanArgumentKind, planOps } from "../../../packages/sandbox/src/plan-ops.ts";
 import { missingForSystemTests } from "../../../packages/sandbox/test/support/rootfs.ts";
 import { execSpec } from "../../../packages/sandbox/test/support/spec.ts";
 import { sources, WARNINGS } from "../build.ts";
@@ -16,6 +34,7 @@ const missing = missingForSystemTests();
 if (missing !== undefined) console.warn(`tests of tsbuild-sandbox skipped: ${missing}`);
 
 const here = fileURLToPath(new URL(".", import.meta.url));
+const src = join(here, "../src");
 const SANITIZERS = ["-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
 
 /** A whole real plan, with mounts, so that damage has something of every kind to hit. */
@@ -29,6 +48,32 @@ function realPlan(): SandboxPlan {
   const spec = execSpec({ mounts, user, args: ["sh", "-c", "true"], network: "none" });
   return compilePlan(toRuntimeSpec(spec, host), { host, cgroupFiles: [] });
 }
+
+/** Each operation that there is, with arguments of some length: the rows that no step has are read by the same code. */
+function planOfEveryOp(): SandboxPlan {
+  const samples: Readonly<Record<PlanArgumentKind, unknown>> = {
+    fd: 1,
+    u64: 0x0102030405060708n,
+    str: "some/path",
+    strs: ["one", "", "three"],
+    bytes: new Uint8Array(24).fill(7),
+  };
+  const ops = Object.entries(planOps).map(([op, { args }]) => {
+    return {
+      op,
+      ...Object.fromEntries(args.map(([name, kind]) => [name, samples[kind]])),
+    } as unknown as PlanOp;
+  });
+  return { fds: [20, 21], interactive: true, ops };
+}
+
+/** Checks without which the reader would go too far: the fuzzer has to miss each of them. */
+const CHECKS = [
+  'if (size > in->left) return malformed(err, "length beyond the end");',
+  'if (size >= in->left) return malformed(err, "string beyond the end");',
+  'if (in->left < sizeof *value) return malformed(err, "ends early");',
+  'if (op->code >= OP_COUNT) return malformed(err, "unknown operation");',
+];
 
 describe.skipIf(missing !== undefined)("tsbuild-sandbox", () => {
   const folder = mkdtempSync(join(tmpdir(), "tsbuild-native-"));
@@ -49,9 +94,62 @@ describe.skipIf(missing !== undefined)("tsbuild-sandbox", () => {
   test("the reader survives a hundred thousand damaged plans", () => {
     const seed = `${Date.now()}`;
     console.info(`seed ${seed}`);
-    const options = { input: encodePlan(realPlan()), encoding: "utf8" } as const;
-    const text = execFileSync(mutator, [seed, "100000"], options);
-    expect(text).toMatch(/^\d+ of 100000 accepted/);
+    for (const plan of [realPlan(), planOfEveryOp()]) {
+      const options = { input: encodePlan(plan), encoding: "utf8" } as const;
+      const text = execFileSync(mutator, [seed, "50000"], options);
+      expect(text).toMatch(/^\d+ of 50000 accepted/);
+    }
+  });
+
+  test.each(CHECKS)("a reader without a check is found out: %s", (check) => {
+    const source = readFileSync(join(src, "plan.c"), "utf8");
+    expect(source).toContain(check);
+    const weak = join(folder, "plan.c");
+    writeFileSync(weak, source.replaceAll(check, "(void)err;"));
+    const program = join(folder, "weak-mutator");
+    compile(program, ["-I", src, join(here, "mutate-plan.c"), weak, join(src, "err.c")]);
+    const input = encodePlan(planOfEveryOp());
+    const { status, stderr } = spawnSync(program, ["1", "100000"], { input, encoding: "utf8" });
+    expect(status).not.toBe(0);
+    expect(stderr).toMatch(/AddressSanitizer|runtime error/);
+  });
+
+  test("attach: trees below a folder, the program's status, and what is missing is said", () => {
+    for (const name of ["source/sub", "target"]) mkdirSync(join(folder, name), { recursive: true });
+    writeFileSync(join(folder, "source/sub/file"), "inside");
+    const fd = openSync(join(folder, "source"), constants.O_RDONLY | constants.O_DIRECTORY);
+    const attach = (...args: string[]) => {
+      const stdio: StdioOptions = ["ignore", "pipe", "pipe", fd];
+      const env = { PATH: "/usr/bin:/bin", ASAN_OPTIONS: "detect_leaks=0" };
+      const { status, stdout, stderr } = spawnSync(program, ["attach", ...args], {
+        stdio,
+        env,
+        encoding: "utf8",
+      });
+      return [status, stdout, stderr];
+    };
+    const target = join(folder, "target");
+    expect(attach("3", "sub", target, "--", "cat", join(target, "file"))).toEqual([0, "inside", ""]);
+    expect(attach("3", "", target, "--", "sh", "-c", `ls ${target}; echo $$; exit 7`)).toEqual([
+      7,
+      "sub\n2\n",
+      "",
+    ]);
+    expect(attach("--", "sh", "-c", "kill -9 $$")).toEqual([137, "", ""]);
+    expect(existsSync(join(target, "file"))).toBe(false);
+    const cannot = "tsbuild: cannot start the OCI runtime:";
+    expect(attach("3", "none", target, "--", "true")).toEqual([
+      125,
+      "",
+      `${cannot} openat2 none: No such file or directory\n`,
+    ]);
+    expect(attach("3", "sub", `${target}/none`, "--", "true")[2]).toContain(
+      `${cannot} move_mount ${target}/none:`,
+    );
+    expect(attach("--", "no-such-program")[2]).toContain(`${cannot} execve no-such-program:`);
+    for (const args of [[], ["3"], ["3", "sub"], ["3", "sub", target], ["--"]])
+      expect(attach(...args)[0]).toBe(125);
+    closeSync(fd);
   });
 
   /** The program's frames for some bytes, after which the socket stays open until the last unless `hangUp`. */

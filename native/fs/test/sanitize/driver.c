@@ -19,6 +19,7 @@
 #include "../../core/ops.h"
 #include "../../core/overlay.h"
 #include "../../core/resolve.h"
+#include "../../core/send.h"
 #include "../../core/single.h"
 #include "../../core/utf8.h"
 #include "../../core/walk.h"
@@ -143,6 +144,26 @@ static void decode(const uint8_t *bytes, size_t len) {
   free(exact);
 }
 
+/* A file into a pipe and into a file, parts of it, and more than it has. */
+static void send_ranges(int root) {
+  struct err err = ERR_INIT;
+  struct node node = {.has_mode = true, .mode = 0600, .uid = getuid(), .gid = getgid()};
+  char got[8];
+  int ends[2];
+  check(single_write(root, "sent", "0123456789", 10, &node, &err), "write", &err);
+  cleanup_fd int in = openat(root, "sent", O_RDONLY | O_CLOEXEC);
+  cleanup_fd int out = openat(root, "received", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (in < 0 || out < 0 || pipe2(ends, O_CLOEXEC) < 0) exit(1);
+  cleanup_fd int reader = ends[0], writer = ends[1];
+  check(send_range(writer, in, 2, 5, &err), "send to a pipe", &err);
+  if (read(reader, got, sizeof got) != 5 || memcmp(got, "23456", 5) != 0) exit(1);
+  check(send_range(out, in, 0, 0, &err), "send nothing", &err);
+  check(send_range(out, in, 9, 1, &err), "send to a file", &err);
+  check_fails(send_range(out, in, 8, 3, &err), EIO, "send more than there is", &err);
+  check_fails(send_range(out, in, 1ull << 40, 1, &err), EIO, "send from far behind the end", &err);
+  check_fails(send_range(-1, in, 0, 1, &err), EBADF, "send to nowhere", &err);
+}
+
 static void decode_random(void) {
   uint8_t bytes[512];
   size_t len = next_random() % sizeof bytes;
@@ -187,6 +208,7 @@ int main(int argc, char **argv) {
   single_paths(root);
   long_paths(root);
   deep_tree(root);
+  send_ranges(root);
   batches_of_files(root);
   locks_and_mounts(argv[1]);
   for (int i = 4; i < argc; i++) fuzz(root, argv[i], strtol(argv[3], NULL, 10));
