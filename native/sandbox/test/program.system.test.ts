@@ -64,7 +64,7 @@ function planOfEveryOp(): SandboxPlan {
       ...Object.fromEntries(args.map(([name, kind]) => [name, samples[kind]])),
     } as unknown as PlanOp;
   });
-  return { fds: [20, 21], interactive: true, ops };
+  return { fds: [20, 21], stdio: "terminal", ops };
 }
 
 /** Checks without which the reader would go too far: the fuzzer has to miss each of them. */
