@@ -92,6 +92,14 @@ describe.skipIf(reason !== undefined)("the history of builds", () => {
     own.close();
   });
 
+  test("a failure whose output is longer than what is shown says where all of it is", async () => {
+    const context = world.context("long", { Dockerfile: "FROM busybox\nRUN seq 1 3000; exit 9\n" });
+    const { stderr } = await world.tsbuild(["build", "--progress=plain", context]);
+    const [, words = ""] = /^all of it: tsbuild (logs [0-9a-f]{8} \d+)$/m.exec(stderr) ?? [];
+    const { stdout } = await world.ok(words.split(" "));
+    expect(stdout).toBe(Array.from({ length: 3000 }, (_, i) => `${i + 1}\n`).join(""));
+  });
+
   test("two at once: both are there, each with its own; one at work is not removed", async () => {
     const context = world.context("two", {
       Dockerfile: "FROM busybox\nARG WHO\nRUN echo $WHO is here && sleep 2\n",

@@ -45,6 +45,13 @@ export interface KeyChange {
   readonly after?: string | undefined;
 }
 
+/** What the history has of a build. */
+export interface KeptRecord {
+  readonly id: string;
+  /** Number, in the record, of the first step that failed and whose output is kept. */
+  readonly failedStep?: number | undefined;
+}
+
 /** What a vertex took while it ran. */
 export interface VertexResources {
   /** The highest use of all its processes where its control group counts, else of the largest one. */
@@ -114,6 +121,11 @@ export type BuildEvent =
       readonly file?: string | undefined;
       readonly ranges?: readonly LineRange[] | undefined;
     }
-  | { readonly type: "build-finished"; readonly at: Timestamp; readonly error?: TsbuildError | undefined };
+  | {
+      readonly type: "build-finished";
+      readonly at: Timestamp;
+      readonly error?: TsbuildError | undefined;
+      readonly record?: KeptRecord | undefined;
+    };
 
 export type EventSink = (event: BuildEvent) => void;

@@ -24,6 +24,7 @@ export type {
   BuildEvent,
   CacheReason,
   EventSink,
+  KeptRecord,
   KeyChange,
   Timestamp,
   VertexInfo,

@@ -1,6 +1,7 @@
 import {
   type BuildEvent,
   type CacheReason,
+  type KeptRecord,
   sha256,
   TsbuildError,
   type VertexDigest,
@@ -83,7 +84,12 @@ export const on = {
     total,
     done,
   }),
-  end: (at: number, error?: TsbuildError): BuildEvent => ({ type: "build-finished", at: T0 + at, error }),
+  end: (at: number, error?: TsbuildError, record?: KeptRecord): BuildEvent => ({
+    type: "build-finished",
+    at: T0 + at,
+    error,
+    record,
+  }),
 };
 
 export function stateAfter(...events: BuildEvent[]): BuildState {

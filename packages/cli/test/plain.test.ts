@@ -55,7 +55,7 @@ test("a failure: siblings are canceled, the last lines come again", () => {
       on.log(500, "RUN b", `${lines.join("\n")}\nhalf`),
       on.failed(1000, "RUN b", "exit code 2"),
       on.canceled(1001, "RUN a"),
-      on.end(1002, error),
+      on.end(1002, error, { id: "0123abcd", failedStep: 2 }),
     ],
     { error },
   );
@@ -78,6 +78,7 @@ ${lines
   .join("\n")}
 1.000 half
 ------
+all of it: tsbuild logs 0123abcd 2
 failed in 1.0s: 1 failed, 1 canceled
 `);
 });

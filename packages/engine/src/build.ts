@@ -46,13 +46,12 @@ export async function runBuild(run: BuildRun): Promise<BuildResult> {
     const result = await buildInSteps({ ...run, emit, recorder }, (failed) => {
       first = failed;
     });
-    recorder.finish(result);
-    emit({ type: "build-finished", at: Date.now() });
+    emit({ type: "build-finished", at: Date.now(), record: recorder.finish(result) });
     return result;
   } catch (error) {
     const failure = asFailure(error, run.signal);
-    recorder.finish({ error: failure });
-    emit({ type: "build-finished", at: Date.now(), error: failure });
+    const record = recorder.finish({ error: failure });
+    emit({ type: "build-finished", at: Date.now(), error: failure, record });
     await showFailed(run, first, failure);
     throw failure;
   }

@@ -25,7 +25,8 @@ export function failedStep(state: BuildState, error: TsbuildError | undefined): 
 export function failureTail(state: BuildState, error: TsbuildError | undefined): string[] {
   const step = failedStep(state, error);
   if (step === undefined) return [];
-  const lines = logTail(step).slice(-FAILURE_LINES);
+  const kept = logTail(step);
+  const lines = kept.slice(-FAILURE_LINES);
   if (lines.length === 0) return [];
   const rule = "------";
   return [
@@ -33,7 +34,15 @@ export function failureTail(state: BuildState, error: TsbuildError | undefined):
     ` > ${safeName(step.name)}:`,
     ...lines.map((line) => `${logTime(line.sinceMs)} ${safeLine(line.text)}`.trimEnd()),
     rule,
+    ...(kept.length > lines.length ? wholeLog(state) : []),
   ];
+}
+
+/** What shows all that a failed step printed (W004). */
+function wholeLog({ record }: BuildState): string[] {
+  return record?.failedStep === undefined
+    ? []
+    : [`all of it: tsbuild logs ${record.id} ${record.failedStep}`];
 }
 
 /** The kept lines of a step, with what stands after the last line break. */

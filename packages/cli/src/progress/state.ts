@@ -1,4 +1,11 @@
-import type { BuildEvent, CacheReason, TsbuildError, VertexDigest, VertexInfo } from "@tsbuild/base";
+import type {
+  BuildEvent,
+  CacheReason,
+  KeptRecord,
+  TsbuildError,
+  VertexDigest,
+  VertexInfo,
+} from "@tsbuild/base";
 import { NO_BYTES, splitLog } from "./log-lines.ts";
 
 /** What a step shows: waiting to start, at work, or how it ended. */
@@ -60,6 +67,7 @@ export interface BuildState {
   readonly indexOf: ReadonlyMap<VertexDigest, number>;
   readonly startedCount: number;
   readonly warnings: readonly BuildWarning[];
+  readonly record: KeptRecord | undefined;
 }
 
 /** Lines of a step's output kept for the report of a failure. */
@@ -74,6 +82,7 @@ export const initialState: BuildState = {
   indexOf: new Map(),
   startedCount: 0,
   warnings: [],
+  record: undefined,
 };
 
 /** The state after one more event. Pure: every view of a build is made from what this returns. */
@@ -100,7 +109,7 @@ export function reduceBuild(state: BuildState, event: BuildEvent): BuildState {
     case "warning":
       return { ...state, warnings: [...state.warnings, event] };
     case "build-finished":
-      return { ...state, endedAt: event.at, error: event.error };
+      return { ...state, endedAt: event.at, error: event.error, record: event.record };
   }
 }
 

@@ -2,6 +2,7 @@ import {
   type BuildEvent,
   type CacheReason,
   errnoCode,
+  type KeptRecord,
   type SnapshotId,
   sha256,
   TsbuildError,
@@ -92,8 +93,11 @@ export class BuildRecorder {
     return watchOp(vertex, op, { mask: this.#mask, note: (facts) => this.#note(vertex.digest, facts) });
   }
 
-  /** The end: sizes that are known by now, the result, the bounds. */
-  finish(end: { readonly imageId?: BuildRecord["imageId"]; readonly error?: TsbuildError }): void {
+  /** The end: sizes that are known by now, the result, the bounds. Undefined when there is no record. */
+  finish(end: {
+    readonly imageId?: BuildRecord["imageId"];
+    readonly error?: TsbuildError;
+  }): KeptRecord | undefined {
     const { error } = end;
     this.#safely(() => {
       if (this.#record === undefined) return;
@@ -103,12 +107,19 @@ export class BuildRecorder {
       for (const [vertex, facts] of this.#facts) this.#addSize(vertex, facts);
       this.#write();
     });
+    const id = this.#writer?.id;
+    const logged = [...this.#steps.values()].filter(({ hasLog }) => hasLog);
     this.#safely(() => {
       this.#writer?.close();
       this.#writer = undefined;
-      const wrote = [...this.#steps.values()].some(({ hasLog }) => hasLog);
-      this.#store.history.trim({ ...this.#bounds, logBytes: wrote ? this.#bounds.logBytes : undefined });
     });
+    this.#safely(() => {
+      const wrote = logged.length > 0;
+      this.#store.history.trim({ ...this.#bounds, logBytes: wrote ? this.#bounds.logBytes : undefined });
+    }, "old builds are not removed from the history");
+    return id === undefined
+      ? undefined
+      : { id, failedStep: logged.find(({ status }) => status === "failed")?.number };
   }
 
   #note(vertex: VertexDigest, facts: StepFacts): void {
@@ -226,11 +237,11 @@ export class BuildRecorder {
     return { code, message: this.#mask.text(message) };
   }
 
-  #safely(work: () => void): void {
+  #safely(work: () => void, failed = "this build is not in the history"): void {
     try {
       work();
     } catch (error) {
-      this.#warn("this build is not in the history", error);
+      this.#warn(failed, error);
       this.#giveUp();
     }
   }
