@@ -113,6 +113,11 @@ export interface EngineOptions {
   readonly root?: string | undefined;
   /** `overlay`, `copy` or `auto`; default $TSBUILD_SNAPSHOTTER, else `auto`: overlayfs where it works on the state folder. */
   readonly snapshotter?: string | undefined;
+  /**
+   * `sandbox`, `chroot` or `auto`; default $TSBUILD_ISOLATION, else `auto`: a chroot only where no namespace can be made. It takes the
+   * snapshotter `copy`.
+   */
+  readonly isolation?: string | undefined;
   /** `runc`, `crun` or a path: steps run in that OCI runtime; default $TSBUILD_OCI_RUNTIME, else the sandbox of this package. */
   readonly ociRuntime?: string | undefined;
   /** Environment that settings come from (TSBUILD_MIRROR, SOURCE_DATE_EPOCH …); default process.env. */

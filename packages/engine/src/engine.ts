@@ -3,6 +3,7 @@ import { nativeFs } from "@tsbuild/native-fs";
 import { defaultRoot, type ImageRecord, openStore } from "@tsbuild/store";
 import type { Engine, EngineOptions, ImageSummary } from "./api.ts";
 import { runBuild } from "./build.ts";
+import { chooseIsolation } from "./isolation.ts";
 import { Session } from "./session.ts";
 import { readSettings } from "./settings.ts";
 import { userNamespaceReport } from "./user-namespace.ts";
@@ -17,10 +18,14 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
     insecureHosts: [...insecureHosts, ...(options.insecureRegistries ?? [])],
     ociRuntime: options.ociRuntime ?? env["TSBUILD_OCI_RUNTIME"],
   };
+  const isolation = chooseIsolation({ given: options.isolation, env, ociRuntime: settings.ociRuntime });
+  const chroot = isolation === "chroot";
+  const snapshotter = chroot ? "copy" : snapshotterOf(options, env);
   const session = new Session({
-    store: openStore({ root, native: nativeFs, snapshotter: snapshotterOf(options, env) }),
+    store: openStore({ root, native: nativeFs, snapshotter, plainRoots: chroot }),
     settings,
     env,
+    isolation,
   });
   const never = new AbortController().signal;
   return {

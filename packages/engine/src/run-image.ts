@@ -1,4 +1,4 @@
-import { hostPlatform, sha256, TsbuildError, type VertexDigest } from "@tsbuild/base";
+import { type BuildEvent, hostPlatform, sha256, TsbuildError, type VertexDigest } from "@tsbuild/base";
 import type { ExecMeta, ExecOp, Op } from "@tsbuild/llb";
 import type { ImageConfig } from "@tsbuild/oci";
 import { NO_GRANTS } from "@tsbuild/ops";
@@ -65,13 +65,20 @@ function execOf(request: RunRequest, config: ImageConfig): Op & { readonly kind:
   };
 }
 
+/** What a build would say in the step's log; an interactive command has the terminal to itself. */
+function toStderr({ stderr, interactive }: RunRequest): (event: BuildEvent) => void {
+  return (event) => {
+    if (!interactive && event.type === "log") stderr?.(event.data);
+  };
+}
+
 /** Runs a command of an image on a layer that is thrown away; resolves with its exit code. */
 export async function runImage(session: Session, request: RunRequest): Promise<number> {
   const signal = request.signal ?? new AbortController().signal;
   const images = await session.images({ pull: false, signal });
   const image = await images.resolve(request.image, { platform: hostPlatform() });
   const vertex = sha256(`run ${request.image}`) as string as VertexDigest;
-  const context = { vertex, signal, ignoreCache: false, emit: () => undefined };
+  const context = { vertex, signal, ignoreCache: false, emit: toStderr(request) };
   const ref = refForSnapshot(session.store, await images.unpack(image, context));
   try {
     const env = session.environment({ images, contexts: new Map(), grants: NO_GRANTS });

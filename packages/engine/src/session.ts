@@ -5,6 +5,7 @@ import { nativeFs } from "@tsbuild/native-fs";
 import type {
   HttpFetcher,
   ImageProvider,
+  Isolation,
   LocalContext,
   OpsEnvironment,
   SourceRules,
@@ -23,6 +24,7 @@ import { noNamespaceError, userNamespaceReport } from "./user-namespace.ts";
 export class Session {
   readonly store: Store;
   readonly settings: Settings;
+  readonly isolation: Isolation;
   readonly #registries = new Map<string, Promise<RegistryClient>>();
   readonly #env: Readonly<Record<string, string | undefined>>;
   #http: Promise<HttpFetcher> | undefined;
@@ -33,11 +35,13 @@ export class Session {
   constructor(options: {
     readonly store: Store;
     readonly settings: Settings;
+    readonly isolation: Isolation;
     readonly env: Readonly<Record<string, string | undefined>>;
   }) {
     this.store = options.store;
     this.#env = options.env;
     this.settings = options.settings;
+    this.isolation = options.isolation;
   }
 
   /** A client with the user's settings, and with what one output allows beyond them. */
@@ -84,8 +88,9 @@ export class Session {
   }
 
   async #openSandbox(): Promise<Sandbox> {
-    const { createOciSandbox, createSandbox } = await import("@tsbuild/sandbox");
+    const { createChrootSandbox, createOciSandbox, createSandbox } = await import("@tsbuild/sandbox");
     const binary = nativePath("tsbuild-sandbox");
+    if (this.isolation === "chroot") return createChrootSandbox({ binary });
     const { ociRuntime } = this.settings;
     if (!ociRuntime) return createSandbox({ binary });
     return createOciSandbox({
@@ -158,6 +163,7 @@ export class Session {
       store: this.store,
       fs: nativeFs,
       sandbox: () => this.sandbox(),
+      isolation: this.isolation,
       images: async () => options.images,
       http: options.http ?? (() => this.http()),
       git:

@@ -16,6 +16,8 @@ export interface OpsEnvironment {
   readonly fs: NativeFs;
   /** Loads the sandbox on the first RUN that really runs. */
   readonly sandbox: () => Promise<Sandbox>;
+  /** `chroot`: nothing can be mounted and no namespace made; default `sandbox`. */
+  readonly isolation?: Isolation | undefined;
   readonly images: () => Promise<ImageProvider>;
   readonly http: () => Promise<HttpFetcher>;
   readonly git: () => Promise<GitProvider>;
@@ -37,6 +39,9 @@ export interface OpsEnvironment {
   /** Secrets, agents and limits of this build. */
   readonly grants: StepGrants;
 }
+
+/** How steps are kept apart from the machine (`--isolation`). */
+export type Isolation = "sandbox" | "chroot";
 
 /** Images as sources of a build: the local store first, then mirrors and registries. */
 export interface ImageProvider {

@@ -3,6 +3,7 @@ export type {
   FetchedFile,
   HttpFetcher,
   ImageProvider,
+  Isolation,
   OpsEnvironment,
   ProvidedImage,
   ResolveOptions,

@@ -5,6 +5,7 @@ export {
   capabilityNames,
   defaultCapabilities,
 } from "./capabilities.ts";
+export { CHROOT_SHARES, chrootPlan, createChrootSandbox } from "./chroot.ts";
 export {
   type CgroupHierarchy,
   type CgroupLayout,

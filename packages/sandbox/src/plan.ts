@@ -105,7 +105,7 @@ function groupBytes(gids: readonly number[]): Uint8Array {
  * Who the command is and what it may do. The order matters: the filter needs CAP_SYS_ADMIN, as no_new_privs stays off; the
  * bounding set can only be cut while CAP_SETPCAP is there; the folder is entered while root may still enter any (runc does so).
  */
-function identityOps(spec: RuntimeSpec, host: HostFacts): PlanOp[] {
+export function identityOps(spec: RuntimeSpec, host: HostFacts): PlanOp[] {
   const capabilities = spec.process.capabilities.bounding;
   const { user, cwd } = spec.process;
   const mask = user.uid === 0 ? capabilityMask(capabilities) : 0n;

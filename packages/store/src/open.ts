@@ -26,6 +26,8 @@ export interface StoreOptions {
   readonly native?: NativeCalls;
   /** How snapshots are looked at; default `auto`. */
   readonly snapshotter?: Snapshotter | "auto" | undefined;
+  /** With the snapshotter `copy`: roots of views are folders, never mounts of them. */
+  readonly plainRoots?: boolean | undefined;
 }
 
 /** Emptying the trash begins this long after opening: the start of a build has better things to do. */
@@ -52,7 +54,7 @@ export function openStore(options: StoreOptions): Store {
   };
   try {
     guarded("clean the state folder", layout.root, () => reapDeadLeases(state));
-    return assemble(state, options.snapshotter ?? "auto");
+    return assemble(state, { snapshotter: options.snapshotter ?? "auto", plainRoots: options.plainRoots });
   } catch (error) {
     database.close();
     throw error;
@@ -74,7 +76,10 @@ export function reapDeadLeases(state: StoreState): void {
   trash.sweep();
 }
 
-function assemble(state: StoreState, snapshotter: Snapshotter | "auto"): Store {
+function assemble(
+  state: StoreState,
+  views: { readonly snapshotter: Snapshotter | "auto"; readonly plainRoots: boolean | undefined },
+): Store {
   const { layout, database, lease, trash } = state;
   const blobs = new FileBlobStore(state);
   const snapshots = new OverlaySnapshotStore(state);
@@ -92,7 +97,7 @@ function assemble(state: StoreState, snapshotter: Snapshotter | "auto"): Store {
     root: layout.root,
     blobs,
     snapshots,
-    views: new ChosenViews({ fs: nativeFs, snapshots, memo, temporaryFolder, discardFolder, snapshotter }),
+    views: new ChosenViews({ fs: nativeFs, snapshots, memo, temporaryFolder, discardFolder, ...views }),
     images: new SqliteImageStore(state, blobs, snapshots),
     cache,
     locks: new FileWorkLocks(state),

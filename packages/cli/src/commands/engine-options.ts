@@ -7,6 +7,7 @@ export function engineOptions(flags: ParsedFlags, io: CommandIo): EngineOptions 
   return {
     root: flags.last("root"),
     snapshotter: flags.last("snapshotter"),
+    isolation: flags.last("isolation"),
     ociRuntime: flags.last("oci-runtime"),
     env: io.env,
     insecureRegistries: flags.all("insecure-registry"),

@@ -44,6 +44,12 @@ export const machineFlags: readonly FlagSpec[] = [
     text: "auto, overlay or copy: overlayfs mounts or whole copies (default: $TSBUILD_SNAPSHOTTER, else auto, what works)",
   },
   {
+    name: "isolation",
+    value: "KIND",
+    group: "Machine",
+    text: "auto, sandbox or chroot: how steps are kept apart (default: $TSBUILD_ISOLATION, else auto, chroot where no namespace can be made)",
+  },
+  {
     name: "oci-runtime",
     value: "NAME|PATH",
     group: "Machine",

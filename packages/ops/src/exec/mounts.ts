@@ -1,3 +1,4 @@
+import { mkdirSync } from "node:fs";
 import type { SnapshotId } from "@tsbuild/base";
 import { TsbuildError } from "@tsbuild/base";
 import type { ExecOp, Mount } from "@tsbuild/llb";
@@ -32,12 +33,19 @@ interface MountRun {
   readonly context: OpContext;
 }
 
+function freshFolder({ store }: OpsEnvironment): string {
+  const folder = store.temporaryFolder();
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  return folder;
+}
+
 /** Prepares all mounts but the root. */
 export async function prepareMounts(run: MountRun): Promise<StepMounts> {
   const closers: (() => void)[] = [];
   const mounts: ExecMount[] = [];
   const outputs = new Map<number, WritableView>();
-  const memory = new MemoryFolder(run.env.fs);
+  const onDisk = run.env.isolation === "chroot" ? () => freshFolder(run.env) : undefined;
+  const memory = new MemoryFolder(run.env.fs, onDisk);
   closers.push(() => memory.close());
   const close = (): void => {
     for (const closer of closers.toReversed()) closer();

@@ -1,6 +1,6 @@
 import { networkInterfaces } from "node:os";
 import type { ExecOp } from "@tsbuild/llb";
-import type { ExecSpec, PrivateNetwork } from "@tsbuild/sandbox";
+import { CHROOT_SHARES, type ExecSpec, type PrivateNetwork } from "@tsbuild/sandbox";
 import type { OpContext } from "@tsbuild/solver";
 import type { OpsEnvironment } from "../environment.ts";
 
@@ -20,17 +20,25 @@ interface NetworkRun {
 
 const nothing = async (): Promise<void> => undefined;
 
-/** Builds that were told that their steps have the host's network: once is enough. */
+/** Builds that were told what their steps share with the machine: once is enough. */
 const told = new WeakSet<OpsEnvironment>();
 
 /** `default` is private where that can be had, else the host's, with a word in the log of the first such step. */
 export async function acquireNetwork({ env, op, context }: NetworkRun): Promise<StepNetwork> {
   const { network, security } = op.kind;
+  if (env.isolation === "chroot") {
+    tell(
+      env,
+      context,
+      `steps run in a chroot: ${CHROOT_SHARES}, and there is no /proc and no /sys (--isolation=chroot)`,
+    );
+    return { network: network === "none" ? "none" : "host", release: nothing };
+  }
   if (network !== "default") return { network: network === "none" ? "none" : "host", release: nothing };
   const pool = await env.networks();
   const acquired = await pool.acquire();
   if ("unavailable" in acquired) {
-    tell(env, context, acquired.unavailable);
+    if (acquired.unavailable !== "") tell(env, context, sharedNetwork(acquired.unavailable));
     return { network: "host", release: nothing };
   }
   return {
@@ -40,19 +48,23 @@ export async function acquireNetwork({ env, op, context }: NetworkRun): Promise<
   };
 }
 
-function tell(env: OpsEnvironment, context: OpContext, reason: string): void {
-  if (reason === "" || told.has(env)) return;
-  told.add(env);
-  const text =
-    `tsbuild: steps share the host's network: ${reason}. ` +
+function sharedNetwork(reason: string): string {
+  return (
+    `steps share the host's network: ${reason}. ` +
     "For a private one: install passt or slirp4netns, and let /dev/net/tun be opened; " +
-    "to choose the host's: --network-provider=host\n";
+    "to choose the host's: --network-provider=host"
+  );
+}
+
+function tell(env: OpsEnvironment, context: OpContext, text: string): void {
+  if (told.has(env)) return;
+  told.add(env);
   context.emit({
     type: "log",
     at: Date.now(),
     vertex: context.vertex,
     stream: 2,
-    data: new TextEncoder().encode(text),
+    data: new TextEncoder().encode(`tsbuild: ${text}\n`),
   });
 }
 

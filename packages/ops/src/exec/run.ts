@@ -159,11 +159,33 @@ async function runWithNetwork(
     const stubs = makeStubs(env.fs, root.root, mountPoints(spec));
     makeWorkingFolder(run, root.root, spec.user);
     const sandbox = await env.sandbox();
-    const outcome = await sandbox.run(spec, { ...io, signal: context.signal });
+    const standard = { ...io, signal: context.signal };
+    if (env.isolation === "chroot") return await runPlaced(env, { root, spec, stubs }, standard);
+    const outcome = await sandbox.run(spec, standard);
     return { outcome, spec, stubs };
   } finally {
     files.close();
   }
+}
+
+/** Runs a process whose mounts cannot be mounted. */
+async function runPlaced(
+  env: OpsEnvironment,
+  { root, spec, stubs }: { readonly root: WritableView; readonly spec: ExecSpec; readonly stubs: Stubs },
+  io: ExecIo,
+): Promise<Ended> {
+  const { PlacedMounts } = await import("./placed-mounts.ts");
+  const aside = env.store.temporaryFolder();
+  const placed = new PlacedMounts({ fs: env.fs, root: root.root, aside });
+  let restored = stubs;
+  let outcome: ExecOutcome;
+  try {
+    await placed.place(spec.mounts);
+    outcome = await (await env.sandbox()).run(spec, io);
+  } finally {
+    restored = placed.restore(stubs);
+  }
+  return { outcome, spec, stubs: restored };
 }
 
 function execSpec(

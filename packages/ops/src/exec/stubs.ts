@@ -20,6 +20,8 @@ export interface Stubs {
   readonly made: readonly MountPoint[];
   /** Folders that existed and in which something was made, with their times before. */
   readonly touched: readonly Touched[];
+  /** What was moved away for the step and is back: it is no change, though the layer takes it for one. */
+  readonly restored?: readonly string[] | undefined;
 }
 
 function isEmpty(fs: NativeFs, root: number, stub: MountPoint): boolean {
@@ -107,6 +109,7 @@ export function dropCopiedFolders(
   if (stubs.touched.length === 0) return;
   const root = fs.openFolder(upper);
   try {
+    for (const path of stubs.restored ?? []) dropRestored(fs, { root, lowers }, path);
     for (const { path } of stubs.touched) {
       for (let folder = path; folder !== ""; folder = parentOf(folder)) {
         if (!dropIfUnchanged(fs, { root, lowers }, folder)) break;
@@ -115,6 +118,20 @@ export function dropCopiedFolders(
   } finally {
     fs.close(root);
   }
+}
+
+function dropRestored(
+  fs: NativeFs,
+  layer: { readonly root: number; readonly lowers: readonly string[] },
+  path: string,
+): void {
+  const own = statPlain(fs, layer.root, path);
+  if (own === undefined) return;
+  const parent = parentOf(path) || ".";
+  const timeNs = statPlain(fs, layer.root, parent)?.mtimeNs;
+  if (isFolder(own)) dropIfUnchanged(fs, layer, path);
+  else fs.removeInRoot(layer.root, path);
+  if (timeNs !== undefined) fs.setTimesInRoot(layer.root, parent, timeNs, timeNs);
 }
 
 function dropIfUnchanged(

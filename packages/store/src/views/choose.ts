@@ -19,6 +19,8 @@ export interface ViewsOptions {
   readonly temporaryFolder: () => string;
   readonly discardFolder: (path: string) => void;
   readonly snapshotter: Snapshotter | "auto";
+  /** Of the copying kind: see `CopyViewsOptions`. */
+  readonly plainRoots?: boolean | undefined;
 }
 
 /** The views of a store: which kind they are is found out with the first, as most builds look at no snapshot at all. */

@@ -17,6 +17,8 @@ export interface CopyViewsOptions {
   readonly discardFolder: (path: string) => void;
   /** True in a user namespace: overlay marks are `user.overlay.*`. */
   readonly userxattr: boolean;
+  /** True: roots are the folders themselves, never mounts of them. */
+  readonly plainRoots?: boolean | undefined;
 }
 
 /** The merged tree of one snapshot. */
@@ -46,7 +48,7 @@ export class CopyViews implements SnapshotViews {
 
   async open(id: SnapshotId): Promise<SnapshotView> {
     const tree = await this.#use(id);
-    const root = openTreeRoot(this.#options.fs, tree.folder, "read");
+    const root = this.#openRoot(tree.folder, "read");
     return {
       root,
       close: () => {
@@ -69,7 +71,7 @@ export class CopyViews implements SnapshotViews {
   /** The layer is the whole tree: it is written in place. */
   #onNothing(active: ActiveSnapshot): WritableView {
     const { fs, snapshots } = this.#options;
-    const root = openTreeRoot(fs, active.upper, "write");
+    const root = this.#openRoot(active.upper, "write");
     const close = once(() => fs.close(root));
     return {
       active,
@@ -89,7 +91,7 @@ export class CopyViews implements SnapshotViews {
   async #onCopy(active: ActiveSnapshot, parent: SnapshotId): Promise<WritableView> {
     const { fs, snapshots, discardFolder } = this.#options;
     const copy = await this.#copyOf(parent);
-    const root = openTreeRoot(fs, copy.folder, "write");
+    const root = this.#openRoot(copy.folder, "write");
     const close = once(() => fs.close(root));
     let sealed: Promise<void> | undefined;
     const seal = (): Promise<void> => {
@@ -147,6 +149,11 @@ export class CopyViews implements SnapshotViews {
       await applyTreeOps({ fs, source, dest }, changeOps(changes, after, userxattr));
       replayRoot({ fs, source, dest }, after.entry(0));
     });
+  }
+
+  #openRoot(folder: string, access: "read" | "write"): number {
+    const { fs, plainRoots } = this.#options;
+    return plainRoots ? fs.openFolder(folder) : openTreeRoot(fs, folder, access);
   }
 
   #use(id: SnapshotId): Promise<Tree> {

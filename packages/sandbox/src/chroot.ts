@@ -1,0 +1,93 @@
+/**
+ * Steps where no namespace can be made and nothing mounted, as in an ordinary container: a process in a chroot, with a user, limits and
+ * capabilities of its own, whose whole family is killed at the end. Files that the step is given have to be in the root already.
+ */
+import { TsbuildError } from "@tsbuild/base";
+import { capabilityMask, defaultCapabilities } from "./capabilities.ts";
+import { planCgroups, StepCgroups } from "./cgroup.ts";
+import { type HostFacts, readHostFacts } from "./host.ts";
+import { toRuntimeSpec } from "./oci-spec.ts";
+import { canceled, outcomeOf, setupError } from "./outcome.ts";
+import { perform } from "./perform.ts";
+import { identityOps } from "./plan.ts";
+import type { SandboxPlan } from "./plan-encode.ts";
+import type { ExecIo, ExecOutcome, ExecSpec, Sandbox } from "./spec.ts";
+
+/** What a step has there that the sandbox keeps from it, for the one message that says so. */
+export const CHROOT_SHARES =
+  "processes, network, host name and IPC are shared with this machine, seccomp is not set";
+
+/** A process that may change its root leaves the one it has (chroot(2)). */
+const WITHHELD = "CAP_SYS_CHROOT";
+
+/**
+ * No capability beyond the usual ones for an insecure step either: what it did with them would be done to this machine. Filters need
+ * CAP_SYS_ADMIN or the promise never to gain privileges, which breaks su and sudo: there is none.
+ */
+export function chrootPlan(spec: ExecSpec, host: HostFacts, cgroupFiles: readonly string[]): SandboxPlan {
+  const capabilities = defaultCapabilities.filter(
+    (name) => name !== WITHHELD && host.capabilities.includes(name),
+  );
+  const runtime = toRuntimeSpec(
+    { ...spec, mounts: [], network: "host" },
+    { ...host, capabilities, seccompMachine: undefined },
+  );
+  const cuts = host.capabilities.includes("CAP_SETPCAP");
+  const identity = identityOps(runtime, host).filter(({ op }) => op !== "bounding");
+  return {
+    fds: [spec.rootFd],
+    interactive: spec.interactive,
+    ops: [
+      { op: "clone", flags: 0 },
+      ...(cgroupFiles.length === 0 ? [] : [{ op: "join_cgroups", paths: cgroupFiles } as const]),
+      { op: "fork" },
+      ...(spec.interactive
+        ? [{ op: "foreground" } as const]
+        : [{ op: "stdin_null" } as const, { op: "new_session" } as const]),
+      { op: "session_keyring", name: "_tsbuild" },
+      { op: "chroot", folder: 0 },
+      ...(cuts ? [{ op: "bounding", keep: capabilityMask(capabilities) } as const] : []),
+      ...identity,
+      { op: "exec", args: spec.args, env: spec.env },
+    ],
+  };
+}
+
+/** `binary` as for `createSandbox`. `mounts` of a spec are the caller's to place; a network that is not the host's is refused. */
+export function createChrootSandbox(options: { readonly binary: string }): Sandbox {
+  let host: HostFacts | undefined;
+  return {
+    run: async (spec, io) => {
+      if (io.signal.aborted) throw canceled();
+      if (spec.network !== "host") throw networkRefused();
+      host ??= readHostFacts();
+      return runGrouped(options.binary, host, spec, io);
+    },
+  };
+}
+
+async function runGrouped(binary: string, host: HostFacts, spec: ExecSpec, io: ExecIo): Promise<ExecOutcome> {
+  const { cgroupsPath, resources } = toRuntimeSpec({ ...spec, mounts: [] }, host).linux;
+  const groups = new StepCgroups(
+    planCgroups(host.cgroups, cgroupsPath, { resources, always: spec.cgroup.parent !== "" }),
+  );
+  try {
+    const plan = chrootPlan(spec, host, groups.joinFiles);
+    const last = await perform(binary, plan, io);
+    if (io.signal.aborted) throw canceled();
+    if (last.type === "failed") throw setupError(plan, last);
+    return outcomeOf(last, groups.usage());
+  } finally {
+    await groups.remove();
+  }
+}
+
+function networkRefused(): TsbuildError {
+  return new TsbuildError(
+    "TSB_SANDBOX",
+    "a step without network needs a namespace, which --isolation=chroot does without",
+    {
+      hint: "build it where namespaces can be made, or drop --network=none",
+    },
+  );
+}

@@ -1,0 +1,51 @@
+/** How a run ended, in the terms of the caller: an outcome or an error that names call, errno and line of the plan. */
+import { constants } from "node:os";
+import { TsbuildError } from "@tsbuild/base";
+import type { CgroupUsage } from "./cgroup.ts";
+import { errnoName } from "./errno-name.ts";
+import type { Frame } from "./frames.ts";
+import type { SandboxPlan } from "./plan-encode.ts";
+import type { ExecOutcome } from "./spec.ts";
+
+const SIGNAL_NAMES = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));
+
+export function canceled(): TsbuildError {
+  return new TsbuildError("TSB_CANCELED", "the step was canceled");
+}
+
+/** Arguments of an operation, short enough for a message: no filter program, environment or command line. */
+function describeOp(plan: SandboxPlan, line: number): string {
+  const op = plan.ops[line];
+  if (op === undefined) return "before the plan";
+  const words = Object.entries(op).flatMap(([key, value]) => {
+    return key !== "op" && (typeof value === "string" || typeof value === "number")
+      ? [`${key}=${value}`]
+      : [];
+  });
+  return [`line ${line} of the plan: ${op.op}`, ...words].join(" ");
+}
+
+function hintFor(frame: Extract<Frame, { type: "failed" }>): string | undefined {
+  const name = errnoName(frame.errno);
+  if (name === "EPERM" && frame.call === "clone3") return "making namespaces needs root or user namespaces";
+  if (name === "ENOSYS") return "the sandbox needs Linux 5.12 or newer";
+  return undefined;
+}
+
+export function setupError(plan: SandboxPlan, frame: Extract<Frame, { type: "failed" }>): TsbuildError {
+  const what = [frame.call, frame.text].filter(Boolean).join(" ");
+  const where = describeOp(plan, frame.line);
+  const message = `cannot set up the sandbox: ${what}: ${errnoName(frame.errno)} (${where})`;
+  return new TsbuildError("TSB_SANDBOX", message, { hint: hintFor(frame) });
+}
+
+export function outcomeOf(frame: Extract<Frame, { type: "exited" }>, usage: CgroupUsage): ExecOutcome {
+  const signal = frame.waitStatus & 0x7f;
+  return {
+    exitCode: signal === 0 ? (frame.waitStatus >> 8) & 0xff : 128 + signal,
+    ...(signal === 0 ? {} : { signal: SIGNAL_NAMES.get(signal) ?? `SIG${signal}` }),
+    oomKilled: usage.oomKilled,
+    peakMemoryBytes: usage.peakMemoryBytes ?? frame.peakBytes,
+    cpuUs: frame.cpuUs,
+  };
+}
