@@ -66,9 +66,9 @@ function execOf(request: RunRequest, config: ImageConfig): Op & { readonly kind:
 }
 
 /** What a build would say in the step's log; an interactive command has the terminal to itself. */
-function toStderr({ stderr, interactive }: RunRequest): (event: BuildEvent) => void {
+function toStderr({ stderr, stdio }: RunRequest): (event: BuildEvent) => void {
   return (event) => {
-    if (!interactive && event.type === "log") stderr?.(event.data);
+    if (stdio === "log" && event.type === "log") stderr?.(event.data);
   };
 }
 

@@ -9,7 +9,7 @@ import { type HostFacts, readHostFacts } from "./host.ts";
 import { toRuntimeSpec } from "./oci-spec.ts";
 import { canceled, outcomeOf, setupError } from "./outcome.ts";
 import { perform } from "./perform.ts";
-import { identityOps } from "./plan.ts";
+import { identityOps, sessionOps } from "./plan.ts";
 import type { SandboxPlan } from "./plan-encode.ts";
 import type { ExecIo, ExecOutcome, ExecSpec, Sandbox } from "./spec.ts";
 
@@ -36,15 +36,13 @@ export function chrootPlan(spec: ExecSpec, host: HostFacts, cgroupFiles: readonl
   const identity = identityOps(runtime, host).filter(({ op }) => op !== "bounding");
   return {
     fds: [spec.rootFd],
-    interactive: spec.interactive,
+    stdio: spec.stdio,
     ops: [
       { op: "clone", flags: 0 },
       ...(cgroupFiles.length === 0 ? [] : [{ op: "join_cgroups", paths: cgroupFiles } as const]),
+      ...(spec.stdio === "terminal" ? [{ op: "console", uid: spec.user.uid } as const] : []),
       { op: "fork" },
-      ...(spec.interactive
-        ? [{ op: "foreground" } as const]
-        : [{ op: "stdin_null" } as const, { op: "new_session" } as const]),
-      { op: "session_keyring", name: "_tsbuild" },
+      ...sessionOps(spec.stdio),
       { op: "chroot", folder: 0 },
       ...(cuts ? [{ op: "bounding", keep: capabilityMask(capabilities) } as const] : []),
       ...identity,

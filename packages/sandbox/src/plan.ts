@@ -134,7 +134,7 @@ function userFlags({ userNamespace }: HostFacts): number {
   return userNamespace === "single" ? 1 : 0;
 }
 
-function sessionOps(stdio: SandboxPlan["stdio"]): PlanOp[] {
+export function sessionOps(stdio: SandboxPlan["stdio"]): PlanOp[] {
   const input: PlanOp[] = stdio === "log" ? [{ op: "stdin_null" }] : [];
   const session: PlanOp = { op: stdio === "terminal" ? "terminal" : "new_session" };
   return [...input, session, { op: "session_keyring", name: "_tsbuild" }];
