@@ -1,9 +1,11 @@
 import type { BuildRequest, BuildResult, Engine } from "@tsbuild/engine";
+import { exitStatus } from "../exit-status.ts";
 import type { ParsedFlags } from "../flags/parse.ts";
 import { oneOf } from "../flags/values.ts";
+import { formatError } from "../format-error.ts";
 import type { CommandIo } from "../io.ts";
 import { type ProgressView, startProgress } from "../progress/driver.ts";
-import { progressMode } from "../progress/mode.ts";
+import { hasColors, progressMode } from "../progress/mode.ts";
 import { buildRequest } from "./build-request.ts";
 import { engineOptions } from "./engine-options.ts";
 
@@ -20,10 +22,15 @@ export async function build(flags: ParsedFlags, io: CommandIo): Promise<number> 
   const engine = await io.openEngine(engineOptions(flags, io));
   try {
     const view = finishedOnce(await startProgress(mode, io));
-    const onFailedStep = await failureShell(view, flags, io);
+    const failure = await failureShell(view, flags, io);
     const result = await shown(view, (onEvent) =>
-      engine.build({ ...request, onFailedStep }, { signal: io.signal, onEvent }),
-    );
+      engine.build({ ...request, onFailedStep: failure?.open }, { signal: io.signal, onEvent }),
+    ).catch((error: unknown) => {
+      // It was on the screen before the shell: where it was looked into.
+      if (failure?.wasShown(error) === true) return exitStatus(error);
+      throw error;
+    });
+    if (typeof result === "number") return result;
     if (mode === "quiet") printId(result, io);
     return 0;
   } finally {
@@ -31,20 +38,32 @@ export async function build(flags: ParsedFlags, io: CommandIo): Promise<number> 
   }
 }
 
+interface FailureShell {
+  readonly open: NonNullable<BuildRequest["onFailedStep"]>;
+  /** The error has been printed before a shell. */
+  wasShown(error: unknown): boolean;
+}
+
 /** `--on-fail=shell` (C034): the view ends, with the failure on the screen, before the shell gets the terminal. */
 async function failureShell(
   view: ProgressView,
   flags: ParsedFlags,
   io: CommandIo,
-): Promise<BuildRequest["onFailedStep"]> {
+): Promise<FailureShell | undefined> {
   const what = flags.last("on-fail");
   if (what === undefined) return undefined;
   oneOf("--on-fail", what, ["shell"]);
   const { refuseWithoutTerminal, shellAfterFailure } = await import("./shell.ts");
   refuseWithoutTerminal("--on-fail=shell", io);
-  return async (step) => {
-    await view.finish({ error: step.error });
-    await shellAfterFailure(step, flags, io);
+  let shownError: unknown;
+  return {
+    wasShown: (error) => error !== undefined && error === shownError,
+    open: async (step) => {
+      await view.finish({ error: step.error });
+      io.stderr.write(formatError(step.error, { color: hasColors(io.stderr, io.env) }));
+      shownError = step.error;
+      await shellAfterFailure(step, flags, io);
+    },
   };
 }
 
