@@ -96,6 +96,29 @@ describe.skipIf(reason !== undefined)("a failed step", () => {
     await type("exit", "the end:");
   });
 
+  test("any other step of a recorded build, after and before it, with the secrets that are given", async () => {
+    const steps = [
+      "FROM busybox",
+      "WORKDIR /work",
+      "RUN --mount=type=secret,id=key echo one > /one",
+      "RUN echo two > /two",
+    ];
+    const other = world.context("recorded", { Dockerfile: `${steps.join("\n")}\n`, key: "opened" });
+    const secret = ["--secret", `id=key,src=${join(other, "key")}`];
+    expect((await world.tsbuild(["build", ...secret, other])).code).toBe(0);
+    expect((await world.tsbuild(["build", ...secret, other])).code).toBe(0);
+    await startShell("shell", ...secret, "^0", "echo one");
+    const after = await type("cat /run/secrets/key /one; echo; ls /two; echo asked", "asked\n");
+    expect(after).toMatch(/^openedone$/m);
+    expect(after).toContain("/two: No such file");
+    await type("exit 6", "the end: 6");
+    await startShell("shell", "--before", "^1");
+    expect(await type("ls /one /two /run/secrets/key; echo asked", "asked\n")).toMatch(
+      /\/two: No such file[\s\S]*\/run\/secrets\/key: No such file[\s\S]*\/one/,
+    );
+    await type("exit", "the end:");
+  });
+
   test("is no use without a terminal, and says so before anything is built", async () => {
     const { code, stderr } = await world.tsbuild(["build", "--on-fail=shell", context]);
     expect(code).toBe(2);

@@ -148,7 +148,7 @@ export interface Engine {
   history(): Promise<BuildHistory>;
   /** Runs a command of an image in the sandbox on a throw-away layer; resolves with the exit code. */
   run(request: RunRequest): Promise<number>;
-  /** A shell in a step that failed in an earlier build, on this process's terminal; resolves with its exit code. */
+  /** A shell in a step of an earlier build, on this process's terminal; resolves with its exit code. */
   shell(request: ShellRequest): Promise<number>;
   close(): Promise<void>;
 }
@@ -188,8 +188,13 @@ export interface FailedStep {
 }
 
 export interface ShellRequest {
-  /** Digest (its start) or words of the name of a failed step; default: the last. */
+  /** A recorded build, by ID or `^N`; default: steps that failed last, then the newest. */
+  readonly build?: string | undefined;
+  /** Number, digest (its start) or words of the name of a step; default: the one that failed, else the build's last RUN. */
   readonly step?: string | undefined;
+  /** For the step's mounts; what is not given again is not mounted. As in BuildRequest. */
+  readonly secrets?: BuildRequest["secrets"];
+  readonly ssh?: BuildRequest["ssh"];
   /** The state before the step instead of the one it failed in. */
   readonly before?: boolean | undefined;
   /** Path of a program of the image; default: bash, else sh. */

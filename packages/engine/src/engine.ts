@@ -37,7 +37,7 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
     images: () => listImages(session),
     history: async () => (await import("./history/read.ts")).buildHistory(session.store),
     run: async (request) => (await import("./run-image.ts")).runImage(session, request),
-    shell: async (request) => (await import("./failed-step.ts")).shellInRemembered(session, request),
+    shell: async (request) => (await import("./failed-step.ts")).shellInRemembered(session, request, env),
     close: () => session.close(),
   };
 }

@@ -1,36 +1,30 @@
 /** Shells in failed steps: at once (`build --on-fail=shell`), and later from what the store remembers of them (`shell`). */
-import { type SnapshotId, TsbuildError, type VertexDigest } from "@tsbuild/base";
+import { type SnapshotId, TsbuildError } from "@tsbuild/base";
 import { decodeOp, type ExecOp, marshalOp, type Op } from "@tsbuild/llb";
-import { NO_GRANTS, type OpsEnvironment } from "@tsbuild/ops";
+import type { OpsEnvironment, StepGrants } from "@tsbuild/ops";
 import type { KeptStep } from "@tsbuild/ops/kept-step";
 import { refForSnapshot, snapshotOf } from "@tsbuild/store";
 import type { FailedStep, ShellRequest } from "./api.ts";
 import { releaseStep } from "./first-failure.ts";
+import { readGrants } from "./grants.ts";
+import { type RememberedStep, recordedStep } from "./kept-record.ts";
 import { sendingNumbers } from "./send-signal.ts";
 import type { Session } from "./session.ts";
 
 /** Failed steps that `tsbuild shell` can still find, of all builds of a state folder. */
 const REMEMBERED = 5;
+type Env = Readonly<Record<string, string | undefined>>;
+
 const MEMO_KIND = "failed-steps";
 const MEMO_KEY = "last";
 
-interface Remembered {
-  readonly vertex: VertexDigest;
-  readonly name: string;
-  /** The marshalled op, base64. */
-  readonly op: string;
-  /** Per input; null: scratch, undefined: a local context, which is not kept. */
-  readonly inputs: readonly (SnapshotId | null | undefined)[];
-  readonly after: SnapshotId | null;
-}
-
-function readRemembered(session: Session): Remembered[] {
+function readRemembered(session: Session): RememberedStep[] {
   const bytes = session.store.memo.get(MEMO_KIND, MEMO_KEY);
   if (bytes === undefined) return [];
   /* JSON has no undefined: a missing entry of the list is written as false. */
   return JSON.parse(Buffer.from(bytes).toString("utf8"), (_, value: unknown) =>
     value === false ? undefined : value,
-  ) as Remembered[];
+  ) as RememberedStep[];
 }
 
 function snapshotOfInput(ref: KeptStep["after"]): SnapshotId | null | false {
@@ -95,55 +89,81 @@ function nothingKept(): TsbuildError {
   });
 }
 
-/** A shell in a step that failed in an earlier build. Throws TSB_USAGE when there is none, or its files were pruned. */
-export async function shellInRemembered(session: Session, request: ShellRequest): Promise<number> {
+/** A shell in a step of an earlier build. Throws TSB_USAGE when there is none, or its files were pruned. */
+export async function shellInRemembered(session: Session, request: ShellRequest, env: Env): Promise<number> {
   const signal = request.signal ?? new AbortController().signal;
-  const all = readRemembered(session);
-  const found = request.step === undefined ? all[0] : all.find((one) => matches(one, request.step ?? ""));
-  if (found === undefined) throw all.length === 0 ? nothingKept() : unknownStep(request.step ?? "", all);
-  const step = restore(session, found);
+  const { secrets, ssh } = request;
+  const grants = readGrants({ buildArgs: {}, secrets, ssh }, env);
+  const found = await findStep(session, request);
+  if (found.after === undefined && request.before !== true) throw notKeptAfter(found);
+  const step = restore(session, found, grants);
   try {
     request.onStep?.({ name: found.name, command: step.op.kind.meta.args, workdir: step.op.kind.meta.cwd });
     const images = await session.images({ pull: false, signal });
-    const env = session.environment({ images, contexts: new Map(), grants: NO_GRANTS });
+    const env = session.environment({ images, contexts: new Map(), grants });
     return await openShell(env, step, { request, signal });
   } finally {
     releaseStep(step);
   }
 }
 
-function matches(entry: Remembered, word: string): boolean {
+/** Without a build: the steps that failed last, then those of the newest build. */
+async function findStep(session: Session, request: ShellRequest): Promise<RememberedStep> {
+  const { build, step } = request;
+  const failed = readRemembered(session);
+  if (build === undefined) {
+    const known = step === undefined ? failed[0] : failed.find((one) => matches(one, step));
+    if (known !== undefined) return known;
+    if (step === undefined) throw nothingKept();
+  }
+  const { buildHistory } = await import("./history/read.ts");
+  const history = buildHistory(session.store);
+  if (build === undefined && history.list().length === 0) throw unknownStep(step ?? "", failed);
+  const recorded = recordedStep(history, { build: build ?? "^0", step });
+  // A record has no files of a step that failed; what is remembered of it has.
+  return failed.find((one) => one.vertex === recorded.vertex && recorded.after === undefined) ?? recorded;
+}
+
+function notKeptAfter({ name }: RememberedStep): TsbuildError {
+  return new TsbuildError("TSB_USAGE", `the files that ${name} left are not kept`, {
+    hint: "tsbuild shell --before … opens a shell in the state before it",
+  });
+}
+
+function matches(entry: RememberedStep, word: string): boolean {
   const hex = entry.vertex.replace(/^sha256:/, "");
   return (word.length >= 4 && hex.startsWith(word.replace(/^sha256:/, ""))) || entry.name.includes(word);
 }
 
-function unknownStep(word: string, all: readonly Remembered[]): TsbuildError {
+function unknownStep(word: string, all: readonly RememberedStep[]): TsbuildError {
   const known = all.map(({ vertex, name }) => `${vertex.slice(7, 19)} ${name}`).join("; ");
   return new TsbuildError("TSB_USAGE", `no failed step ${JSON.stringify(word)} is remembered`, {
     hint: `by digest or words of its name: ${known}`,
   });
 }
 
-/** The step with mounts of local contexts, secrets and agents left out: those went with their build. */
-function restore(session: Session, entry: Remembered): KeptStep {
+/** The step without mounts of local contexts, which went with the build, and of secrets and agents that are not given again. */
+function restore(session: Session, entry: RememberedStep, grants: StepGrants): KeptStep {
   const op = decodeOp(Buffer.from(entry.op, "base64"));
   if (op.kind?.type !== "exec") throw new Error("assertion failed: a failed step that is no exec");
   const kind: ExecOp = op.kind;
-  const mounts = kind.mounts.filter(({ type, input }) => {
-    if (type === "secret" || type === "ssh") return false;
+  const mounts = kind.mounts.filter(({ type, input, secret, ssh }) => {
+    if (type === "secret") return grants.secrets.has(secret?.id ?? "");
+    if (type === "ssh") return grants.agents.has(ssh?.id ?? "");
     return input < 0 || entry.inputs[input] !== undefined;
   });
-  const exec: Op & { readonly kind: ExecOp } = { ...op, kind: { ...kind, mounts, secretEnv: [] } };
+  const secretEnv = kind.secretEnv.filter(({ id }) => grants.secrets.has(id));
+  const exec: Op & { readonly kind: ExecOp } = { ...op, kind: { ...kind, mounts, secretEnv } };
   try {
     return {
       vertex: entry.vertex,
       op: exec,
       inputs: Array.from(entry.inputs, (id) => refForSnapshot(session.store, id ?? null)),
-      after: refForSnapshot(session.store, entry.after),
+      after: refForSnapshot(session.store, entry.after ?? null),
     };
   } catch (cause) {
-    throw new TsbuildError("TSB_USAGE", `the files of the failed step ${entry.name} were pruned`, {
-      hint: "build again: tsbuild build --on-fail=shell .",
+    throw new TsbuildError("TSB_USAGE", `the files of ${entry.name} were pruned`, {
+      hint: "build again; tsbuild build --on-fail=shell . opens a shell as soon as a step fails",
       cause,
     });
   }

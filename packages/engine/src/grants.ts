@@ -3,6 +3,7 @@ import { errnoCode, limits, TsbuildError } from "@tsbuild/base";
 import { NO_GRANTS, type Secret, SecretMask, type StepGrants } from "@tsbuild/ops";
 import type { BuildRequest, SecretRequest, SecretSource } from "./api.ts";
 
+type GrantRequest = Pick<BuildRequest, "buildArgs" | "secrets" | "ssh" | "resources">;
 type Env = Readonly<Record<string, string | undefined>>;
 
 function fail(id: string, problem: string, cause?: unknown): TsbuildError {
@@ -44,7 +45,7 @@ function readSecret(id: string, { source, invalidate = false }: SecretRequest, e
 }
 
 /** The value of a build argument is in history, keys and logs: no place for one that is also a secret (W011). */
-function refuseSecretArguments({ buildArgs, secrets = {} }: BuildRequest): void {
+function refuseSecretArguments({ buildArgs, secrets = {} }: GrantRequest): void {
   for (const [id, { source }] of Object.entries(secrets)) {
     const names = source.type === "env" ? [id, source.name] : [id];
     const name = names.find((one) => Object.hasOwn(buildArgs, one));
@@ -56,7 +57,7 @@ function refuseSecretArguments({ buildArgs, secrets = {} }: BuildRequest): void 
 }
 
 /** Reads what a request hands to its steps; fails before anything runs. Throws TSB_USAGE. */
-export function readGrants(request: BuildRequest, env: Env): StepGrants {
+export function readGrants(request: GrantRequest, env: Env): StepGrants {
   refuseSecretArguments(request);
   const secrets = new Map<string, Secret>();
   for (const [id, secret] of Object.entries(request.secrets ?? {}))

@@ -1,15 +1,26 @@
 import { TsbuildError } from "@tsbuild/base";
 import type { FailedStep } from "@tsbuild/engine";
 import type { ParsedFlags } from "../flags/parse.ts";
+import { parseSecret, parseSsh } from "../flags/step-grants.ts";
 import type { CommandIo } from "../io.ts";
 import { safeLine } from "../sanitize.ts";
 import { engineOptions } from "./engine-options.ts";
 
-/** `tsbuild shell [STEP]`: a shell in a step that failed in an earlier build. */
+/** Both words may be left out; one alone is a build if it looks like the name of one. */
+function whichStep(operands: readonly string[]): { build?: string | undefined; step?: string | undefined } {
+  const [first, second, ...more] = operands;
+  if (more.length > 0) {
+    throw new TsbuildError("TSB_USAGE", "shell takes a build and a step", {
+      hint: `quote the step: tsbuild shell ${first} ${quoted([second, ...more].join(" "))}`,
+    });
+  }
+  if (second !== undefined) return { build: first, step: second };
+  return /^(?:\^\d+|[0-9a-f]{8})$/.test(first ?? "") ? { build: first } : { step: first };
+}
+
+/** `tsbuild shell [BUILD] [STEP]`: a shell in a step of an earlier build. */
 export async function shell(flags: ParsedFlags, io: CommandIo): Promise<number> {
-  const [step, ...more] = flags.operands;
-  if (more.length > 0)
-    throw new TsbuildError("TSB_USAGE", "shell takes one step", { hint: `"${flags.operands.join(" ")}"` });
+  const which = whichStep(flags.operands);
   if (flags.isOn("before") && flags.isOn("after")) {
     throw new TsbuildError("TSB_USAGE", "--before and --after exclude each other");
   }
@@ -17,7 +28,9 @@ export async function shell(flags: ParsedFlags, io: CommandIo): Promise<number> 
   const engine = await io.openEngine(engineOptions(flags, io));
   try {
     return await engine.shell({
-      step,
+      ...which,
+      secrets: Object.fromEntries(flags.all("secret").map((text) => parseSecret(text, io.env))),
+      ssh: Object.fromEntries(flags.all("ssh").map((text) => parseSsh(text, io.env))),
       before: flags.isOn("before"),
       shell: flags.last("shell"),
       signal: io.signal,
@@ -46,7 +59,7 @@ interface Introduction {
 /** What is to be known before the first prompt: what failed, how to run it again, how to leave. */
 function introduce(step: Introduction, io: CommandIo): void {
   const lines = [
-    `A shell in the failed step: ${step.title}`,
+    `A shell in the step: ${step.title}`,
     `  again:  ${step.command.map(quoted).join(" ")}`,
     `  folder: ${step.workdir === "" ? "/" : step.workdir}`,
     "  leave:  exit, or Ctrl-D; what is written here is thrown away",

@@ -106,17 +106,33 @@ export const runSpec: CommandSpec = {
 
 export const shellSpec: CommandSpec = {
   name: "shell",
-  usage: "[flags] [STEP]",
-  summary: "Open a shell in a step that failed",
+  usage: "[flags] [BUILD] [STEP]",
+  summary: "Open a shell in a step of an earlier build",
   description: [
-    "STEP is the start of a step's digest or words of its instruction; without it, the last step that failed.",
-    "The last five failed steps can be entered until their files are pruned. The shell has the step's files,",
-    "environment, folder, user, network and mounts, but for secrets, agents and mounts of the build context,",
-    "which went with the build. What is written in it is thrown away. Ends with the shell's exit code.",
+    "BUILD is the ID of a recorded build or ^N, the Nth before the newest; STEP a number, the start of a digest",
+    "or words of an instruction (tsbuild history show BUILD lists them). Without BUILD: the five steps that failed",
+    "last, then the newest build. Without STEP: the one that failed, else the last RUN. A shell has the step's",
+    "files, environment, folder, user, network and mounts as long as they are not pruned, but for mounts of the",
+    "build context; secrets and agents are those given here. What is written in it is thrown away. Ends with the",
+    "shell's exit code.",
   ],
   flags: [
     { name: "before", group: "Step", text: "The state before the step" },
-    { name: "after", group: "Step", text: "The state that the step failed in (the default)" },
+    { name: "after", group: "Step", text: "The state that the step left, or failed in (the default)" },
+    {
+      name: "secret",
+      value: "id=ID[,src=FILE|,env=VAR]",
+      repeat: true,
+      group: "Step",
+      text: "For the step's secret mounts, as in build",
+    },
+    {
+      name: "ssh",
+      value: "ID[=SOCKET|KEY,KEY…]",
+      repeat: true,
+      group: "Step",
+      text: "For the step's ssh mounts, as in build",
+    },
     {
       name: "shell",
       value: "PATH",
@@ -127,6 +143,7 @@ export const shellSpec: CommandSpec = {
   examples: [
     { command: "tsbuild shell", text: "In the last step that failed" },
     { command: "tsbuild shell --before 'RUN make'", text: "Before a step, found by its instruction" },
+    { command: "tsbuild shell ^1 4", text: "In the fourth step of the build before the newest" },
   ],
 };
 
