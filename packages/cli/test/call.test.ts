@@ -1,6 +1,7 @@
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { VertexDigest } from "@tsbuild/base";
 import type { Compiled, Inspection } from "@tsbuild/engine";
 import { image, unmarshalDefinition } from "@tsbuild/llb";
 import { describe, expect, test } from "vitest";
@@ -22,6 +23,8 @@ const compiled = {
   warnings: [],
   images: [],
 } as unknown as Compiled;
+
+const digest = (digit: string) => `sha256:${digit.repeat(64)}` as VertexDigest;
 
 const inspection: Inspection = {
   file: "Dockerfile",
@@ -57,6 +60,32 @@ const inspection: Inspection = {
     },
   ],
   compile: async () => compiled,
+  plan: async () => ({
+    steps: [
+      {
+        vertex: digest("1"),
+        name: "[1/4] FROM a",
+        verdict: "cached",
+        durationMs: 2000,
+        sizeBytes: 5_000_000,
+      },
+      {
+        vertex: digest("2"),
+        name: "[2/4] RUN make",
+        verdict: "runs",
+        reason: { kind: "arg", text: "ARG REV 1 → 2" },
+        durationMs: 61_000,
+        sizeBytes: 1200,
+      },
+      {
+        vertex: digest("3"),
+        name: "[3/4] RUN new",
+        verdict: "runs",
+        reason: { kind: "never-built", text: "never built here" },
+      },
+      { vertex: digest("4"), name: "[4/4] COPY --from", verdict: "unknown", dependsOn: ["[2/4] RUN make"] },
+    ],
+  }),
 };
 
 async function build(flag: string, options: { stdoutIsTTY?: boolean } = {}) {

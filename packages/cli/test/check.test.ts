@@ -40,6 +40,7 @@ function inspection(...diagnostics: Diagnostic[]): Inspection {
     outline: unused,
     targets: unused,
     compile: unused,
+    plan: () => Promise.reject(new Error("not asked for")),
   };
 }
 

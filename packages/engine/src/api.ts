@@ -1,4 +1,4 @@
-import type { BuildEvent, Digest, Platform, TsbuildError } from "@tsbuild/base";
+import type { BuildEvent, CacheReason, Digest, Platform, TsbuildError, VertexDigest } from "@tsbuild/base";
 import type { CheckOptions, CheckReport, Compiled, Outline, Target } from "@tsbuild/frontend";
 import type { AgentSource, StepResources } from "@tsbuild/ops";
 import type { BuildHistory } from "./history/read.ts";
@@ -166,6 +166,26 @@ export interface Inspection {
   targets(): Promise<readonly Target[]>;
   /** Graph and image config per platform. */
   compile(): Promise<Compiled>;
+  /** What a build would find in the cache and what it would run, without running anything (W027). */
+  plan(): Promise<BuildPlan>;
+}
+
+export interface BuildPlan {
+  readonly steps: readonly PlannedStep[];
+}
+
+export interface PlannedStep {
+  readonly vertex: VertexDigest;
+  readonly name: string;
+  /** `unknown`: decided by the content of what another step makes, which is not there yet. */
+  readonly verdict: "cached" | "runs" | "unknown";
+  readonly reason?: CacheReason | undefined;
+  /** Names of the steps that decide. */
+  readonly dependsOn?: readonly string[] | undefined;
+  /** How long it took the last time; none for a step without an earlier record. */
+  readonly durationMs?: number | undefined;
+  /** Bytes of its layer, of the last time for one that runs; none where no image was made of it. */
+  readonly sizeBytes?: number | undefined;
 }
 
 export interface ImageSummary {

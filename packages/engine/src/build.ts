@@ -1,7 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { resolve } from "node:path";
-import { type BuildEvent, type Digest, formatPlatform, TsbuildError } from "@tsbuild/base";
+import { type BuildEvent, type Digest, TsbuildError } from "@tsbuild/base";
 import type { CommittedImage } from "@tsbuild/export";
 import type { Compiled, CompiledPlatform } from "@tsbuild/frontend";
 import { formatReference, parseReference } from "@tsbuild/oci/documents";
@@ -16,7 +15,7 @@ import { asStep } from "./export-step.ts";
 import { type FirstFailure, releaseStep, showFailed } from "./first-failure.ts";
 import { readGrants } from "./grants.ts";
 import { BuildRecorder } from "./history/recorder.ts";
-import { PreviousBuild, projectKey } from "./previous-build.ts";
+import { PreviousBuild, projectOf } from "./previous-build.ts";
 import { compileRequest, type PreparedRequest, prepareRequest } from "./request.ts";
 import type { Session } from "./session.ts";
 import { type BuildSources, openSources, saveLock, useLock } from "./sources/open.ts";
@@ -137,7 +136,7 @@ async function solvePlatform(build: PlatformBuild): Promise<Ref | null> {
       else releaseStep(step);
     },
   });
-  const previous = new PreviousBuild(session.store, projectOf(build), platform.graph);
+  const previous = new PreviousBuild(session.store, projectOf(request, prepared, platform), platform.graph);
   try {
     const { ref } = await solve({
       graph: platform.graph,
@@ -157,20 +156,6 @@ async function solvePlatform(build: PlatformBuild): Promise<Ref | null> {
     if (failed !== undefined) await remember(build, failed);
     throw locate(error, platform, prepared);
   }
-}
-
-/** The same Dockerfile and target from the same place: builds of one project follow each other. */
-function projectOf({ run, prepared, platform }: PlatformBuild): Digest {
-  const { context, target = "" } = run.request;
-  const remote = context.type === "remote" ? context.url : context.type;
-  const place = context.type === "folder" ? resolve(context.path) : remote;
-  const { file } = prepared.dockerfile;
-  return projectKey({
-    context: place,
-    dockerfile: file,
-    target,
-    platform: formatPlatform(platform.platform),
-  });
 }
 
 async function remember({ run, platform, onFailed }: PlatformBuild, failed: FirstFailure): Promise<void> {

@@ -9,6 +9,7 @@ export type {
 } from "@tsbuild/frontend";
 export type { AgentSource, StepResources } from "@tsbuild/ops";
 export type {
+  BuildPlan,
   BuildRequest,
   BuildResult,
   ContextSource,

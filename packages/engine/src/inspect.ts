@@ -1,5 +1,5 @@
 import type { CheckReport, Compiled, Outline, Target } from "@tsbuild/frontend";
-import type { BuildRequest, Inspection } from "./api.ts";
+import type { BuildPlan, BuildRequest, Inspection } from "./api.ts";
 import { compileDockerfile } from "./compile.ts";
 import { readGrants } from "./grants.ts";
 import { compileRequest, prepareRequest } from "./request.ts";
@@ -36,5 +36,17 @@ export async function inspect({ session, request, env, signal }: InspectOptions)
     },
     targets: async (): Promise<Target[]> => (await import("@tsbuild/frontend")).listTargets({ file, text }),
     compile: (): Promise<Compiled> => compileDockerfile(session.store, asked, resolver),
+    plan: async (): Promise<BuildPlan> => {
+      const compiled = await compileDockerfile(session.store, asked, resolver);
+      return (await import("./plan.ts")).planBuild({
+        session,
+        request,
+        prepared,
+        sources,
+        grants,
+        compiled,
+        signal,
+      });
+    },
   };
 }

@@ -1,8 +1,12 @@
-import { type Digest, sha256Fields, type VertexDigest } from "@tsbuild/base";
+import { resolve } from "node:path";
+import { type Digest, formatPlatform, sha256Fields, type VertexDigest } from "@tsbuild/base";
+import type { CompiledPlatform } from "@tsbuild/frontend";
 import type { Graph } from "@tsbuild/llb";
 import type { CacheKeyId } from "@tsbuild/solver";
 import type { Store } from "@tsbuild/store";
 import { alignSteps } from "./align-steps.ts";
+import type { BuildRequest } from "./api.ts";
+import type { PreparedRequest } from "./request.ts";
 
 /** A step of an earlier build: how progress named it, and under which key its result was found or recorded. */
 interface RememberedStep {
@@ -12,16 +16,17 @@ interface RememberedStep {
 
 const KIND = "build-steps";
 
-/** What makes two builds versions of one: where they come from and what they are asked for, not what is in the files. */
-export interface ProjectIdentity {
-  readonly context: string;
-  readonly dockerfile: string;
-  readonly target: string;
-  readonly platform: string;
-}
-
-export function projectKey({ context, dockerfile, target, platform }: ProjectIdentity): Digest {
-  return sha256Fields([context, dockerfile, target, platform]);
+/**
+ * What makes two builds versions of one: the same Dockerfile, target and platform from the same place, whatever is in the files. A digest.
+ */
+export function projectOf(
+  { context, target = "" }: BuildRequest,
+  { dockerfile }: PreparedRequest,
+  { platform }: Pick<CompiledPlatform, "platform">,
+): Digest {
+  const remote = context.type === "remote" ? context.url : context.type;
+  const place = context.type === "folder" ? resolve(context.path) : remote;
+  return sha256Fields([place, dockerfile.file, target, formatPlatform(platform)]);
 }
 
 /**

@@ -3,6 +3,7 @@ export { type JobLimit, jobLimit } from "./job-limit.ts";
 export { MemoryWorkLocks } from "./memory-locks.ts";
 export { MemoryCacheStorage, MemoryResults } from "./memory-storage.ts";
 export type * from "./ports.ts";
+export { type Prediction, type PredictRequest, predict } from "./predict.ts";
 export {
   type RunningSolve,
   type SolveRequest,

@@ -4,6 +4,9 @@ import type { Solving } from "./solving.ts";
 import { isCacheable } from "./vertex-lookup.ts";
 import { mapOf, type VertexState } from "./vertex-state.ts";
 
+/** The part of a solve, or of a prediction, that explanations need. */
+export type Explaining = Pick<Solving, "signal" | "earlier">;
+
 /** Per record: it is read as a whole when a later miss is explained. */
 const MAX_FIELDS = 2_000;
 
@@ -11,7 +14,7 @@ const MAX_FIELDS = 2_000;
  * What the key of a vertex was made of: the op's own fields, then per input what it was known by, then the content field by field.
  * Only for a vertex that runs.
  */
-export async function recordedFields(solving: Solving, state: VertexState): Promise<readonly KeyField[]> {
+export async function recordedFields(solving: Explaining, state: VertexState): Promise<readonly KeyField[]> {
   if (!isCacheable(state)) return [];
   const map = mapOf(state);
   const inputs = state.inputs.map((input, i): KeyField => {
@@ -29,7 +32,7 @@ export async function recordedFields(solving: Solving, state: VertexState): Prom
  * costs a less exact explanation, which says so by naming the input only.
  */
 async function contentFields(
-  solving: Solving,
+  solving: Explaining,
   state: VertexState,
   input: number,
 ): Promise<readonly KeyField[]> {
@@ -43,7 +46,7 @@ async function contentFields(
 }
 
 /** A vertex that ran, as its explanation sees it. */
-export function subjectOf(solving: Solving, state: VertexState, fields: readonly KeyField[]): MissSubject {
+export function subjectOf(solving: Explaining, state: VertexState, fields: readonly KeyField[]): MissSubject {
   return {
     ignored: state.ignored?.text,
     evicted: state.evicted,
@@ -54,7 +57,7 @@ export function subjectOf(solving: Solving, state: VertexState, fields: readonly
   };
 }
 
-function inputOf(solving: Solving, input: VertexState): MissInput {
+function inputOf(solving: Explaining, input: VertexState): MissInput {
   const isSource = input.inputs.length === 0;
   const rebuilt = input.outcome?.type === "ran" ? input.outcome.reason : undefined;
   const { digest: vertex, name } = input;

@@ -9,8 +9,9 @@ import { hasColors } from "../progress/mode.ts";
 import { lintJson, outlineJson, targetsJson } from "./call-json.ts";
 import { outlineText, targetsText } from "./call-text.ts";
 import { withInspection } from "./inspect-request.ts";
+import { planText } from "./plan-text.ts";
 
-const METHODS = ["build", "check", "outline", "targets", "definition"] as const;
+const METHODS = ["build", "check", "outline", "targets", "plan", "definition"] as const;
 
 /** `--call=METHOD[,format=FORMAT][,ignorestatus=BOOLEAN]`. */
 export interface Call {
@@ -57,6 +58,10 @@ async function answer({ method, format }: Call, inspection: Inspection): Promise
   if (method === "outline") {
     const outline = await inspection.outline();
     return format === "json" ? outlineJson(outline, inspection) : outlineText(outline);
+  }
+  if (method === "plan") {
+    const plan = await inspection.plan();
+    return format === "json" ? `${JSON.stringify(plan, undefined, 2)}\n` : planText(plan);
   }
   const targets = await inspection.targets();
   return format === "json" ? targetsJson(targets, inspection) : targetsText(targets);

@@ -6,7 +6,7 @@ export const callFlags: readonly FlagSpec[] = [
     name: "call",
     value: "METHOD",
     group: "Instead of a build",
-    text: "check, outline (ARGs, secrets, ssh, caches) or targets (stages), each also METHOD,format=json; check,ignorestatus=true ends with 0",
+    text: "check, outline (ARGs, secrets, ssh, caches), targets (stages) or plan (what would run, and why), each also METHOD,format=json; check,ignorestatus=true ends with 0",
   },
   { name: "check", group: "Instead of a build", text: "--call=check" },
   {

@@ -1,0 +1,73 @@
+import type { Compiled } from "@tsbuild/frontend";
+import { resolveOp, type StepGrants, snapshotOf } from "@tsbuild/ops";
+import { type CacheRecord, type Prediction, predict } from "@tsbuild/solver";
+import type { BuildPlan, BuildRequest, PlannedStep } from "./api.ts";
+import { ignoredBy, maxAgeOf } from "./cache-wishes.ts";
+import { declaredArgs } from "./declared-args.ts";
+import { PreviousBuild, projectOf } from "./previous-build.ts";
+import type { PreparedRequest } from "./request.ts";
+import type { Session } from "./session.ts";
+import type { BuildSources } from "./sources/open.ts";
+
+export interface PlanOptions {
+  readonly session: Session;
+  readonly request: BuildRequest;
+  readonly prepared: PreparedRequest;
+  readonly sources: BuildSources;
+  readonly grants: StepGrants;
+  readonly compiled: Compiled;
+  readonly signal: AbortSignal;
+}
+
+/** `--call=plan`: what the build would find and run, from its records; nothing is run, downloaded or stored. */
+export async function planBuild(options: PlanOptions): Promise<BuildPlan> {
+  const steps: PlannedStep[] = [];
+  for (const platform of options.compiled.platforms) {
+    const predictions = await predictPlatform(options, platform);
+    for (const prediction of predictions) {
+      if (prediction.verdict !== "read") steps.push(plannedStep(options.session, prediction));
+    }
+  }
+  return { steps };
+}
+
+function predictPlatform(
+  { session, request, prepared, sources, grants, signal }: PlanOptions,
+  platform: Compiled["platforms"][number],
+): Promise<readonly Prediction[]> {
+  const env = session.environment({
+    ...sources,
+    contexts: prepared.contexts,
+    grants,
+    networkProvider: request.networkProvider,
+    isArg: declaredArgs(prepared.dockerfile.text),
+  });
+  const previous = new PreviousBuild(session.store, projectOf(request, prepared, platform), platform.graph);
+  return predict({
+    graph: platform.graph,
+    resolveOp: (vertex) => resolveOp(env, vertex),
+    ignoreCache: (vertex) => ignoredBy(request, vertex),
+    maxAge: (vertex) => maxAgeOf(vertex),
+    earlier: (vertex) => previous.keyOf(vertex),
+    storage: session.store.cache,
+    signal,
+  });
+}
+
+function plannedStep(session: Session, { record, verdict, ...about }: Prediction): PlannedStep {
+  const known =
+    record === undefined ? {} : { durationMs: record.durationMs, sizeBytes: layerSize(session, record) };
+  return { ...about, verdict: verdict === "read" ? "cached" : verdict, ...known };
+}
+
+/** Bytes of the topmost layer of a result; undefined when it is gone, empty, or was never measured for an image. */
+function layerSize({ store }: Session, record: CacheRecord): number | undefined {
+  const ref = store.cache.load(record);
+  if (ref === undefined) return undefined;
+  try {
+    const snapshot = snapshotOf(ref);
+    return snapshot === null ? undefined : store.snapshots.layers(snapshot).at(-1)?.sizeBytes;
+  } finally {
+    ref.release();
+  }
+}
