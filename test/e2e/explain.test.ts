@@ -127,4 +127,45 @@ describe.skipIf(reason !== undefined)("why a step ran again (W001)", () => {
     expect(stdout).not.toContain("second-value");
     expect((await world.tsbuild(["explain", "nothing like it"])).code).toBe(2);
   });
+
+  test("--call=plan says it before anything runs (W027)", async () => {
+    const lines = [
+      "FROM busybox AS b",
+      "ARG REV=1",
+      "RUN echo $REV > /o",
+      "FROM busybox",
+      "COPY --from=b /o /",
+      "COPY f /",
+      "RUN cat /f",
+    ];
+    const planned = world.context("planned", { Dockerfile: `${lines.join("\n")}\n`, f: "1" });
+    const verdicts = async (...flags: readonly string[]): Promise<Record<string, string>> => {
+      const { stdout } = await world.ok(["build", "--call=plan,format=json", ...flags, planned]);
+      const { steps } = JSON.parse(stdout) as {
+        steps: { name: string; verdict: string; reason?: { text: string }; dependsOn?: string[] }[];
+      };
+      return Object.fromEntries(
+        steps.map(({ name, verdict, reason: why, dependsOn }) => [
+          name.replace(/^\[[^\]]*\] /, "").replace(/ docker.io.*/, ""),
+          [verdict, why?.text ?? dependsOn?.join()].filter((part) => part !== undefined).join(": "),
+        ]),
+      );
+    };
+    expect(await verdicts()).toMatchObject({ "RUN cat /f": expect.stringMatching(/^unknown/) });
+    expect((await world.ok(["history", "ls", "-q"])).stdout).not.toContain("planned");
+    await world.build(planned);
+    expect(Object.values(await verdicts())).toEqual(["cached", "cached", "cached", "cached", "cached"]);
+    writeFileSync(join(planned, "f"), "2");
+    expect(await verdicts()).toMatchObject({
+      "COPY --from=b /o /": "cached",
+      "COPY f /": "runs: changed: f",
+      "RUN cat /f": expect.stringMatching(/^runs: after .*COPY f \/$/),
+    });
+    expect(await verdicts("--build-arg", "REV=2")).toMatchObject({
+      "RUN echo 2 > /o": "runs: ARG REV 1 → 2",
+      "COPY --from=b /o /": expect.stringMatching(/^unknown: .*RUN echo 2/),
+    });
+    const text = (await world.ok(["build", "--call=plan", planned])).stdout;
+    expect(text).toMatch(/3 cached, saving .*; 2 to run; steps that run took/);
+  });
 });

@@ -10,7 +10,7 @@ const table: Readonly<Record<string, { readonly own: readonly string[]; readonly
     "native/fs": { own: [], npm: [] },
     "packages/base": { own: [], npm: [] },
     "packages/llb": { own: ["base"], npm: ["@bufbuild/protobuf"] },
-    "packages/dockerfile": { own: ["base"], npm: [] },
+    "packages/dockerfile": { own: ["base"], npm: ["chevrotain"] },
     "packages/oci": {
       own: ["base", "native-fs"],
       npm: ["tar-stream", "zlib-sync", "xz-decompress", "unbzip2-stream", "seek-bzip"],

@@ -178,11 +178,22 @@ app (default)   0      $BUILDPLATFORM   the program
     expect((await build("--print=definition", { stdoutIsTTY: true })).status).toBe(2);
   });
 
+  test("plan", async () => {
+    expect((await build("--call=plan")).out).toBe(`cached           5.00MB [1/4] FROM a
+runs      61.0s   1.20kB [2/4] RUN make (ARG REV 1 → 2)
+runs                     [3/4] RUN new (never built here; how long it takes is not known)
+?                        [4/4] COPY --from (depends on what [2/4] RUN make makes)
+
+1 cached, saving 2.0s; 2 to run; 1 not known yet; steps that run took 61.0s the last time
+`);
+    expect(JSON.parse((await build("--call=plan,format=json")).out).steps).toHaveLength(4);
+  });
+
   test("build is a build; what is unknown is refused", async () => {
     const world = fakeWorld({ inspection });
     expect(await runCli(["build", "--call=build", "--progress=none", folder], world)).toBe(0);
     expect(world.engine.requests[0]!.outputs).toEqual([]);
-    expect((await build("--call=plan")).err).toContain("build, check, outline, targets, definition");
+    expect((await build("--call=plans")).err).toContain("build, check, outline, targets, plan, definition");
     expect((await build("--call=check,colour=red")).err).toContain('no option "colour=red"');
   });
 });

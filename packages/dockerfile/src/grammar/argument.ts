@@ -1,14 +1,7 @@
+import { createToken, type IToken, type Lexer, type TokenType } from "chevrotain";
 import type { EscapeCharacter } from "../ast.ts";
 import { SPACE_CLASS } from "../space.ts";
-import {
-  escapePattern,
-  type Lexer,
-  perEscape,
-  type Token,
-  type TokenType,
-  tokenize,
-  tokenType,
-} from "./lexer.ts";
+import { createLexer, escapePattern, perEscape, tokenize } from "./lexer.ts";
 
 // Two lists of words with quotes: flags, where quotes and escapes are resolved, and `key=value` pairs, where they
 // stay for the expansion to resolve. A quote that is never closed runs to the end, in both (unlike in words that
@@ -31,29 +24,32 @@ interface ArgumentGrammar {
 }
 
 /** `flags`: see above. Quoted text is its own mode, so that no single pattern runs over a whole hostile file. */
-function argumentGrammar(mark: EscapeCharacter, flags: boolean): ArgumentGrammar {
+export function argumentGrammar(mark: EscapeCharacter, flags: boolean, validate = false): ArgumentGrammar {
   const e = escapePattern(mark);
-  const blank = tokenType("Blank", flags ? `[${SPACE_CLASS}]+(?=--)` : `[${SPACE_CLASS}]+`);
-  const rest = tokenType("Rest", `[${SPACE_CLASS}]+(?![${SPACE_CLASS}]|--)[^]*`);
-  const escaped = tokenType("Escaped", `${e}[^]`);
-  const escapeAtEnd = tokenType("EscapeAtEnd", e);
-  const plain = tokenType("Plain", `[^${SPACE_CLASS}'"${e}]+`);
-  const double = tokenType("DoubleQuote", '"', { push: "double" });
-  const single = tokenType("SingleQuote", "'", { push: "single" });
-  const doubleEnd = tokenType("DoubleQuoteEnd", '"', { pop: true });
-  const singleEnd = tokenType("SingleQuoteEnd", "'", { pop: true });
-  const inDouble = tokenType("InDouble", `[^"${e}]+`);
-  const inSingle = tokenType("InSingle", flags ? `[^'${e}]+` : "[^']+");
+  const token = (name: string, pattern: string, mode: { push_mode?: string; pop_mode?: boolean } = {}) =>
+    createToken({ name, pattern: new RegExp(pattern), line_breaks: true, ...mode });
+  const blank = token("Blank", flags ? `[${SPACE_CLASS}]+(?=--)` : `[${SPACE_CLASS}]+`);
+  const rest = token("Rest", `[${SPACE_CLASS}]+(?![${SPACE_CLASS}]|--)[^]*`);
+  const escaped = token("Escaped", `${e}[^]`);
+  const escapeAtEnd = token("EscapeAtEnd", e);
+  const plain = token("Plain", `[^${SPACE_CLASS}'"${e}]+`);
+  const double = token("DoubleQuote", '"', { push_mode: "double" });
+  const single = token("SingleQuote", "'", { push_mode: "single" });
+  const doubleEnd = token("DoubleQuoteEnd", '"', { pop_mode: true });
+  const singleEnd = token("SingleQuoteEnd", "'", { pop_mode: true });
+  const inDouble = token("InDouble", `[^"${e}]+`);
+  const inSingle = token("InSingle", flags ? `[^'${e}]+` : "[^']+");
   const escapes = [escaped, escapeAtEnd];
-  const lexer: Lexer = {
-    modes: {
+  const lexer = createLexer(
+    {
       word: [blank, ...(flags ? [rest] : []), plain, ...escapes, double, single],
       double: [doubleEnd, inDouble, ...escapes],
       // Nothing can be escaped in the single quotes of a pair.
       single: [singleEnd, inSingle, ...(flags ? escapes : [])],
     },
-    start: "word",
-  };
+    "word",
+    validate,
+  );
   return {
     lexer,
     blank,
@@ -104,25 +100,25 @@ export function splitFlags(
   const grammar = flagGrammar(mark);
   const collector = new WordCollector();
   for (const token of tokenize(grammar.lexer, text)) {
-    if (token.type === grammar.blank || token.type === grammar.rest) {
+    if (token.tokenType === grammar.blank || token.tokenType === grammar.rest) {
       const isTerminator = collector.end()?.text === "--";
       if (isTerminator) collector.words.pop();
-      if (isTerminator || token.type === grammar.rest) {
-        return { flags: collector.words, restOffset: token.offset };
+      if (isTerminator || token.tokenType === grammar.rest) {
+        return { flags: collector.words, restOffset: token.startOffset };
       }
       continue;
     }
-    const plain = flagText(grammar, token);
-    if (plain !== undefined) collector.add(token.offset, plain);
+    const image = flagText(grammar, token);
+    if (image !== undefined) collector.add(token.startOffset, image);
   }
   if (collector.end()?.text === "--") collector.words.pop();
   return { flags: collector.words, restOffset: text.length };
 }
 
-function flagText(grammar: ArgumentGrammar, token: Token): string | undefined {
-  if (token.type === grammar.escapeAtEnd) return undefined;
-  if (token.type === grammar.escaped) return token.text.slice(1);
-  return grammar.quotes.has(token.type) ? "" : token.text;
+function flagText(grammar: ArgumentGrammar, token: IToken): string | undefined {
+  if (token.tokenType === grammar.escapeAtEnd) return undefined;
+  if (token.tokenType === grammar.escaped) return token.image.slice(1);
+  return grammar.quotes.has(token.tokenType) ? "" : token.image;
 }
 
 /** Words of ENV, LABEL and ARG (FEATURES D020): split at blanks outside of quotes; quotes and escapes kept. */
@@ -130,8 +126,8 @@ export function splitQuotedWords(text: string, mark: EscapeCharacter): readonly 
   const grammar = pairGrammar(mark);
   const collector = new WordCollector();
   for (const token of tokenize(grammar.lexer, text)) {
-    if (token.type === grammar.blank) collector.end();
-    else if (token.type !== grammar.escapeAtEnd) collector.add(token.offset, token.text);
+    if (token.tokenType === grammar.blank) collector.end();
+    else if (token.tokenType !== grammar.escapeAtEnd) collector.add(token.startOffset, token.image);
   }
   collector.end();
   return collector.words;

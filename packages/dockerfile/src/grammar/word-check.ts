@@ -1,5 +1,5 @@
+import type { IToken } from "chevrotain";
 import { textError } from "../error.ts";
-import type { Token } from "./lexer.ts";
 import type { WordTokens } from "./word-lexer.ts";
 
 /**
@@ -12,11 +12,11 @@ const MAX_NESTING = 100;
  * Finds what is wrong with a word (FEATURES D036), in one pass before it is parsed, so that messages can name what
  * was opened where and the parser only meets valid input.
  */
-export function checkWord(t: WordTokens, tokens: readonly Token[], word: string): void {
-  const open: Token[] = [];
-  let operator: Token | undefined;
+export function checkWord(t: WordTokens, tokens: readonly IToken[], word: string): void {
+  const open: IToken[] = [];
+  let operator: IToken | undefined;
   for (const token of tokens) {
-    switch (token.type) {
+    switch (token.tokenType) {
       case t.open:
       case t.doubleOpen:
         open.push(token);
@@ -37,44 +37,44 @@ export function checkWord(t: WordTokens, tokens: readonly Token[], word: string)
         checkName(open.at(-1), token, word);
         break;
     }
-    operator = token.type === t.open ? undefined : token;
+    operator = token.tokenType === t.open ? undefined : token;
   }
   const last = open.at(-1);
   if (last !== undefined) throw unclosed(t, last, tokens, word);
 }
 
 /** `${}`: a name is missing. */
-function checkPlain(open: Token | undefined, word: string): void {
-  if (open?.text === "${") throw textError(`bad substitution in ${quote(word)}: ${at(open)} has no name`);
+function checkPlain(open: IToken | undefined, word: string): void {
+  if (open?.image === "${") throw textError(`bad substitution in ${quote(word)}: ${at(open)} has no name`);
 }
 
 /** `${:-x}`: a name is missing. Without a colon, `-` and `?` would be the name. */
-function checkName(open: Token | undefined, operator: Token, word: string): void {
-  if (open?.text === "${" && operator.text.startsWith(":")) checkPlain(open, word);
+function checkName(open: IToken | undefined, operator: IToken, word: string): void {
+  if (open?.image === "${" && operator.image.startsWith(":")) checkPlain(open, word);
 }
 
-function badOperator(open: Token | undefined, token: Token, word: string) {
-  if (open?.text === "${" && (token.text.startsWith("{") || token.text.startsWith(":"))) {
+function badOperator(open: IToken | undefined, token: IToken, word: string) {
+  if (open?.image === "${" && (token.image.startsWith("{") || token.image.startsWith(":"))) {
     return textError(`bad substitution in ${quote(word)}: ${at(open)} has no name`);
   }
   return textError(
-    `unsupported modifier ${quote(token.text)} after ${open?.text ?? "${"} in ${quote(word)}`,
+    `unsupported modifier ${quote(token.image)} after ${open?.image ?? "${"} in ${quote(word)}`,
     "supported: ${x:-word} ${x-word} ${x:+word} ${x+word} ${x:?text} ${x#pattern} ${x%pattern} ${x/pattern/text}",
   );
 }
 
-function unclosed(t: WordTokens, last: Token, tokens: readonly Token[], word: string) {
-  if (last.type === t.doubleOpen) return unclosedQuote(last, word);
+function unclosed(t: WordTokens, last: IToken, tokens: readonly IToken[], word: string) {
+  if (last.tokenType === t.doubleOpen) return unclosedQuote(last, word);
   const after = tokens.slice(tokens.indexOf(last) + 1);
-  const isReplace = after[0]?.type === t.replace;
-  const missing = isReplace && !after.some((token) => token.type === t.patternEnd) ? '"/"' : '"}"';
+  const isReplace = after[0]?.tokenType === t.replace;
+  const missing = isReplace && !after.some((token) => token.tokenType === t.patternEnd) ? '"/"' : '"}"';
   return textError(`missing ${missing} in ${quote(word)}: ${at(last)} is not closed`);
 }
 
-function unclosedQuote(token: Token, word: string) {
-  const mark = token.text[0] ?? "";
+function unclosedQuote(token: IToken, word: string) {
+  const mark = token.image[0] ?? "";
   return textError(
-    `quote ${mark} in ${quote(word)} is not closed (character ${token.offset + 1})`,
+    `quote ${mark} in ${quote(word)} is not closed (character ${token.startOffset + 1})`,
     `close it, or escape it to mean the character itself`,
   );
 }
@@ -83,8 +83,8 @@ function tooDeep() {
   return textError(`quotes and \${…} are nested more than ${MAX_NESTING} deep`);
 }
 
-function at(token: Token): string {
-  return `${token.text} (character ${token.offset + 1})`;
+function at(token: IToken): string {
+  return `${token.image} (character ${token.startOffset + 1})`;
 }
 
 /** The word for a message, shortened. */

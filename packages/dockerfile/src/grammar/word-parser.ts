@@ -1,4 +1,5 @@
-import { type Lexer, type Token, type TokenType, tokenize } from "./lexer.ts";
+import { EmbeddedActionsParser, type IToken, type Lexer, type ParserMethod } from "chevrotain";
+import { tokenize } from "./lexer.ts";
 import { checkWord } from "./word-check.ts";
 import { createWordLexer, createWordTokens, type WordDialect, type WordTokens } from "./word-lexer.ts";
 
@@ -29,108 +30,139 @@ export interface Substitution {
 }
 
 /**
- * Reads the tokens of one word, which `checkWord` found balanced, by recursive descent:
+ * The grammar of a word, over tokens that `checkWord` found balanced:
  *
  *     parts        = { text | escaped | quoted | variable | substitution }
  *     double       = '"' parts '"'
  *     substitution = "${" name ( "}" | ( conditional | trim ) parts "}" | replace parts "/" parts "}" )
  */
-class WordReader {
-  readonly #tokens: readonly Token[];
-  readonly #types: WordTokens;
-  #next = 0;
+class WordParser extends EmbeddedActionsParser {
+  readonly #tokens: WordTokens;
 
-  constructor(tokens: readonly Token[], types: WordTokens) {
+  constructor(tokens: WordTokens, validate: boolean) {
+    super(Object.values(tokens), { maxLookahead: 1, skipValidations: !validate, recoveryEnabled: false });
     this.#tokens = tokens;
-    this.#types = types;
+    this.performSelfAnalysis();
   }
 
-  /** Up to a token of the type `end`, which is taken too; without one, to the end of the word. */
-  parts(end?: TokenType): WordPart[] {
+  readonly parts: ParserMethod<[], WordPart[]> = this.RULE("parts", () => {
     const found: WordPart[] = [];
-    for (let token = this.#take(); token !== undefined && token.type !== end; token = this.#take())
-      found.push(this.#part(token));
+    this.MANY(() => {
+      found.push(this.SUBRULE(this.part));
+    });
     return found;
-  }
+  });
 
-  #take(): Token | undefined {
-    return this.#tokens[this.#next++];
-  }
+  readonly part: ParserMethod<[], WordPart> = this.RULE("part", () => {
+    const t = this.#tokens;
+    return this.OR([
+      { ALT: () => textPart(this.CONSUME(t.wordText)) },
+      { ALT: () => textPart(this.CONSUME(t.operandText)) },
+      { ALT: () => textPart(this.CONSUME(t.patternText)) },
+      { ALT: () => textPart(this.CONSUME(t.doubleText)) },
+      { ALT: () => textPart(this.CONSUME(t.dollar)) },
+      { ALT: () => textPart(this.CONSUME(t.less)) },
+      { ALT: (): WordPart => ({ type: "heredoc", text: this.CONSUME(t.heredoc).image }) },
+      { ALT: () => escapedPart(this.CONSUME(t.escaped)) },
+      { ALT: () => escapedPart(this.CONSUME(t.escapeAtEnd)) },
+      { ALT: () => escapedPart(this.CONSUME(t.doubleEscaped)) },
+      { ALT: (): WordPart => ({ type: "escape", text: this.CONSUME(t.doubleEscape).image }) },
+      { ALT: (): WordPart => ({ type: "single", text: this.CONSUME(t.single).image.slice(1, -1) }) },
+      { ALT: (): WordPart => ({ type: "variable", name: this.CONSUME(t.variable).image.slice(1) }) },
+      { ALT: () => this.SUBRULE(this.double) },
+      { ALT: () => this.SUBRULE(this.substitution) },
+    ]);
+  });
 
-  #part(token: Token): WordPart {
-    const t = this.#types;
-    const { type, text } = token;
-    switch (type) {
-      case t.variable:
-        return { type: "variable", name: text.slice(1) };
-      case t.open:
-        return this.#substitution(text.slice(2));
-      case t.doubleOpen:
-        return { type: "double", parts: this.parts(t.doubleClose) };
-      case t.single:
-        return { type: "single", text: text.slice(1, -1) };
-      case t.escaped:
-      case t.escapeAtEnd:
-      case t.doubleEscaped:
-        return { type: "escaped", escape: text.slice(0, 1), text: text.slice(1) };
-      case t.doubleEscape:
-        return { type: "escape", text };
-      case t.heredoc:
-        return { type: "heredoc", text };
-      default:
-        return { type: "text", text };
-    }
-  }
+  readonly double: ParserMethod<[], WordPart> = this.RULE("double", (): WordPart => {
+    this.CONSUME(this.#tokens.doubleOpen);
+    const parts = this.SUBRULE(this.parts);
+    this.CONSUME(this.#tokens.doubleClose);
+    return { type: "double", parts };
+  });
 
-  #substitution(name: string): Substitution {
-    const t = this.#types;
-    const operator = this.#take()!;
-    if (operator.type === t.close) return substitution(name, "", [], []);
-    const isReplace = operator.type === t.replace;
-    const operand = this.parts(isReplace ? t.patternEnd : t.close);
-    return substitution(name, operator.text, operand, isReplace ? this.parts(t.close) : []);
-  }
+  readonly substitution: ParserMethod<[], WordPart> = this.RULE("substitution", () => {
+    const t = this.#tokens;
+    const name = this.CONSUME(t.open).image.slice(2);
+    return this.OR([
+      {
+        ALT: () => {
+          this.CONSUME(t.close);
+          return substitution(name, "", []);
+        },
+      },
+      { ALT: () => substitution(name, this.CONSUME(t.conditional).image, this.SUBRULE(this.operand)) },
+      { ALT: () => substitution(name, this.CONSUME(t.trim).image, this.SUBRULE1(this.operand)) },
+      {
+        ALT: () => {
+          const operator = this.CONSUME(t.replace).image;
+          const pattern = this.SUBRULE(this.parts);
+          this.CONSUME(t.patternEnd);
+          return substitution(name, operator, pattern, this.SUBRULE2(this.operand));
+        },
+      },
+    ]);
+  });
+
+  readonly operand: ParserMethod<[], WordPart[]> = this.RULE("operand", () => {
+    const parts = this.SUBRULE(this.parts);
+    this.CONSUME(this.#tokens.close);
+    return parts;
+  });
+}
+
+function textPart(token: IToken): WordPart {
+  return { type: "text", text: token.image };
+}
+
+function escapedPart(token: IToken): WordPart {
+  return { type: "escaped", escape: token.image.slice(0, 1), text: token.image.slice(1) };
 }
 
 function substitution(
   name: string,
   operator: string,
   operand: readonly WordPart[],
-  replacement: readonly WordPart[],
+  replacement: readonly WordPart[] = [],
 ): Substitution {
   return { type: "substitution", name, operator: operator as Substitution["operator"], operand, replacement };
 }
 
-/** Parsed words that are kept, and how long they may be: more than a real file has, and little memory. */
-const MAX_KEPT = 2000;
-const MAX_KEPT_LENGTH = 1000;
+/** Parsed words that are kept, and up to which length: FROM lines are expanded several times, and every platform expands all. */
+const MAX_KEPT = 2_000;
+const MAX_KEPT_LENGTH = 4_096;
 
 /** Lexer and parser of one dialect. */
 export class WordGrammar {
-  readonly #types: WordTokens;
+  readonly #tokens: WordTokens;
   readonly #lexer: Lexer;
-  /** The same words come again: ARGs in each FROM, each platform, each rebuild of a watched file. */
+  readonly #parser: WordParser;
   readonly #kept = new Map<string, readonly WordPart[]>();
 
-  constructor(dialect: WordDialect) {
-    this.#types = createWordTokens(dialect);
-    this.#lexer = createWordLexer(this.#types, dialect);
+  /** `validate` checks the grammar itself: for tests. */
+  constructor(dialect: WordDialect, validate = false) {
+    this.#tokens = createWordTokens(dialect);
+    this.#lexer = createWordLexer(this.#tokens, dialect, validate);
+    this.#parser = new WordParser(this.#tokens, validate);
   }
 
   /** The parts of a word. Throws TSB_DOCKERFILE without a place: the caller knows where the word is. */
   parse(word: string): readonly WordPart[] {
     const kept = this.#kept.get(word);
     if (kept !== undefined) return kept;
-    const tokens = tokenize(this.#lexer, word);
-    checkWord(this.#types, tokens, word);
-    const parts = new WordReader(tokens, this.#types).parts();
-    if (word.length <= MAX_KEPT_LENGTH) this.#keep(word, parts);
+    const parts = this.#parse(word);
+    if (this.#kept.size < MAX_KEPT && word.length <= MAX_KEPT_LENGTH) this.#kept.set(word, parts);
     return parts;
   }
 
-  #keep(word: string, parts: readonly WordPart[]): void {
-    if (this.#kept.size >= MAX_KEPT) this.#kept.clear();
-    this.#kept.set(word, parts);
+  #parse(word: string): readonly WordPart[] {
+    const tokens = tokenize(this.#lexer, word);
+    checkWord(this.#tokens, tokens, word);
+    this.#parser.input = tokens;
+    const parts = this.#parser.parts();
+    const error = this.#parser.errors[0];
+    if (error !== undefined) throw new Error(`assertion failed: ${error.message} in ${JSON.stringify(word)}`);
+    return parts;
   }
 }
 
