@@ -88,7 +88,7 @@ describe.skipIf(missing !== undefined)("how a step ends", () => {
     if (writable === undefined) console.warn("tests of limits skipped: no memory control group");
     const limited = test.skipIf(writable === undefined);
     afterAll(() => {
-      for (const tree of ["", "memory", "pids"]) {
+      for (const tree of ["", "cpu", "cpuacct", "cpuset", "memory", "pids"]) {
         const group = join("/sys/fs/cgroup", tree, parent);
         if (existsSync(group)) rmdirSync(group);
       }
