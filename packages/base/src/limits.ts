@@ -14,6 +14,10 @@ export const limits = {
   passwdBytes: 10 * 1024 * 1024,
   /** Bytes of one tar header's extended attributes. */
   paxBytes: 1024 * 1024,
+  /** Decompressed data may always be this long … */
+  unpackedFreeBytes: 2 * 1024 * 1024 * 1024,
+  /** … and beyond that so many times what it was decompressed from: gzip never gives more, zstd and xz a thousand times that. */
+  unpackedRatio: 1100,
   /** Bytes of a secret. */
   secretBytes: 500 * 1024,
 } as const;

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { closeSync, existsSync, openSync, readSync, statSync } from "node:fs";
 import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
 import { errnoCode, limits, TsbuildError } from "@tsbuild/base";
 import { nativeFs } from "@tsbuild/native-fs";
@@ -12,27 +12,50 @@ export interface DockerfileSource {
   readonly ignore: { readonly file: string; readonly text: string } | undefined;
 }
 
-function readText(path: string, shown: string): string {
-  let size: number;
+function notThere(shown: string, cause: unknown): TsbuildError {
+  return new TsbuildError("TSB_USAGE", `there is no Dockerfile at ${JSON.stringify(shown)}`, {
+    hint: "name it with -f FILE, or give the folder that holds it as the last argument",
+    cause,
+  });
+}
+
+/** What `-f` names may be a pipe (`-f <(generate)`); what merely lies in a context must be a file: reading a fifo waits for ever. */
+function readText(path: string, shown: string, named: boolean): string {
   try {
     const stat = statSync(path);
     if (stat.isDirectory())
       throw new TsbuildError("TSB_USAGE", `${JSON.stringify(shown)} is a folder, not a Dockerfile`);
-    size = stat.size;
+    if (!stat.isFile() && !named) throw notAFile(shown);
+    return readBounded(path, shown);
   } catch (error) {
-    if (errnoCode(error) !== "ENOENT" && errnoCode(error) !== "ENOTDIR") throw error;
-    throw new TsbuildError("TSB_USAGE", `there is no Dockerfile at ${JSON.stringify(shown)}`, {
-      hint: "name it with -f FILE, or give the folder that holds it as the last argument",
-      cause: error,
-    });
+    const code = errnoCode(error);
+    throw code === "ENOENT" || code === "ENOTDIR" ? notThere(shown, error) : error;
   }
-  if (size > limits.dockerfileBytes) {
-    throw new TsbuildError(
-      "TSB_DOCKERFILE",
-      `${shown} has ${size} bytes; a Dockerfile may have ${limits.dockerfileBytes}`,
-    );
+}
+
+function notAFile(shown: string): TsbuildError {
+  return new TsbuildError("TSB_USAGE", `${JSON.stringify(shown)} is a device, pipe or socket, not a file`, {
+    hint: "to read a pipe, name it with -f, or use -f - and standard input",
+  });
+}
+
+/** Sizes of devices and of files below /proc say nothing: the bound is on what is read. */
+function readBounded(path: string, shown: string): string {
+  const fd = openSync(path, "r");
+  try {
+    const chunks: Buffer[] = [];
+    for (let size = 0; ; ) {
+      const chunk = Buffer.allocUnsafe(256 * 1024);
+      const count = readSync(fd, chunk);
+      if (count === 0) return Buffer.concat(chunks).toString("utf8");
+      size += count;
+      if (size > limits.dockerfileBytes)
+        throw new TsbuildError("TSB_DOCKERFILE", `${shown} has more than ${limits.dockerfileBytes} bytes`);
+      chunks.push(chunk.subarray(0, count));
+    }
+  } finally {
+    closeSync(fd);
   }
-  return readFileSync(path, "utf8");
 }
 
 /** The Dockerfile in a context folder: `Dockerfile`, else `dockerfile` (D137). */
@@ -52,7 +75,8 @@ export function readIgnore(
   for (const path of candidates) {
     if (path === undefined) continue;
     try {
-      return { file: basename(path), text: readFileSync(path, "utf8") };
+      if (!statSync(path).isFile()) throw notAFile(path);
+      return { file: basename(path), text: readBounded(path, path) };
     } catch (error) {
       if (errnoCode(error) !== "ENOENT" && errnoCode(error) !== "ENOTDIR") throw error;
     }
@@ -123,7 +147,7 @@ export function readDockerfile(request: BuildRequest, folder: string | undefined
   const shown = request.dockerfile ?? shownPath(path);
   return {
     file: shown,
-    text: readText(path, shown),
+    text: readText(path, shown, request.dockerfile !== undefined),
     ignore: readIgnore(folder, join(dirname(path), basename(path))),
   };
 }

@@ -207,6 +207,21 @@ describe("compress", () => {
     expect(small.length).toBeLessThan(fast.length);
   });
 
+  test("a bomb is refused by its ratio; gzip, which has a bound, and what is small are not", async () => {
+    const zeros = Buffer.alloc(8 * 1024 * 1024);
+    const bomb = zstdCompressSync(zeros);
+    expect(zeros.length / bomb.length).toBeGreaterThan(2000);
+    const refused = collect(decompress(streamOf(bomb), { freeBytes: 1024 * 1024 }));
+    await expect(refused).rejects.toMatchObject({
+      code: "TSB_INTEGRITY",
+      message: expect.stringContaining("a decompression bomb"),
+    });
+    expect(await collect(decompress(streamOf(bomb)))).toHaveLength(zeros.length);
+    expect(await collect(decompress(streamOf(gzipSync(zeros)), { freeBytes: 1024 }))).toHaveLength(
+      zeros.length,
+    );
+  });
+
   test("variants are named with the compressor's version", () => {
     expect(variantName({ compression: "gzip" })).toBe(`gzip-6-${process.versions.zlib}-blocks1m-memory9`);
     expect(variantName({ compression: "zstd", level: 9 })).toBe(

@@ -1,5 +1,5 @@
 import { Readable } from "node:stream";
-import { TsbuildError } from "@tsbuild/base";
+import { limits, TsbuildError } from "@tsbuild/base";
 import { ByteSource } from "./bytes.ts";
 import { pipeThrough } from "./pipe.ts";
 import { SNIFF_BYTES, sniffCompression } from "./sniff.ts";
@@ -7,6 +7,8 @@ import { SNIFF_BYTES, sniffCompression } from "./sniff.ts";
 export interface DecompressOptions {
   /** More decompressed bytes than this reject with TSB_INTEGRITY. */
   readonly maxBytes?: number | undefined;
+  /** From how many bytes on their ratio to the compressed ones counts; default: `limits.unpackedFreeBytes`. */
+  readonly freeBytes?: number | undefined;
 }
 
 /** These decoders' own words ("Boom.") tell a user nothing; they stay as the cause. */
@@ -86,6 +88,43 @@ async function* bounded(chunks: AsyncIterable<Buffer>, maxBytes: number): AsyncG
   }
 }
 
+/** Passes a stream on and counts its bytes. */
+class Counted {
+  sizeBytes = 0;
+  readonly stream: AsyncIterable<Uint8Array>;
+
+  constructor(stream: AsyncIterable<Uint8Array>) {
+    this.stream = this.#count(stream);
+  }
+
+  async *#count(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const chunk of stream) {
+      this.sizeBytes += chunk.length;
+      yield chunk;
+    }
+  }
+}
+
+/** A kilobyte of zstd can stand for a terabyte of zeros: what no honest data comes to ends in an error before the disk is full. */
+async function* noBomb(
+  chunks: AsyncIterable<Buffer>,
+  source: Counted,
+  freeBytes: number,
+): AsyncGenerator<Buffer> {
+  let size = 0;
+  for await (const chunk of chunks) {
+    size += chunk.length;
+    if (size > freeBytes && size - freeBytes > limits.unpackedRatio * source.sizeBytes) {
+      throw new TsbuildError(
+        "TSB_INTEGRITY",
+        `${source.sizeBytes} bytes decompress to more than ${size}: a decompression bomb`,
+        { hint: "compressed with gzip, whose ratio has a bound, it is taken for what it is" },
+      );
+    }
+    yield chunk;
+  }
+}
+
 /**
  * Decompresses what the first bytes say it is: gzip, bzip2, xz, zstd, or passes it through. Rejects with TSB_INTEGRITY on
  * damaged or cut data. Decoders are loaded when needed.
@@ -94,7 +133,8 @@ export async function* decompress(
   stream: AsyncIterable<Uint8Array>,
   options: DecompressOptions = {},
 ): AsyncGenerator<Buffer> {
-  const source = new ByteSource(stream);
+  const counted = new Counted(stream);
+  const source = new ByteSource(counted.stream);
   const decoders = {
     none: () => source.rest(),
     gzip: () => ungzip(source),
@@ -104,7 +144,8 @@ export async function* decompress(
   };
   try {
     const decoded = decoders[sniffCompression(await source.peek(SNIFF_BYTES))]();
-    yield* options.maxBytes === undefined ? decoded : bounded(decoded, options.maxBytes);
+    const { maxBytes, freeBytes = limits.unpackedFreeBytes } = options;
+    yield* maxBytes === undefined ? noBomb(decoded, counted, freeBytes) : bounded(decoded, maxBytes);
   } finally {
     await source.close();
   }

@@ -40,13 +40,17 @@ export class Unpacker {
 
   /** Folders above `path` that nothing has made. A link in their place is left to be followed. */
   async makeParents(path: string, member: TarEntry): Promise<void> {
-    const parent = parentPath(path);
-    if (parent === "" || this.folders.has(parent) || this.others.has(parent)) return;
-    await this.makeParents(parent, member);
-    const options = this.#options.impliedFolder(parent, member);
-    this.folders.set(parent, options?.mtimeNs);
-    if (options === undefined) return;
-    await this.#options.writer.add({ ...options, type: "folder", path: parent, existing: "keep" });
+    const missing: string[] = [];
+    for (let parent = parentPath(path); parent !== ""; parent = parentPath(parent)) {
+      if (this.folders.has(parent) || this.others.has(parent)) break;
+      missing.push(parent);
+    }
+    for (const parent of missing.toReversed()) {
+      const options = this.#options.impliedFolder(parent, member);
+      this.folders.set(parent, options?.mtimeNs);
+      if (options !== undefined)
+        await this.#options.writer.add({ ...options, type: "folder", path: parent, existing: "keep" });
+    }
   }
 
   /** What was made at and below `path` is about to be replaced. */

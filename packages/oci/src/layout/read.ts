@@ -30,7 +30,10 @@ const IMAGE_NAME = "io.containerd.image.name";
 
 function readBounded(path: string): Buffer {
   try {
-    if (statSync(path).size > limits.manifestBytes) {
+    const stat = statSync(path);
+    // A pipe in its place would be waited for.
+    if (!stat.isFile()) throw new TsbuildError("TSB_INTEGRITY", `${path} is not a file`);
+    if (stat.size > limits.manifestBytes) {
       throw new TsbuildError("TSB_INTEGRITY", `${path} is longer than ${limits.manifestBytes} bytes`);
     }
     return readFileSync(path);

@@ -1,6 +1,6 @@
-import { createReadStream, readFileSync } from "node:fs";
+import { createReadStream, readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { type Digest, digestHex, errnoCode, isDigest, TsbuildError } from "@tsbuild/base";
+import { type Digest, digestHex, errnoCode, isDigest, limits, TsbuildError } from "@tsbuild/base";
 import { type Descriptor, type ImageReference, parseIndex } from "@tsbuild/oci/documents";
 import type { RegistryClient } from "@tsbuild/registry";
 
@@ -74,13 +74,22 @@ export function layoutOrigin(text: string): Origin {
       const wanted = digest ?? pinned ?? resolveTag(folder, tag);
       return { digest: wanted, bytes: readLayout(folder, path(wanted)) };
     },
-    blob: (blob) => createReadStream(path(blob.digest)),
+    blob: (blob) => createReadStream(checkedFile(path(blob.digest), Number.POSITIVE_INFINITY)),
   };
+}
+
+/** A layout may be a stranger's: a pipe in place of a blob would be waited for, a device never ends. Returns the path. */
+function checkedFile(path: string, maxBytes: number): string {
+  const stat = statSync(path);
+  if (!stat.isFile()) throw new TsbuildError("TSB_INTEGRITY", `${path} is not a file`);
+  if (stat.size > maxBytes)
+    throw new TsbuildError("TSB_INTEGRITY", `${path} is longer than ${maxBytes} bytes`);
+  return path;
 }
 
 function readLayout(folder: string, path: string): Uint8Array {
   try {
-    return readFileSync(path);
+    return readFileSync(checkedFile(path, limits.manifestBytes));
   } catch (cause) {
     if (errnoCode(cause) !== "ENOENT") throw cause;
     throw new TsbuildError("TSB_RESOLVE", `${path} does not exist`, {
