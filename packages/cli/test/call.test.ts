@@ -179,7 +179,7 @@ app (default)   0      $BUILDPLATFORM   the program
   });
 
   test("plan", async () => {
-    expect((await build("--call=plan")).out).toBe(`cached           5.00MB [1/4] FROM a
+    expect((await build("--call=plan")).out).toBe(`cached            5.00MB [1/4] FROM a
 runs      61.0s   1.20kB [2/4] RUN make (ARG REV 1 → 2)
 runs                     [3/4] RUN new (never built here; how long it takes is not known)
 ?                        [4/4] COPY --from (depends on what [2/4] RUN make makes)
