@@ -5,8 +5,10 @@ import { join } from "node:path";
 import type { SnapshotId } from "@tsbuild/base";
 import { nativeFs } from "@tsbuild/native-fs";
 import { packLayer } from "@tsbuild/oci";
-import { openStore, type Snapshotter, type Store } from "@tsbuild/store";
+import { openStore, type Snapshotter, type Store, type WritableView } from "@tsbuild/store";
 import { afterEach, describe, expect, test } from "vitest";
+import { DeepStacks } from "../src/views/deep-stack.ts";
+import { MAX_LOWERS_IN_A_STRING } from "../src/views/lower-limits.ts";
 import { OverlayViews } from "../src/views/overlay.ts";
 
 const isRoot = process.getuid?.() === 0;
@@ -149,6 +151,43 @@ describe.skipIf(!isRoot)("views of snapshots", () => {
     expect(existsSync(work)).toBe(false);
   });
 
+  test("a kernel that takes all lower folders in one string gets a dozen at most, which look like all of them", async () => {
+    const store = openStore({ root: join(folder, "old-kernel"), snapshotter: "overlay" });
+    stores.push(store);
+    const mounted: number[] = [];
+    const fs = {
+      ...nativeFs,
+      syncFs: async () => undefined,
+      mountOverlay: (options: Parameters<typeof nativeFs.mountOverlay>[0]) => {
+        mounted.push(options.lowers.length);
+        if (options.lowers.length <= MAX_LOWERS_IN_A_STRING) return nativeFs.mountOverlay(options);
+        throw Object.assign(new Error("this many lower folders need Linux 6.8 or newer"), { code: "E2BIG" });
+      },
+    };
+    const { snapshots } = store;
+    const stacks = new DeepStacks({ fs: nativeFs, temporaryFolder: () => store.temporaryFolder() });
+    const views = new OverlayViews({
+      fs,
+      snapshots,
+      shorten: (lowers, max) => stacks.shorten(lowers, max),
+      userxattr: false,
+    });
+    let top: SnapshotId | null = null;
+    for (let i = 0; i < 40; i++) {
+      const view: WritableView = await views.prepare(top);
+      shell(view.root, `echo ${i} > own-${i}; echo ${i} > all; rm -f own-${i - 5}`);
+      top = await view.commit();
+    }
+    const view = await views.open(top!);
+    expect(nativeFs.listInRoot(view.root, ".")?.toSorted()).toEqual([
+      "all",
+      ...[35, 36, 37, 38, 39].map((i) => `own-${i}`),
+    ]);
+    expect(nativeFs.readFileInRoot(view.root, "all", 100)?.toString()).toBe("39\n");
+    view.close();
+    expect(mounted.filter((count) => count > MAX_LOWERS_IN_A_STRING)).toEqual([MAX_LOWERS_IN_A_STRING + 1]);
+  });
+
   test("a stack deeper than the kernel takes looks the same, and grows", async () => {
     const store = open("deep", "overlay");
     let top = await step(store, null, "mkdir d; echo 0 > d/0");
@@ -165,7 +204,8 @@ describe.skipIf(!isRoot)("views of snapshots", () => {
     const copies = await open("deep", "copy").views.open(top);
     expect(nativeFs.listInRoot(copies.root, "d")).toEqual(["0", "758", "759", "760"]);
     copies.close();
-  });
+    // Each of its 500 commits waits for the disk.
+  }, 300_000);
 
   test("auto takes overlayfs where it works, copies where the folder is on an overlay, and remembers", async () => {
     expect(await open("plain", "auto").views.kind()).toBe("overlay");

@@ -65,7 +65,7 @@ export class ChosenViews implements SnapshotViews {
     return new OverlayViews({
       fs,
       snapshots,
-      shorten: async (lowers) => (await stacks).shorten(lowers),
+      shorten: async (lowers, max) => (await stacks).shorten(lowers, max),
       userxattr: this.#userxattr,
     });
   }

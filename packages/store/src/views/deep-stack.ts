@@ -1,12 +1,6 @@
 /** Stacks of more layers than overlayfs takes. */
 import type { NativeFs } from "@tsbuild/native-fs";
 
-/** Lower folders of one overlay mount (OVL_MAX_STACK of the kernel's fs/overlayfs). */
-const MAX_LOWERS = 500;
-
-/** Layers that are merged at a time: a stack that grows by one layer a step is merged once in so many steps. */
-const MERGED_LAYERS = 250;
-
 export interface DeepStackOptions {
   readonly fs: NativeFs;
   readonly temporaryFolder: () => string;
@@ -25,11 +19,15 @@ export class DeepStacks {
     this.#options = options;
   }
 
-  /** Layer folders, top first, that look the same and are few enough. */
-  async shorten(lowers: readonly string[]): Promise<readonly string[]> {
-    if (lowers.length <= MAX_LOWERS) return lowers;
+  /**
+   * Layer folders, top first, that look the same and are `max` at most. Half as many layers are merged at a time: a stack that
+   * grows by one layer a step is merged once in so many steps.
+   */
+  async shorten(lowers: readonly string[], max: number): Promise<readonly string[]> {
+    if (lowers.length <= max) return lowers;
+    const unit = max >> 1;
     // Counted from the bottom, so that what is merged stays the same while the stack grows.
-    const bottom = Math.floor((lowers.length - 1) / MERGED_LAYERS) * MERGED_LAYERS;
+    const bottom = Math.floor((lowers.length - 1) / unit) * unit;
     const top = lowers.length - bottom;
     return [...lowers.slice(0, top), await this.#mergedOnce(lowers.slice(top))];
   }

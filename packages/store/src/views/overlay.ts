@@ -1,12 +1,13 @@
-import type { SnapshotId } from "@tsbuild/base";
+import { errnoCode, type SnapshotId } from "@tsbuild/base";
 import type { NativeFs } from "@tsbuild/native-fs";
 import type { SnapshotStore, SnapshotView, SnapshotViews, WritableView } from "../api.ts";
+import { MAX_LOWERS, MAX_LOWERS_IN_A_STRING } from "./lower-limits.ts";
 
 export interface OverlayViewsOptions {
   readonly fs: Pick<NativeFs, "mountOverlay" | "close" | "openFolder" | "syncFs">;
   readonly snapshots: SnapshotStore;
-  /** Layer folders, top first, few enough for the kernel. */
-  readonly shorten: (lowers: readonly string[]) => Promise<readonly string[]>;
+  /** Layer folders, top first, that look like the given ones and are `max` at most. */
+  readonly shorten: (lowers: readonly string[], max: number) => Promise<readonly string[]>;
   /** True in a user namespace: overlay marks are `user.overlay.*`. */
   readonly userxattr: boolean;
 }
@@ -19,6 +20,8 @@ export interface OverlayViewsOptions {
  */
 export class OverlayViews implements SnapshotViews {
   readonly #options: OverlayViewsOptions;
+  /** What the kernel takes: lowered once, when it has refused more. */
+  #maxLowers = MAX_LOWERS;
 
   constructor(options: OverlayViewsOptions) {
     this.#options = options;
@@ -29,27 +32,36 @@ export class OverlayViews implements SnapshotViews {
   }
 
   async open(id: SnapshotId): Promise<SnapshotView> {
-    const { fs, snapshots, shorten, userxattr } = this.#options;
-    const root = fs.mountOverlay({ lowers: await shorten(snapshots.lowers(id)), userxattr });
+    const { fs, snapshots } = this.#options;
+    const root = await this.#mount(snapshots.lowers(id), {});
     return { root, close: () => fs.close(root) };
   }
 
   async prepare(parent: SnapshotId | null): Promise<WritableView> {
-    const { fs, snapshots, shorten, userxattr } = this.#options;
+    const { snapshots } = this.#options;
     const active = snapshots.prepare(parent);
     try {
-      const lowers = await shorten(active.lowers);
-      const root = fs.mountOverlay({
-        lowers,
-        upper: active.upper,
-        work: active.work,
-        userxattr,
-        volatile: true,
-      });
+      const { upper, work } = active;
+      const root = await this.#mount(active.lowers, { upper, work, volatile: true });
       return this.#writable({ active, root });
     } catch (error) {
       snapshots.discard(active);
       throw error;
+    }
+  }
+
+  /** Kernels before 6.8 refuse a dozen and more by E2BIG (see native/fs/core/overlay.c); those with the newer call backported do not. */
+  async #mount(
+    lowers: readonly string[],
+    layer: { readonly upper?: string; readonly work?: string; readonly volatile?: boolean },
+  ): Promise<number> {
+    const { fs, shorten, userxattr } = this.#options;
+    try {
+      return fs.mountOverlay({ lowers: await shorten(lowers, this.#maxLowers), userxattr, ...layer });
+    } catch (error) {
+      if (errnoCode(error) !== "E2BIG" || this.#maxLowers <= MAX_LOWERS_IN_A_STRING) throw error;
+      this.#maxLowers = MAX_LOWERS_IN_A_STRING;
+      return this.#mount(lowers, layer);
     }
   }
 
