@@ -359,6 +359,29 @@ describe("run", () => {
   });
 });
 
+describe("shell", () => {
+  const terminal = { stdinIsTTY: true, stdoutIsTTY: true };
+  test.each([
+    [[], { build: undefined, step: undefined }],
+    [["RUN make"], { build: undefined, step: "RUN make" }],
+    [["^2"], { build: "^2", step: undefined }],
+    [["0a1b2c3d"], { build: "0a1b2c3d", step: undefined }],
+    [["0a1b", "4"], { build: "0a1b", step: "4" }],
+  ])("%j names a build and a step", async (operands, { build, step }) => {
+    const [request] = (await cli(["shell", ...operands], terminal)).engine.shells;
+    expect([request?.build, request?.step]).toEqual([build, step]);
+  });
+  test("words of a step have to be quoted", async () => {
+    const world = await cli(["shell", "^1", "RUN", "make"], terminal);
+    expect([world.status, world.engine.shells]).toEqual([125, []]);
+    expect(world.stderr.text).toContain("hint: quote the step: tsbuild shell ^1 'RUN make'");
+  });
+  test("has the secrets that it is given", async () => {
+    const world = await cli(["shell", "--secret", "id=k,env=K"], { ...terminal, env: { K: "v" } });
+    expect(world.engine.shells[0]?.secrets).toMatchObject({ k: { source: { type: "env", name: "K" } } });
+  });
+});
+
 describe("help and version", () => {
   test("each way to ask for help", async () => {
     const program = await cli(["--help"]);

@@ -8,6 +8,7 @@ import type {
   ImageSummary,
   Inspection,
   RunRequest,
+  ShellRequest,
 } from "@tsbuild/engine";
 import type { CommandIo, InputStream, OutputStream } from "../src/io.ts";
 
@@ -43,6 +44,7 @@ export interface EngineScript {
 export class FakeEngine implements Engine {
   readonly requests: BuildRequest[] = [];
   readonly runs: RunRequest[] = [];
+  readonly shells: ShellRequest[] = [];
   readonly imports: { name: string; changes: readonly string[]; bytes: string }[] = [];
   closed = false;
   readonly #script: EngineScript;
@@ -92,7 +94,8 @@ export class FakeEngine implements Engine {
     return this.#script.exitCode ?? 0;
   }
 
-  async shell(): Promise<number> {
+  async shell(request: ShellRequest): Promise<number> {
+    this.shells.push(request);
     return 0;
   }
   async close(): Promise<void> {
