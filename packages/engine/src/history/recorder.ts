@@ -29,7 +29,8 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] };
  * Writes one build's record from its events. A history that cannot be written is a warning, never a failed build: without its
  * output when only that could not be written, else not at all.
  *
- * A build that finds everything in the cache pays for two small files and a lock, about 0.5 ms.
+ * A build that finds everything in the cache is over before anything but its end is written: it pays for a lock and a small file, and about
+ * 2 ms in all on a cold start.
  */
 export class BuildRecorder {
   readonly #store: Store;
@@ -69,7 +70,7 @@ export class BuildRecorder {
         request: recordedRequest(request, mask),
         warnings: 0,
       };
-      this.#write();
+      this.#changed();
     });
   }
 
