@@ -1,0 +1,71 @@
+/** What builds are given in confidence, and who tries to read it back. */
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { AttackWorld, skipReason } from "./support/attack.ts";
+
+const reason = skipReason("secrets.test.ts");
+const SECRET = "s3cr3t-of-the-attack";
+
+/** Files below a folder that hold a text. */
+function filesWith(folder: string, text: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => {
+    const path = join(folder, name);
+    return statSync(path, { throwIfNoEntry: false })?.isFile() === true && readFileSync(path).includes(text);
+  });
+}
+
+describe.skipIf(reason !== undefined)("secrets", () => {
+  const world = new AttackWorld();
+  beforeAll(() => world.start());
+  afterAll(() => world.close());
+
+  test("are not there for steps that do not mount them, nor after the step that does", async () => {
+    writeFileSync(world.path("secret"), SECRET);
+    const look =
+      "cat /run/secrets/* /proc/[0-9]*/environ /s 2> /dev/null | tr '\\0' '\\n' | grep -c s3cr3t; find / -xdev -type f -size -64k -exec grep -l s3cr3t-o {} + 2> /dev/null; true";
+    const { code, log } = await world.attempt(
+      [
+        "FROM busybox",
+        'RUN --mount=type=secret,id=s --mount=type=secret,id=s,target=/s --mount=type=secret,id=s,env=S cat /run/secrets/s /s; echo $S; test -n "$S"',
+        `RUN ${look}`,
+      ],
+      [`--secret=id=s,src=${world.path("secret")}`, "--metadata-file", world.path("metadata")],
+      { env: { ALSO: SECRET } },
+    );
+    expect(code, log).toBe(0);
+    expect(log).not.toContain(SECRET);
+    expect(log).toMatch(/^#\d+ [\d.]+ 0$/m);
+    expect(filesWith(world.root, SECRET)).toEqual([]);
+    // Canary: a step that writes the value down puts it into its layer, where this search finds it.
+    await world.attempt(
+      ["FROM busybox", "RUN --mount=type=secret,id=s cp /run/secrets/s /kept"],
+      [`--secret=id=s,src=${world.path("secret")}`],
+    );
+    expect(filesWith(world.root, SECRET).length).toBeGreaterThan(0);
+  });
+
+  test("stay out of a failed build's message and its record", async () => {
+    const { log } = await world.attempt(
+      ["FROM busybox", 'RUN --mount=type=secret,id=f,env=F cat "/no/$F"; exit 7'],
+      ["--secret=id=f,env=F"],
+      { env: { F: "failing-s3cr3t-value" } },
+    );
+    expect(log).toMatch(/exit code: 7/);
+    expect(log).not.toContain("failing-s3cr3t-value");
+  });
+
+  test("the state folder is its owner's alone, also below one that is open to all (no other user reads blobs)", async () => {
+    const open = world.path("open");
+    mkdirSync(open, { mode: 0o777 });
+    await world.ok([
+      "build",
+      "--root",
+      open,
+      world.context("scratch", { Dockerfile: "FROM scratch\nCOPY Dockerfile /\n" }),
+    ]);
+    const [base = ""] = readdirSync(open).filter((name) => /^v\d+$/.test(name));
+    expect(statSync(join(open, base)).mode & 0o777).toBe(0o700);
+    expect(statSync(world.root).mode & 0o077).toBe(0);
+  });
+});
