@@ -14,10 +14,13 @@ type Command = (flags: ParsedFlags, io: CommandIo) => Promise<number>;
 /** What runs a command; each is loaded when it is asked for. */
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   build: async () => (await import("./commands/build.ts")).build,
+  cache: async () => (await import("./commands/cache.ts")).cache,
   check: async () => (await import("./commands/check.ts")).check,
   debug: async () => (await import("./commands/debug.ts")).debug,
   doctor: async () => (await import("./commands/doctor.ts")).doctor,
+  du: async () => (await import("./commands/du.ts")).du,
   fmt: async () => (await import("./commands/fmt.ts")).fmt,
+  fsck: async () => (await import("./commands/fsck.ts")).fsck,
   graph: async () => (await import("./commands/graph.ts")).graph,
   explain: async () => (await import("./commands/explain.ts")).explain,
   history: async () => (await import("./commands/history.ts")).history,
@@ -26,6 +29,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   login: async () => (await import("./commands/login.ts")).login,
   logs: async () => (await import("./commands/history.ts")).logsCommand,
   logout: async () => (await import("./commands/login.ts")).logout,
+  prune: async () => (await import("./commands/prune.ts")).prune,
   run: async () => (await import("./commands/run.ts")).run,
   shell: async () => (await import("./commands/shell.ts")).shell,
   version: async () => version,

@@ -9,6 +9,7 @@ import type {
   Inspection,
   RunRequest,
   ShellRequest,
+  Upkeep,
 } from "@tsbuild/engine";
 import type { CommandIo, InputStream, OutputStream } from "../src/io.ts";
 
@@ -39,6 +40,7 @@ export interface EngineScript {
   readonly exitCode?: number;
   readonly inspection?: Inspection;
   readonly history?: BuildHistory;
+  readonly upkeep?: Upkeep;
 }
 
 export class FakeEngine implements Engine {
@@ -92,6 +94,11 @@ export class FakeEngine implements Engine {
     request.stdout?.(Buffer.from("out\n"));
     request.stderr?.(Buffer.from("err\n"));
     return this.#script.exitCode ?? 0;
+  }
+
+  async upkeep(): Promise<Upkeep> {
+    if (this.#script.upkeep === undefined) throw new Error("nothing to look after");
+    return this.#script.upkeep;
   }
 
   async shell(request: ShellRequest): Promise<number> {

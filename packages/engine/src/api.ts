@@ -1,7 +1,9 @@
 import type { BuildEvent, CacheReason, Digest, Platform, TsbuildError, VertexDigest } from "@tsbuild/base";
 import type { CheckOptions, CheckReport, Compiled, Outline, Target } from "@tsbuild/frontend";
 import type { AgentSource, StepResources } from "@tsbuild/ops";
+import type { CollectReport } from "@tsbuild/store";
 import type { BuildHistory } from "./history/read.ts";
+import type { Upkeep } from "./upkeep/upkeep.ts";
 
 /** Everything a build is asked for: flags of the command line, or fields set by a program. */
 export interface BuildRequest {
@@ -106,6 +108,8 @@ export interface BuildResult {
   /** Digest of the manifest of the last output that has one. */
   readonly manifest?: Digest | undefined;
   readonly names: readonly string[];
+  /** What was removed afterwards to stay within the limits of the state folder; absent when nothing was. */
+  readonly collected?: CollectReport | undefined;
 }
 
 export interface EngineOptions {
@@ -146,6 +150,8 @@ export interface Engine {
   images(): readonly ImageSummary[];
   /** Builds that were run on the state folder. */
   history(): Promise<BuildHistory>;
+  /** What takes room in the state folder, removing it, and checking it. */
+  upkeep(): Promise<Upkeep>;
   /** Runs a command of an image in the sandbox on a throw-away layer; resolves with the exit code. */
   run(request: RunRequest): Promise<number>;
   /** A shell in a step of an earlier build, on this process's terminal; resolves with its exit code. */

@@ -6,6 +6,7 @@ import type { Compiled, CompiledPlatform } from "@tsbuild/frontend";
 import { formatReference, parseReference } from "@tsbuild/oci/documents";
 import { type OpsEnvironment, resolveOp, type StepGrants, snapshotOf } from "@tsbuild/ops";
 import { type Ref, solve } from "@tsbuild/solver";
+import { watchNeeds } from "@tsbuild/store";
 import type { BuildRequest, BuildResult, OutputRequest } from "./api.ts";
 import { ignoredBy, maxAgeOf } from "./cache-wishes.ts";
 import { compileDockerfile } from "./compile.ts";
@@ -19,6 +20,7 @@ import { PreviousBuild, projectOf } from "./previous-build.ts";
 import { compileRequest, type PreparedRequest, prepareRequest } from "./request.ts";
 import type { Session } from "./session.ts";
 import { type BuildSources, openSources, saveLock, useLock } from "./sources/open.ts";
+import { collectAfter, finishNeeds } from "./upkeep/after-build.ts";
 
 export interface BuildRun {
   readonly session: Session;
@@ -41,14 +43,19 @@ export async function runBuild(run: BuildRun): Promise<BuildResult> {
     ...(request.dockerfile === undefined ? {} : { dockerfile: request.dockerfile }),
   });
   let first: FirstFailure | undefined;
+  const needs = watchNeeds(session.store);
   try {
     const result = await buildInSteps({ ...run, emit, recorder }, (failed) => {
       first = failed;
     });
-    emit({ type: "build-finished", at: Date.now(), record: recorder.finish(result) });
-    return result;
+    const record = recorder.finish(result);
+    finishNeeds(needs, request);
+    const collected = await collectAfter(session);
+    emit({ type: "build-finished", at: Date.now(), record });
+    return collected === undefined ? result : { ...result, collected };
   } catch (error) {
     const failure = asFailure(error, run.signal);
+    finishNeeds(needs, request);
     const record = recorder.finish({ error: failure });
     emit({ type: "build-finished", at: Date.now(), error: failure, record });
     await showFailed(run, first, failure);

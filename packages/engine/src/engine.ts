@@ -36,6 +36,7 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
     importImage: async (request) => (await import("./import-image.ts")).importImage(session, request),
     images: () => listImages(session),
     history: async () => (await import("./history/read.ts")).buildHistory(session.store),
+    upkeep: async () => (await import("./upkeep/upkeep.ts")).upkeep(session),
     run: async (request) => (await import("./run-image.ts")).runImage(session, request),
     shell: async (request) => (await import("./failed-step.ts")).shellInRemembered(session, request, env),
     close: () => session.close(),

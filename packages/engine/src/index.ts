@@ -9,6 +9,17 @@ export type {
 } from "@tsbuild/frontend";
 export type { AgentSource, StepResources } from "@tsbuild/ops";
 export type {
+  CollectReport,
+  DiskUsage,
+  FsckReport,
+  Holder,
+  MountInfo,
+  Size,
+  StoreProblem,
+  UsageRecord,
+  UsageType,
+} from "@tsbuild/store";
+export type {
   BuildPlan,
   BuildRequest,
   BuildResult,
@@ -28,4 +39,5 @@ export type {
 export { openEngine } from "./engine.ts";
 export type { BuildHistory, RecordedStep } from "./history/read.ts";
 export type { BuildRecord, BuildStatus, RecordedRequest, StepRecord } from "./history/record.ts";
+export type { PruneRequest, Upkeep } from "./upkeep/upkeep.ts";
 export { VERSION } from "./version.ts";

@@ -2,7 +2,9 @@ import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { errnoCode, TsbuildError } from "@tsbuild/base";
+import type { Automatic } from "@tsbuild/store";
 import type { BuildRequest } from "./api.ts";
+import { gcSettings } from "./upkeep/gc-settings.ts";
 
 export type NetworkProvider = BuildRequest["networkProvider"] & string;
 
@@ -41,6 +43,8 @@ export interface Settings {
   readonly ociRuntime?: string | undefined;
   /** TSBUILD_HISTORY_BUILDS (200) and TSBUILD_HISTORY_LOGS (200m): what is kept of past builds. */
   readonly history: { readonly builds: number; readonly logBytes: number };
+  /** What collection after builds goes by; undefined: there is none. */
+  readonly gc: Automatic | undefined;
 }
 
 /** $TSBUILD_CONFIG, else $XDG_CONFIG_HOME/tsbuild/config.json, else ~/.config/tsbuild/config.json; then /etc/tsbuild/config.json. */
@@ -106,7 +110,7 @@ function parseRegistry(path: string, host: string, value: unknown): RegistrySett
   return { ...(mirrors === undefined ? {} : { mirrors }), ...plain };
 }
 
-function parseFile(path: string, text: string): Settings["registries"] {
+function parseFile(path: string, text: string): Pick<Settings, "registries"> & { readonly gc: unknown } {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -114,13 +118,12 @@ function parseFile(path: string, text: string): Settings["registries"] {
     throw invalid(path, `not valid JSON: ${error instanceof Error ? error.message : String(error)}`);
   }
   if (!isObject(value)) throw invalid(path, "not a JSON object");
-  const { registries = {}, ...rest } = value;
+  const { registries = {}, gc, ...rest } = value;
   const [unknown] = Object.keys(rest);
   if (unknown !== undefined) throw invalid(path, `unknown setting ${JSON.stringify(unknown)}`);
   if (!isObject(registries)) throw invalid(path, '"registries" is not an object');
-  return Object.fromEntries(
-    Object.entries(registries).map(([host, entry]) => [host, parseRegistry(path, host, entry)]),
-  );
+  const hosts = Object.entries(registries).map(([host, entry]) => [host, parseRegistry(path, host, entry)]);
+  return { registries: Object.fromEntries(hosts), gc };
 }
 
 const UNITS: Readonly<Record<string, number>> = { "": 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
@@ -148,14 +151,17 @@ function countFrom(env: Env, name: string): number | undefined {
 export function readSettings(env: Env): Settings {
   for (const path of candidates(env)) {
     const text = readIfThere(path);
-    if (text !== undefined) return { registries: parseFile(path, text), ...fromEnvironment(env) };
+    if (text === undefined) continue;
+    const { registries, gc } = parseFile(path, text);
+    return { registries, gc: gcSettings(env, gc, (why) => invalid(path, why)), ...fromEnvironment(env) };
   }
-  return { registries: {}, ...fromEnvironment(env) };
+  const gc = gcSettings(env, undefined, (why) => invalid("the environment", why));
+  return { registries: {}, gc, ...fromEnvironment(env) };
 }
 
 const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-function fromEnvironment(env: Env): Omit<Settings, "registries"> {
+function fromEnvironment(env: Env): Omit<Settings, "registries" | "gc"> {
   return {
     mirror: env["TSBUILD_MIRROR"],
     networkProvider: networkProvider(env["TSBUILD_NETWORK"] || "auto"),

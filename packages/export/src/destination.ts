@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { type FileHandle, lstat, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -76,15 +76,38 @@ async function writeStream(
   }
 }
 
-/** Written under another name beside the target and renamed, so that there is the whole file or what was there before. */
+/**
+ * Written under another name beside the target and renamed, so that there is the whole file or what was there before. The lock on it tells
+ * others that its writer lives: what a killed one left is removed by the next export to the same target.
+ */
 async function toFile(stream: AsyncIterable<TarPiece>, path: string, signal: AbortSignal): Promise<void> {
   const target = resolve(path);
+  await removeStale(target);
   const temporary = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString("hex")}.tmp`);
+  const file = await open(temporary, "wx");
+  const lock = nativeFs.tryLock(temporary, "exclusive");
   try {
-    await writeStream(stream, await open(temporary, "wx"), signal);
+    await writeStream(stream, file, signal);
     await rename(temporary, target);
   } finally {
     await rm(temporary, { force: true });
+    if (lock !== undefined) nativeFs.close(lock);
+  }
+}
+
+/** Temporary files of writers that were killed. */
+async function removeStale(target: string): Promise<void> {
+  const folder = dirname(target);
+  const prefix = `.${basename(target)}.`;
+  for (const name of await readdir(folder)) {
+    if (!name.startsWith(prefix) || !/^[0-9a-f]{12}\.tmp$/.test(name.slice(prefix.length))) continue;
+    const file = join(folder, name);
+    const found = await lstat(file).catch(() => undefined);
+    if (found?.isFile() !== true) continue;
+    const lock = nativeFs.tryLock(file, "exclusive");
+    if (lock === undefined) continue;
+    await rm(file, { force: true });
+    nativeFs.close(lock);
   }
 }
 

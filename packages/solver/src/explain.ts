@@ -52,8 +52,15 @@ export function explainMiss(
     instructionReason(changes) ??
     contentReason(changes, current) ??
     inputReason(changes, current) ??
-    EVICTED;
+    evictedReason(record);
   return changes.length === 0 ? reason : { ...reason, changes: changes.slice(0, MAX_CHANGES).map(kept) };
+}
+
+/** `evicted by gc at 2026-11-21 09:30 UTC`, where a trace was left. */
+function evictedReason({ evicted }: CacheRecord): CacheReason {
+  if (evicted === undefined) return EVICTED;
+  const at = new Date(evicted.at).toISOString().slice(0, 16).replace("T", " ");
+  return { kind: "evicted", text: `evicted by ${evicted.by} at ${at} UTC` };
 }
 
 const EVICTED: CacheReason = { kind: "evicted", text: "evicted" };

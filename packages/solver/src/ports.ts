@@ -109,6 +109,8 @@ export interface CacheRecord {
   readonly description: string;
   readonly fields: readonly KeyField[];
   readonly durationMs: number;
+  /** Of what is left of a record whose result was removed (only `newestLike` and `trace` give those): when, and by what, e.g. `gc`. */
+  readonly evicted?: { readonly at: number; readonly by: string } | undefined;
 }
 
 /**
@@ -133,6 +135,8 @@ export interface CacheStorage {
   }): void;
   /** Newest record whose description is `description`, for explaining a miss. */
   newestLike(description: string): CacheRecord | undefined;
+  /** What is left of the last removed record of a key, for the same. A storage that removes none leaves it out. */
+  trace?(key: CacheKeyId): CacheRecord | undefined;
   /** A handle to a stored result, or undefined when it was evicted (then the caller computes it anew). */
   load(record: CacheRecord): Ref | undefined;
 }

@@ -134,7 +134,7 @@ class Scheduler implements Solving {
     if (this.#request.earlier === undefined) return this.storage.newestLike(name);
     const key = this.#request.earlier(digest);
     if (key === undefined || key === "first-build") return key as "first-build" | undefined;
-    return this.storage.records(key)[0];
+    return this.storage.records(key)[0] ?? this.storage.trace?.(key);
   }
 
   need(state: VertexState, stage: Stage): Promise<void> {

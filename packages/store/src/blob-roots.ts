@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { type Digest, digestHex, errnoCode, isDigest, limits } from "@tsbuild/base";
 import type { StoreState } from "./state.ts";
 
-/** In a transaction: removes blobs that neither a lease, nor an image, nor a layer's compressed form needs. */
+/** In a transaction: removes blobs that neither a lease, nor an image, nor a layer's compressed form, nor a remembered base image needs. */
 export function collectBlobs(
   state: StoreState,
   held: ReadonlySet<string>,
@@ -12,7 +12,7 @@ export function collectBlobs(
   database.run(
     "DELETE FROM compressed WHERE diff_id NOT IN (SELECT diff_id FROM layers WHERE diff_id IS NOT NULL)",
   );
-  const needed = neededBlobs(state);
+  const needed = neededBlobs(state, { compressed: true }).union(rememberedBlobs(state));
   let blobs = 0;
   let blobBytes = 0;
   for (const name of readdirSync(layout.blobs)) {
@@ -25,17 +25,35 @@ export function collectBlobs(
   return { blobs, blobBytes };
 }
 
-/** Hex digests. */
-function neededBlobs(state: StoreState): Set<string> {
+/** Hex digests of what images need and, with `compressed`, of the compressed forms of layers. */
+export function neededBlobs(state: StoreState, options: { readonly compressed: boolean }): Set<string> {
   const needed = new Set<string>();
-  for (const row of state.database.all<{ blob: string }>("SELECT blob FROM compressed"))
-    add(row.blob, needed);
+  if (options.compressed) {
+    for (const row of state.database.all<{ blob: string }>("SELECT blob FROM compressed"))
+      add(row.blob, needed);
+  }
   const images = state.database.all<{ manifest: string; config: string }>(
     "SELECT manifest, config FROM images",
   );
   for (const image of images) {
     add(image.config, needed);
     follow(state, image.manifest, needed);
+  }
+  return needed;
+}
+
+/**
+ * Manifests and configs of base images that builds remember (memo `image`): without them a build that finds everything would have to ask
+ * a registry again.
+ */
+export function rememberedBlobs(state: StoreState): Set<string> {
+  const needed = new Set<string>();
+  const rows = state.database.all<{ manifest: string }>(
+    "SELECT CAST(value AS TEXT) AS manifest FROM memo WHERE kind='image'",
+  );
+  for (const { manifest } of rows) {
+    if (!add(manifest, needed)) continue;
+    add(digestIn(readDocument(state.layout.blob(manifest as Digest))?.["config"]), needed);
   }
   return needed;
 }

@@ -17,6 +17,8 @@ interface Locks {
   seed: number | undefined;
 }
 
+const USE_GRAIN_MS = 60 * 60 * 1000;
+
 interface Opened {
   readonly id: number;
   readonly locks: Locks;
@@ -38,6 +40,7 @@ export class FolderCacheMountStore implements CacheMountStore {
   async acquire(request: Request): Promise<Acquired> {
     const { id: name, sharing, reset, signal } = request;
     if (signal.aborted) throw canceled(signal);
+    this.#state.needs.note(`mount:${name}`);
     if (reset) return this.#handle(this.#replace(name, sharing));
     return this.#handle(await poll(() => this.#attempt(name, sharing), signal));
   }
@@ -143,7 +146,10 @@ export class FolderCacheMountStore implements CacheMountStore {
     const seeded = this.#isSeeded(id);
     if (seeded === undefined) return undefined;
     if (!seeded) this.#emptyFolder(id);
-    else this.#finishSeeding(locks);
+    else {
+      this.#finishSeeding(locks);
+      this.#markUsed(id);
+    }
     return { id, locks, created: !seeded };
   }
 
@@ -189,6 +195,17 @@ export class FolderCacheMountStore implements CacheMountStore {
     const { database } = this.#state;
     database.transaction(() => {
       database.run("UPDATE cache_mounts SET seeded=1, last_used_at=? WHERE id=?", Date.now(), id);
+    });
+  }
+
+  /** Coarsely: a build that only uses a mount seldom writes. */
+  #markUsed(id: number): void {
+    const { database } = this.#state;
+    const before = Date.now() - USE_GRAIN_MS;
+    if (database.get("SELECT 1 FROM cache_mounts WHERE id=? AND last_used_at<?", id, before) === undefined)
+      return;
+    database.transaction(() => {
+      database.run("UPDATE cache_mounts SET last_used_at=? WHERE id=?", Date.now(), id);
     });
   }
 

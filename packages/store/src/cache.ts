@@ -32,6 +32,8 @@ const NEWEST_LIKE = `
 SELECT ${RECORD_COLUMNS} FROM cache_records r JOIN cache_keys k ON k.id = r.key
 WHERE r.description=? ORDER BY r.created_at DESC, r.id DESC LIMIT 1`;
 
+const NEWEST_EVICTED = "SELECT * FROM evicted WHERE description=? ORDER BY created_at DESC, id DESC LIMIT 1";
+
 interface RecordRow {
   readonly key: string;
   readonly id: number;
@@ -69,7 +71,9 @@ export class SqliteCacheStorage implements CacheStorage {
   }
 
   records(key: CacheKeyId): readonly CacheRecord[] {
-    return this.#state.database.all<RecordRow>(RECORDS, key).map((row) => this.#record(row));
+    const rows = this.#state.database.all<RecordRow>(RECORDS, key);
+    for (const { result } of rows) this.#state.needs.note(result);
+    return rows.map((row) => this.#record(row));
   }
 
   keysOf(result: ResultId): readonly CacheKeyId[] {
@@ -89,7 +93,18 @@ export class SqliteCacheStorage implements CacheStorage {
 
   newestLike(description: string): CacheRecord | undefined {
     const row = this.#state.database.get<RecordRow>(NEWEST_LIKE, description);
+    const gone = this.#state.database.get<EvictedRow>(NEWEST_EVICTED, description);
+    if (gone !== undefined && (row === undefined || gone.created_at > row.created_at))
+      return evictedRecord(gone);
     return row === undefined ? undefined : this.#record(row);
+  }
+
+  trace(key: CacheKeyId): CacheRecord | undefined {
+    const row = this.#state.database.get<EvictedRow>(
+      "SELECT * FROM evicted WHERE key=? ORDER BY id DESC LIMIT 1",
+      key,
+    );
+    return row === undefined ? undefined : evictedRecord(row);
   }
 
   load(record: CacheRecord): Ref | undefined {
@@ -107,7 +122,7 @@ export class SqliteCacheStorage implements CacheStorage {
     const now = Date.now();
     this.#state.database.transaction(() => {
       for (const id of this.#used) {
-        this.#state.database.run("UPDATE cache_records SET last_used_at=? WHERE id=?", now, id);
+        this.#state.database.run("UPDATE cache_records SET last_used_at=?, uses=uses+1 WHERE id=?", now, id);
       }
     });
     this.#used.clear();
@@ -145,6 +160,7 @@ export class SqliteCacheStorage implements CacheStorage {
   }
 
   #saveRecord(record: CacheRecord): void {
+    this.#state.needs.note(record.result);
     this.#state.database.run(
       `INSERT INTO cache_records(key, result, created_at, last_used_at, duration_ms, description, fields)
        VALUES(?, ?, ?, ?, ?, ?, ?) ON CONFLICT(key, result) DO NOTHING`,
@@ -164,4 +180,21 @@ export class SqliteCacheStorage implements CacheStorage {
     const row = database.get<{ id: number }>("SELECT id FROM cache_keys WHERE name=?", name);
     return row?.id ?? database.run("INSERT INTO cache_keys(name) VALUES(?)", name).lastId;
   }
+}
+
+interface EvictedRow extends Omit<RecordRow, "id" | "last_used_at"> {
+  readonly evicted_at: number;
+  readonly evicted_by: string;
+}
+
+function evictedRecord(row: EvictedRow): CacheRecord {
+  return {
+    key: row.key as CacheKeyId,
+    result: row.result as ResultId,
+    createdAt: row.created_at,
+    description: row.description,
+    fields: JSON.parse(row.fields) as KeyField[],
+    durationMs: row.duration_ms,
+    evicted: { at: row.evicted_at, by: row.evicted_by },
+  };
 }

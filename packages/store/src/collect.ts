@@ -37,8 +37,12 @@ interface SnapshotRow {
  */
 export async function prune(store: Store, options: { readonly all: boolean }): Promise<PruneReport> {
   const state = stateOf(store);
+  const { all } = options;
   reapDeadLeases(state);
-  const report = state.database.transaction(() => collect(state, options.all));
+  const report = state.database.transaction(() => {
+    if (all) state.database.run("DELETE FROM memo");
+    return collect(state, { keepsRecord: () => !all, keepsScratch: !all, by: "prune" });
+  });
   state.trash.sweep();
   const cacheMounts = pruneCacheMounts(state, options.all);
   removeLockFiles(state);
@@ -46,19 +50,32 @@ export async function prune(store: Store, options: { readonly all: boolean }): P
   return { ...report, cacheMounts };
 }
 
-function collect(state: StoreState, all: boolean): Omit<PruneReport, "cacheMounts"> {
+/** What a collection spares beyond images and leases. */
+export interface Spared {
+  /** Records whose result is this snapshot (row id) keep it. */
+  readonly keepsRecord: (snapshot: number) => boolean;
+  /** Records of scratch, which keep nothing but themselves. */
+  readonly keepsScratch: boolean;
+  /** Snapshots that no record names, e.g. of a step that failed. */
+  readonly alsoKept?: readonly number[] | undefined;
+  /** What the traces of removed records name as the one who did it. */
+  readonly by: string;
+}
+
+/** In a transaction. The folders are gone after the trash was swept and emptied. */
+export function collect(state: StoreState, spared: Spared): Omit<PruneReport, "cacheMounts"> {
   const { database, layout } = state;
   const held = readHeld(layout);
   const rows = database.all<SnapshotRow>("SELECT id, parent, layer, lease FROM snapshots");
   const alive = aliveSnapshots(rows, [
     ...held.snapshots,
     ...imageSnapshots(state),
-    ...(all ? [] : recordSnapshots(state)),
+    ...recordSnapshots(state).filter((id) => spared.keepsRecord(Number(id))),
+    ...(spared.alsoKept ?? []).map(String),
   ]);
-  const records = removeRecords(state, alive, all);
+  const records = removeRecords(state, alive, spared);
   const removed = removeSnapshots(state, rows, alive);
-  if (records > 0 || all) removeUselessKeys(state);
-  if (all) database.run("DELETE FROM memo");
+  if (records > 0) removeUselessKeys(state);
   return { records, ...removed, ...collectBlobs(state, held.blobs) };
 }
 
@@ -89,19 +106,32 @@ function recordSnapshots(state: StoreState): SnapshotId[] {
   return rows.map((row) => snapshotOfResult(row.result as ResultId)).filter((id) => id != null);
 }
 
-/** Records whose result goes; with `all` also those of scratch, which keeps nothing but the record itself. */
-function removeRecords(state: StoreState, alive: ReadonlySet<number>, all: boolean): number {
+/** Traces of removed records: enough for the steps of some hundred builds. */
+const MAX_TRACES = 2000;
+
+/** Records whose result goes. What they were made of is remembered, so that the next miss can be explained. */
+function removeRecords(state: StoreState, alive: ReadonlySet<number>, spared: Spared): number {
   const { database } = state;
+  const now = Date.now();
   let count = 0;
   for (const row of database.all<{ id: number; result: string }>("SELECT id, result FROM cache_records")) {
     const snapshot = snapshotOfResult(row.result as ResultId);
-    const stays = snapshot === null ? !all : alive.has(Number(snapshot));
+    const stays = snapshot === null ? spared.keepsScratch : alive.has(Number(snapshot));
     if (stays) continue;
+    database.run(TRACE, now, spared.by, row.id);
     database.run("DELETE FROM cache_records WHERE id=?", row.id);
     count += 1;
   }
+  if (count > 0) {
+    database.run(`DELETE FROM evicted WHERE id <= (SELECT max(id) FROM evicted) - ${MAX_TRACES}`);
+  }
   return count;
 }
+
+const TRACE = `
+INSERT INTO evicted(description, key, result, created_at, duration_ms, fields, evicted_at, evicted_by)
+SELECT r.description, k.name, r.result, r.created_at, r.duration_ms, r.fields, ?, ?
+FROM cache_records r JOIN cache_keys k ON k.id = r.key WHERE r.id=?`;
 
 function removeSnapshots(
   state: StoreState,
@@ -164,23 +194,28 @@ function pruneCacheMounts(state: StoreState, all: boolean): number {
     all ? "SELECT id FROM cache_mounts" : "SELECT id FROM cache_mounts WHERE retired",
   );
   const removed = rows.filter((row) => removeCacheMount(state, row.id)).length;
-  removeStrayLocks(state);
+  removeStrayMounts(state);
   return removed;
 }
 
-/** Lock files of cache mounts that are no more: a killed process left them. In a transaction, as those who make a cache mount lock it in theirs. */
-function removeStrayLocks({ layout, database }: StoreState): void {
+/**
+ * Lock files and folders of cache mounts that are no more: a killed process left them. In a transaction, as those who make a cache mount
+ * lock it, and those who import one put it into place, in theirs.
+ */
+export function removeStrayMounts({ layout, database, trash }: StoreState): void {
   database.transaction(() => {
     for (const name of readdirSync(layout.cacheMounts)) {
-      const id = /^(\d+)\.(?:lock|seed)$/.exec(name)?.[1];
+      const id = /^(\d+)(?:\.lock|\.seed)?$/.exec(name)?.[1];
       if (id === undefined || database.get("SELECT 1 FROM cache_mounts WHERE id=?", Number(id))) continue;
-      rmSync(join(layout.cacheMounts, name), { force: true });
+      const path = join(layout.cacheMounts, name);
+      if (name === id) trash.discard(path);
+      else rmSync(path, { force: true });
     }
   });
 }
 
 /** Lock files that killed processes left behind: empty, and harmless but for their number. */
-function removeLockFiles(state: StoreState): void {
+export function removeLockFiles(state: StoreState): void {
   const { layout, native } = state;
   for (const name of readdirSync(layout.locks)) {
     const file = join(layout.locks, name);

@@ -1,6 +1,6 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { guarded, isBusy } from "./failure.ts";
-import { createSchema, SCHEMA_VERSION, unknownVersion } from "./schema.ts";
+import { migrateSchema, SCHEMA_VERSION, unknownVersion } from "./schema.ts";
 
 /** How long a transaction waits for another process's. Transactions here are short: this is for a loaded machine. */
 const BUSY_TIMEOUT_MS = 10_000;
@@ -93,11 +93,12 @@ export class StateDatabase {
     this.#db.exec("PRAGMA synchronous=NORMAL");
     const version = this.#version();
     if (version === SCHEMA_VERSION) return;
-    if (version !== 0) throw unknownVersion(version, this.#root);
-    this.#switchToWal();
+    if (version > SCHEMA_VERSION) throw unknownVersion(version, this.#root);
+    if (version === 0) this.#switchToWal();
     this.transaction(() => {
       // Another process may have been quicker.
-      if (this.#version() === 0) createSchema((sql) => this.#db.exec(sql));
+      const now = this.#version();
+      if (now < SCHEMA_VERSION) migrateSchema(now, (sql) => this.#db.exec(sql));
     });
   }
 

@@ -1,10 +1,17 @@
 export type * from "./api.ts";
 export { blobSources, rememberSource } from "./blob-sources.ts";
 export { type PruneReport, prune } from "./collect.ts";
-export { fsck, type StoreProblem } from "./fsck.ts";
+export { type FsckReport, fsck, fsckStore, type StoreProblem } from "./fsck.ts";
+export { type Automatic, collectAfterBuild, resolveSize, type Size } from "./gc/after-build.ts";
+export type { Limits, Victim } from "./gc/choose.ts";
+export { type CollectReport, type CollectRequest, collectCache } from "./gc/collect-cache.ts";
 export type { HistoryEntry, HistoryStore, HistoryWriter, LogFrame } from "./history/api.ts";
+export { type CacheMountTransfer, type MountInfo, mountTransfer } from "./mount-transfer.ts";
+export { type Needs, watchNeeds } from "./needs.ts";
 export { openStore, type StoreOptions } from "./open.ts";
 export { refForSnapshot, snapshotOf } from "./refs.ts";
 export { defaultRoot } from "./root.ts";
+export type { DiskUsage, Holder, UsageRecord, UsageType } from "./usage/types.ts";
+export { diskUsage } from "./usage/usage.ts";
 export { inUserNamespace } from "./user-namespace.ts";
 export { overlayRefusal } from "./views/probe.ts";

@@ -18,6 +18,9 @@ const FORMAT = "v1";
  *     ROOT/v1/cache-mounts/N/fs folders of RUN --mount=type=cache; N.lock and N.seed beside
  *     ROOT/v1/history/T-ID/     a build: build.json, log-STEP; T-ID.lock beside while its process lives
  *     ROOT/v1/trash/            renamed here, removed in the background
+ *     ROOT/v1/gc.lock, gc.json  one collection at a time; what the last one found
+ *     ROOT/contexts/HEX         indexes of local contexts
+ *     ROOT/git/NAME             bare repositories of git sources
  *
  * All of it is on one filesystem: blobs, layers and trash move by rename.
  */
@@ -32,6 +35,10 @@ export class Layout {
   readonly cacheMounts: string;
   readonly history: string;
   readonly trash: string;
+  readonly contexts: string;
+  readonly git: string;
+  readonly gcLock: string;
+  readonly gcState: string;
 
   constructor(root: string) {
     this.root = root;
@@ -44,6 +51,10 @@ export class Layout {
     this.cacheMounts = join(this.base, "cache-mounts");
     this.history = join(this.base, "history");
     this.trash = join(this.base, "trash");
+    this.contexts = join(root, "contexts");
+    this.git = join(root, "git");
+    this.gcLock = join(this.base, "gc.lock");
+    this.gcState = join(this.base, "gc.json");
   }
 
   blob(digest: Digest): string {

@@ -194,23 +194,35 @@ function leaseOfFile(file: string): string | undefined {
 
 /** Reads the logs of all leases. Call it inside a transaction (see `Lease`). */
 export function readHeld(layout: Layout): HeldSet {
-  const held = new Set<string>();
-  for (const file of readdirSync(layout.leases)) {
-    if (file.endsWith(".held")) replay(join(layout.leases, file), held);
-  }
-  const snapshots = new Set<string>();
-  const blobs = new Set<string>();
-  for (const entry of held) (entry.startsWith("s") ? snapshots : blobs).add(entry.slice(1));
-  return { snapshots, blobs };
+  const all = [...heldByLease(layout).values()];
+  return {
+    snapshots: new Set(all.flatMap(({ snapshots }) => [...snapshots])),
+    blobs: new Set(all.flatMap(({ blobs }) => [...blobs])),
+  };
 }
 
-function replay(file: string, held: Set<string>): void {
+/** By name of the lease. */
+export function heldByLease(layout: Layout): ReadonlyMap<string, HeldSet> {
+  const files = readdirSync(layout.leases).filter((file) => file.endsWith(".held"));
+  return new Map(
+    files.map((file) => [file.slice(0, -".held".length), heldSet(entriesOf(join(layout.leases, file)))]),
+  );
+}
+
+function entriesOf(file: string): Set<string> {
   const own = new Set<string>();
   for (const line of readLog(file).split("\n")) {
     if (line.startsWith("+")) own.add(line.slice(1));
     else if (line.startsWith("-")) own.delete(line.slice(1));
   }
-  for (const entry of own) held.add(entry);
+  return own;
+}
+
+function heldSet(entries: Iterable<string>): HeldSet {
+  const snapshots = new Set<string>();
+  const blobs = new Set<string>();
+  for (const entry of entries) (entry.startsWith("s") ? snapshots : blobs).add(entry.slice(1));
+  return { snapshots, blobs };
 }
 
 function readLog(file: string): string {

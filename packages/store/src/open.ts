@@ -14,6 +14,7 @@ import { collectDeadLeases, Lease } from "./leases.ts";
 import { FileWorkLocks } from "./locks.ts";
 import { SqliteMemoStore } from "./memo.ts";
 import type { NativeCalls } from "./native.ts";
+import { NeedsLog } from "./needs.ts";
 import { OverlaySnapshotStore, removeActiveOf } from "./snapshots.ts";
 import { rememberState, type StoreState } from "./state.ts";
 import { Trash } from "./trash.ts";
@@ -51,6 +52,7 @@ export function openStore(options: StoreOptions): Store {
     native,
     lease: new Lease(layout, native),
     trash: new Trash({ layout, database, native }),
+    needs: new NeedsLog(),
   };
   try {
     guarded("clean the state folder", layout.root, () => reapDeadLeases(state));

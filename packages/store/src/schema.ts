@@ -1,7 +1,7 @@
 import { TsbuildError } from "@tsbuild/base";
 
 /** `PRAGMA user_version` of databases that this code reads and writes. */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 
 /**
  * | table         | row                                                                                              |
@@ -16,6 +16,8 @@ export const SCHEMA_VERSION = 1;
  * | memo          | small remembered values; `seq` grows with every write                                              |
  * | cache_mounts  | a folder of a cache mount; several of one name after private use; `retired`: replaced, to remove   |
  * | removals      | layer and cache-mount folders without a row any more, still to be moved away                       |
+ * | needs         | what the last builds of a project looked up or made: `results` is a JSON list. See needs.ts        |
+ * | evicted       | what was known of a record that collection removed, so that a later miss can say so                |
  *
  * What leases hold besides active snapshots is not here but in files (leases.ts): it needs no durability.
  * Blobs have no rows: the file is the truth.
@@ -112,9 +114,42 @@ CREATE INDEX cache_mounts_name ON cache_mounts(name);
 CREATE TABLE removals(folder TEXT PRIMARY KEY) WITHOUT ROWID;
 `;
 
-/** Creates all tables in the open transaction. */
-export function createSchema(execute: (sql: string) => void): void {
-  execute(TABLES);
+/**
+ * What version 2 added. `layers.disk_bytes`: bytes that the folder takes on disk, once measured. `layers.boot`: boot id of the kernel
+ * under which the layer was committed, until it is known to be on disk; see durability.ts. `cache_records.uses`: counted as coarsely as
+ * `last_used_at`.
+ */
+const VERSION_2 = `
+ALTER TABLE layers ADD COLUMN disk_bytes INTEGER;
+ALTER TABLE layers ADD COLUMN boot TEXT;
+CREATE INDEX layers_boot ON layers(boot) WHERE boot IS NOT NULL;
+ALTER TABLE cache_records ADD COLUMN uses INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE needs(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  project TEXT NOT NULL,
+  built_at INTEGER NOT NULL,
+  results TEXT NOT NULL
+);
+CREATE INDEX needs_project ON needs(project, id);
+CREATE TABLE evicted(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  description TEXT NOT NULL,
+  key TEXT NOT NULL,
+  result TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  duration_ms REAL NOT NULL,
+  fields TEXT NOT NULL,
+  evicted_at INTEGER NOT NULL,
+  evicted_by TEXT NOT NULL
+);
+CREATE INDEX evicted_description ON evicted(description, created_at);
+CREATE INDEX evicted_key ON evicted(key);
+`;
+
+/** In the open transaction: makes a database of an older version (0: an empty one) one of this version. */
+export function migrateSchema(version: number, execute: (sql: string) => void): void {
+  if (version < 1) execute(TABLES);
+  if (version < 2) execute(VERSION_2);
   execute(`PRAGMA user_version=${SCHEMA_VERSION}`);
 }
 

@@ -3,6 +3,7 @@ import type { StateDatabase } from "./database.ts";
 import type { Layout } from "./layout.ts";
 import type { Lease } from "./leases.ts";
 import type { NativeCalls } from "./native.ts";
+import type { NeedsLog } from "./needs.ts";
 import type { Trash } from "./trash.ts";
 
 /** What the parts of one open store share. */
@@ -12,6 +13,7 @@ export interface StoreState {
   readonly lease: Lease;
   readonly trash: Trash;
   readonly native: NativeCalls;
+  readonly needs: NeedsLog;
 }
 
 const states = new WeakMap<Store, StoreState>();

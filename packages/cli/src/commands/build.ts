@@ -6,6 +6,7 @@ import { formatError } from "../format-error.ts";
 import type { CommandIo } from "../io.ts";
 import { type ProgressView, startProgress } from "../progress/driver.ts";
 import { hasColors, progressMode } from "../progress/mode.ts";
+import { formatBytes, plural } from "../progress/units.ts";
 import { buildRequest } from "./build-request.ts";
 import { engineOptions } from "./engine-options.ts";
 
@@ -32,6 +33,7 @@ export async function build(flags: ParsedFlags, io: CommandIo): Promise<number> 
     });
     if (typeof result === "number") return result;
     if (mode === "quiet") printId(result, io);
+    else printCollected(result, io);
     return 0;
   } finally {
     await engine.close();
@@ -98,4 +100,14 @@ async function shown(
 function printId(result: BuildResult, io: CommandIo): void {
   const id = result.imageId ?? result.manifest;
   if (id !== undefined) io.stdout.write(`${id}\n`);
+}
+
+/** What collection after the build did (W006). */
+function printCollected({ collected }: BuildResult, io: CommandIo): void {
+  if (collected === undefined) return;
+  const whys = [...new Set(collected.removed.map(({ why }) => why))].join(", ");
+  const count = plural(collected.removed.length, "cache entry").replace("entrys", "entries");
+  io.stderr.write(
+    `gc: removed ${count}, ${formatBytes(collected.removedBytes)} (${whys}); ${formatBytes(collected.usedBytes)} in use\n`,
+  );
 }

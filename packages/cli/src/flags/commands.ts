@@ -7,6 +7,8 @@ import { checkSpec, debugSpec, graphSpec } from "./inspect-spec.ts";
 import { loginSpec, logoutSpec } from "./login-spec.ts";
 import { type CommandSpec, machineFlags } from "./spec.ts";
 
+import { cacheSpec, duSpec, fsckSpec, pruneSpec } from "./upkeep-spec.ts";
+
 export const imagesSpec: CommandSpec = {
   name: "images",
   usage: "[flags]",
@@ -165,9 +167,12 @@ export const helpSpec: CommandSpec = {
 
 export const commandSpecs: readonly CommandSpec[] = [
   buildSpec,
+  cacheSpec,
   checkSpec,
   doctorSpec,
+  duSpec,
   fmtSpec,
+  fsckSpec,
   graphSpec,
   explainSpec,
   historySpec,
@@ -176,6 +181,7 @@ export const commandSpecs: readonly CommandSpec[] = [
   importSpec,
   loginSpec,
   logoutSpec,
+  pruneSpec,
   runSpec,
   shellSpec,
   debugSpec,

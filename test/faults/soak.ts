@@ -1,0 +1,32 @@
+/** `node test/faults/soak.ts [--kills N] [--seed N]`: commands of all kinds killed at random moments. Needs root and busybox. */
+import { readFile } from "node:fs/promises";
+import { parseArgs } from "node:util";
+import { startRegistry } from "@tsbuild/testkit";
+import { busyboxTar, missing, World } from "../e2e/world.ts";
+import { runSoak } from "./soak-rounds.ts";
+
+const reason = missing("busybox", "tar");
+if (reason !== undefined) throw new Error(`a soak ${reason}`);
+const { values } = parseArgs({
+  options: { kills: { type: "string", default: "500" }, seed: { type: "string", default: "1" } },
+});
+const world = new World();
+const registry = await startRegistry();
+const started = Date.now();
+try {
+  const layer = await readFile(await busyboxTar(world));
+  const report = await runSoak(
+    { world, registry, layer },
+    { kills: Number(values.kills), seed: Number(values.seed), onRound: (text) => console.log(text) },
+  );
+  console.log(
+    JSON.stringify({ ...report, seed: Number(values.seed), seconds: (Date.now() - started) / 1000 }),
+  );
+  world.close();
+} catch (error) {
+  // The folder stays, to be looked at.
+  console.error(`${world.folder}: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+} finally {
+  await registry.close();
+}
