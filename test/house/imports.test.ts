@@ -25,9 +25,11 @@ const table: Readonly<Record<string, { readonly own: readonly string[]; readonly
       npm: ["undici"],
     },
     "packages/export": { own: ["base", "oci", "store", "registry", "solver", "native-fs"], npm: [] },
+    "packages/cache": { own: ["base", "oci", "store", "registry", "solver"], npm: [] },
     "packages/engine": {
       own: [
         "base",
+        "cache",
         "llb",
         "dockerfile",
         "oci",
@@ -56,6 +58,7 @@ const table: Readonly<Record<string, { readonly own: readonly string[]; readonly
         "frontend",
         "ops",
         "export",
+        "cache",
         "engine",
         "native-fs",
       ],

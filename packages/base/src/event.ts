@@ -76,7 +76,13 @@ export type BuildEvent =
   /** The vertices known so far that may run; sent when the graph is known, for counting and ordering. */
   | { readonly type: "graph"; readonly at: Timestamp; readonly vertices: readonly VertexInfo[] }
   | { readonly type: "vertex-started"; readonly at: Timestamp; readonly vertex: VertexInfo }
-  | { readonly type: "vertex-cached"; readonly at: Timestamp; readonly vertex: VertexDigest }
+  | {
+      readonly type: "vertex-cached";
+      readonly at: Timestamp;
+      readonly vertex: VertexDigest;
+      /** The imported cache that it was taken from, e.g. `registry ghcr.io/me/cache`; absent: the state folder. */
+      readonly origin?: string | undefined;
+    }
   | {
       readonly type: "vertex-completed";
       readonly at: Timestamp;

@@ -37,6 +37,10 @@ export interface BuildRequest {
   /** Resolve base tags anew. */
   readonly pull: boolean;
   readonly outputs: readonly OutputRequest[];
+  /** Caches to look results up in, besides the state folder (V030–V034). What cannot be read is only warned of. */
+  readonly cacheFrom?: readonly CacheRequest[] | undefined;
+  /** Where the records and results of this build are exported to. */
+  readonly cacheTo?: readonly CacheRequest[] | undefined;
   /** Network of RUN steps that do not say (C019). */
   readonly network: "default" | "none" | "host";
   /** Who connects the private network that `default` is; default: $TSBUILD_NETWORK, else `auto`. */
@@ -93,6 +97,13 @@ export type ContextSource =
   /** A git repository, an archive or a Dockerfile behind a URL (C001, X004, X005). */
   | { readonly type: "remote"; readonly url: string }
   | { readonly type: "none" };
+
+/** As the flags have it: `type=registry,ref=…,mode=max`. */
+export interface CacheRequest {
+  readonly type: string;
+  /** The other `k=v` of the flag. */
+  readonly attrs: Readonly<Record<string, string>>;
+}
 
 export interface OutputRequest {
   readonly type: "image" | "registry" | "oci" | "docker" | "local" | "tar" | "cacheonly";

@@ -3,11 +3,12 @@ import { availableParallelism } from "node:os";
 import { type BuildEvent, type Digest, TsbuildError } from "@tsbuild/base";
 import type { CommittedImage } from "@tsbuild/export";
 import type { Compiled, CompiledPlatform } from "@tsbuild/frontend";
-import { formatReference, parseReference } from "@tsbuild/oci/documents";
+import { formatReference, type ImageConfig, INLINE_CACHE_KEY, parseReference } from "@tsbuild/oci/documents";
 import { type OpsEnvironment, resolveOp, type StepGrants, snapshotOf } from "@tsbuild/ops";
-import { type Ref, solve } from "@tsbuild/solver";
+import { type Ref, type SolveResult, solve } from "@tsbuild/solver";
 import { watchNeeds } from "@tsbuild/store";
 import type { BuildRequest, BuildResult, OutputRequest } from "./api.ts";
+import type { CacheSharing } from "./cache-sharing.ts";
 import { ignoredBy, maxAgeOf } from "./cache-wishes.ts";
 import { compileDockerfile } from "./compile.ts";
 import { declaredArgs } from "./declared-args.ts";
@@ -82,6 +83,7 @@ async function buildInSteps(
   const names = request.tags.map((tag) => formatReference(parseReference(tag)));
   const grants = readGrants(request, run.env);
   run.recorder.begin(request, grants);
+  const sharing = await openSharing(run);
   const sources = await openSources({ ...run, grants, signal });
   const prepared = await prepareRequest(request, sources, run.env);
   run.recorder.dockerfile(prepared.dockerfile);
@@ -99,13 +101,38 @@ async function buildInSteps(
     });
   }
   checkEntitlements(request, platform, prepared.dockerfile);
-  const ref = await solvePlatform({ run, prepared, platform, sources, grants, onFailed });
+  const solved = await solvePlatform({ run, prepared, platform, sources, grants, onFailed, sharing });
   try {
     await saveLock(sources, request, prepared);
-    return await deliver({ run, platform, names, ref });
+    const delivery = { run, platform, names, ref: solved.ref };
+    return await (sharing === undefined ? deliver(delivery) : deliverShared(delivery, sharing, solved));
   } finally {
-    ref?.release();
+    solved.ref?.release();
+    await sharing?.close();
   }
+}
+
+async function openSharing(run: BuildRun): Promise<CacheSharing | undefined> {
+  const { cacheFrom = [], cacheTo = [] } = run.request;
+  if (cacheFrom.length + cacheTo.length === 0) return undefined;
+  const { CacheSharing } = await import("./cache-sharing.ts");
+  return CacheSharing.open(run);
+}
+
+/** Outputs and caches are written side by side: they pack the same layers, once. */
+async function deliverShared(
+  delivery: Delivery,
+  sharing: CacheSharing,
+  solved: SolveResult,
+): Promise<BuildResult> {
+  const inlineCache = await sharing.inlineRecords(solved);
+  const [delivered, exported] = await Promise.allSettled([
+    deliver({ ...delivery, inlineCache }),
+    sharing.finish(solved),
+  ]);
+  if (delivered.status === "rejected") throw delivered.reason;
+  if (exported.status === "rejected") throw exported.reason;
+  return delivered.value;
 }
 
 /** A variable that is used three times in a line is worth one warning. */
@@ -124,10 +151,11 @@ interface PlatformBuild {
   readonly sources: BuildSources;
   readonly grants: StepGrants;
   readonly onFailed: (failed: FirstFailure) => void;
+  readonly sharing: CacheSharing | undefined;
 }
 
-async function solvePlatform(build: PlatformBuild): Promise<Ref | null> {
-  const { run, prepared, platform, sources, grants } = build;
+async function solvePlatform(build: PlatformBuild): Promise<SolveResult> {
+  const { run, prepared, platform, sources, grants, sharing } = build;
   const { session, request, signal, emit } = run;
   const { networkProvider } = request;
   run.recorder.graph(platform.graph);
@@ -145,21 +173,23 @@ async function solvePlatform(build: PlatformBuild): Promise<Ref | null> {
   });
   const previous = new PreviousBuild(session.store, projectOf(request, prepared, platform), platform.graph);
   try {
-    const { ref } = await solve({
+    return await solve({
       graph: platform.graph,
       ignoreCache: (vertex) => ignoredBy(request, vertex),
       maxAge: (vertex) => maxAgeOf(vertex),
       earlier: (vertex) => previous.keyOf(vertex),
       onRecorded: (recorded) => previous.remember(recorded),
       resolveOp: (vertex) => run.recorder.watch(vertex, resolveOp(env, vertex)),
-      storage: session.store.cache,
+      storage: sharing === undefined ? session.store.cache : await sharing.storage(),
       locks: session.store.locks,
       jobs: request.jobs ?? availableParallelism(),
       signal,
       emit,
+      onSaved: sharing === undefined ? undefined : (result) => sharing.saved(result),
     });
-    return ref;
   } catch (error) {
+    await sharing?.abandon();
+    await sharing?.close();
     if (failed !== undefined) await remember(build, failed);
     throw locate(error, platform, prepared);
   }
@@ -193,6 +223,16 @@ interface Delivery {
   readonly platform: CompiledPlatform;
   readonly names: readonly string[];
   readonly ref: Ref | null;
+  /** Records that the image is to carry (V030). */
+  readonly inlineCache?: string | undefined;
+}
+
+/** An image carries its own cache or none: that of its base speaks of other layers. */
+function withCache(
+  { [INLINE_CACHE_KEY]: _base, ...config }: ImageConfig,
+  cache: string | undefined,
+): ImageConfig {
+  return cache === undefined ? config : { ...config, [INLINE_CACHE_KEY]: cache };
 }
 
 function wantsImage(run: BuildRun, outputs: readonly OutputRequest[]): boolean {
@@ -204,7 +244,7 @@ function wantsImage(run: BuildRun, outputs: readonly OutputRequest[]): boolean {
 }
 
 /** Puts the result where it was asked for. Without a name or an output it goes to the local store, nameless: nothing is dropped. */
-async function deliver({ run, platform, names, ref }: Delivery): Promise<BuildResult> {
+async function deliver({ run, platform, names, ref, inlineCache }: Delivery): Promise<BuildResult> {
   const { request, session, emit, signal } = run;
   if (!wantsImage(run, request.outputs)) return finish(run, { names: [] });
   const { commitImage, exportResult, wantedCompression } = await import("@tsbuild/export");
@@ -218,7 +258,7 @@ async function deliver({ run, platform, names, ref }: Delivery): Promise<BuildRe
     stored ? "exporting to image" : "preparing layers",
     (tell) =>
       commitImage(session.store, {
-        config: platform.image,
+        config: withCache(platform.image, inlineCache),
         snapshot,
         names,
         platform: platform.platform,

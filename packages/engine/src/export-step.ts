@@ -6,7 +6,7 @@ type Emit = (event: BuildEvent) => void;
 export async function asStep<T>(
   emit: Emit,
   name: string,
-  work: (tell: StepProgress) => Promise<T>,
+  work: (tell: StepProgress, log: (line: string) => void) => Promise<T>,
 ): Promise<T> {
   const vertex = sha256(`step ${name}`) as string as VertexDigest;
   emit({
@@ -15,7 +15,11 @@ export async function asStep<T>(
     vertex: { digest: vertex, name, inputs: [], internal: true },
   });
   try {
-    const result = await work((status) => emit({ type: "status", at: Date.now(), vertex, ...status }));
+    const result = await work(
+      (status) => emit({ type: "status", at: Date.now(), vertex, ...status }),
+      (line) =>
+        emit({ type: "log", at: Date.now(), vertex, stream: 1, data: new TextEncoder().encode(`${line}\n`) }),
+    );
     emit({ type: "vertex-completed", at: Date.now(), vertex });
     return result;
   } catch (error) {

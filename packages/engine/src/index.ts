@@ -23,6 +23,7 @@ export type {
   BuildPlan,
   BuildRequest,
   BuildResult,
+  CacheRequest,
   ContextSource,
   Engine,
   EngineOptions,

@@ -21,8 +21,13 @@ import { told } from "./progress.ts";
 import type { CommitRequest, CommittedImage, CommittedLayer } from "./types.ts";
 import { sharedWorkers } from "./workers.ts";
 
+type MeasureRequest = Pick<
+  CommitRequest,
+  "snapshot" | "workers" | "signal" | "onWarning" | "onProgress" | "compress"
+>;
+
 /** Measures the layers that nobody has packed yet, all at once, and remembers what comes out. */
-async function measureLayers(store: Store, request: CommitRequest): Promise<CommittedLayer[]> {
+export async function measureLayers(store: Store, request: MeasureRequest): Promise<CommittedLayer[]> {
   const layers = request.snapshot === null ? [] : store.snapshots.layers(request.snapshot);
   const workers = request.workers ?? sharedWorkers();
   const pending = new Map<number, Promise<CommittedLayer>>();
@@ -43,7 +48,7 @@ async function measureLayer(
   store: Store,
   workers: LayerWorkers,
   layer: LayerInfo,
-  request: CommitRequest,
+  request: MeasureRequest,
 ): Promise<CommittedLayer> {
   const { folder, diffId, sizeBytes } = layer;
   if (diffId !== undefined && sizeBytes !== undefined) {
@@ -78,7 +83,7 @@ async function compressNow(
   store: Store,
   packing: PackedStream,
   variant: CompressionVariant,
-  request: CommitRequest,
+  request: MeasureRequest,
 ): Promise<PackedLayer> {
   // Awaited below; when writing the blob fails, nobody is left to hear of it.
   packing.result.catch(() => undefined);
@@ -90,7 +95,7 @@ async function compressNow(
 }
 
 /** When the folder of a layer was made. Its contents change no more, so this stays. */
-function createdMs(layer: CommittedLayer): number {
+export function createdMs(layer: CommittedLayer): number {
   return Math.floor(statSync(layer.folder).birthtimeMs);
 }
 

@@ -31,7 +31,8 @@ function destinationsOf(names: readonly string[], attributes: ImageAttributes): 
   return [...byRepository.values()];
 }
 
-function bytesFrom(blob: LayoutBlob, offset: number): AsyncIterable<Uint8Array> {
+/** Bytes of a blob from `offset` on, in memory of their own. */
+export function bytesFrom(blob: LayoutBlob, offset: number): AsyncIterable<Uint8Array> {
   if ("bytes" in blob) return once(blob.bytes.subarray(offset));
   if ("path" in blob) return createReadStream(blob.path, { start: offset, highWaterMark: 256 * 1024 });
   // Sockets keep chunks until they are sent; these are memory that is used again.

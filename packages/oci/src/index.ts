@@ -68,6 +68,7 @@ export {
   type Healthcheck,
   type HistoryEntry,
   type ImageConfig,
+  INLINE_CACHE_KEY,
   type Index,
   type Manifest,
   mediaTypes,

@@ -15,6 +15,9 @@ export const mediaTypes = {
   dockerLayerGzip: "application/vnd.docker.image.rootfs.diff.tar.gzip",
 } as const;
 
+/** Where an image's config has the records of its own cache, if it carries one (V030): base64 of JSON. */
+export const INLINE_CACHE_KEY = "moby.buildkit.cache.v0";
+
 /** image-spec, descriptor.md. */
 export interface Descriptor {
   mediaType: string;

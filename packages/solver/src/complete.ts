@@ -13,7 +13,8 @@ import { advance, mapOf, opKeyOf, type VertexState } from "./vertex-state.ts";
  */
 export async function complete(solving: Solving, state: VertexState): Promise<void> {
   await solving.need(state, "settled");
-  if (state.hit !== undefined && (load(solving, state) || findAndLoad(solving, state))) return;
+  if (state.hit !== undefined && ((await load(solving, state)) || (await findAndLoad(solving, state))))
+    return;
   if (mayStillHit(solving.storage, state) && (await hitByFirstInputs(solving, state))) return;
   await joinInputs(solving, state, [...state.inputs.keys()]);
   const name = workNameOf(state);
@@ -44,10 +45,10 @@ async function hitByFirstInputs(solving: Solving, state: VertexState): Promise<b
  * Looks again: an input that was completed may have more keys than before, and while a lock was waited for somebody else may have
  * done the work. Stops at the first result that is there.
  */
-function findAndLoad(solving: Solving, state: VertexState): boolean {
+async function findAndLoad(solving: Solving, state: VertexState): Promise<boolean> {
   while (probe(solving.storage, state)) {
     adoptContentHit(solving, state);
-    if (load(solving, state)) return true;
+    if (await load(solving, state)) return true;
   }
   return false;
 }
@@ -59,7 +60,7 @@ async function runLocked(solving: Solving, state: VertexState, name: string): Pr
   const lock = await solving.locks.acquire(name, solving.signal);
   state.holdsLock = true;
   try {
-    if (!findAndLoad(solving, state)) await runVertex(solving, state);
+    if (!(await findAndLoad(solving, state))) await runVertex(solving, state);
   } finally {
     state.holdsLock = false;
     lock.release();

@@ -1,11 +1,13 @@
 export { explainMiss, type MissInput, type MissSubject } from "./explain.ts";
 export { type JobLimit, jobLimit } from "./job-limit.ts";
+export { GENERATION_LINK, portableOp } from "./keys.ts";
 export { MemoryWorkLocks } from "./memory-locks.ts";
 export { MemoryCacheStorage, MemoryResults } from "./memory-storage.ts";
 export type * from "./ports.ts";
 export { type Prediction, type PredictRequest, predict } from "./predict.ts";
 export {
   type RunningSolve,
+  type SolvedOutput,
   type SolveRequest,
   type SolveResult,
   solve,

@@ -1,4 +1,4 @@
-import { type Digest, sha256Fields } from "@tsbuild/base";
+import { type Digest, sha256, sha256Fields } from "@tsbuild/base";
 import type { CacheKeyId, CacheLink } from "./ports.ts";
 
 /**
@@ -67,6 +67,14 @@ export function derivedKey(op: Digest, output: number, inputs: readonly KeyedInp
  */
 export function generationKey(superseded: CacheKeyId, nonce: string): CacheKeyId {
   return sha256Fields([VERSION, "generation", superseded, nonce]) as string as CacheKeyId;
+}
+
+/**
+ * How a cache that travels names an op's output in a record: BuildKit's form, in which op digest and output number are one digest. The
+ * keys of roots are records' digests as they are.
+ */
+export function portableOp(op: Digest, output: number): Digest {
+  return sha256(`${op}@${output}`);
 }
 
 /** Leads from a key to the generations that took its place, oldest first. */

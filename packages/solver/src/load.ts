@@ -1,16 +1,16 @@
 import type { Ref } from "./ports.ts";
-import type { Solving } from "./solving.ts";
+import { contextOf, type Solving } from "./solving.ts";
 import { advance, type OutputState, type VertexState } from "./vertex-state.ts";
 
 /**
  * → loading → complete: opens the results that were found. False when one of them is gone (collected since it was recorded):
  * then the vertex is as if not found, and the record is not tried again in this solve.
  */
-export function load(solving: Solving, state: VertexState): boolean {
+export async function load(solving: Solving, state: VertexState): Promise<boolean> {
   advance(state, "loading");
   const refs: Ref[] = [];
   for (const output of state.outputs) {
-    const ref = loadOutput(solving, state, output);
+    const ref = await loadOutput(solving, state, output);
     if (ref !== undefined) refs.push(ref);
   }
   if (refs.length < state.outputs.length) {
@@ -25,9 +25,15 @@ export function load(solving: Solving, state: VertexState): boolean {
   return true;
 }
 
-function loadOutput(solving: Solving, state: VertexState, output: OutputState): Ref | undefined {
+async function loadOutput(
+  solving: Solving,
+  state: VertexState,
+  output: OutputState,
+): Promise<Ref | undefined> {
   if (output.match === undefined) return undefined;
-  const ref = solving.storage.load(output.match.record);
+  const loading = solving.storage.load(output.match.record, contextOf(solving, state));
+  // What is here is loaded without giving up the turn: most are, and a long chain of them is one turn.
+  const ref = loading instanceof Promise ? await loading : loading;
   if (ref === undefined) state.gone.add(output.match.record.result);
   return ref;
 }

@@ -78,7 +78,10 @@ export function resolve(storage: CacheStorage, linked: CacheKeyId): Candidate {
   return { linked, key: storage.linked(linked, GENERATION_LINK).at(-1) ?? linked };
 }
 
-/** The newest record of any candidate whose result is not known to be gone. */
+/**
+ * The newest record of any candidate whose result is not known to be gone. One of this store goes before one of an imported cache,
+ * which would have to be fetched.
+ */
 export function newestMatch(
   storage: CacheStorage,
   found: readonly Candidate[],
@@ -88,7 +91,13 @@ export function newestMatch(
   for (const candidate of found) {
     const record = storage.records(candidate.key).find((known) => !gone.has(known.result));
     if (record === undefined) continue;
-    if (newest === undefined || record.createdAt >= newest.record.createdAt) newest = { candidate, record };
+    if (newest === undefined || isBetter(record, newest.record)) newest = { candidate, record };
   }
   return newest;
+}
+
+function isBetter(record: CacheRecord, than: CacheRecord): boolean {
+  const isHere = record.origin === undefined;
+  if (isHere !== (than.origin === undefined)) return isHere;
+  return record.createdAt >= than.createdAt;
 }

@@ -64,6 +64,7 @@ export class MemoryResults<T> {
 export class MemoryCacheStorage<T> implements CacheStorage {
   readonly results: MemoryResults<T>;
   readonly #children = new Map<string, CacheKeyId[]>();
+  readonly #parents = new Map<CacheKeyId, { readonly parent: CacheKeyId; readonly link: CacheLink }[]>();
   readonly #records = new Map<CacheKeyId, CacheRecord[]>();
   readonly #keys = new Map<ResultId, CacheKeyId[]>();
   readonly #newest = new Map<string, CacheRecord>();
@@ -84,8 +85,13 @@ export class MemoryCacheStorage<T> implements CacheStorage {
     return this.#keys.get(result) ?? [];
   }
 
+  /** Links that lead to a key, newest first. */
+  linksTo(child: CacheKeyId): readonly { readonly parent: CacheKeyId; readonly link: CacheLink }[] {
+    return (this.#parents.get(child) ?? []).toReversed();
+  }
+
   save(entry: Parameters<CacheStorage["save"]>[0]): void {
-    for (const { parent, link, child } of entry.links) this.#saveLink(edgeName(parent, link), child);
+    for (const { parent, link, child } of entry.links) this.#saveLink(parent, link, child);
     for (const record of entry.records) this.#saveRecord(record);
   }
 
@@ -112,10 +118,12 @@ export class MemoryCacheStorage<T> implements CacheStorage {
     }
   }
 
-  #saveLink(edge: string, child: CacheKeyId): void {
-    const children = this.#children.get(edge);
-    if (children === undefined) this.#children.set(edge, [child]);
-    else if (!children.includes(child)) this.#children.set(edge, [...children, child]);
+  #saveLink(parent: CacheKeyId, link: CacheLink, child: CacheKeyId): void {
+    const edge = edgeName(parent, link);
+    const children = this.#children.get(edge) ?? [];
+    if (children.includes(child)) return;
+    this.#children.set(edge, [...children, child]);
+    this.#parents.set(child, [...(this.#parents.get(child) ?? []), { parent, link }]);
   }
 
   // Lists are replaced, never changed: what a caller was given stays as it was.

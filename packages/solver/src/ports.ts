@@ -111,6 +111,8 @@ export interface CacheRecord {
   readonly durationMs: number;
   /** Of what is left of a record whose result was removed (only `newestLike` and `trace` give those): when, and by what, e.g. `gc`. */
   readonly evicted?: { readonly at: number; readonly by: string } | undefined;
+  /** Of a record that is read from an imported cache: whose, for people. */
+  readonly origin?: string | undefined;
 }
 
 /**
@@ -137,8 +139,16 @@ export interface CacheStorage {
   newestLike(description: string): CacheRecord | undefined;
   /** What is left of the last removed record of a key, for the same. A storage that removes none leaves it out. */
   trace?(key: CacheKeyId): CacheRecord | undefined;
-  /** A handle to a stored result, or undefined when it was evicted (then the caller computes it anew). */
-  load(record: CacheRecord): Ref | undefined;
+  /**
+   * A handle to a stored result, or undefined when it was evicted (then the caller computes it anew). A promise where it has to be
+   * fetched first; what that costs is told to `context`.
+   */
+  load(record: CacheRecord, context: OpContext): Ref | undefined | Promise<Ref | undefined>;
+  /**
+   * Whether a key comes from an imported cache. Nothing is saved under such a key: what others claim to be the result of a step
+   * stays apart from what was computed here. A storage without imports leaves it out.
+   */
+  isForeign?(key: CacheKeyId): boolean;
 }
 
 /**

@@ -88,7 +88,13 @@ export class Reporter {
     const outcome: VertexOutcome = { type: "cached", by: state.hit ?? "definition" };
     state.outcome = outcome;
     this.started(state);
-    this.#close(state, { type: "vertex-cached", at: now(), vertex: state.digest });
+    const origin = state.outputs.find(({ match }) => match !== undefined)?.match?.record.origin;
+    this.#close(state, {
+      type: "vertex-cached",
+      at: now(),
+      vertex: state.digest,
+      ...(origin === undefined ? {} : { origin }),
+    });
   }
 
   #close(state: VertexState, event: BuildEvent): void {

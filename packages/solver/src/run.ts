@@ -34,6 +34,7 @@ async function execute(solving: Solving, state: VertexState): Promise<void> {
     const fields = await gathering;
     const reason = reasonFor(solving, state, fields);
     saveResult(solving.storage, state, { refs, fields, durationMs });
+    if (isCacheable(state)) for (const { id } of refs) if (id !== undefined) solving.onSaved?.(id);
     advance(state, "complete");
     solving.report.completed(state, reason);
   } finally {

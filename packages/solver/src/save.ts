@@ -65,7 +65,7 @@ function placeOf(storage: CacheStorage, state: VertexState, made: Made): Place |
   const lookup = lookupOf(state, made.index);
   const derived = deriveKey(state, lookup);
   if (derived === undefined) return undefined;
-  const known = candidates(storage, lookup);
+  const known = candidates(storage, lookup).filter(({ key }) => storage.isForeign?.(key) !== true);
   const [candidate = { linked: derived, key: derived }] = known;
   const links = linksTo(state, lookup, candidate.linked);
   if (!state.ignored || hasResult(storage, candidate, made.ref)) return { candidate, links };

@@ -10,6 +10,7 @@ import type {
   CacheRecord,
   CacheStorage,
   Ref,
+  ResultId,
   VertexOp,
   VertexOutcome,
   WorkLocks,
@@ -42,6 +43,16 @@ export interface SolveRequest {
   onRecorded?(recorded: ReadonlyMap<VertexDigest, CacheKeyId>): void;
   readonly signal: AbortSignal;
   readonly emit: EventSink;
+  /** Hears of each result as soon as its record is saved, while others are still computed. Must not throw. */
+  readonly onSaved?: ((result: ResultId) => void) | undefined;
+}
+
+/** An output that was computed or found. */
+export interface SolvedOutput {
+  readonly name: string;
+  readonly key: CacheKeyId;
+  readonly result: ResultId;
+  readonly createdAt: number;
 }
 
 export interface SolveResult {
@@ -49,6 +60,8 @@ export interface SolveResult {
   readonly ref: Ref | null;
   /** Keys of the result; empty when nothing says by definition what it is. */
   readonly keys: readonly CacheKeyId[];
+  /** Every output whose record is known, inputs before what was made of them: what a cache can be exported from. */
+  readonly solved: readonly SolvedOutput[];
   /** Of every vertex that was looked at; one that nobody needed and that is not known to be cached is not in it. */
   readonly outcomes: ReadonlyMap<VertexDigest, VertexOutcome>;
 }
@@ -88,6 +101,7 @@ class Scheduler implements Solving {
   readonly limit: JobLimit;
   readonly signal: AbortSignal;
   readonly report: Reporter;
+  readonly onSaved: ((result: ResultId) => void) | undefined;
   readonly states: readonly VertexState[];
   readonly #request: SolveRequest;
   readonly #abort = new AbortController();
@@ -103,6 +117,7 @@ class Scheduler implements Solving {
     // Every vertex at work listens to it: many listeners are no leak here.
     setMaxListeners(0, this.signal);
     this.report = new Reporter(request.emit);
+    this.onSaved = request.onSaved;
     this.states = makeStates({
       graph: request.graph,
       resolveOp: (vertex) => request.resolveOp(vertex),
@@ -219,7 +234,8 @@ class Scheduler implements Solving {
     for (const state of this.states) {
       if (state.outcome !== undefined) outcomes.set(state.digest, state.outcome);
     }
-    return { ref: output?.ref?.clone() ?? null, keys: output?.own ?? [], outcomes };
+    const solved = this.states.flatMap((state) => solvedOutputs(this.storage, state));
+    return { ref: output?.ref?.clone() ?? null, keys: output?.own ?? [], solved, outcomes };
   }
 
   #stateOf(result: Input): VertexState {
@@ -240,6 +256,17 @@ class Scheduler implements Solving {
 function recordedKey({ outputs, hit, outcome }: VertexState): CacheKeyId | undefined {
   const known = hit !== undefined || outcome?.type === "ran" || outcome?.type === "cached";
   return known ? outputs[0]?.own[0] : undefined;
+}
+
+/** An output that was run has the newest record of its key, one that was found has the one that it was found by. */
+function solvedOutputs(storage: CacheStorage, state: VertexState): SolvedOutput[] {
+  return state.outputs.flatMap((output) => {
+    const [key] = output.own;
+    if (key === undefined || (state.hit === undefined && output.ref === undefined)) return [];
+    const record = output.match?.record ?? storage.records(key)[0];
+    if (record === undefined) return [];
+    return [{ name: state.name, key, result: record.result, createdAt: record.createdAt }];
+  });
 }
 
 /** For stages that are started ahead: whoever needs one sees how it ended. */

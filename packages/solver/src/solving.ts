@@ -1,5 +1,5 @@
 import type { JobLimit } from "./job-limit.ts";
-import type { CacheRecord, CacheStorage, OpContext, WorkLocks } from "./ports.ts";
+import type { CacheRecord, CacheStorage, OpContext, ResultId, WorkLocks } from "./ports.ts";
 import type { Reporter } from "./report.ts";
 import type { Stage, VertexState } from "./vertex-state.ts";
 
@@ -13,6 +13,8 @@ export interface Solving {
   readonly report: Reporter;
   /** The record that a vertex is compared with when it had to run. */
   earlier(state: VertexState): CacheRecord | "first-build" | undefined;
+  /** A result was recorded. */
+  readonly onSaved: ((result: ResultId) => void) | undefined;
   /** Resolves when a vertex has come to a stage; starts what that takes, once. Rejects with `Stopped`. */
   need(state: VertexState, stage: Stage): Promise<void>;
   /**

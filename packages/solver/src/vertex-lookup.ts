@@ -1,5 +1,13 @@
 import { contentKeyId, derivedKey, rootKey } from "./keys.ts";
-import { candidates, type Lookup, type Match, newestMatch, reached, resolve } from "./lookup.ts";
+import {
+  type Candidate,
+  candidates,
+  type Lookup,
+  type Match,
+  newestMatch,
+  reached,
+  resolve,
+} from "./lookup.ts";
 import type { CacheKeyId, CacheStorage, ResultId } from "./ports.ts";
 import {
   countsByContent,
@@ -48,6 +56,7 @@ export function probe(storage: CacheStorage, state: VertexState): boolean {
   for (const output of state.outputs) {
     const found = candidates(storage, lookupOf(state, output.index));
     output.match = newestMatch(storage, found, state.gone);
+    output.foreign = foreignOf(storage, found);
     // The key of a root is known before it was ever run; any other key was linked when its result was saved.
     if (output.match === undefined && found.length > 0 && state.inputs.length > 0) state.evicted = true;
   }
@@ -71,6 +80,11 @@ function expire(state: VertexState): boolean {
   return true;
 }
 
+function foreignOf(storage: CacheStorage, found: readonly Candidate[]): readonly CacheKeyId[] | undefined {
+  if (storage.isForeign === undefined) return undefined;
+  return found.map(({ key }) => key).filter((key) => storage.isForeign?.(key) === true);
+}
+
 /** Takes the keys of what was found. */
 export function adopt(storage: CacheStorage, state: VertexState): void {
   for (const output of state.outputs) {
@@ -80,6 +94,8 @@ export function adopt(storage: CacheStorage, state: VertexState): void {
 
 function setKeys(storage: CacheStorage, output: OutputState, match: Match): void {
   setOwnKey(storage, output, { key: match.candidate.key, result: match.record.result });
+  const foreign = (output.foreign ?? []).filter((key) => !output.visible.includes(key));
+  if (foreign.length > 0) output.visible = [...output.visible, ...foreign];
 }
 
 /** Gives an output its one key, and for children the other keys of the same result. */

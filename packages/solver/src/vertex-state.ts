@@ -89,6 +89,8 @@ export interface OutputState {
   own: readonly CacheKeyId[];
   /** What children look up by: `own`, then other keys of the same result. */
   visible: readonly CacheKeyId[];
+  /** Keys of imported caches that the look-up came to: what hangs on them is found whichever record this output is taken from. */
+  foreign?: readonly CacheKeyId[] | undefined;
   /** The record that it is taken from, as long as it is not taken anew. */
   match?: Match | undefined;
   /** Held from completion to the end of the solve. */

@@ -1,6 +1,6 @@
 import type { ChainId, DiffId, Digest, SnapshotId } from "@tsbuild/base";
 import type { Descriptor } from "@tsbuild/oci";
-import type { CacheStorage, WorkLocks } from "@tsbuild/solver";
+import type { CacheKeyId, CacheLink, CacheRecord, CacheStorage, Ref, WorkLocks } from "@tsbuild/solver";
 import type { HistoryStore } from "./history/api.ts";
 
 /**
@@ -14,7 +14,7 @@ export interface Store {
   readonly snapshots: SnapshotStore;
   readonly views: SnapshotViews;
   readonly images: ImageStore;
-  readonly cache: CacheStorage;
+  readonly cache: RecordStorage;
   readonly locks: WorkLocks;
   readonly memo: MemoStore;
   readonly cacheMounts: CacheMountStore;
@@ -22,6 +22,13 @@ export interface Store {
   /** A fresh empty folder on the same filesystem, removed by `close()` or, after a crash, at the next open. */
   temporaryFolder(): string;
   close(): Promise<void>;
+}
+
+/** The solver's records, and the way back from a key, which only the export of a cache goes. */
+export interface RecordStorage extends CacheStorage {
+  /** Links that lead to a key, newest first. */
+  linksTo(child: CacheKeyId): readonly { readonly parent: CacheKeyId; readonly link: CacheLink }[];
+  load(record: CacheRecord): Ref | undefined;
 }
 
 /**

@@ -7,6 +7,7 @@ import type {
   Ref,
   ResultId,
 } from "@tsbuild/solver";
+import type { RecordStorage } from "./api.ts";
 import { refForHold, snapshotOfResult } from "./refs.ts";
 import type { OverlaySnapshotStore } from "./snapshots.ts";
 import type { StoreState } from "./state.ts";
@@ -20,6 +21,12 @@ SELECT child.name FROM cache_links l
   JOIN cache_keys child ON child.id = l.child
 WHERE parent.name=? AND l.op=? AND l.output=? AND l.input=? AND l.selector=?
 ORDER BY l.id`;
+
+const LINKS_TO = `
+SELECT parent.name AS parent, l.op, l.output, l.input, l.selector FROM cache_links l
+  JOIN cache_keys parent ON parent.id = l.parent
+  JOIN cache_keys child ON child.id = l.child
+WHERE child.name=? ORDER BY l.id DESC`;
 
 const RECORD_COLUMNS =
   "k.name AS key, r.id, r.result, r.created_at, r.last_used_at, r.description, r.fields, r.duration_ms";
@@ -46,7 +53,7 @@ interface RecordRow {
 }
 
 /** The solver's keys, links and records. Row ids stand for keys; their names are stored once. */
-export class SqliteCacheStorage implements CacheStorage {
+export class SqliteCacheStorage implements RecordStorage {
   readonly #state: StoreState;
   readonly #snapshots: OverlaySnapshotStore;
   /** Rows of the records handed out, for `load`. */
@@ -89,6 +96,14 @@ export class SqliteCacheStorage implements CacheStorage {
       for (const { parent, link, child } of entry.links) this.#saveLink(parent, link, child);
       for (const record of entry.records) this.#saveRecord(record);
     });
+  }
+
+  linksTo(child: CacheKeyId): readonly { readonly parent: CacheKeyId; readonly link: CacheLink }[] {
+    const rows = this.#state.database.all<{ parent: string } & CacheLink>(LINKS_TO, child);
+    return rows.map(({ parent, op, output, input, selector }) => ({
+      parent: parent as CacheKeyId,
+      link: { op, output, input, selector },
+    }));
   }
 
   newestLike(description: string): CacheRecord | undefined {

@@ -9,7 +9,7 @@ export type { HistoryEntry, HistoryStore, HistoryWriter, LogFrame } from "./hist
 export { type CacheMountTransfer, type MountInfo, mountTransfer } from "./mount-transfer.ts";
 export { type Needs, watchNeeds } from "./needs.ts";
 export { openStore, type StoreOptions } from "./open.ts";
-export { refForSnapshot, snapshotOf } from "./refs.ts";
+export { refForSnapshot, snapshotOf, snapshotOfResult } from "./refs.ts";
 export { defaultRoot } from "./root.ts";
 export type { DiskUsage, Holder, UsageRecord, UsageType } from "./usage/types.ts";
 export { diskUsage } from "./usage/usage.ts";

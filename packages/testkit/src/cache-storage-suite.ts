@@ -1,17 +1,23 @@
 import type { Digest } from "@tsbuild/base";
 import { sha256 } from "@tsbuild/base";
-import type { CacheKeyId, CacheLink, CacheRecord, CacheStorage, ResultId } from "@tsbuild/solver";
+import type { CacheKeyId, CacheLink, CacheRecord, CacheStorage, Ref, ResultId } from "@tsbuild/solver";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+
+/** A storage that has its results at hand. */
+export interface ReadyCacheStorage extends CacheStorage {
+  linksTo(child: CacheKeyId): readonly { readonly parent: CacheKeyId; readonly link: CacheLink }[];
+  load(record: CacheRecord): Ref | undefined;
+}
 
 /** One backend under test, empty at first. */
 export interface CacheStorageHarness {
-  readonly storage: CacheStorage;
+  readonly storage: ReadyCacheStorage;
   /** Stores a new result that nobody holds. */
   makeResult(): ResultId | Promise<ResultId>;
   /** Removes a result as garbage collection would. */
   evict(result: ResultId): void | Promise<void>;
   /** Another view of the same data, as another process would have it. Left out by backends that cannot. */
-  readonly reopen?: (() => CacheStorage | Promise<CacheStorage>) | undefined;
+  readonly reopen?: (() => ReadyCacheStorage | Promise<ReadyCacheStorage>) | undefined;
   readonly close?: (() => void | Promise<void>) | undefined;
 }
 
@@ -33,7 +39,7 @@ export function cacheStorageSuite(
 ): void {
   describe(`${name}: cache storage`, () => {
     let harness: CacheStorageHarness;
-    let storage: CacheStorage;
+    let storage: ReadyCacheStorage;
     beforeEach(async () => {
       harness = await factory();
       storage = harness.storage;
@@ -82,6 +88,15 @@ export function cacheStorageSuite(
     test("a link saved again stays where it was", () => {
       for (const child of ["one", "two", "one"]) saveLink("a", child);
       expect(storage.linked(key("a"), link())).toEqual([key("one"), key("two")]);
+    });
+
+    test("the links to a key come newest first, each once", () => {
+      for (const parent of ["one", "two", "one"]) saveLink(parent, "child", { selector: parent });
+      saveLink("one", "other");
+      const link1 = { parent: key("one"), link: link({ selector: "one" }) };
+      const link2 = { parent: key("two"), link: link({ selector: "two" }) };
+      expect(storage.linksTo(key("child"))).toEqual([link2, link1]);
+      expect(storage.linksTo(key("nobody"))).toEqual([]);
     });
 
     test("a record is returned as it was saved", async () => {

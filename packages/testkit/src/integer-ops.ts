@@ -2,6 +2,7 @@ import { type BuildEvent, type CacheReason, sha256Fields, type VertexDigest } fr
 import type { Graph, OpMetadata, Vertex } from "@tsbuild/llb";
 import {
   type CacheRecord,
+  type CacheStorage,
   type InputCacheMap,
   type KeyField,
   type MaxAge,
@@ -12,6 +13,7 @@ import {
   type Ref,
   type ResultId,
   type SolveRequest,
+  type SolveResult,
   startSolve,
   type VertexOp,
   type VertexOutcome,
@@ -117,6 +119,8 @@ function vertexOf(integerVertex: IntegerVertex): Vertex {
 /** What one solve did, in names. */
 export interface IntegerReport {
   readonly value: number | null;
+  readonly resultId: ResultId | undefined;
+  readonly solved: SolveResult["solved"];
   /** Vertices whose op ran, in the order in which they began. */
   readonly ran: readonly string[];
   /** Name to `definition` or `content`. */
@@ -132,6 +136,8 @@ export interface IntegerSolveOptions {
   readonly jobs?: SolveRequest["jobs"] | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly output?: number | undefined;
+  /** What is solved with instead of the world's own records. */
+  readonly storage?: CacheStorage | undefined;
   readonly ignoreCache?: ((name: string) => boolean) | undefined;
   readonly maxAge?: ((name: string) => MaxAge | undefined) | undefined;
   /** Receives the events also of a solve that fails. */
@@ -159,7 +165,7 @@ export class IntegerWorld {
     const running = startSolve({
       graph,
       resolveOp: (vertex) => this.#op(specOf(vertex), ran),
-      storage: counted.storage,
+      storage: options.storage ?? counted.storage,
       locks: this.locks,
       jobs: options.jobs ?? 4,
       ignoreCache: (vertex) =>
@@ -174,10 +180,20 @@ export class IntegerWorld {
       },
     });
     options.onStart?.(running.describeWaiting);
-    const { ref, outcomes } = await running.result;
+    const { ref, outcomes, solved } = await running.result;
     const value = ref === null ? null : this.results.value(ref);
+    const resultId = ref?.id;
     ref?.release();
-    return { value, ran, events, outcomes, loads: counted.loads(), ...summary(graph, outcomes) };
+    return {
+      value,
+      resultId,
+      solved,
+      ran,
+      events,
+      outcomes,
+      loads: counted.loads(),
+      ...summary(graph, outcomes),
+    };
   }
 
   /** Handles and locks that should have been given up: `{ refs: 0, locks: 0 }`. */

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { limits, TsbuildError } from "@tsbuild/base";
 import type { BuildRequest, ContextSource, OutputRequest } from "@tsbuild/engine";
+import { parseCache } from "../flags/cache.ts";
 import {
   parseBytes,
   parseResource,
@@ -48,6 +49,8 @@ export async function buildRequest(flags: ParsedFlags, io: CommandIo): Promise<B
     sourcePolicy: flags.last("source-policy"),
     lock: lockMode(flags),
     outputs,
+    cacheFrom: flags.all("cache-from").map((text) => parseCache("--cache-from", text)),
+    cacheTo: flags.all("cache-to").map((text) => parseCache("--cache-to", text)),
     network: oneOf("--network", flags.last("network") ?? "default", ["default", "none", "host"]),
     networkProvider: networkProvider(flags.last("network-provider")),
     addHosts: flags.all("add-host").map(parseAddHost),

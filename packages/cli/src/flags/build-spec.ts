@@ -174,6 +174,23 @@ const steps: readonly FlagSpec[] = [
   },
 ];
 
+const caches: readonly FlagSpec[] = [
+  {
+    name: "cache-from",
+    value: "SPEC",
+    repeat: true,
+    group: "Shared caches",
+    text: "Look results up here, too: type=registry|local|gha|s3[,KEY=VALUE]; a bare REF is type=registry, also for an image with an inline cache",
+  },
+  {
+    name: "cache-to",
+    value: "SPEC",
+    repeat: true,
+    group: "Shared caches",
+    text: "Export results: type=registry|local|inline|gha|s3[,mode=min|max][,KEY=VALUE]",
+  },
+];
+
 const stepLimits: readonly FlagSpec[] = [
   {
     name: "ulimit",
@@ -262,6 +279,7 @@ export const buildSpec: CommandSpec = {
     ...inputFlags,
     ...result,
     ...steps,
+    ...caches,
     ...stepLimits,
     ...registryFlags,
     ...progress,
@@ -277,6 +295,7 @@ export const buildSpec: CommandSpec = {
     { command: "tsbuild build -o type=oci,dest=app.tar .", text: "An OCI archive instead of a stored image" },
     { command: "tsbuild build -o out .", text: "The files of the last stage, as a folder" },
     { command: "tsbuild build -t registry.example/app --push .", text: "Build and push" },
+    { command: "tsbuild build --cache-from REF --cache-to REF .", text: "Share results with other machines" },
     { command: "tsbuild build - < Dockerfile", text: "A Dockerfile without a context" },
   ],
 };

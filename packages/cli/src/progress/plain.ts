@@ -159,7 +159,7 @@ function verb(error: TsbuildError | undefined, failed: boolean): string {
 function endText(step: Step): string {
   switch (step.status) {
     case "cached":
-      return "CACHED";
+      return step.origin === undefined ? "CACHED" : `CACHED (from ${safeName(step.origin)})`;
     case "failed":
       return `ERROR: ${safeName(step.error?.message ?? "failed")}`;
     case "canceled":

@@ -49,6 +49,8 @@ export interface Step {
   readonly startedAt: number | undefined;
   readonly endedAt: number | undefined;
   readonly reason: CacheReason | undefined;
+  /** The imported cache that it was taken from. */
+  readonly origin: string | undefined;
   readonly error: TsbuildError | undefined;
   readonly transfers: readonly Transfer[];
   readonly log: StepLog;
@@ -95,7 +97,7 @@ export function reduceBuild(state: BuildState, event: BuildEvent): BuildState {
     case "vertex-started":
       return startVertex(addVertex(state, event.vertex), event.vertex.digest, event.at);
     case "vertex-cached":
-      return endVertex(state, event.vertex, "cached", event.at, {});
+      return endVertex(state, event.vertex, "cached", event.at, { origin: event.origin });
     case "vertex-completed":
       return endVertex(state, event.vertex, "rebuilt", event.at, { reason: event.reason });
     case "vertex-failed":
@@ -142,6 +144,7 @@ function newStep(key: string, vertex: VertexInfo): Step {
     startedAt: undefined,
     endedAt: undefined,
     reason: undefined,
+    origin: undefined,
     error: undefined,
     transfers: [],
     log: { lines: [], rest: [NO_BYTES, NO_BYTES] },
@@ -179,7 +182,11 @@ function endVertex(
   vertex: VertexDigest,
   status: StepStatus,
   at: number,
-  details: { readonly reason?: CacheReason | undefined; readonly error?: TsbuildError },
+  details: {
+    readonly reason?: CacheReason | undefined;
+    readonly error?: TsbuildError;
+    readonly origin?: string | undefined;
+  },
 ): BuildState {
   return changeStep(state, vertex, (step) => {
     const members = withMember(step.members, vertex, status);
@@ -190,6 +197,7 @@ function endVertex(
       status: joint,
       endedAt: ended ? at : undefined,
       reason: step.reason ?? details.reason,
+      origin: step.origin ?? details.origin,
       error: status === "failed" ? (step.error ?? details.error) : step.error,
       transfers: ended
         ? step.transfers.map((part) => ({ ...part, endedAt: part.endedAt ?? at }))

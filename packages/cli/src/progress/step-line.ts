@@ -72,7 +72,7 @@ function rightText(step: Step, now: number): string {
     case "waiting":
       return "";
     case "cached":
-      return "cached";
+      return step.origin === undefined ? "cached" : "imported";
     case "failed":
       return `failed ${took}`;
     case "canceled":

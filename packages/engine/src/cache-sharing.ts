@@ -1,0 +1,234 @@
+import type { DiffId, Digest } from "@tsbuild/base";
+import {
+  annotated,
+  CacheExport,
+  CacheOptions,
+  type CacheTarget,
+  collectChains,
+  exportFailure,
+  type ImportedGraph,
+  type ImportedStack,
+  ImportingStorage,
+  inlineRecords,
+  type OutgoingLayer,
+  openSource,
+  openTarget,
+  type TargetSettings,
+  targetSettings,
+} from "@tsbuild/cache";
+import { nativeFs } from "@tsbuild/native-fs";
+import type { OpContext, Ref, ResultId, SolveResult } from "@tsbuild/solver";
+import { inUserNamespace, refForSnapshot, snapshotOfResult } from "@tsbuild/store";
+import type { BuildRun } from "./build.ts";
+import { importCache, type OpenedCache } from "./cache-import.ts";
+import { asStep } from "./export-step.ts";
+
+interface Export {
+  readonly target: CacheTarget;
+  readonly settings: TargetSettings;
+  readonly work: CacheExport;
+}
+
+/**
+ * The caches that one build imports from and exports to (V030–V038). Imported records count for this build only; see `ImportedGraph` for
+ * how what is built on them stays apart.
+ */
+export class CacheSharing {
+  readonly #run: BuildRun;
+  readonly #exports: Export[] = [];
+  #inline = false;
+  #importing: Promise<readonly OpenedCache[]> = Promise.resolve([]);
+  #storage: ImportingStorage | undefined;
+  readonly #caches = new Map<ImportedGraph, OpenedCache>();
+  readonly #fetched = new Map<string, Promise<Ref | undefined>>();
+
+  /** Begins to import; wrong options are told now. */
+  static async open(run: BuildRun): Promise<CacheSharing> {
+    const sharing = new CacheSharing(run);
+    await sharing.#open();
+    return sharing;
+  }
+
+  private constructor(run: BuildRun) {
+    this.#run = run;
+  }
+
+  async #open(): Promise<void> {
+    const { request, session, env } = this.#run;
+    const places = { store: session.store, registry: session.registry.bind(session), env };
+    const sources = await Promise.all(
+      (request.cacheFrom ?? []).map((one) => openSource(new CacheOptions("--cache-from", one), places)),
+    );
+    for (const one of request.cacheTo ?? []) {
+      const options = new CacheOptions("--cache-to", one);
+      if (options.type === "inline") this.#inline = true;
+      else this.#exports.push(this.#openExport(await openTarget(options, places), targetSettings(options)));
+    }
+    this.#importing = Promise.all(sources.map((source) => importCache(this.#run, source))).then((found) =>
+      found.flat(),
+    );
+  }
+
+  #openExport(target: CacheTarget, settings: TargetSettings): Export {
+    const { signal } = this.#run;
+    const layersOf = (result: ResultId) => this.#layersOf(result, settings.compression);
+    const stackOf = (result: ResultId) => this.#stackOf(result);
+    return {
+      target,
+      settings,
+      work: new CacheExport({ target, mode: settings.mode, layersOf, stackOf, signal }),
+    };
+  }
+
+  /** The state folder's records and the imported ones. */
+  async storage(): Promise<ImportingStorage> {
+    for (const cache of await this.#importing) this.#caches.set(cache.graph, cache);
+    const fetch = (stack: ImportedStack, context: OpContext) => this.#fetch(stack, context);
+    this.#storage ??= new ImportingStorage(this.#run.session.store.cache, [...this.#caches.keys()], fetch);
+    return this.#storage;
+  }
+
+  /** A result was recorded. */
+  saved(result: ResultId): void {
+    for (const { work } of this.#exports) work.saved(result);
+  }
+
+  /** The build failed: what is under way ends. */
+  async abandon(): Promise<void> {
+    await Promise.all(this.#exports.map(({ work }) => work.abandon()));
+  }
+
+  /** Records for the config of the image itself; undefined unless `type=inline` was asked for. */
+  async inlineRecords({ solved, ref }: SolveResult): Promise<string | undefined> {
+    if (!this.#inline || ref?.id === undefined) return undefined;
+    const layersOf = (result: ResultId) => this.#layersOf(result, {});
+    const layers = (await layersOf(ref.id)) ?? [];
+    const document = await collectChains(await this.storage(), solved, {
+      mode: "min",
+      top: ref.id,
+      layersOf,
+      stackOf: (result) => this.#stackOf(result),
+    });
+    const diffIds = new Map<Digest, DiffId>(
+      layers.map(({ blob, diffId }) => [blob.descriptor.digest, diffId]),
+    );
+    return inlineRecords(
+      document,
+      layers.map(({ diffId }) => diffId),
+      (blob) => diffIds.get(blob),
+    );
+  }
+
+  /** Sends what is left and publishes. A failure is the build's, unless `ignore-error` (V038). */
+  async finish(solve: SolveResult): Promise<void> {
+    const done = await Promise.allSettled(this.#exports.map((one) => this.#export(one, solve)));
+    const failed = done.find((one) => one.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
+  }
+
+  async #export({ target, settings, work }: Export, { solved, ref }: SolveResult): Promise<void> {
+    const storage = await this.storage();
+    try {
+      await asStep(this.#run.emit, `exporting cache to ${target.title}`, async (tell, log) => {
+        const summary = await work.finish(storage, { solved, result: ref?.id, mounts: [], onProgress: tell });
+        const { results, uploadedBytes, savedBytes } = summary;
+        log(
+          `${results} results; sent ${megabytes(uploadedBytes)}, ${megabytes(savedBytes)} were there already`,
+        );
+      });
+    } catch (error) {
+      const failure = exportFailure(target.title, error);
+      if (!settings.ignoreError || failure.code === "TSB_CANCELED") throw failure;
+      this.#warn(`the cache was not exported to ${target.title}: ${failure.message}`);
+    }
+  }
+
+  #warn(message: string): void {
+    this.#run.emit({ type: "warning", at: Date.now(), rule: "cache", message });
+  }
+
+  /** Once per result and build. A result that cannot be had is computed: that a cache is broken never fails a build. */
+  async #fetch(stack: ImportedStack, context: OpContext): Promise<Ref | undefined> {
+    const id = stack.layers.map(({ diffId }) => diffId).join(" ");
+    const fetched = this.#fetched.get(id) ?? this.#fetchNow(stack, context);
+    this.#fetched.set(id, fetched);
+    return (await fetched)?.clone();
+  }
+
+  async #fetchNow({ graph, layers }: ImportedStack, context: OpContext): Promise<Ref | undefined> {
+    const cache = this.#caches.get(graph);
+    if (cache === undefined) return undefined;
+    const { store } = this.#run.session;
+    try {
+      const { unpackChain } = await import("@tsbuild/ops/unpack-chain");
+      const env = { store, fs: nativeFs, userxattr: inUserNamespace() };
+      const { repository } = cache.imported;
+      const chain = {
+        name: `the cache ${graph.origin}`,
+        layers,
+        repository,
+        blob: cache.imported.blob.bind(cache.imported),
+      };
+      return refForSnapshot(store, await unpackChain(env, chain, context));
+    } catch (error) {
+      if (context.signal.aborted) throw error;
+      const why = error instanceof Error ? error.message : String(error);
+      this.#warn(`a result of the cache ${graph.origin} cannot be used, its step runs: ${why}`);
+      return undefined;
+    }
+  }
+
+  async #layersOf(
+    result: ResultId,
+    compression: Readonly<Record<string, string>>,
+  ): Promise<readonly OutgoingLayer[] | undefined> {
+    const { session, signal } = this.#run;
+    const imported = this.#storage?.stackOf(result);
+    if (imported !== undefined) return this.#importedLayers(imported);
+    const snapshot = snapshotOfResult(result);
+    if (snapshot === null) return [];
+    if (snapshot === undefined || !session.store.snapshots.exists(snapshot)) return undefined;
+    const { snapshotLayers } = await import("@tsbuild/export");
+    const layers = await snapshotLayers(snapshot, compression, { store: session.store, signal });
+    return layers.map(({ diffId, createdMs, descriptor, open }) =>
+      annotated({ descriptor, open }, diffId, createdMs),
+    );
+  }
+
+  /** As they came: from where they are, when no step has needed them here. */
+  #importedLayers({ graph, layers }: ImportedStack): readonly OutgoingLayer[] | undefined {
+    const cache = this.#caches.get(graph);
+    if (cache === undefined) return undefined;
+    return layers.map(({ blob, diffId }) => ({
+      diffId,
+      blob: { descriptor: blob, open: (offset) => from(cache.imported.blob(blob, this.#run.signal), offset) },
+    }));
+  }
+
+  #stackOf(result: ResultId): readonly string[] | undefined {
+    const imported = this.#storage?.stackOf(result);
+    if (imported !== undefined) return imported.layers.map(({ diffId }) => diffId);
+    const snapshot = snapshotOfResult(result);
+    if (snapshot === null || snapshot === undefined) return undefined;
+    const { snapshots } = this.#run.session.store;
+    if (!snapshots.exists(snapshot)) return undefined;
+    return snapshots.layers(snapshot).map(({ id, diffId }) => diffId ?? `layer ${id}`);
+  }
+
+  /** Gives up what was fetched. */
+  async close(): Promise<void> {
+    for (const fetched of this.#fetched.values()) (await fetched)?.release();
+  }
+}
+
+async function* from(bytes: AsyncIterable<Uint8Array>, offset: number): AsyncGenerator<Uint8Array> {
+  let left = offset;
+  for await (const chunk of bytes) {
+    if (left < chunk.length) yield Buffer.from(chunk.subarray(left));
+    left = Math.max(0, left - chunk.length);
+  }
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(bytes < 1e6 ? 2 : 1)} MB`;
+}
