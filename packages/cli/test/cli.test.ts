@@ -47,6 +47,8 @@ describe("build: flags become a request", () => {
       sourcePolicy: undefined,
       lock: undefined,
       outputs: [],
+      cacheFrom: [],
+      cacheTo: [],
       network: "default",
       addHosts: [],
       secrets: {},
