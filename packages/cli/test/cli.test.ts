@@ -94,6 +94,8 @@ describe("build: flags become a request", () => {
         { type: "registry", attrs: {} },
         { type: "image", attrs: {} },
       ],
+      cacheFrom: [],
+      cacheTo: [],
       network: "none",
       addHosts: [{ host: "db", ip: "1.2.3.4" }],
       secrets: { s: { source: { type: "file", path: "f" }, invalidate: false } },

@@ -138,7 +138,7 @@ class Predictor {
       verdict === "read"
         ? (await state.op.run([], this.#contextOf(state)))[output.index]
         : verdict === "cached" && output.match !== undefined
-          ? this.#storage.load(output.match.record)
+          ? await this.#storage.load(output.match.record, this.#contextOf(state))
           : undefined;
     if (ref !== undefined) this.#refs.set(state, ref);
     return ref;
