@@ -56,6 +56,34 @@ describe.skipIf(reason !== undefined)("builds side by side in one state folder",
       expect(await world.inside(`${generation}-${name}`, "cat", "/all")).toBe(`1\n2\n${name}\n`);
   });
 
+  test("eight at once, two of them killed, prunes beside them: every step of the others runs once", async () => {
+    const generation = "eight";
+    const words = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    const folders = words.map((name) => context(name, generation));
+    const runs8 = folders.map((folder, i) => {
+      const flags = ["build", "--progress=plain", "-t", `${generation}-${words[i]}`, folder];
+      // The first come hold the lock of the step that all wait for.
+      return world.tsbuild(flags, i < 2 ? { killAfterMs: 900 + i * 150 } : {});
+    });
+    const prunes = [1, 2, 3].map(() => world.tsbuild(["prune", "-f"]));
+    const finished = await Promise.all(runs8);
+    for (const prune of await Promise.all(prunes)) expect(prune.code, prune.stderr).toBe(0);
+    for (const [i, { code, stderr }] of finished.entries()) {
+      if (i >= 2) expect(code, stderr).toBe(0);
+      else expect([0, 137], stderr).toContain(code);
+    }
+    const counts = await runs(8);
+    for (const [i, name] of words.entries()) {
+      if (i >= 2) expect(counts[`${generation}-${name}`], name).toBe(1);
+    }
+    // A step that was killed half-way ran, and was run again by the next in line: once for each that was killed.
+    const killed = finished.filter(({ code }) => code === 137).length;
+    for (const shared of ["first", "second"]) {
+      expect(counts[`${generation}-${shared}`]).toBeGreaterThanOrEqual(1);
+      expect(counts[`${generation}-${shared}`]).toBeLessThanOrEqual(1 + killed);
+    }
+  });
+
   test("a state folder that nobody has made yet", async () => {
     const fresh = new World();
     try {

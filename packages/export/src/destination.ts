@@ -22,6 +22,7 @@ export function exportFailure(error: unknown, path: string): unknown {
     ENOENT: `make the folder first: mkdir -p ${dirname(path)}`,
     EACCES: "choose a dest= that you may write to",
     EROFS: "the file system is mounted read-only",
+    EFBIG: "a limit on the size of files is set (ulimit -f), or the file system takes none so large",
     EISDIR: "it is a folder: name a file, or use tar=false for a folder",
   };
   return new TsbuildError("TSB_EXPORT", `cannot write ${path}: ${error.message}`, {

@@ -11,7 +11,7 @@ const SQLITE_CANTOPEN = 14;
 const SQLITE_NOTADB = 26;
 
 const NOT_WRITABLE: readonly number[] = [SQLITE_PERM, SQLITE_READONLY, SQLITE_CANTOPEN];
-const DAMAGED: readonly number[] = [SQLITE_IOERR, SQLITE_CORRUPT, SQLITE_NOTADB];
+const DAMAGED: readonly number[] = [SQLITE_CORRUPT, SQLITE_NOTADB];
 /** Extended code: the shared-memory file of the WAL could not be grown; the filesystem is full. */
 const SQLITE_IOERR_SHMSIZE = 4874;
 
@@ -41,6 +41,9 @@ function hintFor(error: unknown, root: string): string | undefined {
   }
   if (code === SQLITE_BUSY)
     return "another tsbuild process holds the state database for long; is it stopped?";
+  if (errno === "EFBIG" || code === SQLITE_IOERR) {
+    return "the system refuses to read or write it: a limit (ulimit -f), a quota, or a failing disk (dmesg); tsbuild fsck tells what is damaged";
+  }
   if (DAMAGED.includes(code)) {
     return `the state folder ${root} may be damaged; remove it to start with an empty cache`;
   }

@@ -115,14 +115,11 @@ CREATE TABLE removals(folder TEXT PRIMARY KEY) WITHOUT ROWID;
 `;
 
 /**
- * What version 2 added. `layers.disk_bytes`: bytes that the folder takes on disk, once measured. `layers.boot`: boot id of the kernel
- * under which the layer was committed, until it is known to be on disk; see durability.ts. `cache_records.uses`: counted as coarsely as
- * `last_used_at`.
+ * What version 2 added. `layers.disk_bytes`: bytes that the folder takes on disk, once measured. `cache_records.uses`: counted as coarsely
+ * as `last_used_at`.
  */
 const VERSION_2 = `
 ALTER TABLE layers ADD COLUMN disk_bytes INTEGER;
-ALTER TABLE layers ADD COLUMN boot TEXT;
-CREATE INDEX layers_boot ON layers(boot) WHERE boot IS NOT NULL;
 ALTER TABLE cache_records ADD COLUMN uses INTEGER NOT NULL DEFAULT 0;
 CREATE TABLE needs(
   id INTEGER PRIMARY KEY AUTOINCREMENT,

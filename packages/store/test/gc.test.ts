@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import type { SnapshotId } from "@tsbuild/base";
 import type { CacheKeyId, ResultId } from "@tsbuild/solver";
 import {
@@ -15,6 +16,8 @@ import {
   watchNeeds,
 } from "@tsbuild/store";
 import { describe, expect, it } from "vitest";
+import { Layout } from "../src/layout.ts";
+import { migrateSchema } from "../src/schema.ts";
 import { layer, names, openAt, temporaryRoot } from "./world.ts";
 
 const never = new AbortController().signal;
@@ -57,6 +60,25 @@ async function build(root: string, project: string, steps: readonly string[], ki
 
 const described = (usage: { readonly records: readonly { readonly description: string }[] }): string[] =>
   usage.records.map(({ description }) => description);
+
+describe("a state folder of the version before", () => {
+  it("is taken over with what is in it", async () => {
+    const root = temporaryRoot();
+    const sql: string[] = [];
+    migrateSchema(0, (text) => sql.push(text));
+    new Layout(root).create();
+    const db = new DatabaseSync(join(root, "v1", "state.db"));
+    db.exec("PRAGMA journal_mode=WAL");
+    db.exec(sql[0] ?? "");
+    db.exec("PRAGMA user_version=1");
+    db.exec("INSERT INTO memo VALUES('kind', 'key', 1, 'old')");
+    db.close();
+    const store = openAt(root);
+    expect(Buffer.from(store.memo.get("kind", "key") ?? []).toString()).toBe("old");
+    expect(step(store, "one", null)).toBe("1");
+    expect(described(await diskUsage(store))).toContain("one");
+  });
+});
 
 describe("disk usage", () => {
   it("measures layers and says what keeps each", async () => {

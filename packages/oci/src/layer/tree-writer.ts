@@ -43,7 +43,7 @@ function failureOf(error: unknown, op: TreeOp | { readonly path: string } | unde
   const where = op === undefined ? "" : ` ${JSON.stringify(op.path)}`;
   if (code === "ENOSPC" || code === "EDQUOT") {
     return new TsbuildError("TSB_DISK_FULL", `no space left to unpack${where}`, {
-      hint: "free some space, or choose another state folder with --root",
+      hint: "tsbuild prune removes what is not needed from the state folder; or choose another with --root",
       cause: error,
     });
   }

@@ -32,7 +32,7 @@ function explain(error: unknown, path: string): unknown {
     case "ENOSPC":
     case "EDQUOT":
       return new TsbuildError("TSB_DISK_FULL", `no space left while writing ${where}`, {
-        hint: "free space on the file system of the state folder (--root), or point --root elsewhere",
+        hint: "tsbuild prune removes what is not needed from the state folder; or point --root to another file system",
         cause: error,
       });
     default:
