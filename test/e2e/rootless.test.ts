@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { busyboxTar, type Finished, findProgram, missing, run, runOk, World } from "./world.ts";
@@ -128,5 +128,23 @@ describe.skipIf(skip !== undefined)("a normal user", () => {
     expect(refused.stderr).toContain("copied");
     expect(refused.stderr).toContain("7:8");
     expect(refused.stderr).toContain("usermod --add-subuids");
+    const steps = [
+      ["inside", "RUN chown 7:8 /etc/passwd", "for want of subordinate ids"],
+      ["user", "USER alice\nRUN true", "is not among this user's ids"],
+    ] as const;
+    for (const [name, line, words] of steps) {
+      const failed = await start(["build", context(name, `FROM busybox\n${line}\n`)], none);
+      expect([failed.code, failed.stderr]).toEqual([1, expect.stringContaining(words)]);
+      expect(failed.stderr).toContain("usermod --add-subuids");
+    }
+  });
+
+  test("doctor makes no state folder; limits above the user's own are told as such", async () => {
+    const state = world.path("home/untouched/state");
+    expect(await start(["doctor", "--root", state])).toMatchObject({ code: 0 });
+    expect(existsSync(world.path("home/untouched"))).toBe(false);
+    const high = context("high", "FROM busybox\nRUN true\n");
+    const { code, stderr } = await start(["build", "--ulimit=nofile=1000000000", high]);
+    expect([code, stderr]).toEqual([1, expect.stringContaining("above this user's own hard limit")]);
   });
 });

@@ -5,3 +5,4 @@ export { decodeName, encodeName } from "./names.ts";
 export { nativeFs } from "./native.ts";
 export { encodeTreeOps } from "./ops.ts";
 export { decodeTree, TreeReader } from "./tree.ts";
+export { inUserNamespace } from "./user-namespace.ts";

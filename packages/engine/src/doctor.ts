@@ -1,19 +1,10 @@
 /** What builds need of this machine: each gate tried, what takes its place where it is closed, and what opens it. */
-import {
-  accessSync,
-  constants,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-} from "node:fs";
-import { delimiter, join } from "node:path";
+import { accessSync, constants, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { delimiter, dirname, join, resolve } from "node:path";
 import { errnoCode } from "@tsbuild/base";
-import { nativeFs } from "@tsbuild/native-fs";
+import { inUserNamespace, nativeFs } from "@tsbuild/native-fs";
 import { type HostFacts, ownGroups, readHostFacts } from "@tsbuild/sandbox";
-import { defaultRoot, inUserNamespace, overlayRefusal } from "@tsbuild/store";
+import { defaultRoot, overlayRefusal } from "@tsbuild/store";
 import { subordinateIdsHint, userNamespaceReport } from "./user-namespace.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -58,6 +49,13 @@ function setting(name: string, forbids: string, allow: string): Gate {
   });
 }
 
+/** Ubuntu 23.10 and later: a profile for the one program is enough, and leaves the setting on for all others. */
+const APPARMOR_FIX = [
+  "as root, for tsbuild alone: write 'abi <abi/4.0>, include <tunables/global> profile tsbuild /**/tsbuild-userns flags=(unconfined) { userns, }'",
+  "to /etc/apparmor.d/tsbuild and run apparmor_parser -r /etc/apparmor.d/tsbuild;",
+  "for all programs: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
+].join(" ");
+
 function namespaceGates(env: Env): Gate[] {
   const report = userNamespaceReport(env);
   const ids = report === undefined || report.got === "range";
@@ -80,13 +78,21 @@ function namespaceGates(env: Env): Gate[] {
     }),
     setting("user.max_user_namespaces", "0", "28633"),
     setting("kernel.unprivileged_userns_clone", "0", "1"),
-    setting("kernel.apparmor_restrict_unprivileged_userns", "1", "0"),
+    {
+      ...setting("kernel.apparmor_restrict_unprivileged_userns", "1", "0"),
+      ...(sysctl("kernel/apparmor_restrict_unprivileged_userns") === "1" ? { fix: APPARMOR_FIX } : {}),
+    },
   ];
 }
 
+/** The state folder, or where it would be made: a question makes none. */
+function nearestFolder(path: string): string {
+  const absolute = resolve(path);
+  return existsSync(absolute) || absolute === dirname(absolute) ? absolute : nearestFolder(dirname(absolute));
+}
+
 function overlayGate(root: string): Gate {
-  mkdirSync(root, { recursive: true });
-  const folder = mkdtempSync(join(root, "doctor-"));
+  const folder = mkdtempSync(join(nearestFolder(root), "tsbuild-doctor-"));
   try {
     const refusal = overlayRefusal(nativeFs, folder, inUserNamespace());
     return gate({
@@ -152,7 +158,7 @@ function networkGate(env: Env): Gate {
     fix:
       found.length === 0
         ? "apt-get install passt or slirp4netns"
-        : "as root: modprobe tun && chmod 666 /dev/net/tun",
+        : "as root: modprobe tun; echo 'KERNEL==\"tun\", MODE=\"0666\"' > /etc/udev/rules.d/90-tun.rules; udevadm trigger /dev/net/tun (udev's own default; it gives no rights in the host's network)",
   });
 }
 

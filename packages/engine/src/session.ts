@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { errnoCode, TsbuildError } from "@tsbuild/base";
-import { nativeFs } from "@tsbuild/native-fs";
+import { inUserNamespace, nativeFs } from "@tsbuild/native-fs";
 import type {
   HttpFetcher,
   ImageProvider,
@@ -15,7 +15,7 @@ import { anySource } from "@tsbuild/ops";
 import type { Credentials, GitProvider } from "@tsbuild/ops/git";
 import type { RegistryClient } from "@tsbuild/registry";
 import type { NetworkChoice, NetworkPool, Sandbox } from "@tsbuild/sandbox";
-import { inUserNamespace, type Store } from "@tsbuild/store";
+import type { Store } from "@tsbuild/store";
 import { nativePath } from "./native-path.ts";
 import type { Settings } from "./settings.ts";
 import { noNamespaceError, userNamespaceReport } from "./user-namespace.ts";

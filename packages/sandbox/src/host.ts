@@ -151,3 +151,8 @@ export function readHostFacts(): HostFacts {
     arch: process.arch,
   });
 }
+
+/** True in a user namespace in which root is the only user. */
+export function knowsOneId(): boolean {
+  return userNamespaceOf(readFileSync("/proc/self/uid_map", "utf8")) === "single";
+}

@@ -11,6 +11,7 @@ export {
   type CgroupLayout,
   type HostFacts,
   hostFactsFrom,
+  knowsOneId,
   ownGroups,
   readHostFacts,
 } from "./host.ts";

@@ -13,5 +13,4 @@ export { refForSnapshot, snapshotOf, snapshotOfResult } from "./refs.ts";
 export { defaultRoot } from "./root.ts";
 export type { DiskUsage, Holder, UsageRecord, UsageType } from "./usage/types.ts";
 export { diskUsage } from "./usage/usage.ts";
-export { inUserNamespace } from "./user-namespace.ts";
 export { overlayRefusal } from "./views/probe.ts";

@@ -1,5 +1,4 @@
-import { readFileSync } from "node:fs";
-import { nativeFs } from "@tsbuild/native-fs";
+import { inUserNamespace, nativeFs } from "@tsbuild/native-fs";
 import { packTree } from "../layer/pack.ts";
 
 /** Layer folders of a root filesystem, top first. */
@@ -15,11 +14,6 @@ export interface MergedTree {
 export interface PackMergedOptions extends MergedTree {
   /** The memory of a chunk is used again when the next one is asked for. */
   readonly reuse?: boolean | undefined;
-}
-
-/** True where overlayfs keeps its xattrs under `user.`: in any user namespace but the first, which maps all ids to themselves. */
-function inUserNamespace(): boolean {
-  return !/^\s*0\s+0\s+4294967295\s*$/.test(readFileSync("/proc/self/uid_map", "utf8"));
 }
 
 /** Opens the merged tree, read-only; the mount is visible to nobody and ends with the descriptor. */

@@ -17,6 +17,15 @@ export interface EndedStep {
   readonly env: readonly string[];
   readonly mounts: readonly ExecMount[];
   readonly resources: StepResources;
+  /** Only root's id is known: the builder's user has no subordinate ones. */
+  readonly singleId: boolean;
+}
+
+/** A chown, su or apt then fails with "Invalid argument", which says nothing to whoever reads it. */
+function singleIdHint({ singleId }: EndedStep): string | undefined {
+  return singleId
+    ? "if it is Invalid argument: only root's id is known here, for want of subordinate ids; as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER (tsbuild doctor says more)"
+    : undefined;
 }
 
 /** TSB_EXEC or TSB_OOM; undefined when the step ended with a code that counts as success (B015). */
@@ -27,7 +36,7 @@ export function failureOf(step: EndedStep): TsbuildError | undefined {
   if (valid.includes(exitCode)) return undefined;
   const process = `process "${meta.args.join(" ")}"`;
   if (oomKilled) return outOfMemory(process, step);
-  const hint = exitCode === 127 ? notFoundHint(step) : cacheOwnerHint(step);
+  const hint = exitCode === 127 ? notFoundHint(step) : (cacheOwnerHint(step) ?? singleIdHint(step));
   return new TsbuildError("TSB_EXEC", `${process} did not complete successfully: exit code: ${exitCode}`, {
     exitCode,
     hint,

@@ -1,6 +1,6 @@
 import { digestHex } from "@tsbuild/base";
 import type { ExecOp, Op } from "@tsbuild/llb";
-import { type ExecIo, type ExecOutcome, type ExecSpec, mountPoints } from "@tsbuild/sandbox";
+import { type ExecIo, type ExecOutcome, type ExecSpec, knowsOneId, mountPoints } from "@tsbuild/sandbox";
 import type { OpContext, Ref } from "@tsbuild/solver";
 import { refForSnapshot, type WritableView } from "@tsbuild/store";
 import { cleanPath } from "../content/locate.ts";
@@ -43,7 +43,15 @@ export async function runExec(run: ExecRun): Promise<readonly Ref[]> {
     const { outcome, spec, stubs } = ended;
     run.context.measured?.({ peakMemoryBytes: outcome.peakMemoryBytes, cpuMs: (outcome.cpuUs ?? 0) / 1000 });
     const { fs, grants } = run.env;
-    const ending = { ...spec, op: run.op.kind, outcome, fs, root: root.root, resources: grants.resources };
+    const ending = {
+      ...spec,
+      op: run.op.kind,
+      outcome,
+      fs,
+      root: root.root,
+      resources: grants.resources,
+      singleId: knowsOneId(),
+    };
     const failure = failureOf(ending);
     removeStubs(run.env.fs, root.root, stubs);
     return async () => {

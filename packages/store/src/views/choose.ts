@@ -1,6 +1,6 @@
 import { release } from "node:os";
 import type { SnapshotId } from "@tsbuild/base";
-import type { NativeFs } from "@tsbuild/native-fs";
+import { inUserNamespace, type NativeFs } from "@tsbuild/native-fs";
 import type {
   MemoStore,
   SnapshotStore,
@@ -9,7 +9,6 @@ import type {
   SnapshotViews,
   WritableView,
 } from "../api.ts";
-import { inUserNamespace } from "../user-namespace.ts";
 import { OverlayViews } from "./overlay.ts";
 
 export interface ViewsOptions {
