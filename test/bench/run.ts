@@ -1,13 +1,14 @@
 /**
  * Measures whole commands, interleaved: each round runs every program once, so that the machine's drift hits all alike. Prints medians, the ratio to the
- * baseline of the case, and the largest peak memory. `pnpm bench [SLUG …] [--rounds N] [--with buildah] [--with docker]`.
+ * baseline of the case, and the largest peak memory. `pnpm bench [SLUG …] [--rounds N] [--with buildah] [--with docker] [--as-user]`.
  *
  * Baselines: `node -e 0` for start-up, `find -printf` for walks, and buildah where it is asked for and installed.
  */
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { identityOf } from "../e2e/user.ts";
 import { busyboxTar, findProgram, missing, run, runOk, World } from "../e2e/world.ts";
 import { type DockerDaemon, startDockerDaemon } from "../interop/docker-daemon.ts";
 import { type Workload, workloads } from "./workloads.ts";
@@ -82,7 +83,26 @@ function tsbuild(world: World, workload: Workload, folder: string): Program {
     "type=cacheonly",
     folder,
   ];
-  return { name: "tsbuild", command, env: { ...world.env, TSBUILD_ROOT: world.root } };
+  const identity = world.user === undefined ? [] : identityOf(world.user);
+  const name = world.user === undefined ? "tsbuild" : "as a user";
+  return { name, command: [...identity, ...command], env: { ...world.env, TSBUILD_ROOT: world.root } };
+}
+
+/** A world of a normal user with subordinate ids, who is made for it. */
+async function makeUserWorld(): Promise<{ readonly world: World; close(): Promise<void> }> {
+  const name = `tsbuild-b${process.pid}`;
+  await runOk("useradd", ["--no-create-home", "--home-dir", "/nonexistent", name]);
+  process.env["TSBUILD_TEST_USER"] = name;
+  const world = new World();
+  delete process.env["TSBUILD_TEST_USER"];
+  await world.ok(["import", await busyboxTar(world), "busybox", "--change", 'CMD ["sh"]']);
+  return {
+    world,
+    close: async () => {
+      world.close();
+      await run("userdel", ["--force", name]);
+    },
+  };
 }
 
 function baseline(slug: string, folder: string): Program {
@@ -144,12 +164,14 @@ async function measure(
     readonly rounds: number;
     readonly peers: readonly string[];
     readonly daemon: DockerDaemon | undefined;
+    readonly userWorld: World | undefined;
   },
 ): Promise<void> {
   const folder = world.path("ctx", workload.slug);
   mkdirSync(folder, { recursive: true });
   workload.make(folder);
   const programs = [tsbuild(world, workload, folder), baseline(workload.slug, folder)];
+  if (options.userWorld !== undefined) programs.push(tsbuild(options.userWorld, workload, folder));
   if (options.peers.includes("buildah")) programs.push(buildah(world, workload, folder));
   if (options.daemon !== undefined) programs.push(docker(options.daemon, workload, folder));
   const samples = new Map<string, Sample[]>(programs.map((program) => [program.name, []]));
@@ -212,6 +234,7 @@ const { values, positionals } = parseArgs({
   options: {
     rounds: { type: "string", default: "7" },
     with: { type: "string", multiple: true, default: [] },
+    "as-user": { type: "boolean", default: false },
   },
 });
 const reason = missing("busybox", "tar");
@@ -219,18 +242,30 @@ if (reason !== undefined) throw new Error(`the benchmark ${reason}`);
 const peers = values.with.filter((name) => findProgram(name) !== undefined);
 const world = new World();
 let daemon: DockerDaemon | undefined;
+let asUser: Awaited<ReturnType<typeof makeUserWorld>> | undefined;
 try {
   await importBase(world, peers);
+  if (values["as-user"]) {
+    asUser = await makeUserWorld();
+    // The user reads the same contexts.
+    chmodSync(world.folder, 0o755);
+  }
   if (values.with.includes("docker")) {
     daemon = await startDockerDaemon(world);
     await daemon.import(world.path("busybox.tar"), "busybox");
   }
   for (const workload of workloads) {
     if (positionals.length > 0 && !positionals.includes(workload.slug)) continue;
-    await measure(world, workload, { rounds: Number(values.rounds), peers, daemon });
+    await measure(world, workload, {
+      rounds: Number(values.rounds),
+      peers,
+      daemon,
+      userWorld: asUser?.world,
+    });
   }
 } finally {
   await daemon?.close();
+  await asUser?.close();
   await unmountBelow(world.folder);
   // Deleting last: for a minute after a mass deletion ext4 creates files more slowly.
   world.close();

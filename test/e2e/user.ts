@@ -37,8 +37,12 @@ export function notAsUser(why: string): string | undefined {
 export function asUser({ uid, gid }: TestUser): string[] {
   const tun = "/bin/mount -t tmpfs -o mode=755 tun /dev/net && /bin/mknod -m 666 /dev/net/tun c 10 200";
   const namespace = ["/usr/bin/unshare", "--mount", "/bin/sh", "-c", `${tun}; exec "$@"`, "sh"];
-  const identity = ["/usr/bin/setpriv", `--reuid=${uid}`, `--regid=${gid}`, "--clear-groups"];
-  return [...(existsSync("/dev/net") ? namespace : []), ...identity];
+  return [...(existsSync("/dev/net") ? namespace : []), ...identityOf({ uid, gid })];
+}
+
+/** The same in the namespaces that are there. */
+export function identityOf({ uid, gid }: Pick<TestUser, "uid" | "gid">): string[] {
+  return ["/usr/bin/setpriv", `--reuid=${uid}`, `--regid=${gid}`, "--clear-groups"];
 }
 
 /**
