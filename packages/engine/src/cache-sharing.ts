@@ -16,9 +16,9 @@ import {
   type TargetSettings,
   targetSettings,
 } from "@tsbuild/cache";
-import { nativeFs } from "@tsbuild/native-fs";
+import { inUserNamespace, nativeFs } from "@tsbuild/native-fs";
 import type { OpContext, Ref, ResultId, SolveResult } from "@tsbuild/solver";
-import { inUserNamespace, refForSnapshot, snapshotOfResult } from "@tsbuild/store";
+import { refForSnapshot, snapshotOfResult } from "@tsbuild/store";
 import type { BuildRun } from "./build.ts";
 import { importCache, type OpenedCache } from "./cache-import.ts";
 import { asStep } from "./export-step.ts";
