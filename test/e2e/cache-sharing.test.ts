@@ -218,6 +218,24 @@ describe.skipIf(reason !== undefined)("sharing a cache", () => {
     expect(ran(await imported(`type=local,src=${dest}`))).toEqual([]);
   });
 
+  test.each(["local", "s3"])("%s: cache mounts go along when they are asked for", async (kind) => {
+    const { to, from } = places()[kind]!;
+    const folder = world.context(`mounts-${kind}`, {
+      Dockerfile: "FROM busybox\nRUN --mount=type=cache,target=/c,id=go echo warm >> /c/log\n",
+    });
+    const second = "FROM busybox\nRUN --mount=type=cache,target=/c,id=go cat /c/log > /log\n";
+    const one = { TSBUILD_ROOT: world.path(`mounts-${kind}-1`) };
+    const two = { TSBUILD_ROOT: world.path(`mounts-${kind}-2`) };
+    for (const env of [one, two]) await world.ok(["import", base, "busybox"], { env });
+    await world.ok(["build", "--cache-to", `${to},mode=max,include=mounts:go`, folder], { env: one });
+    writeFileSync(`${folder}/Dockerfile`, second);
+    const plain = await world.tsbuild(["build", "--cache-from", from, folder], { env: two });
+    expect(plain.code).not.toBe(0);
+    await world.ok(["cache", "mounts", "rm", "go"], { env: two });
+    await world.ok(["build", "-t", "app", "--cache-from", `${from},include=mounts`, folder], { env: two });
+    expect((await world.ok(["run", "app", "cat", "/log"], { env: two })).stdout).toBe("warm\n");
+  });
+
   test("layers are fetched only when they are needed", async () => {
     const dest = world.path("lazy");
     await exported(`type=local,dest=${dest},mode=max`);

@@ -1,4 +1,4 @@
-import { type CacheSource, type ImportedCache, ImportedGraph } from "@tsbuild/cache";
+import { type CacheSource, type ImportedCache, ImportedGraph, type MountChoice } from "@tsbuild/cache";
 import type { BuildRun } from "./build.ts";
 import { asStep } from "./export-step.ts";
 
@@ -8,7 +8,11 @@ export interface OpenedCache {
 }
 
 /** Reads the keys of a cache; no layer. What cannot be read is warned of, and the build goes on without (V038). */
-export async function importCache(run: BuildRun, source: CacheSource): Promise<readonly OpenedCache[]> {
+export async function importCache(
+  run: BuildRun,
+  source: CacheSource,
+  mounts: MountChoice,
+): Promise<readonly OpenedCache[]> {
   const { emit, signal, request } = run;
   return asStep(emit, `importing cache from ${source.title}`, async (_tell, log) => {
     if (request.offline === true && !source.title.startsWith("local ")) {
@@ -17,6 +21,10 @@ export async function importCache(run: BuildRun, source: CacheSource): Promise<r
     }
     try {
       const caches = (await source.open(signal)).map((imported) => open(source.title, imported));
+      if (mounts !== "none") {
+        const { takeMounts } = await import("./cache-mount-sharing.ts");
+        for (const cache of caches) await takeMounts(run, cache, mounts);
+      }
       const records = caches.reduce((sum, { graph }) => sum + graph.size, 0);
       log(records === 0 ? "it holds no results" : `${records} results`);
       return caches;

@@ -10,7 +10,9 @@ import {
   type ImportedStack,
   ImportingStorage,
   inlineRecords,
+  mountChoice,
   type OutgoingLayer,
+  type OutgoingMount,
   openSource,
   openTarget,
   type TargetSettings,
@@ -57,16 +59,20 @@ export class CacheSharing {
     const { request, session, env } = this.#run;
     const places = { store: session.store, registry: session.registry.bind(session), env };
     const sources = await Promise.all(
-      (request.cacheFrom ?? []).map((one) => openSource(new CacheOptions("--cache-from", one), places)),
+      (request.cacheFrom ?? []).map(async (one) => {
+        const options = new CacheOptions("--cache-from", one);
+        return { source: await openSource(options, places), mounts: mountChoice(options) };
+      }),
     );
     for (const one of request.cacheTo ?? []) {
       const options = new CacheOptions("--cache-to", one);
       if (options.type === "inline") this.#inline = true;
       else this.#exports.push(this.#openExport(await openTarget(options, places), targetSettings(options)));
     }
-    this.#importing = Promise.all(sources.map((source) => importCache(this.#run, source))).then((found) =>
-      found.flat(),
-    );
+    const imports = sources.map(({ source, mounts }) => importCache(this.#run, source, mounts));
+    this.#importing = Promise.all(imports).then((found) => found.flat());
+    // Told by `storage`; a build that fails before that has its own error.
+    this.#importing.catch(() => undefined);
   }
 
   #openExport(target: CacheTarget, settings: TargetSettings): Export {
@@ -130,7 +136,8 @@ export class CacheSharing {
     const storage = await this.storage();
     try {
       await asStep(this.#run.emit, `exporting cache to ${target.title}`, async (tell, log) => {
-        const summary = await work.finish(storage, { solved, result: ref?.id, mounts: [], onProgress: tell });
+        const mounts = await this.#mounts(settings);
+        const summary = await work.finish(storage, { solved, result: ref?.id, mounts, onProgress: tell });
         const { results, uploadedBytes, savedBytes } = summary;
         log(
           `${results} results; sent ${megabytes(uploadedBytes)}, ${megabytes(savedBytes)} were there already`,
@@ -141,6 +148,11 @@ export class CacheSharing {
       if (!settings.ignoreError || failure.code === "TSB_CANCELED") throw failure;
       this.#warn(`the cache was not exported to ${target.title}: ${failure.message}`);
     }
+  }
+
+  async #mounts({ mounts }: TargetSettings): Promise<readonly OutgoingMount[]> {
+    if (mounts === "none") return [];
+    return (await import("./cache-mount-sharing.ts")).packMounts(this.#run, mounts);
   }
 
   #warn(message: string): void {
