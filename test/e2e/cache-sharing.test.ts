@@ -218,6 +218,18 @@ describe.skipIf(reason !== undefined)("sharing a cache", () => {
     expect(ran(await imported(`type=local,src=${dest}`))).toEqual([]);
   });
 
+  test.each([
+    ["type=loca,dest=x", /unknown type "loca"[\s\S]*types: registry, local/],
+    ["type=local,dest=x,mod=max", /unknown option "mod"[\s\S]*did you mean mode=/],
+    ["type=local,dest=x,compression=lzma", /type=local: compression="lzma" is not known/],
+    ["type=registry", /ref= is missing/],
+  ])("%s is refused before anything is built", async (spec, message) => {
+    const finished = await (await machine())("--cache-to", spec);
+    expect(finished.code).toBe(2);
+    expect(finished.stderr).toMatch(message);
+    expect(finished.stderr).not.toContain("RUN echo tool");
+  });
+
   test.each(["local", "s3"])("%s: cache mounts go along when they are asked for", async (kind) => {
     const { to, from } = places()[kind]!;
     const folder = world.context(`mounts-${kind}`, {

@@ -1,4 +1,4 @@
-import type { DiffId, Digest } from "@tsbuild/base";
+import { type DiffId, type Digest, TsbuildError } from "@tsbuild/base";
 import {
   annotated,
   CacheExport,
@@ -67,7 +67,11 @@ export class CacheSharing {
     for (const one of request.cacheTo ?? []) {
       const options = new CacheOptions("--cache-to", one);
       if (options.type === "inline") this.#inline = true;
-      else this.#exports.push(this.#openExport(await openTarget(options, places), targetSettings(options)));
+      else {
+        const settings = targetSettings(options);
+        await checkCompression(options, settings);
+        this.#exports.push(this.#openExport(await openTarget(options, places), settings));
+      }
     }
     const imports = sources.map(({ source, mounts }) => importCache(this.#run, source, mounts));
     this.#importing = Promise.all(imports).then((found) => found.flat());
@@ -230,6 +234,18 @@ export class CacheSharing {
   /** Gives up what was fetched. */
   async close(): Promise<void> {
     for (const fetched of this.#fetched.values()) (await fetched)?.release();
+  }
+}
+
+/** Now, and not when the first layer is packed. */
+async function checkCompression(options: CacheOptions, { compression }: TargetSettings): Promise<void> {
+  if (Object.keys(compression).length === 0) return;
+  const { wantedCompression } = await import("@tsbuild/export");
+  try {
+    wantedCompression([{ type: "oci", attrs: compression }]);
+  } catch (error) {
+    if (!(error instanceof TsbuildError)) throw error;
+    throw options.fail(error.message.replace(/^output type=oci: /, ""), error.hint);
   }
 }
 
