@@ -2,8 +2,9 @@ import { readFileSync, statfsSync } from "node:fs";
 import { errnoCode } from "@tsbuild/base";
 import type { Store } from "../api.ts";
 import { type StoreState, stateOf } from "../state.ts";
+import { measureLayers } from "../usage/measure.ts";
 import type { Limits } from "./choose.ts";
-import { type CollectReport, collectCache, type LastCollection } from "./collect-cache.ts";
+import { type CollectReport, collectCache, type LastCollection, rememberLook } from "./collect-cache.ts";
 
 export interface Automatic {
   /** Bytes or a share of the file system; see `resolveSize`. */
@@ -33,10 +34,13 @@ const LOOK_AFTER_MS = 60 * 60 * 1000;
 /** Looks for rules of time alone need not be frequent. */
 const FULL_LOOK_AFTER_MS = 24 * LOOK_AFTER_MS;
 
+/** Nearer to the ceiling than this, new layers are measured after every build: one build seldom makes more. */
+const NEAR_BYTES = 4e9;
+
 /**
- * After a build: removes what passes the limits. Undefined when there was nothing to look at, which costs two system calls: since the last
- * look the state folder cannot have grown by more than the file system has filled up. Where that leaves room below the ceiling, nothing is
- * asked of the database or of any folder.
+ * After a build: removes what passes the limits. Undefined when there was nothing to remove, which as a rule costs two system calls: as
+ * long as the ceiling is far, the state folder is taken to have grown by as much as the file system has filled up since the last look.
+ * Others may have made room there meanwhile, so near the ceiling, and once an hour, the new layers are measured.
  */
 export async function collectAfterBuild(
   store: Store,
@@ -54,7 +58,7 @@ export async function collectAfterBuild(
     mountBytes: settings.mountBytes,
   };
   const usage = { freeBytes: disk.bavail * disk.bsize, usedBytes: (disk.blocks - disk.bfree) * disk.bsize };
-  if (!isDue(state, limits, usage)) return undefined;
+  if (!(await isDue(state, limits, usage))) return undefined;
   return collectCache(store, {
     limits,
     everything: false,
@@ -66,24 +70,30 @@ export async function collectAfterBuild(
   });
 }
 
-function isDue(
-  state: StoreState,
-  limits: Limits,
-  disk: { readonly freeBytes: number; readonly usedBytes: number },
-): boolean {
+interface Disk {
+  readonly freeBytes: number;
+  readonly usedBytes: number;
+}
+
+async function isDue(state: StoreState, limits: Limits, disk: Disk): Promise<boolean> {
   const last = readLast(state);
-  const now = Date.now();
-  if (last === undefined || last.at > now) return true;
-  const age = now - last.at;
-  if (age > FULL_LOOK_AFTER_MS) return true;
-  const grown = Math.max(0, last.freeBytes - disk.freeBytes);
-  const most = Math.min(disk.usedBytes, last.usedBytes + grown);
+  const age = Date.now() - (last?.at ?? 0);
+  if (last === undefined || age < 0 || age > FULL_LOOK_AFTER_MS) return true;
   const { maxBytes = Infinity, minFreeBytes = 0, reservedBytes = 0 } = limits;
+  const isNear = maxBytes - last.usedBytes < NEAR_BYTES || Date.now() - last.measuredAt > LOOK_AFTER_MS;
+  const measured = isNear ? await measureLayers(state) : 0;
+  const grown = Math.max(measured, last.freeBytes - disk.freeBytes, 0);
+  const most = Math.min(disk.usedBytes, last.usedBytes + grown);
   const isFull = disk.freeBytes < minFreeBytes && most > reservedBytes;
+  // What was measured counts from now on.
+  if (measured > 0) {
+    const usedBytes = last.usedBytes + measured;
+    rememberLook(state, { ...last, measuredAt: Date.now(), usedBytes, freeBytes: disk.freeBytes });
+  }
   if (most <= maxBytes && !isFull) return false;
-  // The last look left it so: what it could not remove then is likely still needed.
-  const wasHopeless = last.usedBytes > maxBytes || last.freeBytes < minFreeBytes;
-  return !wasHopeless || grown > GROWTH_BYTES || age > LOOK_AFTER_MS;
+  // If the last look left it so, what it could not remove then is likely still needed.
+  const wasHopeless = last.lookBytes > maxBytes || last.freeBytes < minFreeBytes;
+  return !wasHopeless || most - last.lookBytes > Math.min(GROWTH_BYTES, maxBytes / 10) || age > LOOK_AFTER_MS;
 }
 
 const GROWTH_BYTES = 256 * 1024 * 1024;

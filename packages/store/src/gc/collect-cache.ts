@@ -61,7 +61,11 @@ export async function collectCache(
     const removed = request.dryRun ? victims : await remove(state, victims, request);
     if (!request.dryRun) await state.trash.finish(request.by === "gc" ? GC_TRASH_BUDGET_MS : undefined);
     const result = report(state, records, removed);
-    if (!request.dryRun) rememberCollection(state, result);
+    if (!request.dryRun) {
+      const { usedBytes, freeBytes: left } = result;
+      const at = Date.now();
+      rememberLook(state, { at, measuredAt: at, lookBytes: usedBytes, usedBytes, freeBytes: left });
+    }
     return result;
   } finally {
     state.native.close(lock);
@@ -103,16 +107,19 @@ function report(
 
 /** What the next build decides by whether to look closer; see after-build.ts. */
 export interface LastCollection {
+  /** Of the last look at everything. */
   readonly at: number;
+  /** When new layers were last added to `usedBytes`. */
+  readonly measuredAt: number;
+  /** What was left then. */
+  readonly lookBytes: number;
   readonly usedBytes: number;
   readonly freeBytes: number;
 }
 
-function rememberCollection(state: StoreState, { usedBytes, freeBytes }: CollectReport): void {
+export function rememberLook(state: StoreState, look: LastCollection): void {
   // Not by rename: whoever reads half of it takes it for missing and looks closer.
-  writeFileSync(state.layout.gcState, JSON.stringify({ at: Date.now(), usedBytes, freeBytes }), {
-    mode: 0o600,
-  });
+  writeFileSync(state.layout.gcState, JSON.stringify(look), { mode: 0o600 });
 }
 
 async function remove(
@@ -137,7 +144,9 @@ function removeFromDatabase(state: StoreState, victims: readonly Victim[], reque
   );
   database.transaction(() => {
     // Of what was chosen some may have become part of a build or of what a build needs.
-    if (request.all && request.everything) database.run("DELETE FROM memo WHERE kind<>'failed-steps'");
+    // What later builds are explained by stays, as the traces do.
+    if (request.all && request.everything)
+      database.run("DELETE FROM memo WHERE kind NOT IN ('failed-steps', 'build-steps')");
     if (!request.all) {
       const { snapshots: needed } = readHolders(state, request.keptBuilds ?? KEPT_BUILDS);
       for (const id of needed.keys()) snapshots.delete(id);

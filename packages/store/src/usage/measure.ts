@@ -1,6 +1,5 @@
 import { lstatSync, type Stats } from "node:fs";
 import { readdir } from "node:fs/promises";
-import { join } from "node:path";
 import { errnoCode } from "@tsbuild/base";
 import type { StoreState } from "../state.ts";
 
@@ -64,16 +63,19 @@ function isGone(error: unknown): boolean {
   return code === "ENOENT" || code === "ENOTDIR" || code === "ENAMETOOLONG" || code === "EACCES";
 }
 
-/** Measures committed layers that were not measured yet, once and for all: they never change. */
-export async function measureLayers({ database, layout }: StoreState): Promise<void> {
+/** Measures committed layers that were not measured yet, once and for all: they never change. Returns their bytes together. */
+export async function measureLayers({ database, layout }: StoreState): Promise<number> {
+  let total = 0;
   const rows = database.all<{ id: number }>(
     `SELECT id FROM layers WHERE disk_bytes IS NULL
      AND EXISTS (SELECT 1 FROM snapshots WHERE layer=layers.id AND lease IS NULL)`,
   );
   for (const { id } of rows) {
-    const bytes = await diskBytes(join(layout.layer(id)));
+    const bytes = await diskBytes(layout.layer(id));
+    total += bytes;
     database.transaction(() => {
       database.run("UPDATE layers SET disk_bytes=? WHERE id=?", bytes, id);
     });
   }
+  return total;
 }
