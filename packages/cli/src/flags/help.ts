@@ -44,7 +44,8 @@ export function commandHelp(spec: CommandSpec): string {
 const exitCodes = [
   "Exit codes:",
   "  0 success; 1 failure; 2 wrong usage; 100 an internal error; 102 out of memory;",
-  "  130 canceled by Ctrl-C (129 SIGHUP, 143 SIGTERM); run: the command's own, 125 tsbuild's.",
+  "  130 canceled by Ctrl-C (129 SIGHUP, 143 SIGTERM); run: the command's own, 137 when it was",
+  "  killed, 125 tsbuild's.",
 ];
 
 /** The flags under the titles of their groups, in order of first appearance. */
