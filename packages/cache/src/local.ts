@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { link, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
@@ -97,7 +97,7 @@ class LocalTarget implements CacheTarget {
     const { digest, size } = blob.descriptor;
     const path = blobPath(this.#folder, digest);
     if ((await sizeOf(path)) === size) return "present";
-    await this.#write(path, blob.open(0), { signal, onProgress });
+    await this.#write(path, verified(digest, blob.open(0)), { signal, onProgress });
     return "uploaded";
   }
 
@@ -152,6 +152,20 @@ class LocalTarget implements CacheTarget {
       await rm(temporary, { force: true });
     }
   }
+}
+
+/** A file whose name is a digest holds what has that digest, or is not made. */
+async function* verified(digest: Digest, bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const hash = createHash("sha256");
+  for await (const chunk of bytes) {
+    hash.update(chunk);
+    yield chunk;
+  }
+  const found = `sha256:${hash.digest("hex")}`;
+  if (found === digest) return;
+  throw new TsbuildError("TSB_INTEGRITY", `the blob ${digest} was read as ${found}`, {
+    hint: "`tsbuild fsck --deep` looks for damage in the state folder",
+  });
 }
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

@@ -119,20 +119,21 @@ async function openSharing(run: BuildRun): Promise<CacheSharing | undefined> {
   return CacheSharing.open(run);
 }
 
-/** Outputs and caches are written side by side: they pack the same layers, once. */
+/** Outputs first: what they have packed is not packed again for a cache. */
 async function deliverShared(
   delivery: Delivery,
   sharing: CacheSharing,
   solved: SolveResult,
 ): Promise<BuildResult> {
   const inlineCache = await sharing.inlineRecords(solved);
-  const [delivered, exported] = await Promise.allSettled([
-    deliver({ ...delivery, inlineCache }),
-    sharing.finish(solved),
-  ]);
-  if (delivered.status === "rejected") throw delivered.reason;
-  if (exported.status === "rejected") throw exported.reason;
-  return delivered.value;
+  // Two that pack one layer at the same time would do the work twice.
+  await sharing.packed();
+  const delivered = await deliver({ ...delivery, inlineCache }).catch(async (error: unknown) => {
+    await sharing.abandon();
+    throw error;
+  });
+  await sharing.finish(solved);
+  return delivered;
 }
 
 /** A variable that is used three times in a line is worth one warning. */

@@ -41,6 +41,7 @@ export class CacheSharing {
   #inline = false;
   #importing: Promise<readonly OpenedCache[]> = Promise.resolve([]);
   #storage: ImportingStorage | undefined;
+  #packing: Promise<unknown> = Promise.resolve();
   readonly #caches = new Map<ImportedGraph, OpenedCache>();
   readonly #fetched = new Map<string, Promise<Ref | undefined>>();
 
@@ -101,6 +102,11 @@ export class CacheSharing {
   /** A result was recorded. */
   saved(result: ResultId): void {
     for (const { work } of this.#exports) work.saved(result);
+  }
+
+  /** Resolves when nothing is being packed; what was packed may still be on its way. */
+  async packed(): Promise<void> {
+    await this.#packing.catch(() => undefined);
   }
 
   /** The build failed: what is under way ends. */
@@ -205,7 +211,11 @@ export class CacheSharing {
     if (snapshot === null) return [];
     if (snapshot === undefined || !session.store.snapshots.exists(snapshot)) return undefined;
     const { snapshotLayers } = await import("@tsbuild/export");
-    const layers = await snapshotLayers(snapshot, compression, { store: session.store, signal });
+    // Results share layers: one after the other each layer is packed once, and the build keeps its processors.
+    const pack = () => snapshotLayers(snapshot, compression, { store: session.store, signal });
+    const packing = this.#packing.then(pack, pack);
+    this.#packing = packing;
+    const layers = await packing;
     return layers.map(({ diffId, createdMs, descriptor, open }) =>
       annotated({ descriptor, open }, diffId, createdMs),
     );
