@@ -137,9 +137,15 @@ export class LayerWorkers {
 
   async #pack(job: PackJob, options: JobOptions, queue: ChunkQueue): Promise<PackedLayer> {
     if (await isSmallFolder(job.folder)) return runPackJob(job, here(options), (chunk) => queue.put(chunk));
-    return this.#withThread(options, (thread) => {
-      const listener = listen(options, (bytes, done) => void queue.put(bytes).then(done));
-      return thread.run({ type: "pack", job }, listener, options.signal);
+    return this.#withThread(options, async (thread) => {
+      let unread: Promise<void> = Promise.resolve();
+      const listener = listen(options, (bytes, done) => {
+        unread = queue.put(bytes).then(done);
+      });
+      const packed = await thread.run({ type: "pack", job }, listener, options.signal);
+      // The chunks are memory of the thread: its next job would write over those that nobody has read yet.
+      await unread;
+      return packed;
     });
   }
 
