@@ -46,6 +46,11 @@ describe.skipIf(reason !== undefined)("a failed step", () => {
 
   /** Starts tsbuild on a terminal of its own and waits for the prompt of a shell. */
   async function startShell(...args: string[]): Promise<void> {
+    startOnTerminal(...args);
+    await until("/work # ");
+  }
+
+  function startOnTerminal(...args: string[]): void {
     servers += 1;
     socket = `tsbuild-failed-${process.pid}-${servers}`;
     const env = Object.entries({ ...world.env, TSBUILD_ROOT: world.root, LANG: "C.UTF-8" });
@@ -53,7 +58,6 @@ describe.skipIf(reason !== undefined)("a failed step", () => {
     const command = [...world.identity(), "env", ...words, process.execPath, main, ...args];
     const line = `${command.map((word) => `'${word}'`).join(" ")}; echo "the end: $?"; exec cat`;
     tmux("-f", "/dev/null", "-u", "new-session", "-d", "-x", "160", "-y", "50", line);
-    await until("/work # ");
   }
 
   async function type(text: string, answer: string): Promise<string> {
@@ -94,6 +98,23 @@ describe.skipIf(reason !== undefined)("a failed step", () => {
     await startShell("shell", "--before");
     expect(await type("ls /made; echo asked", "asked\n")).toContain("/made: No such file");
     await type("exit", "the end:");
+  });
+
+  test("outlives a prune, and goes with its build's record", async () => {
+    expect((await world.tsbuild(["prune", "--force"])).code).toBe(0);
+    await startShell("shell", "^0");
+    expect(await type("cat /made; echo asked", "asked\n")).toContain("kept\n");
+    await type("exit", "the end:");
+    const other = world.context("pruned", { Dockerfile: "FROM busybox\nRUN echo > /lost && exit 4\n" });
+    await world.tsbuild(["build", other]);
+    expect((await world.tsbuild(["prune", "--all", "--force"])).code).toBe(0);
+    startOnTerminal("shell", "echo > /lost");
+    const said = await until("the end: 125");
+    expect(said).toMatch(/^ERROR: the files of \[2\/2\] RUN echo > \/lost && exit 4 were pruned$/m);
+    expect(said).toContain("build again");
+    expect((await world.tsbuild(["history", "rm", "--all"])).code).toBe(0);
+    startOnTerminal("shell");
+    expect(await until("the end: 125")).toContain("no failed step is remembered");
   });
 
   test("any other step of a recorded build, after and before it, with the secrets that are given", async () => {

@@ -21,7 +21,7 @@ import { PreviousBuild, projectOf } from "./previous-build.ts";
 import { compileRequest, type PreparedRequest, prepareRequest } from "./request.ts";
 import type { Session } from "./session.ts";
 import { type BuildSources, openSources, saveLock, useLock } from "./sources/open.ts";
-import { collectAfter, finishNeeds } from "./upkeep/after-build.ts";
+import { collectAfter, finishNeeds, placeOf } from "./upkeep/after-build.ts";
 
 export interface BuildRun {
   readonly session: Session;
@@ -191,23 +191,14 @@ async function solvePlatform(build: PlatformBuild): Promise<SolveResult> {
   } catch (error) {
     await sharing?.abandon();
     await sharing?.close();
-    if (failed !== undefined) await remember(build, failed);
+    if (failed !== undefined) remember(build, failed);
     throw locate(error, platform, prepared);
   }
 }
 
-async function remember({ run, platform, onFailed }: PlatformBuild, failed: FirstFailure): Promise<void> {
+function remember({ run, onFailed }: PlatformBuild, failed: FirstFailure): void {
   onFailed(failed);
-  const { rememberFailed } = await import("./failed-step.ts");
-  const vertex = platform.graph.vertices.find(({ digest }) => digest === failed.step.vertex);
-  const name = vertex?.metadata.name ?? failed.step.op.kind.meta.args.join(" ");
-  try {
-    rememberFailed(run.session, failed.step, name);
-  } catch (error) {
-    // A full disk is often why the step failed: that is what the user has to hear.
-    const data = new TextEncoder().encode(`tsbuild: the failed step is not remembered: ${String(error)}\n`);
-    run.emit({ type: "log", at: Date.now(), vertex: failed.step.vertex, stream: 2, data });
-  }
+  run.recorder.keepFailed(failed.step, placeOf(run.request));
 }
 
 /** Adds the lines of the instruction that failed. */

@@ -1,52 +1,17 @@
-/** Shells in failed steps: at once (`build --on-fail=shell`), and later from what the store remembers of them (`shell`). */
-import { type SnapshotId, TsbuildError } from "@tsbuild/base";
-import { decodeOp, type ExecOp, marshalOp, type Op } from "@tsbuild/llb";
+/** Shells in failed steps: at once (`build --on-fail=shell`), and later from the records of their builds (`shell`). */
+import { TsbuildError } from "@tsbuild/base";
+import { decodeOp, type ExecOp, type Op } from "@tsbuild/llb";
 import type { OpsEnvironment, StepGrants } from "@tsbuild/ops";
 import type { KeptStep } from "@tsbuild/ops/kept-step";
-import { refForSnapshot, snapshotOf } from "@tsbuild/store";
+import { refForSnapshot } from "@tsbuild/store";
 import type { FailedStep, ShellRequest } from "./api.ts";
 import { releaseStep } from "./first-failure.ts";
 import { readGrants } from "./grants.ts";
-import { type RememberedStep, recordedStep } from "./kept-record.ts";
+import { failedSteps, type RememberedStep, recordedStep } from "./kept-record.ts";
 import { sendingNumbers } from "./send-signal.ts";
 import type { Session } from "./session.ts";
 
-/** Failed steps that `tsbuild shell` can still find, of all builds of a state folder. */
-const REMEMBERED = 5;
 type Env = Readonly<Record<string, string | undefined>>;
-
-const MEMO_KIND = "failed-steps";
-const MEMO_KEY = "last";
-
-function readRemembered(session: Session): RememberedStep[] {
-  const bytes = session.store.memo.get(MEMO_KIND, MEMO_KEY);
-  if (bytes === undefined) return [];
-  /* JSON has no undefined: a missing entry of the list is written as false. */
-  return JSON.parse(Buffer.from(bytes).toString("utf8"), (_, value: unknown) =>
-    value === false ? undefined : value,
-  ) as RememberedStep[];
-}
-
-function snapshotOfInput(ref: KeptStep["after"]): SnapshotId | null | false {
-  return ref.id === undefined ? false : snapshotOf(ref);
-}
-
-/** Remembers a failed step: newest first, the oldest are forgotten. Its snapshots live until the next prune. */
-export function rememberFailed(session: Session, step: KeptStep, name: string): void {
-  const entry = {
-    vertex: step.vertex,
-    name,
-    op: Buffer.from(marshalOp(step.op)).toString("base64"),
-    inputs: step.inputs.map(snapshotOfInput),
-    after: snapshotOfInput(step.after),
-  };
-  const others = readRemembered(session).map((one) => ({
-    ...one,
-    inputs: Array.from(one.inputs, (id) => (id === undefined ? false : id)),
-  }));
-  const all = [entry, ...others.filter((one) => one.vertex !== step.vertex)].slice(0, REMEMBERED);
-  session.store.memo.set(MEMO_KIND, MEMO_KEY, Buffer.from(JSON.stringify(all)));
-}
 
 /** Opens a shell in a step on the caller's terminal; resolves with its exit code. Throws TSB_USAGE when there is none. */
 async function openShell(
@@ -108,20 +73,15 @@ export async function shellInRemembered(session: Session, request: ShellRequest,
 }
 
 /** Without a build: the steps that failed last, then those of the newest build. */
-async function findStep(session: Session, request: ShellRequest): Promise<RememberedStep> {
-  const { build, step } = request;
-  const failed = readRemembered(session);
-  if (build === undefined) {
-    const known = step === undefined ? failed[0] : failed.find((one) => matches(one, step));
-    if (known !== undefined) return known;
-    if (step === undefined) throw nothingKept();
-  }
+async function findStep(session: Session, { build, step }: ShellRequest): Promise<RememberedStep> {
   const { buildHistory } = await import("./history/read.ts");
   const history = buildHistory(session.store);
-  if (build === undefined && history.list().length === 0) throw unknownStep(step ?? "", failed);
-  const recorded = recordedStep(history, { build: build ?? "^0", step });
-  // A record has no files of a step that failed; what is remembered of it has.
-  return failed.find((one) => one.vertex === recorded.vertex && recorded.after === undefined) ?? recorded;
+  if (build !== undefined) return recordedStep(history, { build, step });
+  const failed = failedSteps(history);
+  const known = step === undefined ? failed[0] : failed.find((one) => matches(one, step));
+  if (known !== undefined) return known;
+  if (step === undefined || history.list().length === 0) throw nothingKept();
+  return recordedStep(history, { build: "^0", step });
 }
 
 function notKeptAfter({ name }: RememberedStep): TsbuildError {
@@ -133,13 +93,6 @@ function notKeptAfter({ name }: RememberedStep): TsbuildError {
 function matches(entry: RememberedStep, word: string): boolean {
   const hex = entry.vertex.replace(/^sha256:/, "");
   return (word.length >= 4 && hex.startsWith(word.replace(/^sha256:/, ""))) || entry.name.includes(word);
-}
-
-function unknownStep(word: string, all: readonly RememberedStep[]): TsbuildError {
-  const known = all.map(({ vertex, name }) => `${vertex.slice(7, 19)} ${name}`).join("; ");
-  return new TsbuildError("TSB_USAGE", `no failed step ${JSON.stringify(word)} is remembered`, {
-    hint: `by digest or words of its name: ${known}`,
-  });
 }
 
 /** The step without mounts of local contexts, which went with the build, and of secrets and agents that are not given again. */

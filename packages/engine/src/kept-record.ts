@@ -31,6 +31,16 @@ export function recordedStep(
   return remembered(ran, ran.op);
 }
 
+/** The RUNs that failed, of all builds, the newest first; what they left may be gone. */
+export function failedSteps(history: BuildHistory): RememberedStep[] {
+  return history
+    .list()
+    .flatMap(({ steps }) => steps)
+    .flatMap((step) =>
+      step.status === "failed" && step.op !== undefined ? [remembered(step, step.op)] : [],
+    );
+}
+
 function mostWanted(build: BuildRecord): StepRecord {
   const runs = build.steps.filter(({ op }) => op !== undefined);
   const step = runs.find(({ status }) => status === "failed") ?? runs.at(-1);

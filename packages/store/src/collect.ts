@@ -5,6 +5,7 @@ import type { ResultId } from "@tsbuild/solver";
 import type { Store } from "./api.ts";
 import { collectBlobs } from "./blob-roots.ts";
 import { removeCacheMount } from "./cache-mounts.ts";
+import { readKept } from "./history/kept.ts";
 import { readHeld } from "./leases.ts";
 import { reapDeadLeases } from "./open.ts";
 import { snapshotOfResult } from "./refs.ts";
@@ -41,7 +42,8 @@ export async function prune(store: Store, options: { readonly all: boolean }): P
   reapDeadLeases(state);
   const report = state.database.transaction(() => {
     if (all) state.database.run("DELETE FROM memo");
-    return collect(state, { keepsRecord: () => !all, keepsScratch: !all, by: "prune" });
+    const spared = { keepsRecord: () => !all, keepsScratch: !all, keepsFailed: !all };
+    return collect(state, { ...spared, by: "prune" });
   });
   state.trash.sweep();
   const cacheMounts = pruneCacheMounts(state, options.all);
@@ -56,6 +58,8 @@ export interface Spared {
   readonly keepsRecord: (snapshot: number) => boolean;
   /** Records of scratch, which keep nothing but themselves. */
   readonly keepsScratch: boolean;
+  /** What entries of the history keep. */
+  readonly keepsFailed: boolean;
   /** Snapshots that no record names, e.g. of a step that failed. */
   readonly alsoKept?: readonly number[] | undefined;
   /** What the traces of removed records name as the one who did it. */
@@ -71,6 +75,7 @@ export function collect(state: StoreState, spared: Spared): Omit<PruneReport, "c
     ...held.snapshots,
     ...imageSnapshots(state),
     ...recordSnapshots(state).filter((id) => spared.keepsRecord(Number(id))),
+    ...(spared.keepsFailed ? readKept(layout.history).flatMap(({ snapshots }) => snapshots) : []),
     ...(spared.alsoKept ?? []).map(String),
   ]);
   const records = removeRecords(state, alive, spared);

@@ -348,3 +348,56 @@ describe("cache mounts that travel", () => {
     expect(() => mounts.remove("go")).toThrow(/no cache mount has the id "go"/);
   });
 });
+
+/** A build of a project whose step failed; what that left. */
+function failedBuild(store: Store, project: string, at: number): { readonly id: string; left: SnapshotId } {
+  const active = store.snapshots.prepare(null);
+  writeFileSync(join(active.upper, "report"), `${project} ${at}`);
+  const left = store.snapshots.commit(active);
+  const writer = store.history.begin(1_800_000_000_000 + at);
+  writer.write("{}");
+  writer.keep({ project, snapshots: [left] });
+  writer.close();
+  return { id: writer.id, left };
+}
+
+describe("what failed steps left", () => {
+  const collectAll = (store: Store) => collectCache(store, all);
+
+  /** A process holds what it made as long as it lives. */
+  async function madeEarlier<T>(root: string, make: (store: Store) => T): Promise<Awaited<T>> {
+    const store = openAt(root);
+    const made = await make(store);
+    await store.close();
+    return made;
+  }
+
+  const there = (root: string, ids: readonly SnapshotId[]): Promise<boolean[]> =>
+    madeEarlier(root, (store) => ids.map((id) => store.snapshots.exists(id)));
+
+  it("stays, for the last five of a project, until prune --all", async () => {
+    const root = temporaryRoot();
+    const other = await madeEarlier(root, (store) => failedBuild(store, "/src/other", 0));
+    const builds = await madeEarlier(root, (store) =>
+      [1, 2, 3, 4, 5, 6].map((at) => failedBuild(store, "/src/app", at).left),
+    );
+    await madeEarlier(root, collectAll);
+    expect(await there(root, [...builds, other.left])).toEqual([false, ...Array(6).fill(true)]);
+    const { records } = await madeEarlier(root, (store) => diskUsage(store));
+    const why = records.find(({ id }) => id === `snapshot:${other.left}`)?.heldBy;
+    expect(why).toEqual([{ kind: "build", text: `the failed step of build ${other.id}` }]);
+    await madeEarlier(root, (store) => collectCache(store, { ...all, all: true }));
+    expect(await there(root, [...builds, other.left])).toEqual(Array(7).fill(false));
+  });
+
+  it("goes when its build is removed from the history, or beyond twenty projects", async () => {
+    const root = temporaryRoot();
+    const removed = await madeEarlier(root, (store) => failedBuild(store, "/src/app", 50));
+    const builds = await madeEarlier(root, (store) => {
+      store.history.remove(removed.id);
+      return Array.from({ length: 21 }, (_, at) => failedBuild(store, `/tmp/${at}`, at).left);
+    });
+    await madeEarlier(root, collectAll);
+    expect(await there(root, [removed.left, ...builds])).toEqual([false, false, ...Array(20).fill(true)]);
+  });
+});

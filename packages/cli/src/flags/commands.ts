@@ -112,7 +112,7 @@ export const shellSpec: CommandSpec = {
   summary: "Open a shell in a step of an earlier build",
   description: [
     "BUILD is the ID of a recorded build or ^N, the Nth before the newest; STEP a number, the start of a digest",
-    "or words of an instruction (tsbuild history show BUILD lists them). Without BUILD: the five steps that failed",
+    "or words of an instruction (tsbuild history show BUILD lists them). Without BUILD: the steps that failed",
     "last, then the newest build. Without STEP: the one that failed, else the last RUN. A shell has the step's",
     "files, environment, folder, user, network and mounts as long as they are not pruned, but for mounts of the",
     "build context; secrets and agents are those given here. What is written in it is thrown away. Ends with the",

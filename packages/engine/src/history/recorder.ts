@@ -10,13 +10,14 @@ import {
 } from "@tsbuild/base";
 import type { Graph, Vertex } from "@tsbuild/llb";
 import { SecretMask, type StepGrants } from "@tsbuild/ops";
+import type { KeptStep } from "@tsbuild/ops/kept-step";
 import type { VertexOp } from "@tsbuild/solver";
 import type { HistoryWriter, Store } from "@tsbuild/store";
 import type { BuildRequest } from "../api.ts";
 import type { Settings } from "../settings.ts";
 import { type BuildRecord, RECORD_VERSION, type RecordedError, type StepRecord } from "./record.ts";
 import { recordedRequest, recordMask } from "./request.ts";
-import { graphFacts, type StepFacts, watchOp } from "./step-facts.ts";
+import { failedOutputs, graphFacts, type StepFacts, snapshotName, watchOp } from "./step-facts.ts";
 
 /** A change is on disk this much later: what a crash loses. */
 const WRITE_DELAY_MS = 200;
@@ -92,6 +93,14 @@ export class BuildRecorder {
 
   watch(vertex: Vertex, op: VertexOp): VertexOp {
     return watchOp(vertex, op, { mask: this.#mask, note: (facts) => this.#note(vertex.digest, facts) });
+  }
+
+  /** What a step that failed left and what it ran on stays as long as this build is one of the last that failed (W002). */
+  keepFailed(step: KeptStep, project: string): void {
+    const outputSnapshots = failedOutputs(step);
+    this.#note(step.vertex, { outputSnapshots });
+    const known = [...step.inputs.map(snapshotName), ...outputSnapshots].filter((id) => id !== null);
+    this.#safely(() => this.#writer?.keep({ project, snapshots: known as SnapshotId[] }));
   }
 
   /** The end: sizes that are known by now, the result, the bounds. Undefined when there is no record. */

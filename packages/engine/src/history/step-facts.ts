@@ -1,6 +1,7 @@
 import type { VertexDigest } from "@tsbuild/base";
 import { type Graph, marshalOp, type Vertex } from "@tsbuild/llb";
 import { type SecretMask, snapshotOf } from "@tsbuild/ops";
+import type { KeptStep } from "@tsbuild/ops/kept-step";
 import type { OpContext, Ref, VertexOp } from "@tsbuild/solver";
 import type { StepRecord } from "./record.ts";
 
@@ -67,7 +68,13 @@ function watchContext(context: OpContext, note: Note): OpContext {
   };
 }
 
+/** What a step that failed left, where its result would be. */
+export function failedOutputs({ op, after }: KeptStep): (string | null)[] {
+  const root = op.kind.mounts.find(({ dest }) => dest === "/")?.output ?? -1;
+  return root < 0 ? [] : [...Array.from({ length: root }, () => null), snapshotName(after)];
+}
+
 /** Outputs that nobody keeps are holes in the list. */
-function snapshotName(ref: Ref | undefined): string | null {
+export function snapshotName(ref: Ref | undefined): string | null {
   return ref?.id === undefined ? null : snapshotOf(ref);
 }

@@ -5,7 +5,7 @@ import type { BuildRequest } from "../api.ts";
 import type { Session } from "../session.ts";
 
 /** What a collection calls the builds that belong together, for people: their context and Dockerfile. */
-function placeOf({ context, dockerfile }: BuildRequest): string {
+export function placeOf({ context, dockerfile }: BuildRequest): string {
   const place =
     context.type === "folder"
       ? resolve(context.path)

@@ -145,8 +145,7 @@ function removeFromDatabase(state: StoreState, victims: readonly Victim[], reque
   database.transaction(() => {
     // Of what was chosen some may have become part of a build or of what a build needs.
     // What later builds are explained by stays, as the traces do.
-    if (request.all && request.everything)
-      database.run("DELETE FROM memo WHERE kind NOT IN ('failed-steps', 'build-steps')");
+    if (request.all && request.everything) database.run("DELETE FROM memo WHERE kind<>'build-steps'");
     if (!request.all) {
       const { snapshots: needed } = readHolders(state, request.keptBuilds ?? KEPT_BUILDS);
       for (const id of needed.keys()) snapshots.delete(id);
@@ -155,6 +154,7 @@ function removeFromDatabase(state: StoreState, victims: readonly Victim[], reque
     collect(state, {
       keepsRecord: (id) => !snapshots.has(id),
       keepsScratch: true,
+      keepsFailed: !request.all,
       alsoKept: unnamed(state, snapshots),
       by: request.by,
     });

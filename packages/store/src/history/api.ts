@@ -1,3 +1,5 @@
+import type { Kept } from "./kept.ts";
+
 /**
  * Builds that were run on a state folder. Documents are text of the caller's; the store knows no fields of theirs. Several
  * processes write entries at once; one that dies leaves its entry as far as it came, and not open any more.
@@ -45,6 +47,11 @@ export interface HistoryWriter {
   write(document: string): void;
   /** Appends to the log of a step; `step` is letters, digits, `.`, `_` and `-`. */
   log(step: string, frame: LogFrame): void;
+  /**
+   * Keeps snapshots from collection until the entry is removed, five newer ones of its project keep some, or `prune --all`. The caller
+   * holds them meanwhile.
+   */
+  keep(kept: Kept): void;
   /** Removes what was logged, and logs nothing more. */
   dropLogs(): void;
   /** Ends the entry: it is not open any more. Again: nothing. */

@@ -1,6 +1,7 @@
 import { closeSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { HistoryWriter, LogFrame } from "./api.ts";
+import { type Kept, writeKept } from "./kept.ts";
 import { encodeFrame } from "./log-frames.ts";
 
 /** What writes `build.json` and `log-STEP` of one entry. */
@@ -34,6 +35,10 @@ export class FolderWriter implements HistoryWriter {
     }
     // Not writeSync: on a disk that fills up that one writes a part and says nothing.
     writeFileSync(file, encodeFrame(frame));
+  }
+
+  keep(kept: Kept): void {
+    writeKept(this.#folder, kept);
   }
 
   dropLogs(): void {

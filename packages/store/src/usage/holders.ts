@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { errnoCode } from "@tsbuild/base";
 import type { ResultId } from "@tsbuild/solver";
+import { readKept } from "../history/kept.ts";
 import { type HeldSet, heldByLease } from "../leases.ts";
 import { lastNeeds } from "../needs.ts";
 import { snapshotOfResult } from "../refs.ts";
@@ -15,7 +16,7 @@ export interface Holders {
   readonly mounts: ReadonlyMap<string, readonly Holder[]>;
 }
 
-/** Reads leases, images and the needs of the last builds. `builds`: how many of each project count. */
+/** Reads leases, images, the needs of the last builds and what failed ones keep. `builds`: how many of each project count. */
 export function readHolders(state: StoreState, builds: number): Holders {
   const snapshots = new Map<number, Holder[]>();
   const blobs = new Map<string, Holder[]>();
@@ -42,6 +43,11 @@ export function readHolders(state: StoreState, builds: number): Holders {
       const id = snapshotOfResult(need as ResultId);
       if (id != null) add(snapshots, Number(id), holder);
     }
+  }
+  // After the leases: a build writes what it keeps before it lets go.
+  for (const { id, snapshots: kept } of readKept(state.layout.history)) {
+    const holder = { kind: "build", text: `the failed step of build ${id}` } as const;
+    for (const snapshot of kept) add(snapshots, Number(snapshot), holder);
   }
   return { snapshots, blobs, mounts };
 }

@@ -38,7 +38,7 @@ export type UsageType =
 
 /**
  * - `image`, `lease`: until the name or the process is gone; nothing removes these.
- * - `build`: one of the last builds of a project needs it; `prune --all` removes it all the same.
+ * - `build`: one of the last builds of a project needs it, or it is what a step that failed left; `prune --all` removes it all the same.
  * - `child`: until what is made on it is gone.
  * - `kept`: this kind is removed by other means.
  */
