@@ -1,5 +1,6 @@
 /** Looking into a step that failed (B026, C034, W002), on real terminals. */
 import { spawnSync } from "node:child_process";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
@@ -89,7 +90,7 @@ describe.skipIf(reason !== undefined)("a failed step", () => {
   test("can be entered later, by its name or as the last, and what was written in a shell is gone", async () => {
     await startShell("shell", "echo kept");
     const answers = await type(`${QUESTIONS}; ls /`, "hello-/work-0");
-    expect(answers).toMatch(/^kept\ncached\n/m);
+    expect(answers).toMatch(/^kept\ncached\nfrom the context\nhello-/m);
     expect(answers).not.toContain("added\n");
     await type("exit 9", "the end: 9");
   });
@@ -98,6 +99,21 @@ describe.skipIf(reason !== undefined)("a failed step", () => {
     await startShell("shell", "--before");
     expect(await type("ls /made; echo asked", "asked\n")).toContain("/made: No such file");
     await type("exit", "the end:");
+  });
+
+  test("shows the context as it is now, and says what of it is gone", async () => {
+    const file = join(context, "f");
+    writeFileSync(file, "edited\n");
+    await startShell("shell");
+    expect(await type("cat /ctx/f; echo no > /ctx/f; echo asked", "asked\n")).toContain("\nedited\n");
+    await type("exit", "the end:");
+    expect(readFileSync(file, "utf8")).toBe("edited\n");
+    rmSync(file);
+    await startShell("shell");
+    expect(screen()).toMatch(/^ {2}not mounted: \/ctx\/f: "\/?f" of \/\S+ is gone$/m);
+    expect(await type("cat /made; echo asked", "asked\n")).toContain("kept\n");
+    await type("exit", "the end:");
+    writeFileSync(file, "from the context\n");
   });
 
   test("outlives a prune, and goes with its build's record", async () => {

@@ -243,6 +243,8 @@ export interface ShellRequest {
     readonly name: string;
     readonly command: readonly string[];
     readonly workdir: string;
+    /** Mounts that it had and that cannot be made again: what and why. */
+    readonly notMounted: readonly string[];
   }) => void;
 }
 

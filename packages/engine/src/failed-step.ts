@@ -1,13 +1,12 @@
 /** Shells in failed steps: at once (`build --on-fail=shell`), and later from the records of their builds (`shell`). */
 import { TsbuildError } from "@tsbuild/base";
-import { decodeOp, type ExecOp, type Op } from "@tsbuild/llb";
-import type { OpsEnvironment, StepGrants } from "@tsbuild/ops";
+import type { OpsEnvironment } from "@tsbuild/ops";
 import type { KeptStep } from "@tsbuild/ops/kept-step";
-import { refForSnapshot } from "@tsbuild/store";
 import type { FailedStep, ShellRequest } from "./api.ts";
 import { releaseStep } from "./first-failure.ts";
 import { readGrants } from "./grants.ts";
 import { failedSteps, type RememberedStep, recordedStep } from "./kept-record.ts";
+import { restoreStep } from "./restore-step.ts";
 import { sendingNumbers } from "./send-signal.ts";
 import type { Session } from "./session.ts";
 
@@ -61,9 +60,10 @@ export async function shellInRemembered(session: Session, request: ShellRequest,
   const grants = readGrants({ buildArgs: {}, secrets, ssh }, env);
   const found = await findStep(session, request);
   if (found.after === undefined && request.before !== true) throw notKeptAfter(found);
-  const step = restore(session, found, grants);
+  const { step, notMounted } = restoreStep(session.store, found, grants);
   try {
-    request.onStep?.({ name: found.name, command: step.op.kind.meta.args, workdir: step.op.kind.meta.cwd });
+    const { args: command, cwd: workdir } = step.op.kind.meta;
+    request.onStep?.({ name: found.name, command, workdir, notMounted });
     const images = await session.images({ pull: false, signal });
     const env = session.environment({ images, contexts: new Map(), grants });
     return await openShell(env, step, { request, signal });
@@ -93,31 +93,4 @@ function notKeptAfter({ name }: RememberedStep): TsbuildError {
 function matches(entry: RememberedStep, word: string): boolean {
   const hex = entry.vertex.replace(/^sha256:/, "");
   return (word.length >= 4 && hex.startsWith(word.replace(/^sha256:/, ""))) || entry.name.includes(word);
-}
-
-/** The step without mounts of local contexts, which went with the build, and of secrets and agents that are not given again. */
-function restore(session: Session, entry: RememberedStep, grants: StepGrants): KeptStep {
-  const op = decodeOp(Buffer.from(entry.op, "base64"));
-  if (op.kind?.type !== "exec") throw new Error("assertion failed: a failed step that is no exec");
-  const kind: ExecOp = op.kind;
-  const mounts = kind.mounts.filter(({ type, input, secret, ssh }) => {
-    if (type === "secret") return grants.secrets.has(secret?.id ?? "");
-    if (type === "ssh") return grants.agents.has(ssh?.id ?? "");
-    return input < 0 || entry.inputs[input] !== undefined;
-  });
-  const secretEnv = kind.secretEnv.filter(({ id }) => grants.secrets.has(id));
-  const exec: Op & { readonly kind: ExecOp } = { ...op, kind: { ...kind, mounts, secretEnv } };
-  try {
-    return {
-      vertex: entry.vertex,
-      op: exec,
-      inputs: Array.from(entry.inputs, (id) => refForSnapshot(session.store, id ?? null)),
-      after: refForSnapshot(session.store, entry.after ?? null),
-    };
-  } catch (cause) {
-    throw new TsbuildError("TSB_USAGE", `the files of ${entry.name} were pruned`, {
-      hint: "build again; tsbuild build --on-fail=shell . opens a shell as soon as a step fails",
-      cause,
-    });
-  }
 }

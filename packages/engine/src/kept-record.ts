@@ -2,7 +2,7 @@
 import { type SnapshotId, TsbuildError, type VertexDigest } from "@tsbuild/base";
 import { decodeOp, type ExecOp } from "@tsbuild/llb";
 import type { BuildHistory } from "./history/read.ts";
-import type { BuildRecord, StepRecord } from "./history/record.ts";
+import type { BuildRecord, RecordedFolder, StepRecord } from "./history/record.ts";
 
 /** What is left of a step after its build: names of snapshots, which may have been pruned. */
 export interface RememberedStep {
@@ -10,8 +10,8 @@ export interface RememberedStep {
   readonly name: string;
   /** The marshalled op, base64. */
   readonly op: string;
-  /** Per input; null: scratch, undefined: a local context, which is not kept. */
-  readonly inputs: readonly (SnapshotId | null | undefined)[];
+  /** Per input; null: scratch, undefined: not kept. */
+  readonly inputs: readonly (SnapshotId | RecordedFolder | null | undefined)[];
   /** Its root filesystem afterwards; null: empty, undefined: not kept. */
   readonly after: SnapshotId | null | undefined;
 }
@@ -71,7 +71,10 @@ function remembered(step: StepRecord, op: string): RememberedStep {
     name: step.name,
     op,
     // Null says "none, or read in place": only a root filesystem can be none.
-    inputs: known.map((id, input) => (id ?? (input === root?.input ? null : undefined)) as SnapshotId | null),
+    inputs: known.map((id, input) => {
+      if (id !== null) return id as SnapshotId;
+      return step.inputFolders?.[input] ?? (input === root?.input ? null : undefined);
+    }),
     after: after as SnapshotId | null | undefined,
   };
 }

@@ -18,7 +18,7 @@ export {
 export { SecretMask } from "./grants/mask.ts";
 export { pinLayout } from "./images/origin.ts";
 export { createImageProvider, type ProviderOptions } from "./images/provider.ts";
-export type { LocalContext } from "./local/context.ts";
+export { contextOf, type LocalContext, refForContext } from "./local/context.ts";
 export { resolveOp } from "./resolve.ts";
 export { anySource, type SourceName, type SourceRules } from "./sources.ts";
 export { snapshotOf } from "./tree.ts";

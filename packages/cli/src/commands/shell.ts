@@ -54,6 +54,7 @@ interface Introduction {
   readonly title: string;
   readonly command: readonly string[];
   readonly workdir: string;
+  readonly notMounted?: readonly string[];
 }
 
 /** What is to be known before the first prompt: what failed, how to run it again, how to leave. */
@@ -62,6 +63,7 @@ function introduce(step: Introduction, io: CommandIo): void {
     `A shell in the step: ${step.title}`,
     `  again:  ${step.command.map(quoted).join(" ")}`,
     `  folder: ${step.workdir === "" ? "/" : step.workdir}`,
+    ...(step.notMounted ?? []).map((what) => `  not mounted: ${what}`),
     "  leave:  exit, or Ctrl-D; what is written here is thrown away",
   ];
   io.stderr.write(`${lines.map((line) => safeLine(line)).join("\n")}\n`);

@@ -114,9 +114,9 @@ export const shellSpec: CommandSpec = {
     "BUILD is the ID of a recorded build or ^N, the Nth before the newest; STEP a number, the start of a digest",
     "or words of an instruction (tsbuild history show BUILD lists them). Without BUILD: the steps that failed",
     "last, then the newest build. Without STEP: the one that failed, else the last RUN. A shell has the step's",
-    "files, environment, folder, user, network and mounts as long as they are not pruned, but for mounts of the",
-    "build context; secrets and agents are those given here. What is written in it is thrown away. Ends with the",
-    "shell's exit code.",
+    "files, environment, folder, user, network and mounts as long as they are not pruned; mounts of the build",
+    "context show what its folder has now, secrets and agents are those given here, and what cannot be mounted",
+    "is said. What is written is thrown away, but in cache mounts. Ends with the shell's exit code.",
   ],
   flags: [
     { name: "before", group: "Step", text: "The state before the step" },

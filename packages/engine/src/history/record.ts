@@ -68,6 +68,8 @@ export interface StepRecord {
   readonly op?: string | undefined;
   /** Snapshots that it ran on, by input; null: none, or read in place. They may have been pruned since. */
   readonly inputSnapshots?: readonly (string | null)[] | undefined;
+  /** By input, of a RUN: folders of the user's that it mounted parts of; null for others. */
+  readonly inputFolders?: readonly (RecordedFolder | null)[] | undefined;
   readonly outputSnapshots?: readonly (string | null)[] | undefined;
   /** Of the uncompressed tar of its layer; none where no layer was made of it. */
   readonly sizeBytes?: number | undefined;
@@ -78,4 +80,13 @@ export interface StepRecord {
   /** It wrote something. */
   readonly hasLog?: boolean | undefined;
   readonly error?: RecordedError | undefined;
+}
+
+/** A build context on this machine. */
+export interface RecordedFolder {
+  readonly name: string;
+  /** Absolute path. */
+  readonly folder: string;
+  /** Patterns of its ignore file. */
+  readonly ignore: readonly string[];
 }

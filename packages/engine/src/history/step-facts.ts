@@ -1,9 +1,9 @@
 import type { VertexDigest } from "@tsbuild/base";
 import { type Graph, marshalOp, type Vertex } from "@tsbuild/llb";
-import { type SecretMask, snapshotOf } from "@tsbuild/ops";
+import { contextOf, type SecretMask, snapshotOf } from "@tsbuild/ops";
 import type { KeptStep } from "@tsbuild/ops/kept-step";
 import type { OpContext, Ref, VertexOp } from "@tsbuild/solver";
-import type { StepRecord } from "./record.ts";
+import type { RecordedFolder, StepRecord } from "./record.ts";
 
 /** What a record says of a step beyond its events. */
 export type StepFacts = Partial<Omit<StepRecord, "number" | "name" | "vertex" | "status">>;
@@ -38,7 +38,7 @@ export function watchOp(vertex: Vertex, op: VertexOp, options: { note: Note; mas
       return map;
     },
     run: async (inputs, context) => {
-      note({ inputSnapshots: inputs.map(snapshotName), ...execFacts(vertex, mask) });
+      note({ inputSnapshots: inputs.map(snapshotName), ...execFacts(vertex, inputs, mask) });
       const outputs = await op.run(inputs, watchContext(context, note));
       note({ outputSnapshots: Array.from(outputs, snapshotName) });
       return outputs;
@@ -48,13 +48,22 @@ export function watchOp(vertex: Vertex, op: VertexOp, options: { note: Note; mas
 }
 
 /** The command of a RUN. Values of secrets can only have come into its words and variables by way of build arguments. */
-function execFacts({ op }: Vertex, mask: SecretMask): StepFacts {
+function execFacts({ op }: Vertex, inputs: readonly Ref[], mask: SecretMask): StepFacts {
   const { kind } = op;
   if (kind.type !== "exec") return {};
   const { args, env } = kind.meta;
   const hide = (text: string) => mask.text(text);
   const meta = { ...kind.meta, args: args.map(hide), env: env.map(hide) };
-  return { op: Buffer.from(marshalOp({ ...op, kind: { ...kind, meta } })).toString("base64") };
+  const recorded = Buffer.from(marshalOp({ ...op, kind: { ...kind, meta } })).toString("base64");
+  const folders = inputs.map(folderOf);
+  return { op: recorded, ...(folders.some((one) => one !== null) ? { inputFolders: folders } : {}) };
+}
+
+function folderOf(ref: Ref): RecordedFolder | null {
+  const context = contextOf(ref);
+  return context === undefined
+    ? null
+    : { name: context.name, folder: context.folder, ignore: context.ignore };
 }
 
 /** The cost is noted here and not from vertex-completed, so that a step that failed has it too. */
