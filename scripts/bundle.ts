@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { chmod, copyFile, mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { build, type Plugin } from "esbuild";
 
 const root = join(import.meta.dirname, "..");
@@ -12,7 +12,8 @@ const nativeBuild = join(root, "native/build");
 const fromCli = createRequire(join(root, "packages/cli/package.json"));
 
 /**
- * Makes `packages/cli/dist/` (or another folder): the whole program as one file, and the native binaries beside it.
+ * Makes `packages/cli/dist/` (or another folder): the program as one file; npm packages that a cached build does not need, and the threads
+ * that pack layers, as one file each; and the native binaries beside them.
  *
  * CommonJS, although the sources are ES modules: in one ES module every `import` of a Node module stands at the top
  * and is loaded at the start, used or not; as CommonJS each `require` stays inside the lazily run wrapper of the
@@ -22,9 +23,29 @@ export async function bundle(dist: string = defaultDist): Promise<void> {
   await mkdir(dist, { recursive: true });
   // The package says "type": "module"; this folder is CommonJS.
   await writeFile(join(dist, "package.json"), '{ "type": "commonjs" }\n');
-  const fresh = join(dist, `.tsbuild-${process.pid}.js`);
+  const apart = new Map<string, string>();
+  const main = { entry: join(root, "packages/cli/src/main.ts"), plugins: [loadedApart(apart)] };
+  const program = await bundleFile(join(dist, "tsbuild.js"), main);
+  apart.set("layer-worker", join(root, "packages/oci/src/workers/layer-worker.ts"));
+  const parts = await Promise.all(
+    [...apart].map(([name, entry]) =>
+      bundleFile(join(dist, `${name}.js`), { entry, plugins: [inkWithoutTopLevelAwait] }),
+    ),
+  );
+  await copyNatives(dist);
+  // The parts first: a tsbuild started meanwhile finds what its main file asks for.
+  for (const publish of [...parts, program]) await publish();
+  await warmCompileCache(dist);
+}
+
+/** Bundles one file under another name; what is returned puts it in its place, in one step. */
+async function bundleFile(
+  target: string,
+  { entry, plugins }: { readonly entry: string; readonly plugins: readonly Plugin[] },
+): Promise<() => Promise<void>> {
+  const fresh = join(dirname(target), `.${basename(target, ".js")}-${process.pid}.js`);
   await build({
-    entryPoints: [join(root, "packages/cli/src/main.ts")],
+    entryPoints: [entry],
     outfile: fresh,
     bundle: true,
     platform: "node",
@@ -45,13 +66,35 @@ export async function bundle(dist: string = defaultDist): Promise<void> {
       // ink's switch for React's developer tools, which are not shipped.
       "process.env.DEV": '"false"',
     },
-    plugins: [inkWithoutTopLevelAwait],
+    plugins: [...plugins],
   });
   await writeFile(fresh, escapeNonAscii(await readFile(fresh, "utf8")));
-  await copyNatives(dist);
-  // In one step, so that a tsbuild started meanwhile finds the old file or the new one.
-  await rename(fresh, join(dist, "tsbuild.js"));
-  await warmCompileCache(dist);
+  return () => rename(fresh, target);
+}
+
+/** npm packages that only some builds need. They import nothing of ours, so that nothing is there twice. */
+const APART = ["undici", "chevrotain", "tar-stream", "xz-decompress"];
+
+/**
+ * Leaves those packages, and the terminal view's, out of the main file, which every start has to read: with them it is twice as long.
+ * `found` gets the entry of each under the name of its file.
+ */
+function loadedApart(found: Map<string, string>): Plugin {
+  return {
+    name: "loaded-apart",
+    setup(builder) {
+      builder.onResolve({ filter: /^[a-z]/ }, async ({ path, pluginData, ...from }) => {
+        if (!APART.includes(path) || pluginData === "resolving") return undefined;
+        const options = { kind: from.kind, resolveDir: from.resolveDir, pluginData: "resolving" };
+        found.set(path, (await builder.resolve(path, options)).path);
+        return { path: `./${path}.js`, external: true };
+      });
+      builder.onResolve({ filter: /\/ink-runtime\.ts$/ }, ({ path, resolveDir }) => {
+        found.set("ink", join(resolveDir, path));
+        return { path: "./ink.js", external: true };
+      });
+    },
+  };
 }
 
 /**

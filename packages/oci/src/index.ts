@@ -74,5 +74,4 @@ export {
   mediaTypes,
 } from "./types.ts";
 export type { PackJob, UnpackJob } from "./workers/job.ts";
-export { isLayerWorker, runLayerWorker } from "./workers/layer-worker.ts";
 export { type JobOptions, LayerWorkers, type PackedStream, setWorkerEntry } from "./workers/layer-workers.ts";

@@ -12,7 +12,7 @@ import {
 } from "./protocol.ts";
 
 /** True in a thread that a `LayerWorkers` pool has started. */
-export function isLayerWorker(): boolean {
+function isLayerWorker(): boolean {
   const mark = (workerData as { readonly tsbuildWorker?: unknown } | null)?.tsbuildWorker;
   return !isMainThread && mark === WORKER_MARK.tsbuildWorker;
 }
@@ -79,8 +79,8 @@ class RunningJob {
   }
 }
 
-/** Serves jobs until the pool ends the thread. The main of a bundle calls this when `isLayerWorker()`. */
-export function runLayerWorker(): void {
+/** Serves jobs until the pool ends the thread. */
+function runLayerWorker(): void {
   const port = parentPort;
   if (port === null) throw new Error("assertion failed: a layer worker has a parent");
   let running: RunningJob | undefined;
@@ -94,5 +94,5 @@ export function runLayerWorker(): void {
   });
 }
 
-// From sources this module is the thread's entry; in a bundle it is a part of the main module, which asks first.
-if (import.meta.url.endsWith("/layer-worker.ts") && isLayerWorker()) runLayerWorker();
+// The entry of the threads, from sources and bundled.
+if (isLayerWorker()) runLayerWorker();

@@ -16,10 +16,11 @@ const SMALL_BLOB_BYTES = 1024 * 1024;
 const ENTRY_BYTES = 1024;
 
 const OWN_NAME = "/layer-workers.ts";
-/** From sources the worker's own module; in a bundle the bundle itself, whose main asks `isLayerWorker()`. */
-let workerEntry = import.meta.url.endsWith(OWN_NAME)
-  ? new URL("./layer-worker.ts", import.meta.url)
-  : new URL(import.meta.url);
+/** From sources the worker's own module; a bundle has it beside itself, with only what packing and unpacking takes. */
+let workerEntry = new URL(
+  import.meta.url.endsWith(OWN_NAME) ? "./layer-worker.ts" : "./layer-worker.js",
+  import.meta.url,
+);
 
 /** Names the file that worker threads start with, for bundles that are cut in another way. */
 export function setWorkerEntry(entry: URL): void {
