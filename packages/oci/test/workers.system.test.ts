@@ -100,6 +100,30 @@ describe.skipIf(missing !== undefined)("layer workers", () => {
     await expect(bounded).rejects.toMatchObject({ code: "TSB_INTEGRITY", hint: expect.any(String) });
   });
 
+  test("give a slow reader its own bytes while the thread would go on with another layer", async () => {
+    const one = new LayerWorkers({ threads: 1 });
+    try {
+      const folders = [largeFolder("slow", 11), largeFolder("next", 12)];
+      const expected = await Promise.all(folders.map(async (folder) => (await pack(folder)).layer.diffId));
+      const packs = folders.map((folder) => one.pack({ folder, variant: { compression: "uncompressed" } }));
+      const digests = await Promise.all(
+        packs.map(async ({ stream, result }) => {
+          const hash = createHash("sha256");
+          for await (const chunk of stream) {
+            // Longer than the thread takes for the whole next layer, with chunks of this one still unread.
+            await new Promise((resolve) => setTimeout(resolve, 20));
+            hash.update(chunk);
+          }
+          await result;
+          return `sha256:${hash.digest("hex")}`;
+        }),
+      );
+      expect(digests).toEqual(expected);
+    } finally {
+      await one.close();
+    }
+  });
+
   test("stop when told to, and when nobody reads on; the threads serve again", async () => {
     const folder = largeFolder("large", 7);
     const abort = new AbortController();
