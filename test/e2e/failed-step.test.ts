@@ -1,12 +1,12 @@
 /** Looking into a step that failed (B026, C034, W002), on real terminals. */
-import { spawnSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { importBusybox, missing, World } from "./world.ts";
 
-const reason = missing("busybox", "tar", "tmux");
+const reason = missing("busybox", "tar", "tmux", "ssh-keygen");
 if (reason !== undefined) console.log(`skipped: shells in failed steps: ${reason}`);
 
 const main = join(import.meta.dirname, "../../packages/cli/src/main.ts");
@@ -28,6 +28,11 @@ describe.skipIf(reason !== undefined)("a failed step", () => {
   let context: string;
   let socket = "";
   let servers = 0;
+
+  function endServer(): void {
+    if (socket !== "") spawnSync("tmux", ["-L", socket, "kill-server"]);
+    socket = "";
+  }
 
   function tmux(...args: string[]): string {
     const { status, stdout, stderr } = spawnSync("tmux", ["-L", socket, ...args], { encoding: "utf8" });
@@ -52,6 +57,7 @@ describe.skipIf(reason !== undefined)("a failed step", () => {
   }
 
   function startOnTerminal(...args: string[]): void {
+    endServer();
     servers += 1;
     socket = `tsbuild-failed-${process.pid}-${servers}`;
     const env = Object.entries({ ...world.env, TSBUILD_ROOT: world.root, LANG: "C.UTF-8" });
@@ -70,9 +76,7 @@ describe.skipIf(reason !== undefined)("a failed step", () => {
     await importBusybox(world);
     context = world.context("failing", { Dockerfile: DOCKERFILE, f: "from the context\n" });
   });
-  afterEach(() => {
-    if (socket !== "") spawnSync("tmux", ["-L", socket, "kill-server"]);
-  });
+  afterEach(endServer);
   afterAll(() => world.close());
 
   test("opens a shell with its files, mounts, environment, folder and user; the build fails as ever", async () => {
@@ -153,6 +157,41 @@ describe.skipIf(reason !== undefined)("a failed step", () => {
     expect(await type("ls /one /two /run/secrets/key; echo asked", "asked\n")).toMatch(
       /\/two: No such file[\s\S]*\/run\/secrets\/key: No such file[\s\S]*\/one/,
     );
+    await type("exit", "the end:");
+  });
+
+  test("of an image without a shell: says so, and --debug-tools brings one", async () => {
+    const files = { Dockerfile: 'FROM scratch\nCOPY f /only\nRUN ["/nothing"]\n', f: "a file" };
+    const bare = world.context("bare", files);
+    expect((await world.tsbuild(["build", bare])).code).toBe(1);
+    startOnTerminal("shell");
+    const said = await until("the end: 125");
+    expect(said).toContain("ERROR: the image of the step has no shell");
+    expect(said).toContain("--debug-tools busybox brings one along");
+    startOnTerminal("shell", "--debug-tools", "busybox");
+    await until("/ # ");
+    const answer = await type("cat /only; touch /.tsbuild-tools/x; ls -a /; echo asked", "asked\n");
+    expect(answer).toMatch(/a file[\s\S]*Read-only file system/);
+    await type("exit 5", "the end: 5");
+    const tools = world.context("tools", { sh: "#!/bin/sh\n" });
+    startOnTerminal("shell", "--debug-tools", tools);
+    expect(await until("the end: 125")).toContain("sh is no static program");
+  });
+
+  test("forwards the agent that is given, and says which is not", async () => {
+    const step = "RUN --mount=type=ssh,id=git test -S $SSH_AUTH_SOCK && echo $SSH_AUTH_SOCK > /socket";
+    const agents = world.context("agents", { Dockerfile: `FROM busybox\n${step}\n` });
+    execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", join(agents, "key")]);
+    const ssh = ["--ssh", `git=${join(agents, "key")}`];
+    expect((await world.tsbuild(["build", ...ssh, agents])).code).toBe(0);
+    startOnTerminal("shell", ...ssh, "^0");
+    await until("/ # ");
+    const answer = await type("test -S $(cat /socket) && echo there; echo asked", "asked\n");
+    expect(answer).toContain("there\nasked");
+    await type("exit", "the end:");
+    startOnTerminal("shell", "^0");
+    await until("/ # ");
+    expect(screen()).toMatch(/^ {2}not mounted: \S+: give --ssh git$/m);
     await type("exit", "the end:");
   });
 

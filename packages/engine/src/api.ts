@@ -236,6 +236,11 @@ export interface ShellRequest {
   readonly before?: boolean | undefined;
   /** Path of a program of the image; default: bash, else sh. */
   readonly shell?: string | undefined;
+  /**
+   * Tools for an image that has none, read-only at `/.tsbuild-tools`: `busybox` is this machine's, if it is static; else a folder with
+   * a static `sh`.
+   */
+  readonly debugTools?: string | undefined;
   readonly signal?: AbortSignal;
   readonly onStart?: OnStart | undefined;
   /** Hears what was found before the shell starts. */

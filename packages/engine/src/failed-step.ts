@@ -18,19 +18,28 @@ async function openShell(
   step: KeptStep,
   options: { readonly request: ShellRequest; readonly signal: AbortSignal },
 ): Promise<number> {
-  const { runInStep, shellsOf, stateOf } = await import("@tsbuild/ops/kept-step");
+  const { openTools, runInStep, shellsOf, stateOf, TOOLS_FOLDER } = await import("@tsbuild/ops/kept-step");
   const state = stateOf(step, options.request.before === true ? "before" : "after");
   if (state === undefined) {
     throw new TsbuildError("TSB_USAGE", "the step started from nothing: there is no state before it");
   }
-  const shell = options.request.shell ?? (await shellsOf(env, state))[0];
-  if (shell === undefined) {
-    throw new TsbuildError("TSB_USAGE", "the image of the step has no shell", {
-      hint: "name a program of the image that can be one: --shell PATH",
-    });
+  const { shell: named, debugTools } = options.request;
+  const tools = debugTools === undefined ? undefined : openTools(env, debugTools);
+  try {
+    const found = named ?? (await shellsOf(env, state))[0];
+    const shell = found ?? (tools === undefined ? undefined : `${TOOLS_FOLDER}/sh`);
+    if (shell === undefined) throw noShell();
+    const onStart = sendingNumbers(options.request.onStart);
+    return await runInStep(env, step, { state, args: [shell], signal: options.signal, onStart, tools });
+  } finally {
+    tools?.close();
   }
-  const onStart = sendingNumbers(options.request.onStart);
-  return runInStep(env, step, { state, args: [shell], signal: options.signal, onStart });
+}
+
+function noShell(): TsbuildError {
+  return new TsbuildError("TSB_USAGE", "the image of the step has no shell", {
+    hint: "--debug-tools busybox brings one along; --shell PATH names a program of the image that can be one",
+  });
 }
 
 /** What is told about a failed step while its build still holds everything it was given. */

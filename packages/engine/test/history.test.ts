@@ -84,6 +84,9 @@ test("a step is found by number, vertex or words that no other has", () => {
   expect(history.step(build, sha256("[1/2] RUN make")).number).toBe(1);
   expect(() => history.step(build, "make")).toThrow(/2 steps have "make"/);
   expect(() => history.step(build, "")).toThrow(/no step has ""/);
+  expect(() => history.step(build, "run maek instal")).toThrow(
+    expect.objectContaining({ hint: expect.stringMatching(/^did you mean "RUN make install"\? tsbuild/) }),
+  );
 });
 
 test("a record that says it runs, of a process that is gone, is that of a crash", () => {

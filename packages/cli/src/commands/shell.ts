@@ -33,6 +33,7 @@ export async function shell(flags: ParsedFlags, io: CommandIo): Promise<number> 
       ssh: Object.fromEntries(flags.all("ssh").map((text) => parseSsh(text, io.env))),
       before: flags.isOn("before"),
       shell: flags.last("shell"),
+      debugTools: flags.last("debug-tools"),
       signal: io.signal,
       onStart: (send) => io.forwardSignals(send),
       onStep: (found) => introduce({ ...found, title: found.name }, io),
@@ -77,5 +78,9 @@ function quoted(word: string): string {
 /** The shell of `build --on-fail=shell`: the build has been told to have failed, and waits. */
 export async function shellAfterFailure(step: FailedStep, flags: ParsedFlags, io: CommandIo): Promise<void> {
   introduce({ ...step, title: step.error.message }, io);
-  await step.shell({ shell: flags.last("shell"), onStart: (send) => io.forwardSignals(send) });
+  await step.shell({
+    shell: flags.last("shell"),
+    debugTools: flags.last("debug-tools"),
+    onStart: (send) => io.forwardSignals(send),
+  });
 }

@@ -167,6 +167,12 @@ const steps: readonly FlagSpec[] = [
     text: "Program of the image that --on-fail=shell starts (default: bash, else sh)",
   },
   {
+    name: "debug-tools",
+    value: "busybox|FOLDER",
+    group: "Steps",
+    text: "--on-fail=shell, for an image without a shell: this machine's static busybox, or a folder with a static sh, at /.tsbuild-tools",
+  },
+  {
     name: "jobs",
     value: "N",
     group: "Steps",

@@ -141,6 +141,12 @@ export const shellSpec: CommandSpec = {
       group: "Step",
       text: "Program of the image to start (default: bash, else sh)",
     },
+    {
+      name: "debug-tools",
+      value: "busybox|FOLDER",
+      group: "Step",
+      text: "For an image without a shell: this machine's static busybox, or a folder with a static sh, at /.tsbuild-tools",
+    },
   ],
   examples: [
     { command: "tsbuild shell", text: "In the last step that failed" },

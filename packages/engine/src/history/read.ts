@@ -1,4 +1,4 @@
-import { TsbuildError } from "@tsbuild/base";
+import { nearest, TsbuildError } from "@tsbuild/base";
 import type { HistoryEntry, LogFrame, Store } from "@tsbuild/store";
 import { type BuildRecord, RECORD_VERSION, type StepRecord } from "./record.ts";
 
@@ -98,7 +98,19 @@ function findStep(build: BuildRecord, reference: string): StepRecord {
   const [step, ...others] = found;
   if (step !== undefined && others.length === 0) return step;
   const what = others.length > 0 ? `${found.length} steps have` : "no step has";
+  const near = others.length > 0 ? undefined : nearStep(build, reference);
+  const guess = near === undefined ? "" : `did you mean ${JSON.stringify(near)}? `;
   throw new TsbuildError("TSB_USAGE", `${what} ${JSON.stringify(reference)} in its name`, {
-    hint: `tsbuild history show ${build.id} numbers the steps`,
+    hint: `${guess}tsbuild history show ${build.id} numbers the steps`,
   });
+}
+
+/** Words of a step's name that the reference is a typing mistake of: as many words as it has. */
+function nearStep({ steps }: BuildRecord, reference: string): string | undefined {
+  const count = reference.trim().split(/\s+/).length;
+  const phrases = steps.flatMap(({ name }) => {
+    const words = name.split(/\s+/);
+    return words.map((_, at) => words.slice(at, at + count).join(" "));
+  });
+  return nearest(reference, new Set(phrases));
 }

@@ -1,6 +1,6 @@
 import type { ExecMeta, ProxyEnv } from "@tsbuild/llb";
 
-const DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+export const DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 function nameOf(entry: string): string {
   const at = entry.indexOf("=");

@@ -6,8 +6,12 @@ import { refForSnapshot, type WritableView } from "@tsbuild/store";
 import type { OpsEnvironment } from "../environment.ts";
 import { followDestination } from "../file/target.ts";
 import { openTree } from "../tree.ts";
+import { type DebugTools, openTools, TOOLS_FOLDER } from "./debug-tools.ts";
+import { DEFAULT_PATH } from "./environment.ts";
 import { mountTarget } from "./mount-target.ts";
 import { type ExecRun, type ProcessIo, runThrowaway } from "./run.ts";
+
+export { openTools, TOOLS_FOLDER };
 
 export interface KeptStep {
   readonly vertex: VertexDigest;
@@ -70,17 +74,22 @@ export async function runInStep(
     readonly args: readonly string[];
     readonly signal: AbortSignal;
     readonly onStart?: ProcessIo["onStart"];
+    /** Mounted too, and last in its PATH. */
+    readonly tools?: DebugTools | undefined;
   },
 ): Promise<number> {
   const { kind } = step.op;
+  const { args, tools } = options;
   const mounts = kind.mounts.map((mount) =>
     mountTarget(kind, mount.dest) === "/"
       ? { ...mount, input: step.inputs.length, output: -1, readonly: false }
       : { ...mount, output: -1 },
   );
-  const op = { ...step.op, kind: { ...kind, mounts, meta: { ...kind.meta, args: options.args } } };
+  const variables = tools === undefined ? kind.meta.env : withTools(kind.meta.env);
+  const op = { ...step.op, kind: { ...kind, mounts, meta: { ...kind.meta, args, env: variables } } };
   const context = { vertex: step.vertex, signal: options.signal, emit: () => undefined, ignoreCache: false };
-  const run = { env, op, inputs: [...step.inputs, options.state], context };
+  const extraMounts = tools === undefined ? [] : [tools.mount];
+  const run = { env, op, inputs: [...step.inputs, options.state], context, extraMounts };
   const nowhere = (): void => undefined;
   const io: ProcessIo = {
     stdout: nowhere,
@@ -89,4 +98,9 @@ export async function runInStep(
     onStart: options.onStart,
   };
   return (await runThrowaway(run, io)).exitCode;
+}
+
+function withTools(variables: readonly string[]): readonly string[] {
+  const path = variables.findLast((one) => one.startsWith("PATH=")) ?? DEFAULT_PATH;
+  return [...variables.filter((one) => !one.startsWith("PATH=")), `${path}:${TOOLS_FOLDER}`];
 }

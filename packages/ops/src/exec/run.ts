@@ -1,6 +1,13 @@
 import { digestHex } from "@tsbuild/base";
 import type { ExecOp, Op } from "@tsbuild/llb";
-import { type ExecIo, type ExecOutcome, type ExecSpec, knowsOneId, mountPoints } from "@tsbuild/sandbox";
+import {
+  type ExecIo,
+  type ExecMount,
+  type ExecOutcome,
+  type ExecSpec,
+  knowsOneId,
+  mountPoints,
+} from "@tsbuild/sandbox";
 import type { OpContext, Ref } from "@tsbuild/solver";
 import { refForSnapshot, type WritableView } from "@tsbuild/store";
 import { cleanPath } from "../content/locate.ts";
@@ -23,6 +30,8 @@ export interface ExecRun {
   readonly op: Op & { readonly kind: ExecOp };
   readonly inputs: readonly Ref[];
   readonly context: OpContext;
+  /** Beyond those of the op. */
+  readonly extraMounts?: readonly ExecMount[] | undefined;
 }
 
 /** Where a process's output goes; by default to the log of its vertex. */
@@ -160,7 +169,7 @@ async function runWithNetwork(
   const files = networkFiles(env, op.kind, network);
   try {
     const spec = execSpec(run, root, {
-      mounts: [...files.mounts, ...mounts.mounts],
+      mounts: [...files.mounts, ...mounts.mounts, ...(run.extraMounts ?? [])],
       network: network.network,
       stdio: io.stdio,
     });
