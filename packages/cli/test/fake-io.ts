@@ -7,6 +7,7 @@ import type {
   Engine,
   ImageSummary,
   Inspection,
+  LocalImages,
   RunRequest,
   ShellRequest,
   Upkeep,
@@ -41,6 +42,7 @@ export interface EngineScript {
   readonly inspection?: Inspection;
   readonly history?: BuildHistory;
   readonly upkeep?: Upkeep;
+  readonly localImages?: LocalImages;
 }
 
 export class FakeEngine implements Engine {
@@ -81,6 +83,11 @@ export class FakeEngine implements Engine {
   async history(): Promise<BuildHistory> {
     if (this.#script.history === undefined) throw new Error("this fake has no history");
     return this.#script.history;
+  }
+
+  async localImages(): Promise<LocalImages> {
+    if (this.#script.localImages === undefined) throw new Error("this fake has no images");
+    return this.#script.localImages;
   }
 
   images(): readonly ImageSummary[] {

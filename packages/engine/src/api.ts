@@ -3,6 +3,7 @@ import type { CheckOptions, CheckReport, Compiled, Outline, Target } from "@tsbu
 import type { AgentSource, StepResources } from "@tsbuild/ops";
 import type { CollectReport } from "@tsbuild/store";
 import type { BuildHistory } from "./history/read.ts";
+import type { LocalImages } from "./images/api.ts";
 import type { Upkeep } from "./upkeep/upkeep.ts";
 
 /** Everything a build is asked for: flags of the command line, or fields set by a program. */
@@ -159,6 +160,8 @@ export interface Engine {
     readonly signal?: AbortSignal;
   }): Promise<BuildResult>;
   images(): readonly ImageSummary[];
+  /** Commands on single images of the local store. */
+  localImages(): Promise<LocalImages>;
   /** Builds that were run on the state folder. */
   history(): Promise<BuildHistory>;
   /** What takes room in the state folder, removing it, and checking it. */

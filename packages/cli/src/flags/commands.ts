@@ -3,6 +3,7 @@ import { doctorSpec } from "./doctor-spec.ts";
 import { explainSpec } from "./explain-spec.ts";
 import { fmtSpec } from "./fmt-spec.ts";
 import { historySpec, logsSpec } from "./history-spec.ts";
+import { imageSpec, inspectSpec, rmiSpec, tagSpec } from "./image-spec.ts";
 import { checkSpec, debugSpec, graphSpec } from "./inspect-spec.ts";
 import { loginSpec, logoutSpec } from "./login-spec.ts";
 import { type CommandSpec, machineFlags } from "./spec.ts";
@@ -184,6 +185,10 @@ export const commandSpecs: readonly CommandSpec[] = [
   historySpec,
   logsSpec,
   imagesSpec,
+  imageSpec,
+  inspectSpec,
+  tagSpec,
+  rmiSpec,
   importSpec,
   loginSpec,
   logoutSpec,

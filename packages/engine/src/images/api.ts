@@ -1,0 +1,51 @@
+import type { DiffId, Digest } from "@tsbuild/base";
+import type { ContainerConfig } from "@tsbuild/oci";
+
+/** What `docker inspect` tells of an image, in its form. Times are RFC 3339, sizes bytes. */
+export interface ImageDetails {
+  readonly Id: Digest;
+  readonly RepoTags: readonly string[];
+  readonly RepoDigests: readonly string[];
+  readonly Comment: string;
+  readonly Created: string;
+  readonly Author: string;
+  readonly Architecture: string;
+  readonly Variant?: string | undefined;
+  readonly Os: string;
+  /** Of the layers' tars; of their blobs for an image that is not unpacked. */
+  readonly Size: number;
+  readonly RootFS: { readonly Type: "layers"; readonly Layers: readonly DiffId[] };
+  readonly Metadata: { readonly LastTagTime: string };
+  readonly Config: ContainerConfig;
+}
+
+/** An instruction that an image was made by. */
+export interface ImageStep {
+  readonly created?: string | undefined;
+  readonly createdBy: string;
+  readonly comment: string;
+  readonly author?: string | undefined;
+  /** Of the layer that it made; none of an instruction that changed the config alone. */
+  readonly diffId?: DiffId | undefined;
+  /** Bytes of the layer's tar (of its blob when it is not unpacked); 0 without a layer. */
+  readonly sizeBytes: number;
+}
+
+export interface RemovedImage {
+  readonly untagged: readonly string[];
+  /** ID of the image when its last name went. */
+  readonly deleted?: Digest | undefined;
+}
+
+/** The images of the local store. Words for an image are a name, an ID, a digest, or the beginning of an ID. */
+export interface LocalImages {
+  inspect(image: string): ImageDetails;
+  /** Newest first, as docker history. */
+  steps(image: string): readonly ImageStep[];
+  /** Another name for an image; what had it before loses it. */
+  tag(image: string, name: string): void;
+  /** Takes a name away; by ID all of them, which needs `force` when there are several. */
+  remove(image: string, options: { readonly force: boolean }): RemovedImage;
+  /** Removes the images that have no name. Their files go with the next prune of the state folder. */
+  prune(): readonly RemovedImage[];
+}

@@ -1,0 +1,121 @@
+import { type DiffId, type Digest, TsbuildError } from "@tsbuild/base";
+import {
+  formatReference,
+  type HistoryEntry,
+  type ImageConfig,
+  parseImageConfig,
+  parseManifest,
+  parseReference,
+} from "@tsbuild/oci";
+import type { ImageRecord, Store } from "@tsbuild/store";
+import type { ImageDetails, ImageStep, LocalImages, RemovedImage } from "./api.ts";
+import { findImage, isNameless, recordsOf, shownName } from "./find.ts";
+
+/** Commands on the images that are here; nothing comes from or goes to anywhere else. */
+export function localImages(store: Store): LocalImages {
+  return {
+    inspect: (image) => detailsOf(store, findImage(store, image).record),
+    steps: (image) => stepsOf(store, findImage(store, image).record),
+    tag: (image, name) => tag(store, image, name),
+    remove: (image, { force }) => remove(store, image, force),
+    prune: () =>
+      store.images
+        .list()
+        .filter(isNameless)
+        .map((record) => removeRecords(store, [record])),
+  };
+}
+
+function configOf(store: Store, record: ImageRecord): ImageConfig {
+  return parseImageConfig(store.blobs.read(record.config));
+}
+
+/** Bytes per layer, bottom first: of the tar where it is known, else of the blob. */
+function layerSizes(store: Store, record: ImageRecord): readonly number[] {
+  const { layers } = parseManifest(store.blobs.read(record.manifest));
+  const unpacked = record.snapshot == null ? [] : store.snapshots.layers(record.snapshot);
+  return layers.map((blob, at) => unpacked[at]?.sizeBytes ?? blob.size);
+}
+
+function detailsOf(store: Store, record: ImageRecord): ImageDetails {
+  const config = configOf(store, record);
+  const named = recordsOf(store, record.config).filter((one) => !isNameless(one));
+  return {
+    Id: record.config,
+    RepoTags: named.filter(({ name }) => !name.includes("@")).map(({ name }) => shownName(name)),
+    RepoDigests: [...new Set(named.filter(({ origin }) => origin === "pulled").map(repositoryDigest))],
+    Comment: config.history?.at(-1)?.comment ?? "",
+    Created: config.created ?? "",
+    Author: config.author ?? "",
+    Architecture: config.architecture,
+    ...(config.variant ? { Variant: config.variant } : {}),
+    Os: config.os,
+    Size: layerSizes(store, record).reduce((sum, size) => sum + size, 0),
+    RootFS: { Type: "layers", Layers: config.rootfs.diff_ids },
+    Metadata: { LastTagTime: new Date(record.createdAt).toISOString() },
+    Config: config.config ?? {},
+  };
+}
+
+/** `debian@sha256:…`: where a registry has the very manifest that is here. */
+function repositoryDigest({ name, manifest: digest }: ImageRecord): string {
+  const { host, repository } = parseReference(name);
+  return shownName(formatReference({ host, repository, digest }));
+}
+
+function stepsOf(store: Store, record: ImageRecord): ImageStep[] {
+  const config = configOf(store, record);
+  const sizes = layerSizes(store, record);
+  const { diff_ids: diffIds } = config.rootfs;
+  const history = config.history ?? [];
+  const withLayer = history.filter((entry) => entry.empty_layer !== true).length;
+  // A history that does not tell of all layers is of no use for saying which instruction made which.
+  const entries: readonly HistoryEntry[] = withLayer === diffIds.length ? history : diffIds.map(() => ({}));
+  let layer = 0;
+  const steps = entries.map((entry): ImageStep => {
+    const at = entry.empty_layer === true ? undefined : layer++;
+    return {
+      created: entry.created,
+      createdBy: entry.created_by ?? "",
+      comment: entry.comment ?? "",
+      author: entry.author,
+      ...(at === undefined ? { sizeBytes: 0 } : layerOf(diffIds, sizes, at)),
+    };
+  });
+  return steps.reverse();
+}
+
+function layerOf(diffIds: readonly DiffId[], sizes: readonly number[], at: number) {
+  return { diffId: diffIds[at], sizeBytes: sizes[at] ?? 0 };
+}
+
+function tag(store: Store, image: string, name: string): void {
+  const reference = parseReference(name);
+  if (reference.digest !== undefined) {
+    throw new TsbuildError("TSB_USAGE", `${name}: a digest is no name that can be given`, {
+      hint: "give NAME[:TAG]",
+    });
+  }
+  const { createdAt: _, ...record } = findImage(store, image).record;
+  store.images.put({ ...record, name: formatReference(reference) });
+}
+
+function remove(store: Store, image: string, force: boolean): RemovedImage {
+  const { record, by } = findImage(store, image);
+  if (by === "name") return removeRecords(store, [record]);
+  const all = recordsOf(store, record.config);
+  if (all.length > 1 && !force) {
+    throw new TsbuildError("TSB_USAGE", `the image ${image} has several names`, {
+      hint: `remove one of ${all.map(({ name }) => shownName(name)).join(", ")}, or all with --force`,
+    });
+  }
+  return removeRecords(store, all);
+}
+
+function removeRecords(store: Store, records: readonly ImageRecord[]): RemovedImage {
+  for (const { name } of records) store.images.remove(name);
+  const untagged = records.filter((record) => !isNameless(record)).map(({ name }) => shownName(name));
+  const id: Digest | undefined = records[0]?.config;
+  const isGone = id !== undefined && recordsOf(store, id).length === 0;
+  return { untagged, ...(isGone ? { deleted: id } : {}) };
+}
