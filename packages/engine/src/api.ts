@@ -69,6 +69,8 @@ export interface BuildRequest {
    * mounts and secrets are there for a shell.
    */
   readonly onFailedStep?: ((step: FailedStep) => Promise<void>) | undefined;
+  /** Copied out of the RUN that made the build fail, before `onFailedStep` (W023). */
+  readonly failureOutputs?: readonly FailureOutput[] | undefined;
   readonly iidFile?: string | undefined;
   readonly metadataFile?: string | undefined;
 }
@@ -112,6 +114,14 @@ export interface OutputRequest {
   readonly dest?: string | undefined;
   /** The other `k=v` of the flag. */
   readonly attrs: Readonly<Record<string, string>>;
+}
+
+/** A file, or what is in a folder, of the filesystem of a step that failed. */
+export interface FailureOutput {
+  /** From the step's root. */
+  readonly path: string;
+  /** Folder of the host; made when it is not there. */
+  readonly dest: string;
 }
 
 export interface BuildResult {

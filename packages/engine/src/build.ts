@@ -14,7 +14,7 @@ import { compileDockerfile } from "./compile.ts";
 import { declaredArgs } from "./declared-args.ts";
 import { checkEntitlements } from "./entitlements.ts";
 import { asStep } from "./export-step.ts";
-import { type FirstFailure, releaseStep, showFailed } from "./first-failure.ts";
+import { type FirstFailure, releaseStep, saveOutputs, showFailed } from "./first-failure.ts";
 import { readGrants } from "./grants.ts";
 import { BuildRecorder } from "./history/recorder.ts";
 import { PreviousBuild, projectOf } from "./previous-build.ts";
@@ -57,6 +57,7 @@ export async function runBuild(run: BuildRun): Promise<BuildResult> {
   } catch (error) {
     const failure = asFailure(error, run.signal);
     finishNeeds(needs, request);
+    await saveOutputs({ ...run, emit }, first);
     const record = recorder.finish({ error: failure });
     emit({ type: "build-finished", at: Date.now(), error: failure, record });
     await showFailed(run, first, failure);

@@ -30,3 +30,17 @@ export async function showFailed(
     releaseStep(first.step);
   }
 }
+
+/** Copies what was asked for out of the failed step. */
+export async function saveOutputs(run: BuildRun, first: FirstFailure | undefined): Promise<void> {
+  const { signal, emit } = run;
+  const { failureOutputs = [] } = run.request;
+  if (failureOutputs.length === 0 || signal.aborted) return;
+  if (first === undefined) {
+    const message = "nothing is copied by --output-on-fail: no RUN failed, or its files were not kept";
+    emit({ type: "warning", at: Date.now(), message });
+    return;
+  }
+  const { saveFailureOutputs } = await import("./failure-output.ts");
+  await saveFailureOutputs(first, failureOutputs, { signal, emit });
+}

@@ -29,6 +29,7 @@ export type {
   EngineOptions,
   Entitlement,
   FailedStep,
+  FailureOutput,
   ImageSummary,
   Inspection,
   OutputRequest,

@@ -3,6 +3,7 @@ import { stat } from "node:fs/promises";
 import { limits, TsbuildError } from "@tsbuild/base";
 import type { BuildRequest, ContextSource, OutputRequest } from "@tsbuild/engine";
 import { parseCache } from "../flags/cache.ts";
+import { parseFailureOutput } from "../flags/failure-output.ts";
 import {
   parseBytes,
   parseResource,
@@ -56,6 +57,7 @@ export async function buildRequest(flags: ParsedFlags, io: CommandIo): Promise<B
     addHosts: flags.all("add-host").map(parseAddHost),
     ...stepGrants(flags, io),
     jobs: jobs === undefined ? undefined : positiveInteger("--jobs", jobs),
+    failureOutputs: flags.all("output-on-fail").map(parseFailureOutput),
     iidFile: flags.last("iidfile"),
     metadataFile: flags.last("metadata-file"),
   };

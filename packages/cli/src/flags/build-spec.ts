@@ -89,6 +89,13 @@ const result: readonly FlagSpec[] = [
   },
   { name: "push", group: "Result", text: "Push the image to its registry: -o type=registry" },
   { name: "load", group: "Result", text: "Keep the image in the local store: -o type=image" },
+  {
+    name: "output-on-fail",
+    value: "dest=DIR,path=PATH",
+    repeat: true,
+    group: "Result",
+    text: "When a RUN fails, copy a file or what is in a folder of it to DIR, such as test reports, without links that lead out of it; the build fails all the same",
+  },
   { name: "iidfile", value: "FILE", group: "Result", text: "Write the image ID to a file" },
   {
     name: "metadata-file",

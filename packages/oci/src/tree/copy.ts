@@ -10,13 +10,18 @@ import {
 import { isImageXattr, isWhiteout } from "../layer/whiteout.ts";
 import { type MergedTree, openMerged } from "./merged.ts";
 
-export interface CopyMergedOptions extends MergedTree {
+export interface CopyMergedOptions extends MergedTree, CopyTreeOptions {
   /** Host path of an existing folder. */
   readonly dest: string;
+}
+
+export interface CopyTreeOptions extends Pick<MergedTree, "signal" | "maxMtimeNs"> {
   /** Remove what the tree does not have (X014 mode=delete). */
   readonly mirror: boolean;
   /** Owner of what is made. */
   readonly owner: { readonly uid: number; readonly gid: number };
+  /** Neither set-user-id bits nor xattrs, nor links that lead out of the folder: whoever reads it next would follow them. */
+  readonly plain?: boolean | undefined;
   /** Told after each batch. */
   readonly onProgress?: ((files: number, total: number) => void) | undefined;
 }
@@ -31,12 +36,12 @@ const BATCH_OPS = 2048;
 
 /** Makes copy ops of entries. Sockets and devices stay behind: they mean nothing outside, and making them takes root. */
 class CopyPlan {
-  readonly #options: CopyMergedOptions;
+  readonly #options: CopyTreeOptions;
   readonly #linked = new Map<string, string>();
   /** Folders with their times, set last. */
   readonly folders: { readonly path: string; readonly mtimeNs: bigint }[] = [];
 
-  constructor(options: CopyMergedOptions) {
+  constructor(options: CopyTreeOptions) {
     this.#options = options;
   }
 
@@ -44,26 +49,29 @@ class CopyPlan {
     // The folder itself is the user's.
     if (entry.path === "" || isWhiteout(entry)) return undefined;
     const { path } = entry;
-    const max = this.#options.maxMtimeNs;
+    const { maxMtimeNs: max, plain = false } = this.#options;
     const mtimeNs = max !== undefined && entry.mtimeNs > max ? max : entry.mtimeNs;
     const common = {
       path,
       ...this.#options.owner,
       mtimeNs,
-      xattrs: imageXattrs(entry),
+      xattrs: plain ? [] : imageXattrs(entry),
       existing: "replace",
     } as const;
-    const mode = entry.mode & 0o7777;
+    const mode = entry.mode & (plain ? 0o777 : 0o7777);
     const type = entry.mode & S_IFMT;
     if (type === S_IFDIR) {
       this.folders.push({ path, mtimeNs });
       return { ...common, type: "folder", mode };
     }
     if (type !== S_IFREG && type !== S_IFLNK && type !== S_IFIFO) return undefined;
-    const first = this.#firstName(entry);
+    const first = type === S_IFLNK && plain ? undefined : this.#firstName(entry);
     if (first !== undefined) return { type: "hardlink", path, to: first, existing: "replace" };
     if (type === S_IFREG) return { ...common, type: "copy", from: path, mode };
-    if (type === S_IFLNK) return { ...common, type: "symlink", target: entry.target ?? "" };
+    if (type === S_IFLNK) {
+      const target = entry.target ?? "";
+      return plain && leadsOut(path, target) ? undefined : { ...common, type: "symlink", target };
+    }
     return { ...common, type: "node", kind: "fifo", major: 0, minor: 0, mode };
   }
 
@@ -74,6 +82,18 @@ class CopyPlan {
     if (first === undefined) this.#linked.set(inode, entry.path);
     return first;
   }
+}
+
+/**
+ * Whether a link may lead out of the folder that `path` is in. Only `..` at the beginning is judged, for the link's own folder is a real
+ * one; after a name, which may be a link too, it can go anywhere.
+ */
+export function leadsOut(path: string, target: string): boolean {
+  if (target.startsWith("/")) return true;
+  const words = target.split("/").filter((word) => word !== "" && word !== ".");
+  const up = words.findIndex((word) => word !== "..");
+  const climbs = up < 0 ? words.length : up;
+  return climbs > path.split("/").length - 1 || words.slice(climbs).includes("..");
 }
 
 function imageXattrs(entry: TreeEntry): readonly Xattr[] {
@@ -119,7 +139,8 @@ function* planOps(walked: Buffer, plan: CopyPlan): Generator<TreeOp> {
   for (const { path, mtimeNs } of plan.folders) yield { type: "times", path, mtimeNs, existing: "replace" };
 }
 
-async function copyTree(source: number, dest: number, options: CopyMergedOptions): Promise<void> {
+/** From a folder into another, both open. */
+export async function copyTree(source: number, dest: number, options: CopyTreeOptions): Promise<void> {
   const walked = await nativeFs.walk(source, "", { xattrs: true });
   if (options.mirror) {
     await removeOthers(dest, new Set([...decodeTree(walked)].map((entry) => entry.path)));

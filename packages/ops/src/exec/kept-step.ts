@@ -11,7 +11,7 @@ import { DEFAULT_PATH } from "./environment.ts";
 import { mountTarget } from "./mount-target.ts";
 import { type ExecRun, type ProcessIo, runThrowaway } from "./run.ts";
 
-export { openTools, TOOLS_FOLDER };
+export { openTools, openTree, TOOLS_FOLDER };
 
 export interface KeptStep {
   readonly vertex: VertexDigest;
