@@ -21,6 +21,8 @@ export class Trash {
   readonly #native: NativeCalls;
   #stop = false;
   #emptying: Promise<void> | undefined;
+  /** Of `#emptying`: a promise does not tell whether it is settled. */
+  #isEmptying = false;
 
   constructor(parts: {
     readonly layout: Layout;
@@ -57,9 +59,9 @@ export class Trash {
     }
   }
 
-  /** Starts emptying in the background if there is anything. */
+  /** Starts emptying in the background if there is anything; what comes while it goes on is emptied, too. */
   start(): void {
-    if (this.#emptying !== undefined || readdirSync(this.#layout.trash).length === 0) return;
+    if (this.#isEmptying || readdirSync(this.#layout.trash).length === 0) return;
     this.#emptying = this.#empty();
     // The outcome is told by `finish`; until then it must not count as unhandled.
     this.#emptying.catch(() => undefined);
@@ -87,13 +89,21 @@ export class Trash {
   }
 
   async #empty(): Promise<void> {
-    const failures: unknown[] = [];
-    for (const name of readdirSync(this.#layout.trash)) {
-      if (this.#stop) return;
-      // What cannot be removed must not keep the rest.
-      await this.#removeTree(name).catch((error: unknown) => failures.push(error));
+    const failures = new Map<string, unknown>();
+    const left = (): string[] => readdirSync(this.#layout.trash).filter((name) => !failures.has(name));
+    this.#isEmptying = true;
+    try {
+      for (let names = left(); names.length > 0 && !this.#stop; names = left()) {
+        for (const name of names) {
+          if (this.#stop) break;
+          // What cannot be removed must not keep the rest.
+          await this.#removeTree(name).catch((error: unknown) => failures.set(name, error));
+        }
+      }
+    } finally {
+      this.#isEmptying = false;
     }
-    if (failures.length > 0) throw failures[0];
+    for (const failure of failures.values()) throw failure;
   }
 
   async #removeTree(name: string): Promise<void> {

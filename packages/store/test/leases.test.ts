@@ -95,6 +95,20 @@ describe("leases", () => {
 });
 
 describe("trash", () => {
+  it("is empty after a build that threw away more than once", async () => {
+    const root = temporaryRoot();
+    const store = openAt(root);
+    for (let round = 0; round < 2; round++) {
+      const active = store.snapshots.prepare(null);
+      writeFileSync(join(active.upper, "large"), "x");
+      store.snapshots.discard(active);
+      // The first is gone by then, and with it the emptying that it started.
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    await store.close();
+    expect(names(root, "trash")).toEqual([]);
+  });
+
   it("is finished by a later open", async () => {
     const root = temporaryRoot();
     await openAt(root).close();
