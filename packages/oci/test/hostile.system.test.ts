@@ -102,6 +102,34 @@ describe.skipIf(missing !== undefined).each(["layer", "archive"] as const)("a ho
     },
   );
 
+  test("may replace folders as often as it likes, with members in folders that it does not name", async () => {
+    const members = Array.from({ length: 1500 }, (_, n) => [
+      file(`d/${n % 7}/inner/f`, "x"),
+      node("d", "symlink", { target: "nowhere" }),
+      node("d", "folder"),
+    ]).flat();
+    await unpackAs(how, ...members, file("d/8/inner/f", "last"));
+    expect(readdirSync(join(target, "d"))).toEqual(["8"]);
+    expect(readFileSync(join(target, "d/8/inner/f"), "utf8")).toBe("last");
+  });
+
+  test("makes nobody wait by replacing folders beside many others", async () => {
+    const count = 20_000;
+    const members = [
+      ...Array.from({ length: count }, (_, n) => node(`keep${n}`, "folder")),
+      ...Array.from({ length: count }, (_, n) => [node(`d${n}`, "folder"), file(`d${n}`, "")]).flat(),
+    ];
+    const tar = await collect(writeTar(members));
+    // Nothing is written: what is measured is the book-keeping.
+    const fs = { ...nativeFs, apply: async () => ({}) as never };
+    const start = performance.now();
+    await withRoot(target, async (root) => {
+      if (how === "layer") await unpackLayer(streamOf(tar), root, { fs, userxattr: false });
+      else await unpackArchive(streamOf(tar), root, { fs });
+    });
+    expect(performance.now() - start).toBeLessThan(8000);
+  });
+
   test("cannot change files through a hard link to a symbolic link", async () => {
     await unpackAs(
       how,

@@ -2,6 +2,7 @@ import { TsbuildError } from "@tsbuild/base";
 import type { NodeOptions, TreeOp, Xattr } from "@tsbuild/native-fs";
 import type { TarEntry } from "../tar/entry.ts";
 import type { ReadMember } from "../tar/reader.ts";
+import { Descendants } from "./descendants.ts";
 import { memberPath, parentPath } from "./member-path.ts";
 import type { TreeWriter } from "./tree-writer.ts";
 import { isImageXattr } from "./whiteout.ts";
@@ -32,6 +33,8 @@ export class Unpacker {
   readonly folders = new Map<string, bigint | undefined>();
   /** Everything else that was made. */
   readonly others = new Set<string>();
+  /** Kept from the first folder on that something replaces: in an honest archive there is none. */
+  #below: Descendants | undefined;
   #members = 0;
 
   constructor(options: UnpackerOptions) {
@@ -41,15 +44,22 @@ export class Unpacker {
   /** Folders above `path` that nothing has made. A link in their place is left to be followed. */
   async makeParents(path: string, member: TarEntry): Promise<void> {
     const missing: string[] = [];
-    for (let parent = parentPath(path); parent !== ""; parent = parentPath(parent)) {
-      if (this.folders.has(parent) || this.others.has(parent)) break;
+    let parent = parentPath(path);
+    for (
+      ;
+      parent !== "" && !this.folders.has(parent) && !this.others.has(parent);
+      parent = parentPath(parent)
+    )
       missing.push(parent);
-    }
-    for (const parent of missing.toReversed()) {
-      const options = this.#options.impliedFolder(parent, member);
-      this.folders.set(parent, options?.mtimeNs);
+    // What is there is asked of the disk. It has to know by then what was replaced: folders, or one by the link above these.
+    if (missing.length > 0 && (this.#below !== undefined || this.others.has(parent)))
+      await this.#options.writer.finish();
+    for (const folder of missing.toReversed()) {
+      const options = this.#options.impliedFolder(folder, member);
+      this.folders.set(folder, options?.mtimeNs);
+      this.#below?.add(folder);
       if (options !== undefined)
-        await this.#options.writer.add({ ...options, type: "folder", path: parent, existing: "keep" });
+        await this.#options.writer.add({ ...options, type: "folder", path: folder, existing: "keep" });
     }
   }
 
@@ -57,9 +67,11 @@ export class Unpacker {
   #forget(path: string): void {
     this.others.delete(path);
     if (!this.folders.delete(path)) return;
-    for (const known of [...this.folders.keys()])
-      if (known.startsWith(`${path}/`)) this.folders.delete(known);
-    for (const known of [...this.others]) if (known.startsWith(`${path}/`)) this.others.delete(known);
+    this.#below ??= new Descendants([...this.folders.keys(), ...this.others]);
+    for (const known of this.#below.take(path)) {
+      this.folders.delete(known);
+      this.others.delete(known);
+    }
   }
 
   async add({ entry, body }: ReadMember): Promise<void> {
@@ -73,6 +85,7 @@ export class Unpacker {
     if (entry.type === "folder") return this.#folder(path, entry);
     this.#forget(path);
     this.others.add(path);
+    this.#below?.add(path);
     if (entry.type === "file") await this.#options.writer.file({ path, ...metadata(entry) }, entry, body);
     else await this.#options.writer.add(nodeOp(path, entry));
   }
@@ -85,6 +98,7 @@ export class Unpacker {
   async #folder(path: string, entry: TarEntry): Promise<void> {
     this.others.delete(path);
     this.folders.set(path, entry.mtimeNs);
+    this.#below?.add(path);
     await this.#options.writer.add({ path, type: "folder", existing: "replace", ...metadata(entry) });
   }
 
