@@ -119,8 +119,6 @@ describe.skipIf(reason !== undefined)("hostile inputs", () => {
     });
     expect(log).toMatch(/a decompression bomb/);
     expect(code).toBe(1);
-    // What a failed step wrote goes with the next build.
-    await world.attempt("FROM busybox\n");
     expect(Number(execFileSync("du", ["-sk", world.root], { encoding: "utf8" }).split("\t")[0])).toBeLessThan(
       100_000,
     );
