@@ -35,7 +35,7 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
       (await import("./inspect.ts")).inspect({ session, request, env, signal }),
     importImage: async (request) => (await import("./import-image.ts")).importImage(session, request),
     images: () => listImages(session),
-    localImages: async () => (await import("./images/local.ts")).localImages(session.store),
+    localImages: async () => (await import("./images/local.ts")).localImages(session),
     history: async () => (await import("./history/read.ts")).buildHistory(session.store),
     upkeep: async () => (await import("./upkeep/upkeep.ts")).upkeep(session),
     run: async (request) => (await import("./run-image.ts")).runImage(session, request),

@@ -5,6 +5,7 @@ import {
   type LayoutBlob,
   type Manifest,
   mediaTypes,
+  parseManifest,
   serializeImageConfig,
   serializeIndex,
   serializeManifest,
@@ -48,14 +49,49 @@ function smallBlob(bytes: Uint8Array): LayoutBlob & { readonly bytes: Uint8Array
   return { digest: sha256(bytes), size: bytes.length, bytes };
 }
 
+/** An image with the manifest it was pulled with, when all of its blobs are here and nothing else is asked for. */
+function asItCame(
+  image: CommittedImage,
+  attributes: ImageAttributes,
+  { store }: PackageOptions,
+): PackagedImage | undefined {
+  const { original } = image;
+  if (original?.manifest === undefined || attributes.force) return undefined;
+  if (Object.keys(attributes.manifestAnnotations).length > 0) return undefined;
+  const manifest = parseManifest(original.manifest);
+  if (!manifest.layers.every(({ digest }) => store.blobs.has(digest))) return undefined;
+  const document = smallBlob(original.manifest);
+  const { digest, size } = document;
+  const mediaType = manifest.mediaType ?? mediaTypes.ociManifest;
+  const layers = manifest.layers.map((layer) => ({
+    digest: layer.digest,
+    size: layer.size,
+    path: store.blobs.path(layer.digest),
+  }));
+  return {
+    image,
+    descriptor: { mediaType, digest: digest as Digest, size, platform: descriptorPlatform(image) },
+    manifest,
+    blobs: [document, smallBlob(original.config), ...layers],
+  };
+}
+
 /** Compresses what has to be compressed, and makes the manifest of it. */
 export async function packageImage(
   image: CommittedImage,
   attributes: ImageAttributes,
   options: PackageOptions,
 ): Promise<PackagedImage> {
+  const came = asItCame(image, attributes, options);
+  if (came !== undefined) {
+    for (const descriptor of came.manifest.layers) {
+      const { digest, size } = descriptor;
+      await options.onLayer?.({ descriptor, blob: { digest, size, path: options.store.blobs.path(digest) } });
+    }
+    return came;
+  }
   const layers = await layerBlobs(image, attributes, options);
-  const config = smallBlob(serializeImageConfig(image.config));
+  const config = smallBlob(image.original?.config ?? serializeImageConfig(image.config));
   const { ociTypes, manifestAnnotations } = attributes;
   const manifest: Manifest = {
     schemaVersion: 2,

@@ -1,6 +1,7 @@
 export { wantedCompression } from "./attributes.ts";
-export { commitImage, registerImage } from "./commit.ts";
+export { commitImage, measureLayers, registerImage } from "./commit.ts";
 export { exportResult } from "./export.ts";
+export { exportArchive } from "./layout.ts";
 export { type SnapshotLayer, snapshotLayers } from "./snapshot-layers.ts";
 export type {
   CommitRequest,

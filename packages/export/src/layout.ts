@@ -37,13 +37,16 @@ function blobName({ digest }: Descriptor): string {
 }
 
 /** Docker's own list of what is in the archive (X013): docker load and podman load of any age read it. */
-function dockerManifest({ manifest }: PackagedImage, names: readonly string[]): Buffer {
-  const entry = {
+function dockerEntry({ manifest }: PackagedImage, names: readonly string[]) {
+  return {
     Config: blobName(manifest.config),
     RepoTags: names.map((name) => familiarName(parseReference(name))),
     Layers: manifest.layers.map(blobName),
   };
-  return Buffer.from(JSON.stringify([entry]));
+}
+
+function dockerManifest(entries: readonly ReturnType<typeof dockerEntry>[]) {
+  return { name: "manifest.json", bytes: Buffer.from(JSON.stringify(entries)) };
 }
 
 function contentsOf(
@@ -56,8 +59,7 @@ function contentsOf(
   const names = (attributes.names ?? first.image.names).map((name) => formatReference(parseReference(name)));
   const root = rootOf(images, attributes);
   const index = topLevel(root, names, attributes, first.image.config.created ?? "1970-01-01T00:00:00Z");
-  const extra =
-    request.type === "docker" ? [{ name: "manifest.json", bytes: dockerManifest(first, names) }] : undefined;
+  const extra = request.type === "docker" ? [dockerManifest([dockerEntry(first, names)])] : undefined;
   return { root: root.descriptor, index, blobs: root.blobs, extra };
 }
 
@@ -111,4 +113,27 @@ async function writeFolder({ type, dest }: ExportRequest, contents: LayoutConten
   } catch (error) {
     throw exportFailure(error, dest);
   }
+}
+
+/** Several images in one archive of Docker's form; layers made here as plain tars, pulled ones as they came. */
+export async function exportArchive(
+  images: readonly CommittedImage[],
+  options: ExportOptions & { readonly dest?: string | undefined },
+): Promise<void> {
+  const { dest, signal, stdout = process.stdout } = options;
+  const request = { type: "oci", attrs: { compression: "uncompressed", "oci-mediatypes": "false" } } as const;
+  const attributes = imageAttributes(request);
+  const packaged = await packageAll(images, attributes, options);
+  const parts = packaged.map((image) => contentsOf(request, [image], attributes));
+  const entries = packaged.map((image) => dockerEntry(image, image.image.names));
+  const contents: LayoutContents = {
+    index: {
+      schemaVersion: 2,
+      mediaType: mediaTypes.ociIndex,
+      manifests: parts.flatMap((part) => part.index.manifests),
+    },
+    blobs: parts.flatMap((part) => part.blobs),
+    extra: [dockerManifest(entries)],
+  };
+  await writeArchive(writeTarPieces(layoutMembers(contents), { reuse: true }), dest, { signal, stdout });
 }

@@ -38,5 +38,5 @@ export async function rewriteTimestamps(
   });
   const diffIds = layers.map((layer) => layer.diffId);
   const config = { ...image.config, rootfs: { type: "layers" as const, diff_ids: diffIds } };
-  return { ...image, layers, config, imageId: sha256(serializeImageConfig(config)) };
+  return { ...image, original: undefined, layers, config, imageId: sha256(serializeImageConfig(config)) };
 }

@@ -55,6 +55,8 @@ export interface CommittedImage {
   /** How many of the layers are the base image's. */
   readonly baseLayers: number;
   readonly epochSeconds?: number | undefined;
+  /** Documents of an image that was made before, which go out byte for byte: its config, and the manifest it came with. */
+  readonly original?: { readonly config: Uint8Array; readonly manifest?: Uint8Array | undefined } | undefined;
 }
 
 /** As the flag `-o type=…,dest=…,k=v` (the engine's `OutputRequest`). */

@@ -1,11 +1,12 @@
 import { suggestion, TsbuildError } from "@tsbuild/base";
-import type { ImageStep, LocalImages, RemovedImage } from "@tsbuild/engine";
+import type { ImageStep, LocalImages, MovedImage, RemovedImage } from "@tsbuild/engine";
 import type { ParsedFlags } from "../flags/parse.ts";
 import type { CommandIo } from "../io.ts";
 import { formatBytes } from "../progress/units.ts";
 import { safeName, safeText } from "../sanitize.ts";
 import { compileTemplate } from "../template/render.ts";
 import { columns } from "../upkeep/table.ts";
+import { engineOptions } from "./engine-options.ts";
 import { age } from "./images.ts";
 
 interface Asked {
@@ -15,7 +16,7 @@ interface Asked {
   readonly operands: readonly string[];
 }
 
-type Action = (asked: Asked) => void;
+type Action = (asked: Asked) => void | Promise<void>;
 
 const ACTIONS: Readonly<Record<string, Action>> = {
   inspect: inspectImages,
@@ -39,6 +40,9 @@ export async function image(flags: ParsedFlags, io: CommandIo): Promise<number> 
 
 export const inspect = (flags: ParsedFlags, io: CommandIo) =>
   withImages(flags, io, flags.operands, inspectImages);
+export const pull = (flags: ParsedFlags, io: CommandIo) => withImages(flags, io, flags.operands, pullImages);
+export const push = (flags: ParsedFlags, io: CommandIo) => withImages(flags, io, flags.operands, pushImages);
+export const save = (flags: ParsedFlags, io: CommandIo) => withImages(flags, io, flags.operands, saveImages);
 export const tag = (flags: ParsedFlags, io: CommandIo) => withImages(flags, io, flags.operands, tagImage);
 export const rmi = (flags: ParsedFlags, io: CommandIo) => withImages(flags, io, flags.operands, removeImages);
 
@@ -48,9 +52,9 @@ async function withImages(
   operands: readonly string[],
   action: Action,
 ): Promise<number> {
-  const engine = await io.openEngine({ root: flags.last("root"), env: io.env });
+  const engine = await io.openEngine(engineOptions(flags, io));
   try {
-    action({ images: await engine.localImages(), flags, io, operands });
+    await action({ images: await engine.localImages(), flags, io, operands });
     return 0;
   } finally {
     await engine.close();
@@ -169,4 +173,31 @@ function pruneImages({ images, io }: Asked): void {
 function tellRemoved(io: CommandIo, { untagged, deleted }: RemovedImage): void {
   for (const name of untagged) io.stdout.write(`Untagged: ${safeName(name)}\n`);
   if (deleted !== undefined) io.stdout.write(`Deleted: ${deleted}\n`);
+}
+
+/** `NAME@DIGEST` a line: what Dockerfiles and scripts can pin. */
+function tellMoved(io: CommandIo, { name, manifest }: MovedImage): void {
+  io.stdout.write(`${name.replace(/@sha256:.*$/, "")}@${manifest}\n`);
+}
+
+async function pullImages({ images, io, operands }: Asked): Promise<void> {
+  need(operands, 1, "tsbuild pull NAME[:TAG|@DIGEST]…");
+  for (const operand of operands) tellMoved(io, await images.pull(operand, { signal: io.signal }));
+}
+
+async function pushImages({ images, io, operands }: Asked): Promise<void> {
+  need(operands, 1, "tsbuild push REGISTRY/NAME[:TAG]…");
+  for (const operand of operands) tellMoved(io, await images.push(operand, { signal: io.signal }));
+}
+
+async function saveImages({ images, flags, io, operands }: Asked): Promise<void> {
+  need(operands, 1, "tsbuild save -o FILE IMAGE…");
+  const output = flags.last("output");
+  const dest = output === "-" ? undefined : output;
+  if (dest === undefined && io.stdout.isTTY === true) {
+    throw new TsbuildError("TSB_USAGE", "an archive is not written to a terminal", {
+      hint: "name a file with -o FILE, or pipe it on",
+    });
+  }
+  await images.save(operands, { dest, signal: io.signal });
 }

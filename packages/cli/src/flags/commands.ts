@@ -3,7 +3,7 @@ import { doctorSpec } from "./doctor-spec.ts";
 import { explainSpec } from "./explain-spec.ts";
 import { fmtSpec } from "./fmt-spec.ts";
 import { historySpec, logsSpec } from "./history-spec.ts";
-import { imageSpec, inspectSpec, rmiSpec, tagSpec } from "./image-spec.ts";
+import { imageSpec, inspectSpec, pullSpec, pushSpec, rmiSpec, saveSpec, tagSpec } from "./image-spec.ts";
 import { checkSpec, debugSpec, graphSpec } from "./inspect-spec.ts";
 import { loginSpec, logoutSpec } from "./login-spec.ts";
 import { type CommandSpec, machineFlags } from "./spec.ts";
@@ -189,6 +189,9 @@ export const commandSpecs: readonly CommandSpec[] = [
   inspectSpec,
   tagSpec,
   rmiSpec,
+  pullSpec,
+  pushSpec,
+  saveSpec,
   importSpec,
   loginSpec,
   logoutSpec,

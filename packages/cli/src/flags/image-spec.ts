@@ -68,3 +68,49 @@ export const imageSpec: CommandSpec = {
     { command: "tsbuild image prune", text: "" },
   ],
 };
+
+const insecure: FlagSpec = {
+  name: "insecure-registry",
+  value: "HOST[:PORT]",
+  repeat: true,
+  group: "Registry",
+  text: "Do not check this registry's certificate, and speak plain HTTP where it has no TLS",
+};
+
+export const pullSpec: CommandSpec = {
+  name: "pull",
+  usage: "[flags] NAME[:TAG|@DIGEST]…",
+  summary: "Fetch images from their registries into the local store",
+  description: ["Prints NAME@DIGEST of each, for this machine's platform."],
+  flags: [insecure],
+  examples: [{ command: "tsbuild pull debian:bookworm", text: "" }],
+};
+
+export const pushSpec: CommandSpec = {
+  name: "push",
+  usage: "[flags] NAME[:TAG]…",
+  summary: "Send images of the local store to the registries of their names",
+  description: ["Prints NAME@DIGEST of each. What was pulled arrives as it came, byte for byte."],
+  flags: [insecure],
+  examples: [{ command: "tsbuild push registry.example.com/team/app:1.0", text: "" }],
+};
+
+export const saveSpec: CommandSpec = {
+  name: "save",
+  usage: "[flags] IMAGE…",
+  summary: "Write images of the local store into one archive for docker load, podman load and skopeo",
+  description: [IMAGE, "An image that is told by its ID is saved without a name."],
+  flags: [
+    {
+      name: "output",
+      short: "o",
+      value: "FILE",
+      group: "Output",
+      text: "Instead of standard output, which - is too",
+    },
+  ],
+  examples: [
+    { command: "tsbuild save -o images.tar app:1.0 tools", text: "" },
+    { command: "tsbuild save app | docker load", text: "" },
+  ],
+};

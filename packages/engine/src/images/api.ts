@@ -1,4 +1,4 @@
-import type { DiffId, Digest } from "@tsbuild/base";
+import type { DiffId, Digest, Platform } from "@tsbuild/base";
 import type { ContainerConfig } from "@tsbuild/oci";
 
 /** What `docker inspect` tells of an image, in its form. Times are RFC 3339, sizes bytes. */
@@ -37,6 +37,14 @@ export interface RemovedImage {
   readonly deleted?: Digest | undefined;
 }
 
+/** An image that came from or went to a registry. */
+export interface MovedImage {
+  /** As people write it. */
+  readonly name: string;
+  /** Of the manifest that the registry has. */
+  readonly manifest: Digest;
+}
+
 /** The images of the local store. Words for an image are a name, an ID, a digest, or the beginning of an ID. */
 export interface LocalImages {
   inspect(image: string): ImageDetails;
@@ -48,4 +56,16 @@ export interface LocalImages {
   remove(image: string, options: { readonly force: boolean }): RemovedImage;
   /** Removes the images that have no name. Their files go with the next prune of the state folder. */
   prune(): readonly RemovedImage[];
+  /** Fetches an image anew and unpacks it. Default platform: the machine's. */
+  pull(
+    name: string,
+    options: { readonly platform?: Platform | undefined; readonly signal: AbortSignal },
+  ): Promise<MovedImage>;
+  /** A pulled image arrives as it came, byte for byte. */
+  push(name: string, options: { readonly signal: AbortSignal }): Promise<MovedImage>;
+  /** One archive of several images, in docker save's form; `dest` undefined is standard output. */
+  save(
+    images: readonly string[],
+    options: { readonly dest?: string | undefined; readonly signal: AbortSignal },
+  ): Promise<void>;
 }

@@ -8,16 +8,21 @@ import {
   parseReference,
 } from "@tsbuild/oci";
 import type { ImageRecord, Store } from "@tsbuild/store";
+import type { Session } from "../session.ts";
 import type { ImageDetails, ImageStep, LocalImages, RemovedImage } from "./api.ts";
 import { findImage, isNameless, recordsOf, shownName } from "./find.ts";
 
-/** Commands on the images that are here; nothing comes from or goes to anywhere else. */
-export function localImages(store: Store): LocalImages {
+/** Commands on the images that are here; those that move images are loaded when they are asked for. */
+export function localImages(session: Session): LocalImages {
+  const { store } = session;
   return {
     inspect: (image) => detailsOf(store, findImage(store, image).record),
     steps: (image) => stepsOf(store, findImage(store, image).record),
     tag: (image, name) => tag(store, image, name),
     remove: (image, { force }) => remove(store, image, force),
+    pull: async (name, options) => (await import("./transfer.ts")).pullImage(session, name, options),
+    push: async (name, { signal }) => (await import("./transfer.ts")).pushImage(session, name, signal),
+    save: async (images, options) => (await import("./transfer.ts")).saveImages(session, images, options),
     prune: () =>
       store.images
         .list()

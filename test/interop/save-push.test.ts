@@ -1,0 +1,73 @@
+import { readFileSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { importBusybox, missing, runOk, World } from "../e2e/world.ts";
+import { Podman } from "./podman.ts";
+import { type RegistryServer, startRegistryServer } from "./registry-server.ts";
+
+const reason = missing("busybox", "tar", "podman", "skopeo", "docker-registry");
+if (reason !== undefined) console.log(`skipped: save, push and pull: ${reason}`);
+
+describe.skipIf(reason !== undefined)("save, push and pull", () => {
+  const world = new World();
+  const other = new World();
+  let server: RegistryServer;
+  let id: string;
+  beforeAll(async () => {
+    server = await startRegistryServer(world);
+    await importBusybox(world);
+    const folder = world.context("app", {
+      Dockerfile: "FROM busybox\nRUN echo hello > /hello\nCMD cat /hello\n",
+    });
+    id = (await world.ok(["build", "-q", "-t", "app:1", "-t", "app:2", folder])).stdout.trim();
+  }, 120_000);
+  afterAll(async () => {
+    await server?.close();
+    world.close();
+    other.close();
+  });
+
+  test("podman loads and runs one of two saved images; saving again gives the same bytes", async () => {
+    const podman = new Podman(world);
+    const [first, second] = [world.path("1.tar"), world.path("2.tar")];
+    await world.ok(["save", "-o", first, "app:1", "busybox", "app:2"]);
+    await world.ok(["save", "-o", second, "app:1", "busybox", "app:2"]);
+    expect(readFileSync(first).equals(readFileSync(second))).toBe(true);
+    const { stdout } = await runOk("tar", ["-xOf", first, "manifest.json"]);
+    expect(JSON.parse(stdout).map((entry: { RepoTags: string[] }) => entry.RepoTags)).toEqual([
+      ["app:1", "app:2"],
+      ["busybox:latest"],
+    ]);
+    await podman.ok("load", "-i", first);
+    expect((await podman.ok("inspect", "--format", "{{.Id}}", "app:1")).stdout).toContain(id.slice(7));
+    expect(await podman.run("app:1")).toBe("hello\n");
+  }, 120_000);
+
+  test("what was pulled is pushed as it came", async () => {
+    const name = `${server.host}/app:1`;
+    await world.ok(["tag", "app:1", name]);
+    const pushed = (await world.ok(["push", name])).stdout.trim();
+    const pulled = (await other.ok(["pull", name])).stdout.trim();
+    expect(pulled).toBe(pushed);
+    expect((await other.ok(["inspect", "--format", "{{.Id}} {{.RepoDigests}}", name])).stdout.trim()).toBe(
+      `${id} [${pushed.replace(":1@", "@")}]`,
+    );
+    expect((await other.ok(["run", name])).stdout).toBe("hello\n");
+    const copy = `${server.host}/copy:1`;
+    await other.ok(["tag", name, copy]);
+    expect((await other.ok(["push", copy])).stdout.split("@")[1]).toBe(`${pushed.split("@")[1]}\n`);
+    const seen = await runOk("skopeo", [
+      "inspect",
+      "--tls-verify=false",
+      "--format",
+      "{{.Digest}}",
+      `docker://${copy}`,
+    ]);
+    expect(seen.stdout.trim()).toBe(pushed.split("@")[1]);
+  }, 120_000);
+
+  test("an ID cannot be pushed, and the hint says what to do", async () => {
+    const refused = await world.tsbuild(["push", id]);
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toContain("tsbuild tag");
+  }, 60_000);
+});
