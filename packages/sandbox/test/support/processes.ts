@@ -33,8 +33,14 @@ export function processesWith(word: string): string[] {
     });
 }
 
-function parentOf(pid: number): number {
-  return Number(/^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
+/** Undefined: the process ended between two looks. */
+function parentOf(pid: number): number | undefined {
+  try {
+    return Number(/^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
+  } catch (error) {
+    if (["ENOENT", "ESRCH"].includes(errnoCode(error) ?? "")) return undefined;
+    throw error;
+  }
 }
 
 /** Supervisors of the sandboxes that this very process has started: never those of others on the machine. */
