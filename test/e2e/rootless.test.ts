@@ -77,6 +77,55 @@ describe.skipIf(skip !== undefined)("a normal user", () => {
     expect(readFileSync(join(world.path("home"), "data/tsbuild/v1/state.db")).length).toBeGreaterThan(0);
   });
 
+  test("device nodes of an imported archive are left out", async () => {
+    const made = world.path("nodes");
+    await runOk("sh", ["-c", `mkdir ${made} && mknod ${made}/disk b 7 0 && touch ${made}/file`]);
+    await runOk("tar", ["-C", made, "-rf", world.path("busybox.tar"), "disk", "file"]);
+    await asUser(["import", world.path("busybox.tar"), "nodes"]);
+    await asUser(["build", context("nodes-of", "FROM nodes\nRUN test -e /file && ! test -e /disk\n")]);
+  });
+
+  const noDebian = missing("mmdebstrap");
+  if (noDebian !== undefined) console.warn(`a normal user's apt-get is not tested: ${noDebian}`);
+
+  test.skipIf(noDebian !== undefined)(
+    "apt-get, dpkg's owners and modes, and file capabilities",
+    async () => {
+      const base = world.path("debian.tar");
+      const include = "--include=libcap2-bin";
+      await runOk("mmdebstrap", ["--quiet", "--variant=minbase", include, "bookworm", base]);
+      await asUser(["import", base, "debian"]);
+      const folder = context(
+        "debian",
+        [
+          "FROM debian",
+          "RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends cron",
+          "RUN cp /bin/true /cap && setcap cap_net_bind_service+ep /cap",
+          "RUN getcap /cap && stat -c '%U:%G %a' /usr/bin/crontab /var/cache/apt/archives/partial",
+        ].join("\n"),
+      );
+      const tar = join(folder, "out.tar");
+      const { stderr } = await asUser(["build", "--progress=plain", "-o", `type=tar,dest=${tar}`, folder]);
+      expect(stderr).toContain("/cap cap_net_bind_service=ep");
+      expect(stderr).toContain("root:crontab 2755");
+      expect(stderr).toContain("_apt:root 700");
+      mkdirSync(world.path("empty-cap"));
+      // Revision 2: to whoever unpacks the image as root, the capability is the machine's, not one namespace's (capabilities(7)).
+      await runOk("tar", [
+        "--xattrs",
+        "--xattrs-include=*",
+        "-C",
+        world.path("empty-cap"),
+        "-xf",
+        tar,
+        "cap",
+      ]);
+      const { stdout } = await runOk("getcap", ["-n", world.path("empty-cap/cap")]);
+      expect(stdout).toMatch(/cap cap_net_bind_service=ep\s*$/);
+    },
+    300_000,
+  );
+
   test("a second build is cached, and a step without network sees only its loopback", async () => {
     const folder = context("cached", "FROM busybox\nRUN --network=none ls /sys/class/net\n");
     const first = await asUser(["build", "--progress=plain", folder]);

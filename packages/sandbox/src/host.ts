@@ -15,7 +15,11 @@ export interface HostFacts {
   /** The devices controller of v1, where there is one. */
   readonly devices?: DeviceHierarchy | undefined;
   readonly userNamespace: UserNamespace;
+  /** Types that must not be mounted anew here, as the ones there are have parts hidden. Absent: all may be. */
+  readonly hidden?: readonly HiddenType[] | undefined;
 }
+
+export type HiddenType = "proc" | "sysfs";
 
 /**
  * What user ids this process knows: `none` all, in the first namespace; `range` root and many others, of a namespace that may
@@ -45,7 +49,12 @@ function unescapeMount(text: string): string {
 }
 
 interface MountLine {
+  readonly id: string;
+  readonly parent: string;
   readonly type: string;
+  /** Folder of the file system that is at the mount point: `/` for all of it. */
+  readonly root: string;
+  readonly options: readonly string[];
   readonly mountPoint: string;
   readonly superOptions: readonly string[];
 }
@@ -54,11 +63,34 @@ interface MountLine {
 function parseMountinfo(text: string): MountLine[] {
   return text.split("\n").flatMap((line) => {
     const [before, after] = line.split(" - ");
-    const mountPoint = before?.split(" ")[4];
+    const [id = "", parent = "", , root = "", mountPoint, options = ""] = before?.split(" ") ?? [];
     const [type, , superOptions] = after?.split(" ") ?? [];
     if (mountPoint === undefined || type === undefined) return [];
-    return [{ type, mountPoint: unescapeMount(mountPoint), superOptions: superOptions?.split(",") ?? [] }];
+    const place = { id, parent, root, mountPoint: unescapeMount(mountPoint), options: options.split(",") };
+    return [{ ...place, type, superOptions: superOptions?.split(",") ?? [] }];
   });
+}
+
+/** Folders of the kernel's that are always empty: a mount on one hides nothing. */
+const EMPTY_FOLDERS = new Set([
+  ...["/sys/fs/binfmt_misc", "/fs/nfsd", "/fs/cgroup", "/fs/fuse/connections", "/fs/bpf", "/fs/pstore"],
+  ...["/kernel/debug", "/kernel/tracing", "/kernel/security", "/kernel/config"],
+]);
+
+/**
+ * A user namespace gets a new /proc or /sys only where one is seen whole: container runtimes hide parts of theirs, and a new one
+ * would show them again (mount_too_revealing in the kernel's fs/namespace.c).
+ */
+function hiddenTypes(mountinfo: string): HiddenType[] {
+  const mounts = parseMountinfo(mountinfo);
+  const isWhole = ({ id, root, mountPoint, options }: MountLine): boolean => {
+    const above = mounts.filter(({ parent }) => parent === id).map((mount) => mount.mountPoint);
+    const hides = above.some((path) => !EMPTY_FOLDERS.has(path.slice(mountPoint.length)));
+    return root === "/" && options.includes("rw") && !hides;
+  };
+  return (["proc", "sysfs"] as const).filter(
+    (type) => !mounts.some((mount) => mount.type === type && isWhole(mount)),
+  );
 }
 
 /** proc_pid_cgroup(5): `4:memory:/group`, `0::/group` for v2. Group by its controllers, joined with commas. */
@@ -137,6 +169,7 @@ export function hostFactsFrom(files: {
     /* A user namespace's root may not write to it, and nodes made there open nothing. */
     devices: userNamespace === "none" ? deviceHierarchy(files.mountinfo, files.cgroup) : undefined,
     userNamespace,
+    hidden: userNamespace === "none" ? [] : hiddenTypes(files.mountinfo),
   };
 }
 
@@ -155,4 +188,9 @@ export function readHostFacts(): HostFacts {
 /** True in a user namespace in which root is the only user. */
 export function knowsOneId(): boolean {
   return userNamespaceOf(readFileSync("/proc/self/uid_map", "utf8")) === "single";
+}
+
+/** True where steps see the processes around the builder: their /proc is the builder's own (see `HostFacts.hidden`). */
+export function sharesProc(): boolean {
+  return readHostFacts().hidden?.includes("proc") === true;
 }

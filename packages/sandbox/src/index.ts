@@ -14,6 +14,7 @@ export {
   knowsOneId,
   ownGroups,
   readHostFacts,
+  sharesProc,
 } from "./host.ts";
 export { type ExtraHost, hostsFile } from "./hosts.ts";
 export { type MountPoint, mountPoints } from "./mount-points.ts";

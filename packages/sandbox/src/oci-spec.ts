@@ -121,16 +121,24 @@ const UMASK = 0o022;
  * host's network it gets the host's tree, as runc and crun do it for rootless containers.
  */
 function sysMount(spec: ExecSpec, host: HostFacts, options: readonly string[]): RuntimeMount {
-  return host.userNamespace !== "none" && spec.network === "host"
+  const refused = host.hidden?.includes("sysfs") === true;
+  return host.userNamespace !== "none" && (refused || spec.network === "host")
     ? { destination: "/sys", type: "bind", source: "/sys", options: ["rbind", ...options] }
     : { destination: "/sys", type: "sysfs", source: "sysfs", options };
+}
+
+/** The builder's own where a new one is refused: with what is hidden there, and the processes around it under their numbers there. */
+function procMount(host: HostFacts, options: readonly string[]): RuntimeMount {
+  return host.hidden?.includes("proc") === true
+    ? { destination: "/proc", type: "bind", source: "/proc", options: ["rbind", ...options] }
+    : { destination: "/proc", type: "proc", source: "proc", options };
 }
 
 function systemMounts(spec: ExecSpec, host: HostFacts): RuntimeMount[] {
   const access = spec.security === "insecure" ? "rw" : "ro";
   const hard = ["nosuid", "noexec", "nodev"];
   return [
-    { destination: "/proc", type: "proc", source: "proc", options: hard },
+    procMount(host, hard),
     {
       destination: "/dev",
       type: "tmpfs",

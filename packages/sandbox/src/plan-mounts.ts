@@ -80,8 +80,9 @@ function mountOp(mount: RuntimeMount, dest: string): PlanOp {
 function bindOp(mount: RuntimeMount, dest: string, nested: boolean, context: MountContext): PlanOp {
   const { attrs } = parseOptions(mount.options);
   const flags = mount.options.includes("rbind") ? TREE_RECURSIVE : 0;
-  /* The one path of the host that a spec may name (see oci-spec.ts). */
-  if (mount.source === "/sys") return { op: "host_tree", source: "/sys", dest, attrs, flags };
+  /* The only paths of the host that a spec may name (see oci-spec.ts). */
+  if (mount.source === "/sys" || mount.source === "/proc")
+    return { op: "host_tree", source: mount.source, dest, attrs, flags };
   const tree = context.addTree({ ...parseFdSource(mount.source), attrs, flags });
   return { op: "bind", tree, dest, flags: nested ? BIND_MAKE_MOUNT_POINT : 0 };
 }

@@ -1,3 +1,4 @@
+import type { HostFacts } from "@tsbuild/sandbox";
 import {
   compilePlan,
   type ExecSpec,
@@ -189,8 +190,12 @@ describe("encoding", () => {
 });
 
 describe("in a user namespace", () => {
-  function inside(userNamespace: "range" | "single", changes: Partial<ExecSpec> = {}): string[] {
-    const facts = { ...host, userNamespace };
+  function inside(
+    userNamespace: "range" | "single",
+    changes: Partial<ExecSpec> = {},
+    more: Partial<HostFacts> = {},
+  ): string[] {
+    const facts = { ...host, userNamespace, ...more };
     const spec = toRuntimeSpec(execSpec(changes), facts);
     return compilePlan(spec, { host: facts, cgroupFiles: [] }).ops.map(planLine);
   }
@@ -206,6 +211,14 @@ describe("in a user namespace", () => {
     expect(inside("range")).toContain("host_tree source=/sys dest=/sys attrs=0xf flags=1");
     const own = inside("range", { network: "none" });
     expect(own).toContain("mount type=sysfs options=[source=sysfs] dest=/sys attrs=0xf");
+  });
+
+  test("where the kernel mounts no new /proc and /sys, those of the builder are taken, and hidden as ever", () => {
+    const made = inside("range", { network: "none" }, { hidden: ["proc", "sysfs"] });
+    expect(made).toContain("host_tree source=/proc dest=/proc attrs=0xe flags=1");
+    expect(made).toContain("host_tree source=/sys dest=/sys attrs=0xf flags=1");
+    expect(made).toContain("mask path=/proc/kcore");
+    expect(made.filter((text) => /type=(proc|sysfs)/.test(text))).toEqual([]);
   });
 
   test("with one id, neither the group tty nor setgroups", () => {

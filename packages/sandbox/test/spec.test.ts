@@ -92,6 +92,24 @@ describe("host facts", () => {
     expect(kind("         0       1001          1\n")).toBe("single");
   });
 
+  test("a /proc or /sys of which parts are hidden, or that is read-only, cannot be mounted anew", () => {
+    const whole = [
+      "20 1 0:20 / /proc rw,nosuid - proc proc rw",
+      "21 20 0:21 / /proc/sys/fs/binfmt_misc rw - autofs systemd-1 rw",
+      "22 1 0:22 / /sys rw - sysfs sysfs rw",
+      "23 22 0:23 / /sys/fs/cgroup ro - cgroup2 cgroup rw",
+    ];
+    const uidMap = "0 1001 1\n1 100000 65536\n";
+    const hidden = (lines: readonly string[], map = uidMap) =>
+      hostFactsFrom({ ...files, mountinfo: lines.join("\n"), uidMap: map }).hidden;
+    expect(hidden(whole)).toEqual([]);
+    const masked = [...whole, "24 20 0:24 /null /proc/kcore rw - tmpfs tmpfs rw"];
+    expect(hidden(masked)).toEqual(["proc"]);
+    expect(hidden(masked, files.uidMap)).toEqual([]);
+    expect(hidden([...masked, "25 1 0:20 / /other rw - proc proc rw"])).toEqual([]);
+    expect(hidden(whole.map((line) => line.replace("/sys rw", "/sys ro")))).toEqual(["sysfs"]);
+  });
+
   test("capabilities are the permitted ones within the bounding set", () => {
     const status = "CapPrm:\t00000000000000ff\nCapBnd:\t0000000000000003\nSeccomp:\t0\n";
     const facts = hostFactsFrom({ ...files, status });

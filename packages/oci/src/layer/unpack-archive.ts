@@ -1,4 +1,4 @@
-import type { NodeOptions } from "@tsbuild/native-fs";
+import { inUserNamespace, type NodeOptions } from "@tsbuild/native-fs";
 import { decompress } from "../compression/decompress.ts";
 import type { TarEntry } from "../tar/entry.ts";
 import { readTar } from "../tar/reader.ts";
@@ -10,7 +10,7 @@ export interface UnpackArchiveOptions {
   readonly fs: WriteCalls;
   /** Owner of all that is made, in place of the archive's (ADD --chown, D110). */
   readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
-  /** False: device nodes are left out. */
+  /** False: device nodes are left out. Default: so in a user namespace, where the kernel lets nobody make one; a step's /dev is its own. */
   readonly devices?: boolean | undefined;
   /** Changes a member's metadata, or leaves it out (undefined). `entry.path` is below the destination, without `./`. */
   readonly map?: ((entry: TarEntry) => TarEntry | undefined) | undefined;
@@ -46,7 +46,7 @@ export async function unpackArchive(
     writer,
     impliedFolder: (path, member) => impliedFolder(root, options, path, member),
     rootMetadata: false,
-    devices: options.devices ?? true,
+    devices: options.devices ?? !inUserNamespace(),
   });
   let members = 0;
   try {

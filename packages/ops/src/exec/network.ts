@@ -1,6 +1,6 @@
 import { networkInterfaces } from "node:os";
 import type { ExecOp } from "@tsbuild/llb";
-import { CHROOT_SHARES, type ExecSpec, type PrivateNetwork } from "@tsbuild/sandbox";
+import { CHROOT_SHARES, type ExecSpec, type PrivateNetwork, sharesProc } from "@tsbuild/sandbox";
 import type { OpContext } from "@tsbuild/solver";
 import type { OpsEnvironment } from "../environment.ts";
 
@@ -21,7 +21,7 @@ interface NetworkRun {
 const nothing = async (): Promise<void> => undefined;
 
 /** Builds that were told what their steps share with the machine: once is enough. */
-const told = new WeakSet<OpsEnvironment>();
+const told = new WeakMap<OpsEnvironment, Set<string>>();
 
 /** `default` is private where that can be had, else the host's, with a word in the log of the first such step. */
 export async function acquireNetwork({ env, op, context }: NetworkRun): Promise<StepNetwork> {
@@ -34,6 +34,7 @@ export async function acquireNetwork({ env, op, context }: NetworkRun): Promise<
     );
     return { network: network === "none" ? "none" : "host", release: nothing };
   }
+  if (!told.has(env) && sharesProc()) tell(env, context, SHARED_PROC);
   if (network !== "default") return { network: network === "none" ? "none" : "host", release: nothing };
   const pool = await env.networks();
   const acquired = await pool.acquire();
@@ -48,6 +49,10 @@ export async function acquireNetwork({ env, op, context }: NetworkRun): Promise<
   };
 }
 
+const SHARED_PROC =
+  "steps see this container's /proc, whose processes are listed by the numbers they have here: parts of it are hidden, " +
+  "so the kernel mounts no new one (Docker: --security-opt systempaths=unconfined; Podman: --security-opt unmask=ALL)";
+
 function sharedNetwork(reason: string): string {
   return (
     `steps share the host's network: ${reason}. ` +
@@ -57,8 +62,9 @@ function sharedNetwork(reason: string): string {
 }
 
 function tell(env: OpsEnvironment, context: OpContext, text: string): void {
-  if (told.has(env)) return;
-  told.add(env);
+  const before = told.get(env) ?? new Set();
+  if (before.has(text)) return;
+  told.set(env, before.add(text));
   context.emit({
     type: "log",
     at: Date.now(),
