@@ -1,6 +1,7 @@
 /*
  * tsbuild-userns PROGRAM ARG…: executes the program as root of a user namespace and a mount namespace of its own, so that a
  * normal user's tsbuild owns files of any id, mounts overlays and starts sandboxes. Node starts once: this runs before it.
+ * So does root without CAP_SYS_ADMIN, as in an ordinary container: its namespace knows the same ids by the same numbers.
  *
  * The program runs in any case. It hears in TSBUILD_USERNS what it got: "range", "single" (no subordinate ids: only root is
  * known inside) or "none", then the user's id outside and, after a blank each, the call that failed and why.
@@ -9,8 +10,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MAX_RANGES = 32, NUMBER_BYTES = 24, LINE_BYTES = 1024, REASON_BYTES = 256 };
+enum { MAX_RANGES = 32, NUMBER_BYTES = 24, LINE_BYTES = 1024, REASON_BYTES = 256, MAP_BYTES = 4096 };
 
 struct range {
   unsigned long first, count;
@@ -177,6 +180,89 @@ static const char *make_namespace(unsigned uid, unsigned gid) {
   return map_own(uid, gid) == 0 && enter(false) == 0 ? "single" : "none";
 }
 
+static bool may_administrate(void) {
+  struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+  struct __user_cap_data_struct data[2] = {0};
+  /* Unknown: then nothing is changed. */
+  if (syscall(SYS_capget, &header, data) < 0) return true;
+  return (data[CAP_TO_INDEX(CAP_SYS_ADMIN)].effective & CAP_TO_MASK(CAP_SYS_ADMIN)) != 0;
+}
+
+/*
+ * The ids that this namespace knows, each by its own number. Always in two rows or more: whoever reads a map of one whole row
+ * believes to be in the first namespace.
+ */
+static int same_ids(const char *own_map, char *map, size_t size) {
+  unsigned long first, outside, count;
+  size_t length = 0;
+  FILE *file = fopen(own_map, "re");
+  if (file == NULL) return fail_errno(own_map);
+  while (fscanf(file, "%lu %lu %lu", &first, &outside, &count) == 3 && length < size) {
+    if (first == 0 && count > 1) {
+      length += (size_t)snprintf(map + length, size - length, "0 0 1\n");
+      first++, count--;
+    }
+    if (length < size) length += (size_t)snprintf(map + length, size - length, "%lu %lu %lu\n", first, first, count);
+  }
+  fclose(file);
+  return length < size ? 0 : fail(own_map, "too many rows");
+}
+
+static int write_same(pid_t target, const char *name) {
+  char path[64], own[64], map[MAP_BYTES] = "";
+  snprintf(own, sizeof own, "/proc/self/%s", name);
+  snprintf(path, sizeof path, "/proc/%d/%s", target, name);
+  return same_ids(own, map, sizeof map) == 0 ? write_file(path, map) : -1;
+}
+
+/* Like newuidmap, the writer stays outside, where root has CAP_SETUID, CAP_SETGID and CAP_SETFCAP. */
+static int map_same(void) {
+  int go[2], status;
+  char byte;
+  if (pipe2(go, O_CLOEXEC) < 0) return fail_errno("pipe2");
+  pid_t target = getpid(), writer = fork();
+  if (writer < 0) return fail_errno("fork");
+  if (writer == 0) {
+    close(go[1]);
+    if (read(go[0], &byte, 1) != 1) _exit(0);
+    _exit(write_same(target, "uid_map") == 0 && write_same(target, "gid_map") == 0 ? 0 : 1);
+  }
+  int made = unshare_namespaces();
+  if (made == 0 && write(go[1], "g", 1) != 1) made = fail_errno("write");
+  close(go[0]);
+  close(go[1]);
+  while (waitpid(writer, &status, 0) < 0)
+    if (errno != EINTR) return fail_errno("waitpid");
+  if (made < 0) return -1;
+  return status == 0 ? enter(true) : fail("/proc/self/uid_map", "refused");
+}
+
+/* Whoever has unshared cannot go back, and without ids is worse off than before: so a child tries first, and tells why not. */
+static int try_same(void) {
+  int said[2], status;
+  if (pipe2(said, O_CLOEXEC) < 0) return fail_errno("pipe2");
+  pid_t child = fork();
+  if (child < 0) return fail_errno("fork");
+  if (child == 0) {
+    int result = map_same();
+    _exit(result == 0 || write(said[1], reason, strlen(reason)) < 0 ? result != 0 : 1);
+  }
+  close(said[1]);
+  char why[REASON_BYTES] = "";
+  ssize_t size = read(said[0], why, sizeof why - 1);
+  close(said[0]);
+  while (waitpid(child, &status, 0) < 0)
+    if (errno != EINTR) return fail_errno("waitpid");
+  if (status == 0) return 0;
+  snprintf(reason, sizeof reason, "%s", size > 0 ? why : "a user namespace: refused");
+  return -1;
+}
+
+static const char *get_namespace(unsigned uid, unsigned gid) {
+  if (uid != 0) return make_namespace(uid, gid);
+  return try_same() == 0 && map_same() == 0 ? "range" : "none";
+}
+
 int main(int argc, char **argv) {
   unsigned uid = geteuid(), gid = getegid();
   char answer[REASON_BYTES + 64];
@@ -184,8 +270,8 @@ int main(int argc, char **argv) {
     fputs("usage: tsbuild-userns PROGRAM ARG…\n", stderr);
     return 2;
   }
-  if (uid != 0) {
-    const char *got = make_namespace(uid, gid);
+  if (uid != 0 || !may_administrate()) {
+    const char *got = get_namespace(uid, gid);
     snprintf(answer, sizeof answer, "%s %u %s", got, uid, reason);
     setenv("TSBUILD_USERNS", answer, 1);
   }

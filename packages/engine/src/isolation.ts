@@ -1,24 +1,11 @@
-import { readFileSync } from "node:fs";
 import { TsbuildError } from "@tsbuild/base";
 import type { Isolation } from "@tsbuild/ops";
+import { CAP_SYS_ADMIN, CAP_SYS_CHROOT, hasCapability } from "./capabilities.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** Numbers of capabilities(7). */
-const CAP_SYS_CHROOT = 18;
-const CAP_SYS_ADMIN = 21;
-
-function effective(): bigint {
-  const digits = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1];
-  return digits === undefined ? 0n : BigInt(`0x${digits}`);
-}
-
-function has(capabilities: bigint, number: number): boolean {
-  return ((capabilities >> BigInt(number)) & 1n) === 1n;
-}
-
 /**
- * `auto`: a chroot where no namespace can be made and nothing mounted, for want of CAP_SYS_ADMIN, as for root in an ordinary container.
+ * `auto`: a chroot where no namespace can be made and nothing mounted, for want of CAP_SYS_ADMIN, as for root in a container that refuses user namespaces.
  * An OCI runtime keeps steps apart by itself. Throws TSB_USAGE, and TSB_SANDBOX when not even chroot(2) is allowed.
  */
 export function chooseIsolation(options: {
@@ -31,9 +18,8 @@ export function chooseIsolation(options: {
   if (given === "sandbox") return given;
   if (given !== "auto" && given !== "chroot") throw unknown(given);
   if (given === "auto" && ociRuntime) return "sandbox";
-  const capabilities = effective();
-  const chroots = has(capabilities, CAP_SYS_CHROOT);
-  if (given === "auto") return chroots && !has(capabilities, CAP_SYS_ADMIN) ? "chroot" : "sandbox";
+  const chroots = hasCapability(CAP_SYS_CHROOT);
+  if (given === "auto") return chroots && !hasCapability(CAP_SYS_ADMIN) ? "chroot" : "sandbox";
   if (ociRuntime) throw contradiction(ociRuntime);
   if (!chroots) throw notAllowed();
   return given;

@@ -82,7 +82,7 @@ export class Session {
 
   async sandbox(): Promise<Sandbox> {
     const namespace = userNamespaceReport(this.#env);
-    if (namespace?.got === "none") throw noNamespaceError(namespace);
+    if (namespace?.got === "none" && this.isolation !== "chroot") throw noNamespaceError(namespace);
     this.#sandbox ??= this.#openSandbox();
     return this.#sandbox;
   }

@@ -2,9 +2,9 @@ import { TsbuildError } from "@tsbuild/base";
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** What native/userns made for a normal user before this program was started. */
+/** What native/userns made for a normal user, or root without CAP_SYS_ADMIN, before this program was started. */
 export interface UserNamespaceReport {
-  /** `range`: all ids of /etc/subuid; `single`: only the user's own, as root; `none`: it could not be made. */
+  /** `range`: all ids of /etc/subuid, or all that root knew; `single`: only the user's own, as root; `none`: it could not be made. */
   readonly got: "range" | "single" | "none";
   /** The user's id outside. */
   readonly uid: number;
@@ -12,7 +12,7 @@ export interface UserNamespaceReport {
   readonly reason: string;
 }
 
-/** From TSBUILD_USERNS; undefined for whoever was root all along. */
+/** From TSBUILD_USERNS; undefined for whoever was root all along, with CAP_SYS_ADMIN. */
 export function userNamespaceReport(env: Env): UserNamespaceReport | undefined {
   const match = /^(range|single|none) (\d+) (.*)$/s.exec(env["TSBUILD_USERNS"] ?? "");
   if (match === null) return undefined;
@@ -30,6 +30,9 @@ export function subordinateIdsHint(uid: number): string {
 /** A normal user's program that got no namespace can start no step. */
 export function noNamespaceError(report: UserNamespaceReport): TsbuildError {
   return new TsbuildError("TSB_SANDBOX", `no user namespace for uid ${report.uid}: ${report.reason}`, {
-    hint: "tsbuild doctor says which setting of this machine forbids it; root needs none",
+    hint:
+      report.uid === 0
+        ? "--isolation=chroot does without; else give the container CAP_SYS_ADMIN or a seccomp profile that allows unshare; tsbuild doctor says more"
+        : "tsbuild doctor says which setting of this machine forbids it; root needs none",
   });
 }

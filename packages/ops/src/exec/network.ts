@@ -34,8 +34,11 @@ export async function acquireNetwork({ env, op, context }: NetworkRun): Promise<
     );
     return { network: network === "none" ? "none" : "host", release: nothing };
   }
-  if (!told.has(env) && sharesProc()) tell(env, context, SHARED_PROC);
-  if (network !== "default") return { network: network === "none" ? "none" : "host", release: nothing };
+  const sharedProc = sharesProc();
+  if (sharedProc) tell(env, context, SHARED_PROC);
+  /* slirp4netns has fewer capabilities than a step: through a shared /proc the step would reach its root folder, the container's. */
+  if (network !== "default" || sharedProc)
+    return { network: network === "none" ? "none" : "host", release: nothing };
   const pool = await env.networks();
   const acquired = await pool.acquire();
   if ("unavailable" in acquired) {
@@ -50,8 +53,8 @@ export async function acquireNetwork({ env, op, context }: NetworkRun): Promise<
 }
 
 const SHARED_PROC =
-  "steps see this container's /proc, whose processes are listed by the numbers they have here: parts of it are hidden, " +
-  "so the kernel mounts no new one (Docker: --security-opt systempaths=unconfined; Podman: --security-opt unmask=ALL)";
+  "steps share this container's network and see its /proc, where processes have the numbers of the container and steps at the " +
+  "same time see each other: parts of it are hidden, so the kernel mounts no new one (to have one, Docker: --security-opt systempaths=unconfined; Podman: --security-opt unmask=ALL)";
 
 function sharedNetwork(reason: string): string {
   return (

@@ -94,6 +94,8 @@ async function withRoot<T>(
   const { env, op, inputs } = run;
   const rootMount = op.kind.mounts.find((mount) => mountTarget(op.kind, mount.dest) === "/");
   const rootRef = rootMount === undefined ? undefined : inputs[rootMount.input];
+  /* Where no step can run that is said, not what the mounts before it lack. */
+  if (env.isolation !== "chroot") await env.sandbox();
   const mounts = await prepareMounts({ env, op: op.kind, inputs, context: run.context });
   try {
     const root = await env.store.views.prepare(rootRef === undefined ? null : snapshotOf(rootRef));

@@ -1,0 +1,89 @@
+/** Root without CAP_SYS_ADMIN, as in an ordinary container: a user namespace of its own where one may be made, else words. */
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Finished, importBusybox, missing, run, World } from "./world.ts";
+
+const reason = missing("busybox", "tar", "setpriv", "unshare");
+if (reason !== undefined) console.log(`skipped: builds in a container: ${reason}`);
+
+const main = join(import.meta.dirname, "../../packages/cli/src/main.ts");
+/** Docker's default set. */
+const KEPT =
+  "chown dac_override fowner fsetid kill setgid setuid setpcap net_bind_service net_raw sys_chroot mknod audit_write setfcap";
+const bounding = (names: readonly string[]): string[] => {
+  const kept = ["-all", ...names.map((name) => `+${name}`)].join(",");
+  return ["setpriv", "--inh-caps=-all", `--bounding-set=${kept}`];
+};
+/** A container's processes, and what its runtime hides of /proc. */
+const MASKED = "mount --bind /dev/null /proc/keys; mount --bind /proc/sys /proc/sys";
+const HIDDEN = [
+  "unshare",
+  "--mount",
+  "--pid",
+  "--fork",
+  "--mount-proc",
+  "sh",
+  "-c",
+  `${MASKED}; exec "$@"`,
+  "sh",
+];
+
+describe.skipIf(reason !== undefined)("root in a container", () => {
+  const world = new World();
+  beforeAll(() => importBusybox(world));
+  afterAll(() => world.close());
+
+  function contained(words: readonly string[], folder: string): Promise<Finished> {
+    const build = [main, "build", "--progress=plain", folder];
+    const [program = "", ...args] = [
+      ...words,
+      process.execPath,
+      "--disable-warning=ExperimentalWarning",
+      ...build,
+    ];
+    return run(program, args, { env: { TSBUILD_ROOT: world.root, ...world.env } });
+  }
+
+  function context(name: string, ...lines: string[]): string {
+    return world.context(name, { Dockerfile: ["FROM busybox", ...lines].join("\n") });
+  }
+
+  test("has the whole sandbox, and every id", async () => {
+    const step =
+      "RUN chown 70000:8 /etc/passwd && test $$ = 1 -o -d /proc/1 && grep -q 'Seccomp:.2' /proc/self/status";
+    const { code, stderr } = await contained(
+      bounding(KEPT.split(" ")),
+      context("whole", step, "RUN ls /proc | grep -c '^[0-9]'"),
+    );
+    expect([code, stderr]).toEqual([0, expect.not.stringContaining("chroot")]);
+    // Its own processes alone: sh, ls and grep, PID 1 above them.
+    expect(stderr).toMatch(/ [34]$/m);
+  });
+
+  test("where parts of /proc are hidden steps see the container's, said once, and nothing of it opens", async () => {
+    const look =
+      "cat /proc/1/comm && ! cat /proc/1/environ && ! ls /proc/1/root/ && ! echo x >/proc/sys/kernel/hostname";
+    const folder = context("hidden", `RUN ${look}`, "RUN ls /dev/fd/ && id -u");
+    const { code, stderr } = await contained([...HIDDEN, ...bounding(KEPT.split(" "))], folder);
+    expect(code, stderr).toBe(0);
+    expect(stderr.match(/steps share this container's network and see its \/proc/g)).toHaveLength(1);
+  });
+
+  test("without any namespace, nor chroot(2), is told what to type", async () => {
+    const forbid = [
+      "unshare",
+      "--map-root-user",
+      "sh",
+      "-c",
+      'echo 0 >/proc/sys/user/max_user_namespaces; exec "$@"',
+      "sh",
+    ];
+    const { code, stderr } = await contained(
+      [...forbid, ...bounding(["chown"])],
+      context("none", "RUN true"),
+    );
+    expect(code).toBe(1);
+    expect(stderr).toContain("no user namespace for uid 0: unshare: No space left on device");
+    expect(stderr).toContain("seccomp profile that allows unshare");
+  });
+});
