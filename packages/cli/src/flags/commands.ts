@@ -148,6 +148,7 @@ export const shellSpec: CommandSpec = {
       group: "Step",
       text: "For an image without a shell: this machine's static busybox, or a folder with a static sh, at /.tsbuild-tools",
     },
+    ...machineFlags,
   ],
   examples: [
     { command: "tsbuild shell", text: "In the last step that failed" },
