@@ -1,4 +1,4 @@
-import { TsbuildError } from "@tsbuild/base";
+import { suggestion, TsbuildError } from "@tsbuild/base";
 import {
   type CompressionVariant,
   formatReference,
@@ -86,7 +86,7 @@ function checkKnown({ type, attrs }: ExportRequest, known: readonly string[]): v
   for (const key of Object.keys(attrs)) {
     if (/^annotation(-manifest|-manifest-descriptor)?\./.test(key) && known.includes("name")) continue;
     if (known.includes(key)) continue;
-    throw usage(type, `unknown option ${quoted(key)}`, `known are ${known.join(", ")}`);
+    throw usage(type, `unknown option ${quoted(key)}`, suggestion(key, known));
   }
 }
 

@@ -55,7 +55,7 @@ async function withHistory(
 
 function unknownAction(word: string): TsbuildError {
   const near = suggestion(word, Object.keys(ACTIONS));
-  return new TsbuildError("TSB_USAGE", `history has no action ${JSON.stringify(word)}${near}`, {
+  return new TsbuildError("TSB_USAGE", `history has no action ${JSON.stringify(word)}; ${near}`, {
     hint: `tsbuild history ${Object.keys(ACTIONS).join(" | ")}`,
   });
 }

@@ -33,8 +33,8 @@ export async function image(flags: ParsedFlags, io: CommandIo): Promise<number> 
   if (action !== undefined) return withImages(flags, io, operands, action);
   const known = Object.keys(ACTIONS);
   const what = word === "" ? "image needs an action" : `image has no action ${JSON.stringify(word)}`;
-  throw new TsbuildError("TSB_USAGE", `${what}${suggestion(word, known)}`, {
-    hint: `tsbuild image ${known.join(" | ")}`,
+  throw new TsbuildError("TSB_USAGE", what, {
+    hint: suggestion(word, known),
   });
 }
 

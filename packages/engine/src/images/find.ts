@@ -74,11 +74,10 @@ function notFound(store: Store, text: string): TsbuildError {
     .filter((record) => !isNameless(record))
     .map((record) => shownName(record.name));
   const wanted = text.startsWith("sha256:") ? text : familiarName(parseReference(text));
-  return new TsbuildError(
-    "TSB_RESOLVE",
-    `no image ${JSON.stringify(text)} here${suggestion(wanted, names)}`,
-    {
-      hint: "tsbuild images lists those there are",
-    },
-  );
+  return new TsbuildError("TSB_RESOLVE", `no image ${JSON.stringify(text)} here`, {
+    hint:
+      names.length > 0
+        ? suggestion(wanted, names)
+        : "there are no images yet: tsbuild build, pull or import makes some",
+  });
 }
