@@ -42,7 +42,29 @@ export function createNetworkPool(options: PoolOptions): NetworkPool {
   const all = new Set<ConnectedNetwork>();
   let provider: NetworkProvider | string | undefined;
   let closed = false;
+  let lastRetry: Promise<unknown> = Promise.resolve();
 
+  const connect = (chosen: NetworkProvider): Promise<ConnectedNetwork> =>
+    connectNetwork({
+      binary: options.binary,
+      provider: chosen,
+      folder: join(options.temporaryFolder(), "network"),
+    });
+  /*
+   * On a loaded machine one start among many fails, and a step must not lose its isolation by that. Second starts come one
+   * after another; once one has failed as well, those behind it are not made: what failed twice fails again.
+   */
+  const connectAgain = (chosen: NetworkProvider): Promise<ConnectedNetwork> => {
+    const retry = lastRetry.then(async () => {
+      if (typeof provider === "string") throw new TsbuildError("TSB_SANDBOX", provider);
+      return connect(chosen).catch((error: unknown) => {
+        provider = `two starts failed: ${error instanceof Error ? error.message : String(error)}`;
+        throw new TsbuildError("TSB_SANDBOX", provider);
+      });
+    });
+    lastRetry = retry.catch(() => undefined);
+    return retry;
+  };
   const drop = async (network: ConnectedNetwork): Promise<void> => {
     if (all.delete(network)) await network.close();
   };
@@ -73,14 +95,11 @@ export function createNetworkPool(options: PoolOptions): NetworkPool {
       const waiting = await takeIdle();
       if (waiting !== undefined) return lease(waiting, chosen.name);
       try {
-        const folder = join(options.temporaryFolder(), "network");
-        const network = await connectNetwork({ binary: options.binary, provider: chosen, folder });
+        const network = await connect(chosen).catch(() => connectAgain(chosen));
         all.add(network);
         return lease(network, chosen.name);
       } catch (error) {
-        /* What failed once fails again: the other steps are not made to wait for it. */
-        provider = error instanceof Error ? error.message : String(error);
-        return unavailable(provider);
+        return unavailable(error instanceof Error ? error.message : String(error));
       }
     },
     close: async () => {
