@@ -69,6 +69,16 @@ describe.skipIf(reason !== undefined)("root in a container", () => {
     expect(stderr.match(/steps share this container's network and see its \/proc/g)).toHaveLength(1);
   });
 
+  test("doctor names the hidden /proc, and what to type", async () => {
+    const look = [main, "doctor", "--format=json"];
+    const [program = "", ...args] = [...HIDDEN, ...bounding(KEPT.split(" ")), process.execPath, ...look];
+    const { stdout } = await run(program, args, { env: { TSBUILD_ROOT: world.root, ...world.env } });
+    const gates: { name: string; holds: boolean; fix: string }[] = JSON.parse(stdout);
+    const proc = gates.find(({ name }) => name === "new /proc and /sys");
+    expect(proc).toMatchObject({ holds: false, fix: expect.stringContaining("unmask=ALL") });
+    expect(gates.find(({ name }) => name === "user namespace")).toMatchObject({ holds: true });
+  });
+
   test("without any namespace, nor chroot(2), is told what to type", async () => {
     const forbid = [
       "unshare",

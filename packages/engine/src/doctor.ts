@@ -72,7 +72,14 @@ function namespaceGates(env: Env): Gate[] {
     gate({
       name: "subordinate ids",
       holds: ids,
-      found: report === undefined ? "not needed: this is root" : ids ? "all of /etc/subuid" : report.reason,
+      found:
+        report === undefined
+          ? "not needed: this is root"
+          : ids
+            ? report.uid === 0
+              ? "all that root has here"
+              : "all of /etc/subuid"
+            : report.reason,
       fallback: "files and steps of root alone: a change to another owner fails",
       fix: subordinateIdsHint(report?.uid ?? 0),
     }),
@@ -127,6 +134,19 @@ function cgroupGate(facts: HostFacts): Gate {
     found: facts.cgroups.version === 0 ? "not mounted" : `version ${facts.cgroups.version}, ${writable}`,
     fallback: "no limits of memory, CPU and processes for steps",
     fix: "systemd-run --user --scope -p Delegate=yes tsbuild … (cgroup version 2)",
+  });
+}
+
+function procGate({ hidden = [] }: HostFacts): Gate {
+  const names = hidden.map((type) => (type === "proc" ? "/proc" : "/sys"));
+  return gate({
+    name: "new /proc and /sys",
+    holds: names.length === 0,
+    found:
+      names.length === 0 ? "may be mounted" : `parts of ${names.join(" and ")} are hidden or read-only here`,
+    fallback:
+      "steps see those of this container, and with its /proc share its network and can look into each other",
+    fix: "start the container with --security-opt systempaths=unconfined (Docker) or --security-opt unmask=ALL (Podman)",
   });
 }
 
@@ -205,6 +225,7 @@ export function examine(options: { readonly env: Env; readonly root?: string | u
     openat2Gate(),
     overlayGate(options.root ?? defaultRoot(env, uid)),
     cgroupGate(facts),
+    procGate(facts),
     seccompGate(facts),
     networkGate(env),
     emulationGate(),
