@@ -6,6 +6,9 @@ const ROOTLESS = [
   ...["failed-step", "failure-output", "network", "oci-runtime", "git-ssh"],
 ];
 
+/** Attacks on what a normal user's builds promise as well. */
+const ROOTLESS_ATTACKS = ["kernel", "secrets"];
+
 /**
  * - house: rules of the code base (import table); seconds.
  * - unit: every package's own tests; no root, no network, no Debian package needed.
@@ -41,7 +44,10 @@ export default defineConfig({
       {
         test: {
           name: "rootless",
-          include: ROOTLESS.map((name) => `test/e2e/${name}.test.ts`),
+          include: [
+            ...ROOTLESS.map((name) => `test/e2e/${name}.test.ts`),
+            ...ROOTLESS_ATTACKS.map((name) => `test/attacks/${name}.test.ts`),
+          ],
           env: { TSBUILD_TEST_USER: `tsbuild-u${process.pid}` },
           globalSetup: "test/e2e/make-user.ts",
           testTimeout: 120_000,

@@ -70,6 +70,12 @@ describe.skipIf(reason !== undefined)("ways out of a step", () => {
       expect(log).not.toContain("\nran outside");
       expect(log).not.toMatch(/^#\d+ [\d.]+ ran outside/m);
       expect(code).toBe(1);
+      // Canary: the same step by a PATH of the image's own.
+      const own = await world.attempt(
+        ["FROM busybox", "ENV PATH=/bin", 'RUN ["busybox", "echo", "ran", "inside"]'],
+        flags,
+      );
+      expect(own.log).toMatch(/^#\d+ [\d.]+ ran inside/m);
       const named = paths.map((path) => `RUN ["${path}/busybox", "echo", "ran"]`);
       for (const line of named.slice(0, 6))
         expect((await world.attempt(["FROM busybox", line], flags)).code).toBe(1);
