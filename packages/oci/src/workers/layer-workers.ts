@@ -14,6 +14,8 @@ const SMALL_LAYER_BYTES = 4 * 1024 * 1024;
 const SMALL_BLOB_BYTES = 1024 * 1024;
 /** Bytes that an entry counts besides its content. */
 const ENTRY_BYTES = 1024;
+/** Folders below the layer's root that are looked at first: as deep as the packages of /app/node_modules. */
+const SHALLOW_DEPTH = 4;
 
 const OWN_NAME = "/layer-workers.ts";
 /** From sources the worker's own module; a bundle has it beside itself, with only what packing and unpacking takes. */
@@ -42,17 +44,23 @@ export interface PackedStream {
   readonly result: Promise<PackedLayer>;
 }
 
+/** Whether what is seen down to `depth` is small. */
+async function isSmallDownTo(root: number, depth: number | undefined): Promise<boolean> {
+  const walked = await nativeFs.walk(root, "", { xattrs: false, ...(depth === undefined ? {} : { depth }) });
+  const tree = new TreeReader(walked);
+  let sizeBytes = tree.count * ENTRY_BYTES;
+  for (let index = 0; index < tree.count && sizeBytes <= SMALL_LAYER_BYTES; index++) {
+    sizeBytes += tree.size(index);
+  }
+  release(walked);
+  return sizeBytes <= SMALL_LAYER_BYTES;
+}
+
 async function isSmallFolder(folder: string): Promise<boolean> {
   const root = nativeFs.openFolder(folder);
   try {
-    const walked = await nativeFs.walk(root, "", { xattrs: false });
-    const tree = new TreeReader(walked);
-    let sizeBytes = tree.count * ENTRY_BYTES;
-    for (let index = 0; index < tree.count && sizeBytes <= SMALL_LAYER_BYTES; index++) {
-      sizeBytes += tree.size(index);
-    }
-    release(walked);
-    return sizeBytes <= SMALL_LAYER_BYTES;
+    // A large tree mostly shows near its top that it is large: it is not walked whole only to learn that.
+    return (await isSmallDownTo(root, SHALLOW_DEPTH)) && (await isSmallDownTo(root, undefined));
   } finally {
     nativeFs.close(root);
   }
