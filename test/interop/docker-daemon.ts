@@ -70,6 +70,12 @@ export async function startDockerDaemon(world: World): Promise<DockerDaemon> {
   };
 }
 
+/**
+ * The daemon's own slip, seen now and then on a busy machine: its unpacker does not find the mounted folder that it is to change into. It
+ * says nothing about the Dockerfile, and the same build works the next time.
+ */
+const UNPACKING_RACE = "Error after fallback to chroot: no such file or directory";
+
 class DockerApi {
   readonly #socket: string;
 
@@ -128,8 +134,11 @@ class DockerApi {
     const context = `${folder}.context.tar`;
     // The ignore file is the docker command's business; nothing looks at it here.
     await runOk("tar", ["-C", folder, "--numeric-owner", "--owner=0", "--group=0", "-cf", context, "."]);
-    const log = (await this.call("POST", `/build?${query}`, { file: context })).toString();
-    if (log.includes('"errorDetail"')) throw new Error(`docker build ${name}: ${log}`);
+    for (let attempt = 1; ; attempt++) {
+      const log = (await this.call("POST", `/build?${query}`, { file: context })).toString();
+      if (!log.includes('"errorDetail"')) return;
+      if (!log.includes(UNPACKING_RACE) || attempt === 3) throw new Error(`docker build ${name}: ${log}`);
+    }
   }
 
   async export(image: string, folder: string): Promise<void> {
