@@ -10,7 +10,7 @@ import {
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { GitServer, git, type ServedRepository } from "./git-server.ts";
-import { type Finished, missing, run, World } from "./world.ts";
+import { missing, run, World } from "./world.ts";
 
 const reason = missing("git", "tar");
 if (reason !== undefined) console.log(`skipped: git sources: ${reason}`);
@@ -19,8 +19,8 @@ const COPY_ALL = "FROM scratch\nCOPY . /\n";
 
 describe.skipIf(reason !== undefined)("git", () => {
   const world = new World();
-  const server = new GitServer(world.path("served"));
   let outputs = 0;
+  const server = new GitServer(world.path("served"));
 
   beforeAll(() => server.start());
   afterAll(async () => {
@@ -28,23 +28,8 @@ describe.skipIf(reason !== undefined)("git", () => {
     world.close();
   });
 
-  /** Builds and gives the folder of the result. */
-  async function built(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<string> {
-    const out = world.path(`out-${outputs++}`);
-    await world.ok(["build", "--progress=plain", "-o", out, ...args], { env });
-    return out;
-  }
-
-  async function failed(
-    args: readonly string[],
-    env: Readonly<Record<string, string>> = {},
-  ): Promise<Finished> {
-    const finished = await world.tsbuild(["build", "--progress=none", "-o", "type=cacheonly", ...args], {
-      env,
-    });
-    expect(finished.code).not.toBe(0);
-    return finished;
-  }
+  const built: World["files"] = (args, env) => world.files(args, env);
+  const failed: World["failedBuild"] = (args, env) => world.failedBuild(args, env);
 
   function text(folder: string, path: string): string {
     return readFileSync(join(folder, path), "utf8");

@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { GitServer, type ServedRepository } from "./git-server.ts";
-import { type Finished, importBusybox, missing, World } from "./world.ts";
+import { importBusybox, missing, World } from "./world.ts";
 
 const reason = missing("git", "tar", "gzip", "busybox");
 if (reason !== undefined) console.log(`skipped: URLs, policies and locks: ${reason}`);
@@ -59,10 +59,10 @@ function sha256(text: string): string {
 
 describe.skipIf(reason !== undefined)("sources", () => {
   const world = new World();
+  let outputs = 0;
   const server = new FileServer();
   const repositories = new GitServer(world.path("served"));
   let repository: ServedRepository;
-  let outputs = 0;
 
   beforeAll(async () => {
     await Promise.all([server.start(), repositories.start(), importBusybox(world)]);
@@ -77,22 +77,8 @@ describe.skipIf(reason !== undefined)("sources", () => {
     world.close();
   });
 
-  async function built(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<string> {
-    const out = world.path(`out-${outputs++}`);
-    await world.ok(["build", "--progress=plain", "-o", out, ...args], { env });
-    return out;
-  }
-
-  async function failed(
-    args: readonly string[],
-    env: Readonly<Record<string, string>> = {},
-  ): Promise<Finished> {
-    const finished = await world.tsbuild(["build", "--progress=none", "-o", "type=cacheonly", ...args], {
-      env,
-    });
-    expect(finished.code).not.toBe(0);
-    return finished;
-  }
+  const built: World["files"] = (args, env) => world.files(args, env);
+  const failed: World["failedBuild"] = (args, env) => world.failedBuild(args, env);
 
   function text(folder: string, path: string): string {
     return readFileSync(join(folder, path), "utf8");

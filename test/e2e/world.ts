@@ -107,6 +107,7 @@ export function missing(...programs: readonly string[]): string | undefined {
 export class World {
   readonly user = testUser();
   readonly folder = mkdtempSync(join(tmpdir(), "tsbuild-test-"));
+  #outputs = 0;
   readonly root = join(this.folder, "state");
   readonly env: Record<string, string> = { TSBUILD_CONFIG: join(this.folder, "no-config.json") };
 
@@ -162,6 +163,22 @@ export class World {
   /** Builds a context and returns the plain log. */
   async build(folder: string, ...flags: readonly string[]): Promise<string> {
     return (await this.ok(["build", "--progress=plain", ...flags, folder])).stderr;
+  }
+
+  /** Builds into a folder of its own; returns it. */
+  async files(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<string> {
+    const out = this.path(`out-${this.#outputs++}`);
+    await this.ok(["build", "--progress=plain", "-o", out, ...args], { env });
+    return out;
+  }
+
+  /** A build that has to fail; throws when it does not. */
+  async failedBuild(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Finished> {
+    const finished = await this.tsbuild(["build", "--progress=none", "-o", "type=cacheonly", ...args], {
+      env,
+    });
+    if (finished.code === 0) throw new Error(`tsbuild build ${args.join(" ")}: it did not fail`);
+    return finished;
   }
 
   /** Standard output of a command of an image. */

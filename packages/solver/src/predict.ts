@@ -1,5 +1,6 @@
 import type { CacheReason, VertexDigest } from "@tsbuild/base";
 import type { Graph, Vertex } from "@tsbuild/llb";
+import { earlierRecord } from "./earlier.ts";
 import { explainMiss } from "./explain.ts";
 import { makeStates } from "./graph-states.ts";
 import { opKey } from "./keys.ts";
@@ -65,11 +66,8 @@ class Predictor {
     return this.#request.signal;
   }
 
-  earlier({ digest, name }: VertexState): CacheRecord | "first-build" | undefined {
-    if (this.#request.earlier === undefined) return this.#storage.newestLike(name);
-    const key = this.#request.earlier(digest);
-    if (key === undefined || key === "first-build") return key as "first-build" | undefined;
-    return this.#storage.records(key)[0];
+  earlier(state: VertexState): CacheRecord | "first-build" | undefined {
+    return earlierRecord(this.#request, state);
   }
 
   /** Inputs first, one after the other: what takes time are files to hash, and they are hashed in parallel anyway. */

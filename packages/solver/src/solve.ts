@@ -3,6 +3,7 @@ import { assert, type EventSink, errnoCode, TsbuildError, type VertexDigest } fr
 import type { Graph, Input, Vertex } from "@tsbuild/llb";
 import { complete } from "./complete.ts";
 import { define } from "./define.ts";
+import { earlierRecord } from "./earlier.ts";
 import { makeStates, outputOf } from "./graph-states.ts";
 import { type JobLimit, jobLimit } from "./job-limit.ts";
 import type {
@@ -145,11 +146,8 @@ class Scheduler implements Solving {
     }
   }
 
-  earlier({ digest, name }: VertexState): CacheRecord | "first-build" | undefined {
-    if (this.#request.earlier === undefined) return this.storage.newestLike(name);
-    const key = this.#request.earlier(digest);
-    if (key === undefined || key === "first-build") return key as "first-build" | undefined;
-    return this.storage.records(key)[0] ?? this.storage.trace?.(key);
+  earlier(state: VertexState): CacheRecord | "first-build" | undefined {
+    return earlierRecord(this.#request, state);
   }
 
   need(state: VertexState, stage: Stage): Promise<void> {
