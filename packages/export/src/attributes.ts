@@ -5,6 +5,7 @@ import {
   type LayerCompression,
   parseReference,
 } from "@tsbuild/oci";
+import { type Annotation, isAnnotation, parseAnnotations } from "./annotations.ts";
 import type { ExportRequest } from "./types.ts";
 
 /** The options of an image output (X010), read and checked. */
@@ -25,8 +26,11 @@ export interface ImageAttributes {
   readonly pushByDigest: boolean;
   /** Certificates of the registries are not checked, and plain HTTP is used where there is no TLS. */
   readonly insecure: boolean;
-  readonly manifestAnnotations: Readonly<Record<string, string>>;
-  readonly descriptorAnnotations: Readonly<Record<string, string>>;
+  readonly annotations: readonly Annotation[];
+  /** Attestation manifests are artifacts of image-spec 1.1; else they have the form of an image (X027). */
+  readonly ociArtifact: boolean;
+  /** Where what is claimed of the images goes: into an index of them, or beside them as referrers, which leaves them as they are. */
+  readonly attestAs: "index" | "referrers";
 }
 
 const LEVELS: Readonly<Record<LayerCompression, readonly [number, number]>> = {
@@ -35,11 +39,11 @@ const LEVELS: Readonly<Record<LayerCompression, readonly [number, number]>> = {
   uncompressed: [0, 0],
 };
 
-const PUSH_ATTRIBUTES = ["push", "push-by-digest", "registry.insecure"];
+const PUSH_ATTRIBUTES = ["push", "push-by-digest", "registry.insecure", "attest-as"];
 
 const IMAGE_ATTRIBUTES = [
   ...["name", "compression", "compression-level", "force-compression", "oci-mediatypes", "tar"],
-  "rewrite-timestamp",
+  ...["rewrite-timestamp", "oci-artifact"],
 ];
 
 function usage(type: string, message: string, hint?: string): TsbuildError {
@@ -74,17 +78,9 @@ function parseVariant({ type, attrs }: ExportRequest): CompressionVariant {
   return { compression, level };
 }
 
-function annotations({ attrs }: ExportRequest, prefixes: readonly string[]): Record<string, string> {
-  const found = Object.entries(attrs).flatMap(([key, value]) => {
-    const prefix = prefixes.find((one) => key.startsWith(one));
-    return prefix === undefined ? [] : [[key.slice(prefix.length), value] as const];
-  });
-  return Object.fromEntries(found);
-}
-
 function checkKnown({ type, attrs }: ExportRequest, known: readonly string[]): void {
   for (const key of Object.keys(attrs)) {
-    if (/^annotation(-manifest|-manifest-descriptor)?\./.test(key) && known.includes("name")) continue;
+    if (isAnnotation(key) && known.includes("name")) continue;
     if (known.includes(key)) continue;
     throw usage(type, `unknown option ${quoted(key)}`, suggestion(key, known));
   }
@@ -98,6 +94,12 @@ function parseNames({ attrs }: ExportRequest): readonly string[] | undefined {
     .map((name) => name.trim())
     .filter((name) => name !== "")
     .map((name) => formatReference(parseReference(name)));
+}
+
+function parseAttestAs({ type, attrs }: ExportRequest): ImageAttributes["attestAs"] {
+  const value = attrs["attest-as"] ?? "index";
+  if (value === "index" || value === "referrers") return value;
+  throw usage(type, `attest-as=${quoted(value)} is not known`, "index or referrers");
 }
 
 /** Reads the options of `oci`, `docker` and `image`. Throws TSB_USAGE. */
@@ -118,8 +120,9 @@ export function imageAttributes(request: ExportRequest): ImageAttributes {
     push: parseBoolean(request, "push", request.type === "registry" || pushByDigest),
     pushByDigest,
     insecure: parseBoolean(request, "registry.insecure", false),
-    manifestAnnotations: annotations(request, ["annotation.", "annotation-manifest."]),
-    descriptorAnnotations: annotations(request, ["annotation-manifest-descriptor."]),
+    annotations: parseAnnotations(request),
+    ociArtifact: parseBoolean(request, "oci-artifact", false),
+    attestAs: parseAttestAs(request),
   };
 }
 
@@ -136,17 +139,22 @@ export interface FileAttributes {
   /** Folders per platform, also when there is one. */
   readonly split: boolean | undefined;
   readonly mirror: boolean;
+  /** What names of files with attestations begin with. */
+  readonly attestationPrefix: string;
 }
 
 /** Reads the options of `local` and `tar`. Throws TSB_USAGE. */
 export function fileAttributes(request: ExportRequest): FileAttributes {
-  checkKnown(request, request.type === "local" ? ["platform-split", "mode"] : ["platform-split"]);
+  const known = ["platform-split", "attestation-prefix"];
+  checkKnown(request, request.type === "local" ? [...known, "mode"] : known);
   const mode = request.attrs["mode"] ?? "copy";
   if (mode !== "copy" && mode !== "delete") {
     throw usage(request.type, `mode=${quoted(mode)} is not known`, "copy or delete");
   }
-  const split = request.attrs["platform-split"];
+  const { "platform-split": split, "attestation-prefix": attestationPrefix = "" } = request.attrs;
+  if (attestationPrefix.includes("/")) throw usage(request.type, "attestation-prefix is no path");
   return {
+    attestationPrefix,
     split: split === undefined ? undefined : parseBoolean(request, "platform-split", false),
     mirror: mode === "delete",
   };

@@ -1,6 +1,8 @@
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { formatPlatform, TsbuildError } from "@tsbuild/base";
+import { TsbuildError } from "@tsbuild/base";
 import { copyMerged, type MergedTree, packMerged, readTar, type TarMember, writeTar } from "@tsbuild/oci";
+import { attestationFiles, platformFolder } from "./attestation-files.ts";
 import { fileAttributes } from "./attributes.ts";
 import { exportFailure, makeFolder, writeArchive } from "./destination.ts";
 import type { CommittedImage, ExportOptions, ExportRequest } from "./types.ts";
@@ -10,26 +12,35 @@ function mergedTree({ snapshot }: CommittedImage, { store, signal }: ExportOptio
   return { lowers: store.snapshots.lowers(snapshot), open: () => store.views.open(snapshot), signal };
 }
 
-/** `linux_amd64`, the name of a platform's folder (X014). */
-function platformFolder(image: CommittedImage): string {
-  return formatPlatform(image.platform).replaceAll("/", "_");
-}
-
-async function* moved(prefix: string, tar: AsyncIterable<Uint8Array>): AsyncGenerator<TarMember> {
-  yield { entry: { path: prefix, type: "folder", mode: 0o755, uid: 0, gid: 0, size: 0, mtimeNs: 0n } };
+/** A root filesystem's members in a folder of their own; `folder` empty: at the top. */
+async function* moved(folder: string, tar: AsyncIterable<Uint8Array>): AsyncGenerator<TarMember> {
+  const prefix = folder === "" ? "" : `${folder}/`;
+  if (folder !== "")
+    yield { entry: { path: folder, type: "folder", mode: 0o755, uid: 0, gid: 0, size: 0, mtimeNs: 0n } };
   for await (const { entry, body } of readTar(tar)) {
-    const target = entry.type === "hardlink" ? `${prefix}/${entry.target}` : entry.target;
-    yield { entry: { ...entry, path: `${prefix}/${entry.path}`, target }, body };
+    const target = entry.type === "hardlink" ? `${prefix}${entry.target}` : entry.target;
+    yield { entry: { ...entry, path: `${prefix}${entry.path}`, target }, body };
   }
 }
 
-async function* splitMembers(
+function fileMember(path: string, bytes: Uint8Array): TarMember {
+  const entry = { path, type: "file", mode: 0o644, uid: 0, gid: 0, size: bytes.length, mtimeNs: 0n } as const;
+  return { entry, body: bytes };
+}
+
+/** All images and what is claimed of them, each in its folder or all at the top. */
+async function* members(
   images: readonly CommittedImage[],
+  layout: { readonly split: boolean; readonly prefix: string },
   options: ExportOptions,
 ): AsyncGenerator<TarMember> {
+  const { split, prefix } = layout;
+  const flat = !split && images.length > 1;
   for (const image of images) {
-    const tar = packMerged(mergedTree(image, options));
-    yield* moved(platformFolder(image), tar);
+    const folder = split ? platformFolder(image) : "";
+    yield* moved(folder, packMerged(mergedTree(image, options)));
+    for (const { name, bytes } of await attestationFiles(image, mergedTree(image, options), { prefix, flat }))
+      yield fileMember(join(folder, name), bytes);
   }
 }
 
@@ -54,12 +65,19 @@ export async function exportTar(
 ): Promise<void> {
   const { signal, stdout = process.stdout } = options;
   const [first] = images;
-  const split = fileAttributes(request).split ?? images.length > 1;
+  const { split = images.length > 1, attestationPrefix: prefix } = fileAttributes(request);
+  const isPlain = images.length === 1 && !split && (first?.attestations ?? []).length === 0;
   const stream =
-    split || first === undefined
-      ? writeTar(splitMembers(images, options), { reuse: true })
-      : packMerged({ ...mergedTree(first, options), reuse: true });
+    isPlain && first !== undefined
+      ? packMerged({ ...mergedTree(first, options), reuse: true })
+      : writeTar(members(images, { split, prefix }, options), { reuse: true });
   await writeArchive(counted(stream, options), request.dest, { signal, stdout });
+}
+
+/** What was there before may be a link that leads elsewhere: it goes, and is not followed. */
+async function replaceFile(path: string, bytes: Uint8Array): Promise<void> {
+  await rm(path, { force: true });
+  await writeFile(path, bytes, { flag: "wx" });
 }
 
 /** `type=local` (X014): the files in a folder, owned by who runs this. What the folder has besides stays, unless mode=delete. */
@@ -72,7 +90,17 @@ export async function exportLocal(
   if (dest === undefined || dest === "" || dest === "-") {
     throw new TsbuildError("TSB_USAGE", "output type=local needs a folder", { hint: "give dest=FOLDER" });
   }
-  const { mirror, split = images.length > 1 } = fileAttributes(request);
+  const { mirror, split = images.length > 1, attestationPrefix: prefix } = fileAttributes(request);
+  const flat = !split && images.length > 1;
+  if (flat && mirror) {
+    throw new TsbuildError(
+      "TSB_USAGE",
+      "output type=local: mode=delete would remove one platform's files for the next",
+      {
+        hint: "leave platform-split=false or mode=delete out",
+      },
+    );
+  }
   const owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
   for (const image of images) {
     const folder = split ? join(dest, platformFolder(image)) : dest;
@@ -86,6 +114,8 @@ export async function exportLocal(
         onProgress: (current, total) =>
           options.onProgress?.({ id: "files", current, total, done: current === total }),
       });
+      const files = await attestationFiles(image, mergedTree(image, options), { prefix, flat });
+      for (const { name, bytes } of files) await replaceFile(join(folder, name), bytes);
     } catch (error) {
       throw exportFailure(error, folder);
     }

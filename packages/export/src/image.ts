@@ -1,15 +1,14 @@
 import { type Digest, sha256 } from "@tsbuild/base";
 import {
   type Descriptor,
-  type Index,
   type LayoutBlob,
   type Manifest,
   mediaTypes,
   parseManifest,
   serializeImageConfig,
-  serializeIndex,
   serializeManifest,
 } from "@tsbuild/oci";
+import { annotated, annotationsFor } from "./annotations.ts";
 import type { ImageAttributes } from "./attributes.ts";
 import { type LayerBlob, layerBlob } from "./layers.ts";
 import type { CommittedImage, ExportOptions } from "./types.ts";
@@ -57,7 +56,7 @@ function asItCame(
 ): PackagedImage | undefined {
   const { original } = image;
   if (original?.manifest === undefined || attributes.force) return undefined;
-  if (Object.keys(attributes.manifestAnnotations).length > 0) return undefined;
+  if (attributes.annotations.some(({ scope }) => scope === "manifest")) return undefined;
   const manifest = parseManifest(original.manifest);
   if (!manifest.layers.every(({ digest }) => store.blobs.has(digest))) return undefined;
   const document = smallBlob(original.manifest);
@@ -92,7 +91,7 @@ export async function packageImage(
   }
   const layers = await layerBlobs(image, attributes, options);
   const config = smallBlob(image.original?.config ?? serializeImageConfig(image.config));
-  const { ociTypes, manifestAnnotations } = attributes;
+  const { ociTypes, annotations } = attributes;
   const manifest: Manifest = {
     schemaVersion: 2,
     mediaType: ociTypes ? mediaTypes.ociManifest : mediaTypes.dockerManifest,
@@ -102,7 +101,7 @@ export async function packageImage(
       size: config.size,
     },
     layers: layers.map((layer) => layer.descriptor),
-    ...(Object.keys(manifestAnnotations).length === 0 ? {} : { annotations: { ...manifestAnnotations } }),
+    ...annotated(annotationsFor(annotations, "manifest", image.platform)),
   };
   const document = smallBlob(serializeManifest(manifest));
   const descriptor = {
@@ -117,21 +116,4 @@ export async function packageImage(
 function descriptorPlatform({ config }: CommittedImage): NonNullable<Descriptor["platform"]> {
   const { architecture, os, variant } = config;
   return { architecture, os, ...(variant ? { variant } : {}) };
-}
-
-/** What the output stands for: the only image, or an index of one per platform (X025). */
-export interface Root {
-  readonly descriptor: Descriptor;
-  readonly blobs: readonly LayoutBlob[];
-}
-
-export function rootOf(images: readonly PackagedImage[], attributes: ImageAttributes): Root {
-  const [only] = images;
-  const blobs = images.flatMap((image) => image.blobs);
-  if (images.length === 1 && only !== undefined) return { descriptor: only.descriptor, blobs };
-  const mediaType = attributes.ociTypes ? mediaTypes.ociIndex : mediaTypes.dockerIndex;
-  const index: Index = { schemaVersion: 2, mediaType, manifests: images.map((image) => image.descriptor) };
-  const bytes = serializeIndex(index);
-  const descriptor = { mediaType, digest: sha256(bytes), size: bytes.length };
-  return { descriptor, blobs: [{ digest: descriptor.digest, size: bytes.length, bytes }, ...blobs] };
 }

@@ -13,13 +13,14 @@ import {
 } from "@tsbuild/oci";
 import { type ImageAttributes, imageAttributes } from "./attributes.ts";
 import { exportFailure, makeFolder, writeArchive } from "./destination.ts";
-import { type PackagedImage, packageImage, type Root, rootOf } from "./image.ts";
+import { type PackagedImage, packageImage } from "./image.ts";
 import { rewriteTimestamps } from "./rewrite.ts";
+import { type Root, rootOf } from "./root.ts";
 import type { CommittedImage, ExportOptions, ExportRequest, ExportResult } from "./types.ts";
 
 /** One entry per name (X012): tools find an image in a layout by these annotations. */
-function topLevel(root: Root, names: readonly string[], attributes: ImageAttributes, created: string): Index {
-  const common = { ...attributes.descriptorAnnotations, "org.opencontainers.image.created": created };
+function topLevel(root: Root, names: readonly string[], created: string): Index {
+  const common = { ...root.descriptor.annotations, "org.opencontainers.image.created": created };
   const entries = names.map((name) => ({
     ...common,
     "io.containerd.image.name": name,
@@ -50,15 +51,15 @@ function dockerManifest(entries: readonly ReturnType<typeof dockerEntry>[]) {
 }
 
 function contentsOf(
-  request: ExportRequest,
+  request: Pick<ExportRequest, "type">,
   images: readonly PackagedImage[],
   attributes: ImageAttributes,
 ): LayoutContents & { readonly root: Descriptor } {
   const [first] = images;
   if (first === undefined) throw new Error("assertion failed: an export has an image");
   const names = (attributes.names ?? first.image.names).map((name) => formatReference(parseReference(name)));
-  const root = rootOf(images, attributes);
-  const index = topLevel(root, names, attributes, first.image.config.created ?? "1970-01-01T00:00:00Z");
+  const root = rootOf(images, attributes, { type: request.type, names, attach: true });
+  const index = topLevel(root, names, first.image.config.created ?? "1970-01-01T00:00:00Z");
   const extra = request.type === "docker" ? [dockerManifest([dockerEntry(first, names)])] : undefined;
   return { root: root.descriptor, index, blobs: root.blobs, extra };
 }
@@ -87,6 +88,15 @@ export async function exportLayout(
       hint: "use type=oci, or build for one --platform",
     });
   }
+  if (request.type === "docker" && images.some(({ attestations = [] }) => attestations.length > 0)) {
+    throw new TsbuildError(
+      "TSB_UNSUPPORTED",
+      "output type=docker holds no attestations: it would need an index",
+      {
+        hint: "use type=oci, or leave --provenance, --sbom and --attest out",
+      },
+    );
+  }
   const attributes = imageAttributes(request);
   const contents = contentsOf(request, await packageAll(images, attributes, options), attributes);
   if (attributes.tar) {
@@ -94,7 +104,7 @@ export async function exportLayout(
     const archive = writeTarPieces(layoutMembers(contents), { reuse: true });
     await writeArchive(archive, request.dest, { signal, stdout });
   } else await writeFolder(request, contents);
-  return { manifest: contents.root.digest };
+  return { manifest: contents.root.digest, descriptor: contents.root };
 }
 
 async function writeFolder({ type, dest }: ExportRequest, contents: LayoutContents): Promise<void> {

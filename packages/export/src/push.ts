@@ -3,9 +3,11 @@ import { type Digest, TsbuildError } from "@tsbuild/base";
 import { copied, formatReference, type ImageReference, type LayoutBlob, parseReference } from "@tsbuild/oci";
 import type { FetchedManifest, PushBlob, RegistryClient, RetryNotice } from "@tsbuild/registry";
 import { blobSources, rememberSource } from "@tsbuild/store";
+import { type Referrer, referrersOf } from "./attached.ts";
 import { type ImageAttributes, imageAttributes } from "./attributes.ts";
-import { type PackagedImage, packageImage, rootOf } from "./image.ts";
+import { type PackagedImage, packageImage } from "./image.ts";
 import { rewriteTimestamps } from "./rewrite.ts";
+import { type Root, rootOf } from "./root.ts";
 import type { CommittedImage, ExportOptions, ExportRequest, ExportResult } from "./types.ts";
 
 /** One repository and the names in it. */
@@ -115,13 +117,36 @@ async function pushImage(
   return packaged;
 }
 
-function manifestsOf(images: readonly PackagedImage[], attributes: ImageAttributes): FetchedManifest[] {
+/** Children before the index, and nothing else when one image is all. */
+function manifestsOf(images: readonly PackagedImage[], root: Root): FetchedManifest[] {
   const children = images.map(manifestOf);
-  if (images.length === 1) return children;
-  const { descriptor, blobs } = rootOf(images, attributes);
-  const [index] = blobs;
-  if (index === undefined || !("bytes" in index)) throw new Error("assertion failed: an index comes first");
-  return [...children, { digest: descriptor.digest, mediaType: descriptor.mediaType, bytes: index.bytes }];
+  if (root.index === undefined) return children;
+  const { digest, mediaType } = root.descriptor;
+  const claims = root.attestations.map(({ descriptor, bytes }) => ({
+    digest: descriptor.digest,
+    mediaType: descriptor.mediaType,
+    bytes,
+  }));
+  return [...children, ...claims, { digest, mediaType, bytes: root.index }];
+}
+
+/** After what they refer to: until then a registry may refuse them. */
+async function pushReferrers(
+  run: PushRun,
+  referrers: readonly { subject: Digest; referrer: Referrer }[],
+): Promise<void> {
+  const { signal } = run.options;
+  for (const { subject, referrer } of referrers) {
+    for (const blob of referrer.blobs) await pushEverywhere(run, blob);
+    const { descriptor, bytes, artifactType, annotations } = referrer;
+    const manifest = { digest: descriptor.digest, mediaType: descriptor.mediaType, bytes };
+    for (const { reference } of run.destinations)
+      await run.client.attachReferrer(
+        reference,
+        { subject, manifest, artifactType, annotations },
+        { signal },
+      );
+  }
 }
 
 function noName(): TsbuildError {
@@ -145,19 +170,28 @@ export async function exportRegistry(
   const run: PushRun = { client, destinations, options };
   const packaged: PackagedImage[] = [];
   for (const image of images) packaged.push(await pushImage(run, image, attributes));
-  const manifests = manifestsOf(packaged, attributes);
+  const attach = attributes.attestAs === "index";
+  const root = rootOf(packaged, attributes, { type: request.type, names, attach });
+  for (const { blobs } of root.attestations) for (const blob of blobs) await pushEverywhere(run, blob);
+  const manifests = manifestsOf(packaged, root);
   const { signal } = options;
   for (const { reference, tags } of destinations)
     await client.pushManifests({ reference, manifests, tags }, { signal, onRetry: tellRetry(options) });
-  const root = manifests.at(-1);
-  return { manifest: root?.digest, pushed: pushedNames(names, root?.digest, attributes) };
+  if (!attach)
+    await pushReferrers(
+      run,
+      packaged.flatMap((image) => referrersFor(image, names)),
+    );
+  const { digest } = root.descriptor;
+  return { manifest: digest, descriptor: root.descriptor, pushed: pushedNames(names, digest, attributes) };
 }
 
-function pushedNames(
-  names: readonly string[],
-  digest: Digest | undefined,
-  attributes: ImageAttributes,
-): string[] {
+function referrersFor(image: PackagedImage, names: readonly string[]) {
+  const subject = image.descriptor.digest;
+  return referrersOf(image, names).map((referrer) => ({ subject, referrer }));
+}
+
+function pushedNames(names: readonly string[], digest: Digest, attributes: ImageAttributes): string[] {
   if (!attributes.pushByDigest) return [...names];
   return names.map((name) => formatReference({ ...parseReference(name), tag: undefined, digest }));
 }

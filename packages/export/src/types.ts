@@ -1,7 +1,8 @@
 import type { DiffId, Digest, Platform, SnapshotId } from "@tsbuild/base";
-import type { CompressionVariant, ImageConfig, LayerWorkers } from "@tsbuild/oci";
+import type { CompressionVariant, Descriptor, ImageConfig, LayerWorkers } from "@tsbuild/oci";
 import type { RegistryClient } from "@tsbuild/registry";
 import type { Store } from "@tsbuild/store";
+import type { Attestation } from "./attestation.ts";
 
 /** What a build made: a filesystem and what the Dockerfile says about it. */
 export interface ImageResult {
@@ -55,6 +56,8 @@ export interface CommittedImage {
   /** How many of the layers are the base image's. */
   readonly baseLayers: number;
   readonly epochSeconds?: number | undefined;
+  /** What is claimed of it; every output attaches that in its own form. */
+  readonly attestations?: readonly Attestation[] | undefined;
   /** Documents of an image that was made before, which go out byte for byte: its config, and the manifest it came with. */
   readonly original?: { readonly config: Uint8Array; readonly manifest?: Uint8Array | undefined } | undefined;
 }
@@ -91,6 +94,8 @@ export interface ExportOptions {
 export interface ExportResult {
   /** Digest of the manifest (or index) that was written; outputs that are only files have none. */
   readonly manifest?: Digest | undefined;
+  /** What names it, with the annotations that lists of it get. */
+  readonly descriptor?: Descriptor | undefined;
   /** Names under which a registry has it now. */
   readonly pushed?: readonly string[] | undefined;
 }

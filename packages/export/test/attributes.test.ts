@@ -18,8 +18,9 @@ describe("options of an image output", () => {
       push: false,
       pushByDigest: false,
       insecure: false,
-      manifestAnnotations: {},
-      descriptorAnnotations: {},
+      annotations: [],
+      ociArtifact: false,
+      attestAs: "index",
     });
     expect(imageAttributes(request("docker")).ociTypes).toBe(false);
     expect(imageAttributes(request("docker", { compression: "zstd" })).ociTypes).toBe(true);
@@ -48,8 +49,13 @@ describe("options of an image output", () => {
       push: false,
       pushByDigest: false,
       insecure: false,
-      manifestAnnotations: { a: "b", c: "d" },
-      descriptorAnnotations: { e: "f=g" },
+      annotations: [
+        { scope: "manifest", platform: undefined, key: "a", value: "b" },
+        { scope: "manifest", platform: undefined, key: "c", value: "d" },
+        { scope: "manifest-descriptor", platform: undefined, key: "e", value: "f=g" },
+      ],
+      ociArtifact: false,
+      attestAs: "index",
     });
   });
 
@@ -61,6 +67,8 @@ describe("options of an image output", () => {
     [{ tar: "yes" }, 'tar="yes" is neither true nor false'],
     [{ comprssion: "gzip" }, 'unknown option "comprssion"'],
     [{ name: "Upper" }, "lower case"],
+    [{ "annotation-index[linux/arm64].a": "b" }, "an index has no platform"],
+    [{ "annotation-manifests.a": "b" }, 'unknown option "annotation-manifests.a"'],
   ])("%j are refused", (attrs, message) => {
     const failure = { code: "TSB_USAGE", message: expect.stringContaining(message) };
     expect(() => imageAttributes(request("oci", attrs as unknown as Record<string, string>))).toThrow(
@@ -71,10 +79,15 @@ describe("options of an image output", () => {
 
 describe("options of a file output", () => {
   test("are read", () => {
-    expect(fileAttributes(request("local"))).toEqual({ split: undefined, mirror: false });
+    expect(fileAttributes(request("local"))).toEqual({
+      split: undefined,
+      mirror: false,
+      attestationPrefix: "",
+    });
     expect(fileAttributes(request("local", { "platform-split": "true", mode: "delete" }))).toEqual({
       split: true,
       mirror: true,
+      attestationPrefix: "",
     });
   });
 
