@@ -26,6 +26,7 @@ const table: Readonly<Record<string, { readonly own: readonly string[]; readonly
     },
     "packages/export": { own: ["base", "oci", "store", "registry", "solver", "native-fs"], npm: [] },
     "packages/cache": { own: ["base", "oci", "store", "registry", "solver"], npm: [] },
+    "packages/sbom": { own: ["base", "native-fs"], npm: ["spdx-license-ids", "spdx-exceptions"] },
     "packages/engine": {
       own: [
         "base",
@@ -41,6 +42,7 @@ const table: Readonly<Record<string, { readonly own: readonly string[]; readonly
         "ops",
         "export",
         "native-fs",
+        "sbom",
       ],
       npm: [],
     },
