@@ -11,6 +11,7 @@ import { reapDeadLeases } from "./open.ts";
 import { snapshotOfResult } from "./refs.ts";
 import { removeLayer, snapshotId } from "./snapshots.ts";
 import { type StoreState, stateOf } from "./state.ts";
+import { removeRecord, trimTraces } from "./traces.ts";
 
 /** What a collection removed. */
 export interface PruneReport {
@@ -111,32 +112,20 @@ function recordSnapshots(state: StoreState): SnapshotId[] {
   return rows.map((row) => snapshotOfResult(row.result as ResultId)).filter((id) => id != null);
 }
 
-/** Traces of removed records: enough for the steps of some hundred builds. */
-const MAX_TRACES = 2000;
-
 /** Records whose result goes. What they were made of is remembered, so that the next miss can be explained. */
 function removeRecords(state: StoreState, alive: ReadonlySet<number>, spared: Spared): number {
   const { database } = state;
-  const now = Date.now();
   let count = 0;
   for (const row of database.all<{ id: number; result: string }>("SELECT id, result FROM cache_records")) {
     const snapshot = snapshotOfResult(row.result as ResultId);
     const stays = snapshot === null ? spared.keepsScratch : alive.has(Number(snapshot));
     if (stays) continue;
-    database.run(TRACE, now, spared.by, row.id);
-    database.run("DELETE FROM cache_records WHERE id=?", row.id);
+    removeRecord(database, row.id, spared.by);
     count += 1;
   }
-  if (count > 0) {
-    database.run(`DELETE FROM evicted WHERE id <= (SELECT max(id) FROM evicted) - ${MAX_TRACES}`);
-  }
+  if (count > 0) trimTraces(database);
   return count;
 }
-
-const TRACE = `
-INSERT INTO evicted(description, key, result, created_at, duration_ms, fields, evicted_at, evicted_by)
-SELECT r.description, k.name, r.result, r.created_at, r.duration_ms, r.fields, ?, ?
-FROM cache_records r JOIN cache_keys k ON k.id = r.key WHERE r.id=?`;
 
 function removeSnapshots(
   state: StoreState,

@@ -12,7 +12,7 @@ export type Value = SQLInputValue;
  * takes the write lock at its start, so that what it reads stays true until it commits.
  *
  * WAL with synchronous=NORMAL: a commit is one write without fsync. A killed process loses nothing that was committed; a power
- * cut may lose the newest commits but never breaks the database.
+ * cut may lose the newest commits but never breaks the database, and never keeps a commit without those before it.
  */
 export class StateDatabase {
   readonly #db: DatabaseSync;

@@ -1,38 +1,34 @@
+import { withDescendants } from "./descendants.ts";
 import { removeLayer } from "./snapshots.ts";
 import type { StoreState } from "./state.ts";
+import { removeRecord, trimTraces } from "./traces.ts";
 
 /**
  * In a transaction: forgets snapshots with all that is made on them, their records, and the names of images that have them. For layers
- * whose files are lost: what leads to them must not be found again.
+ * whose files are lost: what leads to them must not be found again. `by` completes "evicted by" in explanations.
  */
-export function dropSnapshots(state: StoreState, ids: readonly number[]): void {
+export function dropSnapshots(state: StoreState, ids: readonly number[], by: string): void {
   const { database } = state;
-  const gone = [...withDescendants(state, ids)];
+  const gone = [...withDescendants(database, ids)];
   // Children first: a parent is always the older row.
   gone.sort((a, b) => b - a);
   for (const id of gone) {
-    database.run("DELETE FROM cache_records WHERE result=?", `snapshot:${id}`);
+    for (const record of recordsOf(state, id)) removeRecord(database, record, by);
     database.run("DELETE FROM images WHERE snapshot=? AND origin<>'pulled'", id);
     database.run("UPDATE images SET unpacked=0, snapshot=NULL WHERE snapshot=?", id);
     database.run("DELETE FROM snapshots WHERE id=?", id);
   }
+  trimTraces(database);
   const unused = database.all<{ id: number }>(
     "SELECT id FROM layers WHERE id NOT IN (SELECT layer FROM snapshots)",
   );
   for (const { id } of unused) removeLayer(state, id);
 }
 
-function withDescendants({ database }: StoreState, ids: readonly number[]): Set<number> {
-  const found = new Set<number>();
-  const pending = [...ids];
-  for (let id = pending.pop(); id !== undefined; id = pending.pop()) {
-    if (found.has(id)) continue;
-    found.add(id);
-    for (const child of database.all<{ id: number }>("SELECT id FROM snapshots WHERE parent=?", id)) {
-      pending.push(child.id);
-    }
-  }
-  return found;
+function recordsOf({ database }: StoreState, snapshot: number): number[] {
+  return database
+    .all<{ id: number }>("SELECT id FROM cache_records WHERE result=?", `snapshot:${snapshot}`)
+    .map(({ id }) => id);
 }
 
 /** Snapshots that have this layer. */

@@ -139,7 +139,7 @@ function checkLayers({ database, layout }: StoreState, report: Report): void {
     if (row.users === 0) report("layer", row.id, "no snapshot has it", (state) => removeLayer(state, row.id));
     if (row.committed > 0 && !isFolder(layout.layerFolder(row.id)))
       report("layer", row.id, "its folder is missing", (state) =>
-        dropSnapshots(state, snapshotsWith(state, row.id)),
+        dropSnapshots(state, snapshotsWith(state, row.id), "fsck"),
       );
     const work = join(layout.layer(row.id), "work");
     if (row.committed > 0 && existsSync(work))
@@ -168,9 +168,13 @@ function checkSnapshots({ database }: StoreState, report: Report): void {
   );
   for (const row of rows) {
     if (row.depth !== (row.parent_depth ?? -1) + 1)
-      report("snapshot", row.id, `wrong depth ${row.depth}`, (state) => dropSnapshots(state, [row.id]));
+      report("snapshot", row.id, `wrong depth ${row.depth}`, (state) =>
+        dropSnapshots(state, [row.id], "fsck"),
+      );
     if (row.parent_lease !== null)
-      report("snapshot", row.id, "its parent is not committed", (state) => dropSnapshots(state, [row.id]));
+      report("snapshot", row.id, "its parent is not committed", (state) =>
+        dropSnapshots(state, [row.id], "fsck"),
+      );
   }
 }
 

@@ -1,4 +1,4 @@
 import type { NativeFs } from "@tsbuild/native-fs";
 
 /** What the store needs of the addon. */
-export type NativeCalls = Pick<NativeFs, "tryLock" | "openFolder" | "removeInRoot" | "close">;
+export type NativeCalls = Pick<NativeFs, "tryLock" | "openFolder" | "removeInRoot" | "close" | "syncFs">;

@@ -6,6 +6,7 @@ import { FileBlobStore } from "./blobs.ts";
 import { SqliteCacheStorage } from "./cache.ts";
 import { FolderCacheMountStore } from "./cache-mounts.ts";
 import { StateDatabase } from "./database.ts";
+import { bootId, Durability, dropUnsynced } from "./durability.ts";
 import { guarded } from "./failure.ts";
 import { FolderHistoryStore } from "./history/folder.ts";
 import { SqliteImageStore } from "./images.ts";
@@ -29,6 +30,8 @@ export interface StoreOptions {
   readonly snapshotter?: Snapshotter | "auto" | undefined;
   /** With the snapshotter `copy`: roots of views are folders, never mounts of them. */
   readonly plainRoots?: boolean | undefined;
+  /** Which start of the kernel this is; the kernel is asked when not given. */
+  readonly boot?: (() => string) | undefined;
 }
 
 /** Emptying the trash begins this long after opening: the start of a build has better things to do. */
@@ -53,9 +56,13 @@ export function openStore(options: StoreOptions): Store {
     lease: new Lease(layout, native),
     trash: new Trash({ layout, database, native }),
     needs: new NeedsLog(),
+    durability: new Durability({ layout, database, native }, options.boot ?? bootId),
   };
   try {
-    guarded("clean the state folder", layout.root, () => reapDeadLeases(state));
+    guarded("clean the state folder", layout.root, () => {
+      reapDeadLeases(state);
+      if (dropUnsynced(state, state.durability) > 0) state.trash.sweep();
+    });
     return assemble(state, { snapshotter: options.snapshotter ?? "auto", plainRoots: options.plainRoots });
   } catch (error) {
     database.close();
@@ -82,7 +89,7 @@ function assemble(
   state: StoreState,
   views: { readonly snapshotter: Snapshotter | "auto"; readonly plainRoots: boolean | undefined },
 ): Store {
-  const { layout, database, lease, trash } = state;
+  const { layout, database, lease, trash, durability } = state;
   const blobs = new FileBlobStore(state);
   const snapshots = new OverlaySnapshotStore(state);
   const cache = new SqliteCacheStorage(state, snapshots);
@@ -114,6 +121,7 @@ function assemble(
       try {
         cache.flushUses();
         snapshots.discardAll();
+        await durability.sync();
         lease.close((folder) => trash.discard(folder));
         trash.sweep();
         // Garbage that cannot be removed does not make a finished build fail; `prune` tells about it.

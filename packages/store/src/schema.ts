@@ -1,7 +1,7 @@
 import { TsbuildError } from "@tsbuild/base";
 
 /** `PRAGMA user_version` of databases that this code reads and writes. */
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 
 /**
  * | table         | row                                                                                              |
@@ -143,10 +143,21 @@ CREATE INDEX evicted_description ON evicted(description, created_at);
 CREATE INDEX evicted_key ON evicted(key);
 `;
 
+/**
+ * What version 3 added. `layers.unsynced`: the boot id of the kernel that may have parts of the layer in memory only (durability.ts).
+ * `snapshots.amends`: 1 when layer and parent's layer are one layer of an image (see `SnapshotStore.commit`).
+ */
+const VERSION_3 = `
+ALTER TABLE layers ADD COLUMN unsynced TEXT;
+CREATE INDEX layers_unsynced ON layers(unsynced) WHERE unsynced IS NOT NULL;
+ALTER TABLE snapshots ADD COLUMN amends INTEGER NOT NULL DEFAULT 0;
+`;
+
 /** In the open transaction: makes a database of an older version (0: an empty one) one of this version. */
 export function migrateSchema(version: number, execute: (sql: string) => void): void {
   if (version < 1) execute(TABLES);
   if (version < 2) execute(VERSION_2);
+  if (version < 3) execute(VERSION_3);
   execute(`PRAGMA user_version=${SCHEMA_VERSION}`);
 }
 

@@ -62,11 +62,12 @@ export class OverlaySnapshotStore implements SnapshotStore {
 
   commit(active: ActiveSnapshot): SnapshotId {
     this.#mustBeActive(active);
-    const { lease, database, layout } = this.#state;
+    const { lease, database, layout, durability } = this.#state;
     guarded("commit a snapshot", layout.root, () => this.#removeWork(active.work));
     database.transaction(() => {
       lease.holdSnapshot(active.id);
       database.run("UPDATE snapshots SET lease=NULL WHERE id=?", active.id);
+      durability.mark(active.id);
     });
     this.#active.delete(active.id);
     return active.id;

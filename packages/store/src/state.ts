@@ -1,5 +1,6 @@
 import type { Store } from "./api.ts";
 import type { StateDatabase } from "./database.ts";
+import type { Durability } from "./durability.ts";
 import type { Layout } from "./layout.ts";
 import type { Lease } from "./leases.ts";
 import type { NativeCalls } from "./native.ts";
@@ -14,6 +15,7 @@ export interface StoreState {
   readonly trash: Trash;
   readonly native: NativeCalls;
   readonly needs: NeedsLog;
+  readonly durability: Durability;
 }
 
 const states = new WeakMap<Store, StoreState>();

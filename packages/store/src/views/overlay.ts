@@ -4,7 +4,7 @@ import type { SnapshotStore, SnapshotView, SnapshotViews, WritableView } from ".
 import { MAX_LOWERS, MAX_LOWERS_IN_A_STRING } from "./lower-limits.ts";
 
 export interface OverlayViewsOptions {
-  readonly fs: Pick<NativeFs, "mountOverlay" | "close" | "openFolder" | "syncFs">;
+  readonly fs: Pick<NativeFs, "mountOverlay" | "close" | "openFolder">;
   readonly snapshots: SnapshotStore;
   /** Layer folders, top first, that look like the given ones and are `max` at most. */
   readonly shorten: (lowers: readonly string[], max: number) => Promise<readonly string[]>;
@@ -16,7 +16,7 @@ export interface OverlayViewsOptions {
  * Views as detached overlay mounts: nothing is copied, and no other process sees them.
  *
  * They are `volatile`: fsync in a step (package managers call it for every file) does nothing, and unmounting does not write the
- * whole disk's dirty data while this thread waits. A layer gets to the disk once, in another thread, before its row names it.
+ * whole disk's dirty data while this thread waits. Layers get to the disk when the store is closed (durability.ts).
  */
 export class OverlayViews implements SnapshotViews {
   readonly #options: OverlayViewsOptions;
@@ -65,12 +65,6 @@ export class OverlayViews implements SnapshotViews {
     }
   }
 
-  async #sync(upper: string): Promise<void> {
-    const { fs } = this.#options;
-    const folder = fs.openFolder(upper);
-    await fs.syncFs(folder).finally(() => fs.close(folder));
-  }
-
   #writable({ active, root }: Pick<WritableView, "active" | "root">): WritableView {
     const { fs, snapshots } = this.#options;
     let open = true;
@@ -84,7 +78,6 @@ export class OverlayViews implements SnapshotViews {
       seal: async () => close(),
       commit: async () => {
         close();
-        await this.#sync(active.upper);
         return snapshots.commit(active);
       },
       discard: () => {

@@ -1,0 +1,105 @@
+import { cpSync } from "node:fs";
+import { join } from "node:path";
+import type { SnapshotId } from "@tsbuild/base";
+import { nativeFs } from "@tsbuild/native-fs";
+import type { CacheKeyId, ResultId } from "@tsbuild/solver";
+import { fsck, openStore, type Store } from "@tsbuild/store";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { layer, names, temporaryRoot } from "./world.ts";
+
+type Options = Omit<Parameters<typeof openStore>[0], "root">;
+
+function openIn(root: string, boot: string, options: Options = {}): Store {
+  const store = openStore({ root, boot: () => boot, ...options });
+  onTestFinished(() => store.close());
+  return store;
+}
+
+/** What the disk has at this moment, as after a power cut: no process has it open, no lock is held. */
+function cutOff(root: string): string {
+  const copy = join(temporaryRoot(), "state");
+  cpSync(root, copy, { recursive: true });
+  return copy;
+}
+
+function keyOf(snapshot: SnapshotId): CacheKeyId {
+  return `key of ${snapshot}` as CacheKeyId;
+}
+
+function record(store: Store, snapshot: SnapshotId): void {
+  const result = `snapshot:${snapshot}` as ResultId;
+  const rest = { createdAt: 1, description: "RUN true", durationMs: 1, fields: [] };
+  store.cache.save({ links: [], records: [{ key: keyOf(snapshot), result, ...rest }] });
+}
+
+const isThere = (store: Store, id: SnapshotId): boolean => store.snapshots.exists(id);
+
+describe("power cuts", () => {
+  it("cost nothing that was committed before the store was closed", async () => {
+    const root = temporaryRoot();
+    const store = openIn(root, "monday");
+    const id = layer(store, null);
+    await store.close();
+    const next = openIn(cutOff(root), "tuesday");
+    expect(isThere(next, id)).toBe(true);
+    expect(await fsck(next)).toEqual([]);
+  });
+
+  it("take layers that were not synced, and all that was made on them", async () => {
+    const root = temporaryRoot();
+    const store = openIn(root, "monday");
+    const base = layer(store, null);
+    await store.close();
+    const again = openIn(root, "monday");
+    const lost = layer(again, base);
+    const child = layer(again, lost);
+    record(again, base);
+    record(again, child);
+    const next = openIn(cutOff(root), "tuesday");
+    expect([base, lost, child].map((id) => isThere(next, id))).toEqual([true, false, false]);
+    expect(await fsck(next)).toEqual([]);
+    expect(names(next.root, "snapshots")).toHaveLength(1);
+    expect(next.cache.records(keyOf(base))).toHaveLength(1);
+    expect(next.cache.records(keyOf(child))).toEqual([]);
+    expect(next.cache.trace?.(keyOf(child))?.evicted?.by).toBe("a restart before it was on disk");
+  });
+
+  it("are no kills: the same kernel still has everything, and the next build syncs it", async () => {
+    const root = temporaryRoot();
+    const killed = layer(openIn(root, "monday"), null);
+    const here = cutOff(root);
+    const next = openIn(here, "monday");
+    expect(isThere(next, killed)).toBe(true);
+    layer(next, killed);
+    await next.close();
+    expect(isThere(openIn(cutOff(here), "tuesday"), killed)).toBe(true);
+  });
+
+  it("do not touch what a living process of another machine holds", () => {
+    const root = temporaryRoot();
+    const id = layer(openIn(root, "one machine"), null);
+    expect(isThere(openIn(root, "another machine"), id)).toBe(true);
+  });
+
+  it("leave the marks when the disk fails to take the data", async () => {
+    const root = temporaryRoot();
+    const failing = { ...nativeFs, syncFs: () => Promise.reject(new Error("EIO")) };
+    const store = openStore({ root, boot: () => "monday", native: failing });
+    const id = layer(store, null);
+    await expect(store.close()).rejects.toMatchObject({ code: "TSB_STORE" });
+    expect(isThere(openIn(cutOff(root), "tuesday"), id)).toBe(false);
+  });
+
+  it("are not looked for on the disk by a process that has committed nothing", async () => {
+    const root = temporaryRoot();
+    const synced: number[] = [];
+    const native = { ...nativeFs, syncFs: async (fd: number) => void synced.push(fd) };
+    const store = openIn(root, "monday", { native });
+    await store.close();
+    expect(synced).toEqual([]);
+    const building = openIn(root, "monday", { native });
+    layer(building, layer(building, null));
+    await building.close();
+    expect(synced).toHaveLength(1);
+  });
+});
