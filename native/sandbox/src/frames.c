@@ -55,6 +55,13 @@ static int send_last(int control, const struct frame *frame) {
   }
 }
 
+void send_network_wanted(int control, pid_t init) {
+  struct frame frame = {.type = FRAME_NETWORK, .size = sizeof(uint32_t)};
+  uint32_t pid = (uint32_t)init;
+  memcpy(frame.payload, &pid, sizeof pid);
+  (void)send_frame(control, &frame);
+}
+
 int send_failure(int control, const struct err *err) {
   struct frame frame = {.type = FRAME_FAILED};
   char *at = frame.payload;

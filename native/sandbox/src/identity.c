@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <signal.h>
 
+#include "report.h"
 #include "resolve.h"
 #include "sandbox.h"
 #include "sys.h"
@@ -51,6 +52,11 @@ int op_stdin_null(struct sandbox *sb, const struct op *op, struct err *err) {
   (void)sb, (void)op;
   /* Whatever a mount put there: never one of this program's own descriptors or PID 1's. */
   return open_as_stdin("/dev/null", O_RDWR, RESOLVE_NO_MAGICLINKS, err);
+}
+
+int op_stdin_descriptor(struct sandbox *sb, const struct op *op, struct err *err) {
+  (void)sb;
+  return dup2(plan_fd(&op->arg[0]), STDIN_FILENO) < 0 ? fail(err, "dup2", "stdin") : 0;
 }
 
 /* A child that shares the descriptors moves into the new namespace: in a user namespace there would be no way back for this process. */
@@ -101,16 +107,25 @@ int op_bounding(struct sandbox *sb, const struct op *op, struct err *err) {
   return 0;
 }
 
+/* The supervisor gets what hears of the calls that wait; nothing of it stays here. */
+static int hand_over_listener(const struct sandbox *sb, int listener, struct err *err) {
+  struct report report = {.kind = REPORT_LISTENER};
+  if (sb->report < 0) return fail_with(err, EINVAL, "seccomp", "listener before clone");
+  if (report_send(sb->report, &report, listener) < 0) return fail(err, "sendmsg", "listener");
+  return close(listener);
+}
+
 int op_seccomp(struct sandbox *sb, const struct op *op, struct err *err) {
-  (void)sb;
+  bool waits = (op->arg[1].number & 1) != 0;
   uint32_t size = op->arg[0].data.size;
   struct sock_filter program[BPF_MAXINSNS];
   if (size % sizeof program[0] != 0 || size > sizeof program) return fail_with(err, EINVAL, "seccomp", "size");
   /* The plan's bytes lie at any address; the program is copied to one that suits it. */
   memcpy(program, op->arg[0].data.bytes, size);
   struct sock_fprog filter = {.len = (unsigned short)(size / sizeof program[0]), .filter = program};
-  if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) < 0) return fail(err, "seccomp", "filter");
-  return 0;
+  int result = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, waits ? SECCOMP_FILTER_FLAG_NEW_LISTENER : 0, &filter);
+  if (result < 0) return fail(err, "seccomp", "filter");
+  return waits ? hand_over_listener(sb, result, err) : 0;
 }
 
 int op_user(struct sandbox *sb, const struct op *op, struct err *err) {

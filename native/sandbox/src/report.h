@@ -10,6 +10,7 @@ struct report {
     REPORT_EXITED,
     REPORT_STARTED, /* with a pidfd of the command's process */
     REPORT_CONSOLE, /* with the master of the command's terminal */
+    REPORT_LISTENER, /* with what hears of calls that wait for the network */
   } kind;
   /* As wait(2) has it. */
   int wait_status;

@@ -15,6 +15,7 @@
 #include "adopt.h"
 #include "channel.h"
 #include "frames.h"
+#include "network.h"
 #include "report.h"
 #include "terminal.h"
 
@@ -32,6 +33,7 @@ struct supervision {
   uint64_t early;
   /* Node has hung up: the sandbox was killed, and nobody waits for its output. */
   bool is_killed;
+  struct network network;
   struct terminal terminal;
   /* From the caller's standard input to the command; from the command's terminal to the caller's standard output. */
   struct channel input, screen;
@@ -45,12 +47,17 @@ static void send_signal(struct supervision *own, unsigned number) {
     syscall(SYS_pidfd_send_signal, own->command, number, NULL, 0);
 }
 
-/* Signals for the command, or the end: Node went away or wants the step killed. */
+/* Signals for the command, its network, or the end: Node went away or wants the step killed. */
 static void hear_node(struct supervision *own) {
   unsigned char bytes[64];
   ssize_t size = recv(own->control, bytes, sizeof bytes, MSG_DONTWAIT);
   if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  for (ssize_t i = 0; i < size; i++) send_signal(own, bytes[i]);
+  for (ssize_t i = 0; i < size; i++) {
+    if (bytes[i] == NETWORK_IS_THERE)
+      network_connected(&own->network);
+    else
+      send_signal(own, bytes[i]);
+  }
   if (size > 0) return;
   kill(own->init, own->ending);
   own->is_killed = true;
@@ -80,13 +87,15 @@ static bool hear_report(struct supervision *own, int channel) {
     command_started(own, fd);
   else if (report.kind == REPORT_CONSOLE)
     console_made(own, fd);
+  else if (report.kind == REPORT_LISTENER)
+    own->network.listener = fd;
   /* The command's process fails before PID 1 tells of its exit: the failure is the one that counts. */
   else if (own->last.kind != REPORT_FAILED)
     own->last = report;
   return true;
 }
 
-enum source { ON_REPORT, ON_CONTROL, ON_STDOUT, ON_STDERR, ON_TERMINAL, ON_INPUT, ON_SCREEN = ON_INPUT + 2, SOURCES = ON_SCREEN + 2 };
+enum source { ON_REPORT, ON_CONTROL, ON_STDOUT, ON_STDERR, ON_NETWORK, ON_TERMINAL, ON_INPUT, ON_SCREEN = ON_INPUT + 2, SOURCES = ON_SCREEN + 2 };
 
 static void relay_until_end(struct supervision *own, int report) {
   struct pollfd fds[SOURCES];
@@ -96,6 +105,7 @@ static void relay_until_end(struct supervision *own, int report) {
     fds[ON_STDOUT] = (struct pollfd){.fd = own->output[0], .events = POLLIN};
     fds[ON_STDERR] = (struct pollfd){.fd = own->output[1], .events = POLLIN};
     fds[ON_TERMINAL] = (struct pollfd){.fd = own->terminal.changes, .events = POLLIN};
+    network_awaits(&own->network, &fds[ON_NETWORK]);
     channel_awaits(&own->input, &fds[ON_INPUT]);
     channel_awaits(&own->screen, &fds[ON_SCREEN]);
     if (poll(fds, SOURCES, -1) < 0) continue;
@@ -105,6 +115,7 @@ static void relay_until_end(struct supervision *own, int report) {
     }
     channel_move(&own->input, &fds[ON_INPUT]);
     channel_move(&own->screen, &fds[ON_SCREEN]);
+    network_hear(&own->network, &fds[ON_NETWORK], own->control, own->init);
     if (fds[ON_TERMINAL].revents != 0) terminal_changed(&own->terminal);
     if (fds[ON_CONTROL].revents != 0) hear_node(own);
     if (fds[ON_REPORT].revents != 0 && !hear_report(own, report)) return;
@@ -140,6 +151,7 @@ int supervise(int control, pid_t init, const struct streams *streams, bool adopt
       .output = {streams->output_read[0], streams->output_read[1]},
       .last = {.kind = REPORT_EXITED, .wait_status = SIGKILL},
       .command = -1,
+      .network = {.listener = -1},
       .terminal = {.master = -1, .changes = -1},
       .input = {.from = streams->input_write < 0 ? -1 : STDIN_FILENO, .to = streams->input_write, .closes = true},
       .screen = {.from = -1, .to = -1},

@@ -117,6 +117,7 @@ export class Session {
       choice,
       temporaryFolder: () => this.store.temporaryFolder(),
       path: this.settings.path,
+      proofFile: join(this.store.root, "network-proof"),
     });
     this.#closers.push(() => pool.close());
     return pool;

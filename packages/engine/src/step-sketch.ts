@@ -1,7 +1,8 @@
 import type { VertexDigest } from "@tsbuild/base";
 import type { ExecOp, Graph, Vertex } from "@tsbuild/llb";
-import { sketchStep } from "@tsbuild/ops/sketch";
+import { type DefaultNetwork, sketchStep } from "@tsbuild/ops/sketch";
 import {
+  canConnectOnDemand,
   compileSeccomp,
   disassemble,
   type ExecSpec,
@@ -44,13 +45,15 @@ function nameOf({ op, metadata }: Vertex): string {
 export interface SketchMachine {
   readonly host: HostFacts;
   /** What a network that nobody chose comes to. */
-  readonly defaultNetwork: "private" | "host";
+  readonly defaultNetwork: DefaultNetwork;
 }
 
 /** This machine, as a build without further flags sees it. */
 export function thisMachine(env: Readonly<Record<string, string | undefined>>): SketchMachine {
   const provider = findProvider(["slirp4netns", "pasta"], { path: env["PATH"] ?? "" });
-  return { host: readHostFacts(), defaultNetwork: typeof provider === "string" ? "host" : "private" };
+  const host = readHostFacts();
+  if (typeof provider === "string") return { host, defaultNetwork: "host" };
+  return { host, defaultNetwork: canConnectOnDemand(host) ? "on-demand" : "private" };
 }
 
 /** The steps of a graph in their order, as a machine would run them; opens and runs nothing. */

@@ -55,6 +55,7 @@ export function chrootPlan(spec: ExecSpec, host: HostFacts, cgroupFiles: readonl
 export function createChrootSandbox(options: { readonly binary: string }): Sandbox {
   let host: HostFacts | undefined;
   return {
+    connectsOnDemand: false,
     run: async (spec, io) => {
       if (io.signal.aborted) throw canceled();
       if (spec.network !== "host") throw networkRefused();

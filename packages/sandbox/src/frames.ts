@@ -18,11 +18,14 @@ export type Frame =
       readonly errno: number;
       readonly call: string;
       readonly text: string;
-    };
+    }
+  /** The step waits for its network; `initPid` is its PID 1, as this process sees it. */
+  | { readonly type: "network"; readonly initPid: number };
 
 const HEADER_BYTES = 8;
 const TYPE_EXITED = 3;
 const TYPE_FAILED = 4;
+const TYPE_NETWORK = 5;
 
 function parseFrame(type: number, payload: Buffer): Frame {
   if (type === 1 || type === 2) return { type: "output", stream: type, data: payload };
@@ -35,6 +38,7 @@ function parseFrame(type: number, payload: Buffer): Frame {
       peakBytes: Number(payload.readBigUInt64LE(16)),
     };
   }
+  if (type === TYPE_NETWORK) return { type: "network", initPid: payload.readUInt32LE(0) };
   if (type !== TYPE_FAILED) throw new Error(`unknown frame ${type} from the sandbox`);
   const [call = "", text = ""] = payload.toString("utf8", 8).split("\0");
   return { type: "failed", line: payload.readInt32LE(0), errno: payload.readInt32LE(4), call, text };

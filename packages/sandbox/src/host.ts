@@ -9,6 +9,8 @@ import type { SeccompMachine } from "./seccomp/profile.ts";
 export interface HostFacts {
   /** Undefined: a machine that the seccomp profile has no numbers for. */
   readonly seccompMachine: SeccompMachine | undefined;
+  /** Nobody filters this process's calls already: a step's filter may ask (the kernel takes one that asks, seccomp_unotify(2)). */
+  readonly unfiltered?: boolean | undefined;
   /** What this process may grant: its permitted set within its bounding set. */
   readonly capabilities: readonly Capability[];
   readonly cgroups: CgroupLayout;
@@ -164,6 +166,7 @@ export function hostFactsFrom(files: {
   const supported = hasSeccomp && (machine === "amd64" || machine === "arm64");
   return {
     seccompMachine: supported ? machine : undefined,
+    unfiltered: /^Seccomp:\s*0$/m.test(files.status),
     capabilities: capabilitiesOf(statusMask(files.status, "CapPrm") & statusMask(files.status, "CapBnd")),
     cgroups: cgroupLayout(files.mountinfo, files.cgroup),
     /* A user namespace's root may not write to it, and nodes made there open nothing. */
@@ -183,6 +186,11 @@ export function readHostFacts(): HostFacts {
     uidMap: read("uid_map"),
     arch: process.arch,
   });
+}
+
+/** Steps can be held up at their first socket. */
+export function canConnectOnDemand({ seccompMachine, unfiltered }: HostFacts): boolean {
+  return seccompMachine !== undefined && unfiltered === true;
 }
 
 /** True in a user namespace in which root is the only user. */

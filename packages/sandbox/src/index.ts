@@ -9,6 +9,7 @@ export { CHROOT_SHARES, chrootPlan, createChrootSandbox } from "./chroot.ts";
 export {
   type CgroupHierarchy,
   type CgroupLayout,
+  canConnectOnDemand,
   type HostFacts,
   hostFactsFrom,
   knowsOneId,

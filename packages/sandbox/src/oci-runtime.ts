@@ -279,5 +279,5 @@ export function createOciSandbox(options: OciSandboxOptions): Sandbox {
       throw failure(runtime, errors, code);
     return { exitCode, oomKilled: false };
   };
-  return { run: runStep };
+  return { connectsOnDemand: false, run: runStep };
 }

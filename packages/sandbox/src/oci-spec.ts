@@ -4,7 +4,7 @@
  */
 import { type Capability, defaultCapabilities } from "./capabilities.ts";
 import type { HostFacts } from "./host.ts";
-import { defaultSeccomp, type LinuxSeccomp } from "./seccomp/profile.ts";
+import { defaultSeccomp, type LinuxSeccomp, waitingForNetwork } from "./seccomp/profile.ts";
 import type { ExecMount, ExecSpec } from "./spec.ts";
 
 export interface RuntimeSpec {
@@ -191,7 +191,7 @@ function namespacesOf({ network }: ExecSpec): RuntimeNamespace[] {
   const types: NamespaceType[] = ["mount", "pid", "ipc", "uts", "cgroup"];
   const own = types.map((type) => ({ type }));
   if (network === "host") return own;
-  if (network === "none") return [...own, { type: "network" }];
+  if (network === "none" || network === "on-demand") return [...own, { type: "network" }];
   return [...own, { type: "network", path: bindSource(network.fd, "") }];
 }
 
@@ -241,6 +241,10 @@ function processOf(spec: ExecSpec, capabilities: readonly Capability[]): Runtime
   };
 }
 
+function filterOf({ network }: ExecSpec, profile: LinuxSeccomp): LinuxSeccomp {
+  return network === "on-demand" ? waitingForNetwork(profile) : profile;
+}
+
 /** The OCI runtime spec of a step. Pure; `host` says what the machine can do. */
 export function toRuntimeSpec(spec: ExecSpec, host: HostFacts): RuntimeSpec {
   const insecure = spec.security === "insecure";
@@ -262,7 +266,7 @@ export function toRuntimeSpec(spec: ExecSpec, host: HostFacts): RuntimeSpec {
       cgroupsPath: `${spec.cgroup.parent === "" ? "tsbuild" : spec.cgroup.parent}/${spec.id}`,
       resources: resourcesOf(spec.cgroup),
       ...(filtered && host.seccompMachine !== undefined
-        ? { seccomp: defaultSeccomp(host.seccompMachine, capabilities) }
+        ? { seccomp: filterOf(spec, defaultSeccomp(host.seccompMachine, capabilities)) }
         : {}),
       maskedPaths: insecure ? [] : MASKED_PATHS,
       readonlyPaths: insecure ? [] : READONLY_PATHS,

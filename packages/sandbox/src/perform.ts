@@ -13,7 +13,10 @@ const STANDARD = {
 } as const;
 
 /** The last word of the native program. */
-export type LastFrame = Exclude<Frame, { type: "output" }>;
+export type LastFrame = Exclude<Frame, { type: "output" | "network" }>;
+
+/** Beyond the numbers of signals; native/sandbox/src/frames.h. */
+const NETWORK_IS_THERE = 255;
 
 /**
  * Starts the native program with a plan and waits for its last frame. `onStart` hears the supervisor's process id. Whatever becomes of
@@ -43,8 +46,20 @@ export function perform(
       hangUp();
       settle();
     };
+    const say = (byte: number): void => {
+      if (control.writable) control.write(Uint8Array.of(byte));
+    };
+    const fail = (error: unknown): void => {
+      fault ??= { error };
+      hangUp();
+    };
+    const connect = (initPid: number): void => {
+      const connected = io.connectNetwork?.(`/proc/${initPid}/ns/net`) ?? Promise.resolve();
+      connected.then(() => say(NETWORK_IS_THERE), fail);
+    };
     const take = (frame: Frame): void => {
       if (frame.type === "output") (frame.stream === 1 ? io.stdout : io.stderr)(frame.data);
+      else if (frame.type === "network") connect(frame.initPid);
       else finish(() => (fault === undefined ? resolve(frame) : reject(fault.error)));
     };
     const guarded = (frame: Frame): void => {
@@ -52,8 +67,7 @@ export function perform(
         take(frame);
       } catch (error) {
         /* The caller cannot take output any more: the step is of no use to it, and its error is what the caller hears. */
-        fault ??= { error };
-        hangUp();
+        fail(error);
       }
     };
     control.on("data", (chunk: Buffer) => frames.push(chunk).forEach(guarded));
@@ -69,9 +83,7 @@ export function perform(
     });
     io.signal.addEventListener("abort", hangUp);
     control.write(encodePlan(plan));
-    io.onStart?.((signal) => {
-      if (control.writable) control.write(Uint8Array.of(signal));
-    });
+    io.onStart?.(say);
     if (child.pid !== undefined) onStart(child.pid);
   });
 }

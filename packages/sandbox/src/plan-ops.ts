@@ -25,13 +25,14 @@ export type PlanOp =
   | { readonly op: "loopback_up" }
   | { readonly op: "fork" }
   | { readonly op: "stdin_null" }
+  | { readonly op: "stdin_descriptor"; readonly source: number }
   | { readonly op: "stdin_network" }
   | { readonly op: "new_session" }
   | { readonly op: "terminal" }
   | { readonly op: "session_keyring"; readonly name: string }
   | { readonly op: "rlimit"; readonly resource: number | bigint; readonly soft: number | bigint; readonly hard: number | bigint }
   | { readonly op: "bounding"; readonly keep: number | bigint }
-  | { readonly op: "seccomp"; readonly program: Uint8Array }
+  | { readonly op: "seccomp"; readonly program: Uint8Array; readonly flags: number | bigint }
   | { readonly op: "user"; readonly uid: number | bigint; readonly gid: number | bigint; readonly groups: Uint8Array; readonly flags: number | bigint }
   | { readonly op: "capabilities"; readonly effective: number | bigint; readonly permitted: number | bigint; readonly inheritable: number | bigint }
   | { readonly op: "umask"; readonly mask: number | bigint }
@@ -67,17 +68,18 @@ export const planOps: Readonly<
   loopback_up: { code: 19, args: [] },
   fork: { code: 20, args: [] },
   stdin_null: { code: 21, args: [] },
-  stdin_network: { code: 22, args: [] },
-  new_session: { code: 23, args: [] },
-  terminal: { code: 24, args: [] },
-  session_keyring: { code: 25, args: [["name", "str"]] },
-  rlimit: { code: 26, args: [["resource", "u64"], ["soft", "u64"], ["hard", "u64"]] },
-  bounding: { code: 27, args: [["keep", "u64"]] },
-  seccomp: { code: 28, args: [["program", "bytes"]] },
-  user: { code: 29, args: [["uid", "u64"], ["gid", "u64"], ["groups", "bytes"], ["flags", "u64"]] },
-  capabilities: { code: 30, args: [["effective", "u64"], ["permitted", "u64"], ["inheritable", "u64"]] },
-  umask: { code: 31, args: [["mask", "u64"]] },
-  chroot: { code: 32, args: [["folder", "fd"]] },
-  chdir: { code: 33, args: [["path", "str"]] },
-  exec: { code: 34, args: [["args", "strs"], ["env", "strs"]] },
+  stdin_descriptor: { code: 22, args: [["source", "fd"]] },
+  stdin_network: { code: 23, args: [] },
+  new_session: { code: 24, args: [] },
+  terminal: { code: 25, args: [] },
+  session_keyring: { code: 26, args: [["name", "str"]] },
+  rlimit: { code: 27, args: [["resource", "u64"], ["soft", "u64"], ["hard", "u64"]] },
+  bounding: { code: 28, args: [["keep", "u64"]] },
+  seccomp: { code: 29, args: [["program", "bytes"], ["flags", "u64"]] },
+  user: { code: 30, args: [["uid", "u64"], ["gid", "u64"], ["groups", "bytes"], ["flags", "u64"]] },
+  capabilities: { code: 31, args: [["effective", "u64"], ["permitted", "u64"], ["inheritable", "u64"]] },
+  umask: { code: 32, args: [["mask", "u64"]] },
+  chroot: { code: 33, args: [["folder", "fd"]] },
+  chdir: { code: 34, args: [["path", "str"]] },
+  exec: { code: 35, args: [["args", "strs"], ["env", "strs"]] },
 };

@@ -39,6 +39,7 @@ const RLIMITS: Readonly<Record<string, number>> = {
 };
 
 const NODEV = 0x4;
+const SECCOMP_WAITS = 1;
 const RLIM_INFINITY = 2n ** 64n - 1n;
 
 export interface PlanContext {
@@ -97,6 +98,11 @@ function seccompProgram(seccomp: LinuxSeccomp): Uint8Array {
   return program;
 }
 
+function seccompOp(seccomp: LinuxSeccomp): PlanOp {
+  const waits = seccomp.syscalls.some(({ action }) => action === "SCMP_ACT_NOTIFY");
+  return { op: "seccomp", program: seccompProgram(seccomp), flags: waits ? SECCOMP_WAITS : 0 };
+}
+
 function groupBytes(gids: readonly number[]): Uint8Array {
   return new Uint8Array(Uint32Array.from(gids).buffer);
 }
@@ -113,9 +119,7 @@ export function identityOps(spec: RuntimeSpec, host: HostFacts): PlanOp[] {
   return [
     ...spec.process.rlimits.map(rlimitOp),
     ...(allKnown ? [] : [{ op: "bounding", keep: capabilityMask(capabilities) } as const]),
-    ...(spec.linux.seccomp === undefined
-      ? []
-      : [{ op: "seccomp", program: seccompProgram(spec.linux.seccomp) } as const]),
+    ...(spec.linux.seccomp === undefined ? [] : [seccompOp(spec.linux.seccomp)]),
     { op: "umask", mask: user.umask },
     { op: "chdir", path: cwd },
     {

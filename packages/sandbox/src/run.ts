@@ -1,6 +1,6 @@
 import { planCgroups, StepCgroups } from "./cgroup.ts";
 import { deviceGroup } from "./device-group.ts";
-import { type HostFacts, readHostFacts } from "./host.ts";
+import { canConnectOnDemand, type HostFacts, readHostFacts } from "./host.ts";
 import { toRuntimeSpec } from "./oci-spec.ts";
 import { canceled, outcomeOf, setupError } from "./outcome.ts";
 import { perform } from "./perform.ts";
@@ -38,11 +38,15 @@ async function run(binary: string, host: HostFacts, spec: ExecSpec, io: ExecIo):
  * state of its own, so any number may be under way at the same time.
  */
 export function createSandbox(options: { readonly binary: string }): Sandbox {
-  let host: HostFacts | undefined;
+  let facts: HostFacts | undefined;
+  const host = (): HostFacts => {
+    facts ??= readHostFacts();
+    return facts;
+  };
   return {
-    run: (spec, io) => {
-      host ??= readHostFacts();
-      return run(options.binary, host, spec, io);
+    get connectsOnDemand() {
+      return canConnectOnDemand(host());
     },
+    run: (spec, io) => run(options.binary, host(), spec, io),
   };
 }

@@ -19,8 +19,12 @@ export interface ExecSpec {
   readonly hostname: string;
   /** In the order of mounting, after the system's own (/proc, /dev, /sys …). */
   readonly mounts: readonly ExecMount[];
-  /** The host's, none but a loopback of its own, or a network namespace that somebody else made and connected. */
-  readonly network: "host" | "none" | NetworkNamespace;
+  /**
+   * The host's, none but a loopback of its own, or a network namespace that somebody else made and connected. `on-demand`: one of its
+   * own, in which the first call that opens a socket waits until `ExecIo.connectNetwork` has connected it. Only where
+   * `Sandbox.connectsOnDemand`, and for steps with a filter.
+   */
+  readonly network: "host" | "none" | "on-demand" | NetworkNamespace;
   readonly security: "sandbox" | "insecure";
   readonly rlimits: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
   /** Bytes of /dev/shm. */
@@ -97,6 +101,11 @@ export interface ExecIo {
   readonly stdout: (chunk: Uint8Array) => void;
   readonly stderr: (chunk: Uint8Array) => void;
   readonly signal: AbortSignal;
+  /**
+   * Connects the step's network, whose namespace is at this path, when the step wants it: at most once. A rejection ends the step and is
+   * its error.
+   */
+  readonly connectNetwork?: ((namespace: string) => Promise<void>) | undefined;
   /** Hears once, before the process runs, how to send it signals (numbers); ones that come too early wait, ones too late are lost. */
   readonly onStart?: ((send: (signal: number) => void) => void) | undefined;
 }
@@ -108,5 +117,7 @@ export interface ExecIo {
  * 127 or 126 and a line on stderr, as a shell would have it.
  */
 export interface Sandbox {
+  /** Steps may have a network on demand. */
+  readonly connectsOnDemand: boolean;
   run(spec: ExecSpec, io: ExecIo): Promise<ExecOutcome>;
 }

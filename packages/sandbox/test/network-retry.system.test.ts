@@ -46,27 +46,37 @@ describe.skipIf(!canConnect())("a provider that fails to start", () => {
     writeFileSync(join(folder, "bin", "slirp4netns"), `${script.join("\n")}\n`, { mode: 0o755 });
     let made = 0;
     const temporaryFolder = (): string => join(folder, `network-${made++}`);
-    return createNetworkPool({ binary, choice: "auto", path: join(folder, "bin"), temporaryFolder });
+    return createNetworkPool({
+      binary,
+      choice: "auto",
+      path: join(folder, "bin"),
+      temporaryFolder,
+      proofFile: join(folder, "proof"),
+    });
   };
   const startCount = (): number => readFileSync(join(folder, "starts"), "utf8").split("\n").length - 1;
 
   test("is started once more", async () => {
     pool = poolFailing(1);
-    expect(await pool.acquire()).toMatchObject({ provider: "slirp4netns" });
+    expect(await pool.acquire({ onDemand: false })).toMatchObject({ provider: "slirp4netns" });
     expect(startCount()).toBe(2);
   });
 
   test("is given up after the second failure, with what it said, and not tried by later steps", async () => {
     pool = poolFailing(99);
     const unavailable = expect.stringMatching(/^two starts failed: slirp4netns ended at once: no room$/);
-    expect(await pool.acquire()).toEqual({ unavailable });
-    expect(await pool.acquire()).toEqual({ unavailable });
+    expect(await pool.acquire({ onDemand: false })).toEqual({ unavailable });
+    expect(await pool.acquire({ onDemand: false })).toEqual({ unavailable });
     expect(startCount()).toBe(2);
   });
 
   test("fails for many steps at once: no step starts it a second time after a second start has failed", async () => {
     pool = poolFailing(99);
-    const all = await Promise.all([pool.acquire(), pool.acquire(), pool.acquire()]);
+    const all = await Promise.all([
+      pool.acquire({ onDemand: false }),
+      pool.acquire({ onDemand: false }),
+      pool.acquire({ onDemand: false }),
+    ]);
     expect(all.every((network) => "unavailable" in network)).toBe(true);
     expect(startCount()).toBe(4);
   });

@@ -11,9 +11,9 @@ const { createNetworkPool } = await import(process.argv[1]);
 const folder = mkdtempSync("/tmp/tsbuild-network-");
 const pool = createNetworkPool({
   binary: process.argv[2], choice: process.argv[3], path: process.env.PATH,
-  temporaryFolder: () => folder,
+  temporaryFolder: () => folder, proofFile: folder + "/proof",
 });
-const { fd } = await pool.acquire();
+const { fd } = await pool.acquire({ onDemand: false });
 const made = spawnSync("nsenter", ["--net=/proc/" + process.pid + "/fd/" + fd, "cat", "/proc/net/route"]);
 console.log(made.stdout + "" + made.stderr);
 await pool.close();

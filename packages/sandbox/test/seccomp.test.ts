@@ -1,7 +1,7 @@
 import { compileSeccomp, defaultCapabilities, defaultSeccomp, encodeBpf } from "@tsbuild/sandbox";
 import { expect, test } from "vitest";
 import { type SeccompArch, syscallNumbers } from "../src/seccomp/numbers.ts";
-import type { LinuxSeccomp, SeccompArgument } from "../src/seccomp/profile.ts";
+import { type LinuxSeccomp, type SeccompArgument, waitingForNetwork } from "../src/seccomp/profile.ts";
 import { runFilter } from "./support/bpf.ts";
 
 const X86_64 = 0xc000003e;
@@ -11,6 +11,7 @@ const ARM = 0x40000028;
 const X32_BIT = 0x40000000;
 
 const ALLOW = 0x7fff0000;
+const WAIT = 0x7fc00000;
 const KILL = 0;
 const errno = (number: number): number => 0x50000 + number;
 const EPERM = errno(1);
@@ -85,6 +86,23 @@ test("arguments: personality by value, sockets but for crypto and vsock, also wi
   for (const value of [1n, 0x40000n, 0x1_0000_0000n]) expect(call("personality", [value])).toBe(EPERM);
   for (const family of [1n, 2n, 37n, 39n, 41n]) expect(call("socket", [family])).toBe(ALLOW);
   for (const family of [38n, 40n, 0x1_0000_0028n]) expect(call("socket", [family])).toBe(EPERM);
+});
+
+test("with a network on demand all sockets but local ones wait, and nothing else changes", () => {
+  const waiting = compileSeccomp(waitingForNetwork(profile));
+  const ask = (name: string, args: readonly bigint[] = [], arch: SeccompArch = "SCMP_ARCH_X86_64"): number =>
+    runFilter(waiting, {
+      arch: arch === "SCMP_ARCH_X86" ? I386 : X86_64,
+      number: syscallNumbers(arch).get(name) ?? -1,
+      args,
+    });
+  for (const family of [0n, 2n, 10n, 16n, 17n, 39n, 44n]) expect(ask("socket", [family])).toBe(WAIT);
+  expect(ask("socket", [1n])).toBe(ALLOW);
+  for (const family of [38n, 40n, 0x1_0000_0028n]) expect(ask("socket", [family])).toBe(EPERM);
+  expect(ask("socket", [2n], "SCMP_ARCH_X86")).toBe(WAIT);
+  expect(ask("socketcall", [1n], "SCMP_ARCH_X86")).toBe(WAIT);
+  const others = [...syscallNumbers("SCMP_ARCH_X86_64").keys()].filter((name) => name !== "socket");
+  for (const name of others) expect([name, ask(name)]).toEqual([name, call(name)]);
 });
 
 test("32-bit programs go through the same rules under their own numbers", () => {

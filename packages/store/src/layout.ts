@@ -21,6 +21,7 @@ const FORMAT = "v1";
  *     ROOT/v1/gc.lock, gc.json  one collection at a time; what the last one found
  *     ROOT/contexts/HEX         indexes of local contexts
  *     ROOT/git/NAME             bare repositories of git sources
+ *     ROOT/network-proof       what connects networks of steps, and has done so since this boot
  *
  * All of it is on one filesystem: blobs, layers and trash move by rename.
  */

@@ -9,6 +9,8 @@ export interface StepNetwork {
   readonly network: ExecSpec["network"];
   /** With a private network: who connects it. */
   readonly provider?: PrivateNetwork["provider"] | undefined;
+  /** Connects a network on demand; see ExecIo. */
+  readonly connect?: PrivateNetwork["connect"] | undefined;
   release(): Promise<void>;
 }
 
@@ -39,16 +41,18 @@ export async function acquireNetwork({ env, op, context }: NetworkRun): Promise<
   /* slirp4netns has fewer capabilities than a step: through a shared /proc the step would reach its root folder, the container's. */
   if (network !== "default" || sharedProc)
     return { network: network === "none" ? "none" : "host", release: nothing };
-  const pool = await env.networks();
-  const acquired = await pool.acquire();
+  const isConfined = security !== "insecure";
+  const [pool, sandbox] = await Promise.all([env.networks(), env.sandbox()]);
+  const acquired = await pool.acquire({ onDemand: isConfined && sandbox.connectsOnDemand });
   if ("unavailable" in acquired) {
     if (acquired.unavailable !== "") tell(env, context, sharedNetwork(acquired.unavailable));
     return { network: "host", release: nothing };
   }
   return {
-    network: { fd: acquired.fd },
+    network: acquired.fd === undefined ? "on-demand" : { fd: acquired.fd },
     provider: acquired.provider,
-    release: () => acquired.release({ reusable: security !== "insecure" }),
+    connect: acquired.connect,
+    release: () => acquired.release({ reusable: isConfined }),
   };
 }
 

@@ -178,7 +178,7 @@ async function runWithNetwork(
     const stubs = makeStubs(env.fs, root.root, mountPoints(spec));
     makeWorkingFolder(run, root.root, spec.user);
     const sandbox = await env.sandbox();
-    const standard = { ...io, signal: context.signal };
+    const standard = { ...io, signal: context.signal, connectNetwork: network.connect };
     if (env.isolation === "chroot") return await runPlaced(env, { root, spec, stubs }, standard);
     const outcome = await sandbox.run(spec, standard);
     return { outcome, spec, stubs };

@@ -16,12 +16,15 @@ export interface StepSketch {
   readonly open: readonly string[];
 }
 
+/** `on-demand`: a private one that is connected when the step opens a socket. */
+export type DefaultNetwork = "on-demand" | "private" | "host";
+
 export interface SketchOptions {
   readonly vertex: VertexDigest;
   /** Words for input number `index` of the op. */
   readonly describeInput: (index: number) => string;
   /** What `default` comes to on this machine. */
-  readonly defaultNetwork: "private" | "host";
+  readonly defaultNetwork: DefaultNetwork;
 }
 
 const FIRST_FD = 3;
@@ -72,6 +75,7 @@ function generatedFile(descriptors: Descriptors, name: string): ExecMount {
 function sketchNetwork(op: ExecOp, options: SketchOptions, descriptors: Descriptors): ExecSpec["network"] {
   if (op.network !== "default") return op.network;
   if (options.defaultNetwork === "host") return "host";
+  if (options.defaultNetwork === "on-demand" && op.security !== "insecure") return "on-demand";
   return { fd: descriptors.add("a network namespace that slirp4netns or pasta connects") };
 }
 

@@ -22,6 +22,8 @@ export interface ConnectOptions {
   readonly provider: NetworkProvider;
   /** A folder of its own, for the provider's pid file; it is made, and removed when the network is up. */
   readonly folder: string;
+  /** Path of the namespace to connect; by default one is made. */
+  readonly namespace?: string | undefined;
 }
 
 const CLONE_NEWPID = 0x20000000;
@@ -29,15 +31,15 @@ const READY_TIMEOUT_MS = 5000;
 const POLL_MS = 1;
 
 /**
- * The supervisor holds a new network namespace as its standard input, and so does the provider: alone in a pid namespace, so that nothing
+ * The supervisor holds the network namespace as its standard input, and so does the provider: alone in a pid namespace, so that nothing
  * of it can survive, and in the host's network, where its sockets have to be.
  */
-function providerPlan(command: readonly string[]): SandboxPlan {
+function providerPlan(command: readonly string[], namespace: number | undefined): SandboxPlan {
   return {
-    fds: [],
+    fds: namespace === undefined ? [] : [namespace],
     stdio: "log",
     ops: [
-      { op: "stdin_network" },
+      namespace === undefined ? { op: "stdin_network" } : { op: "stdin_descriptor", source: 0 },
       { op: "clone", flags: CLONE_NEWPID },
       { op: "fork" },
       { op: "new_session" },
@@ -52,12 +54,22 @@ function hasContent(path: string): boolean {
 
 /** Starts a provider and waits until the network is up. Rejects with TSB_SANDBOX and what the provider said. */
 export async function connectNetwork(options: ConnectOptions): Promise<ConnectedNetwork> {
+  const { namespace } = options;
+  if (namespace === undefined) return connectTo(options, undefined);
+  const fd = openSync(namespace, "r");
+  return connectTo(options, fd).catch((error: unknown) => {
+    closeSync(fd);
+    throw error;
+  });
+}
+
+async function connectTo(options: ConnectOptions, namespace: number | undefined): Promise<ConnectedNetwork> {
   mkdirSync(options.folder, { recursive: true, mode: 0o700 });
   const pidFile = join(options.folder, "pid");
-  const running = startProvider(options, pidFile);
+  const running = startProvider(options, pidFile, namespace);
   try {
     await untilReady(running, pidFile);
-    const fd = openSync(`/proc/${running.supervisor}/fd/0`, "r");
+    const fd = namespace ?? openSync(`/proc/${running.supervisor}/fd/0`, "r");
     return {
       fd,
       isAlive: () => !running.ended,
@@ -84,7 +96,11 @@ interface RunningProvider {
   stop(): Promise<void>;
 }
 
-function startProvider(options: ConnectOptions, pidFile: string): RunningProvider {
+function startProvider(
+  options: ConnectOptions,
+  pidFile: string,
+  namespace: number | undefined,
+): RunningProvider {
   const controller = new AbortController();
   const running: RunningProvider = {
     name: options.provider.name,
@@ -106,7 +122,7 @@ function startProvider(options: ConnectOptions, pidFile: string): RunningProvide
     },
     signal: controller.signal,
   };
-  const plan = providerPlan(providerCommand(options.provider, pidFile));
+  const plan = providerPlan(providerCommand(options.provider, pidFile), namespace);
   const done = perform(options.binary, plan, io, (pid) => {
     running.supervisor = pid;
   })

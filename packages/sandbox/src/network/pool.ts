@@ -1,7 +1,7 @@
-import { join } from "node:path";
 import { TsbuildError } from "@tsbuild/base";
-import { type ConnectedNetwork, connectNetwork } from "./connect.ts";
+import type { ConnectedNetwork } from "./connect.ts";
 import { findProvider, type NetworkProvider, type ProviderName, providerNames } from "./provider.ts";
+import { ProviderStarts } from "./starts.ts";
 
 /** Who connects the network of steps: the first provider there is, a certain one, or nobody (the host's network). */
 export const networkChoices = ["auto", ...providerNames, "host"] as const;
@@ -9,8 +9,11 @@ export type NetworkChoice = (typeof networkChoices)[number];
 
 /** A private network that one step has for itself until it gives it back. */
 export interface PrivateNetwork {
-  readonly fd: number;
+  /** Descriptor of its namespace; absent: the step makes one, and `connect` connects it when the step wants it. */
+  readonly fd?: number | undefined;
   readonly provider: ProviderName;
+  /** Connects the namespace at a path, at most once; without `fd` only. Rejects with TSB_SANDBOX. */
+  connect(namespace: string): Promise<void>;
   /** `reusable`: the step could not have changed interfaces, routes or filters (it had no CAP_NET_ADMIN). */
   release(options: { readonly reusable: boolean }): Promise<void>;
 }
@@ -18,9 +21,11 @@ export interface PrivateNetwork {
 export interface NetworkPool {
   /**
    * A private network; or why steps have the host's network instead. Rejects with TSB_SANDBOX only when a certain provider was asked for
-   * and cannot be had.
+   * and cannot be had. `onDemand`: one that is not connected yet will do.
    */
-  acquire(): Promise<PrivateNetwork | { readonly unavailable: string }>;
+  acquire(options: {
+    readonly onDemand: boolean;
+  }): Promise<PrivateNetwork | { readonly unavailable: string }>;
   close(): Promise<void>;
 }
 
@@ -31,82 +36,119 @@ export interface PoolOptions {
   readonly temporaryFolder: () => string;
   /** Value of $PATH. */
   readonly path: string;
+  /** Remembers between builds that the provider works. */
+  readonly proofFile: string;
 }
 
 /**
- * Networks are made when a step needs one and kept for the next: starting a provider takes 12–25 ms, a step 8 ms. Steps that run
+ * Networks are kept for the next step once they are connected: starting a provider takes 12–25 ms, a step 8 ms. Steps that run
  * at the same time never share one, so their ports cannot clash.
+ *
+ * Where a provider is known to work, it is started only for steps that open a socket; where not, the first start decides
+ * for all steps, as one that is running cannot change to the host's network any more.
  */
 export function createNetworkPool(options: PoolOptions): NetworkPool {
-  const idle: ConnectedNetwork[] = [];
-  const all = new Set<ConnectedNetwork>();
-  let provider: NetworkProvider | string | undefined;
-  let closed = false;
-  let lastRetry: Promise<unknown> = Promise.resolve();
+  return new Pool(options);
+}
 
-  const connect = (chosen: NetworkProvider): Promise<ConnectedNetwork> =>
-    connectNetwork({
-      binary: options.binary,
-      provider: chosen,
-      folder: join(options.temporaryFolder(), "network"),
-    });
-  /*
-   * On a loaded machine one start among many fails, and a step must not lose its isolation by that. Second starts come one
-   * after another; once one has failed as well, those behind it are not made: what failed twice fails again.
-   */
-  const connectAgain = (chosen: NetworkProvider): Promise<ConnectedNetwork> => {
-    const retry = lastRetry.then(async () => {
-      if (typeof provider === "string") throw new TsbuildError("TSB_SANDBOX", provider);
-      return connect(chosen).catch((error: unknown) => {
-        provider = `two starts failed: ${error instanceof Error ? error.message : String(error)}`;
-        throw new TsbuildError("TSB_SANDBOX", provider);
-      });
-    });
-    lastRetry = retry.catch(() => undefined);
-    return retry;
-  };
-  const drop = async (network: ConnectedNetwork): Promise<void> => {
-    if (all.delete(network)) await network.close();
-  };
-  const takeIdle = async (): Promise<ConnectedNetwork | undefined> => {
-    for (let network = idle.pop(); network !== undefined; network = idle.pop()) {
+class Pool implements NetworkPool {
+  readonly #options: PoolOptions;
+  readonly #idle: ConnectedNetwork[] = [];
+  readonly #all = new Set<ConnectedNetwork>();
+  #provider: NetworkProvider | string | undefined;
+  #starts: ProviderStarts | undefined;
+  #proof: Promise<unknown> | undefined;
+  #closed = false;
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+  }
+
+  async acquire({ onDemand }: { readonly onDemand: boolean }): ReturnType<NetworkPool["acquire"]> {
+    this.#provider ??= chooseProvider(this.#options);
+    const provider = this.#provider;
+    if (typeof provider === "string") return this.#unavailable(provider);
+    this.#starts ??= new ProviderStarts({ ...this.#options, provider });
+    const starts = this.#starts;
+    if (onDemand && !starts.isProven) await this.#proved(starts);
+    if (starts.failure !== undefined) return this.#unavailable(starts.failure);
+    const waiting = await this.#takeIdle();
+    if (waiting !== undefined) return this.#lease(provider.name, waiting);
+    if (onDemand && starts.isProven) return this.#leaseOnDemand(provider.name, starts);
+    return this.#connect(starts).then(
+      (network) => this.#lease(provider.name, network),
+      (error: unknown) => this.#unavailable(error instanceof Error ? error.message : String(error)),
+    );
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all([...this.#all].map((network) => this.#drop(network)));
+  }
+
+  /** One start, whose network waits for the first step that comes; others wait for what it shows. */
+  #proved(starts: ProviderStarts): Promise<unknown> {
+    this.#proof ??= this.#connect(starts).then(
+      (network) => this.#idle.push(network),
+      /* It is in `starts.failure`. */
+      () => undefined,
+    );
+    return this.#proof;
+  }
+
+  async #connect(starts: ProviderStarts, namespace?: string): Promise<ConnectedNetwork> {
+    const network = await starts.connect(namespace);
+    this.#all.add(network);
+    return network;
+  }
+
+  #lease(provider: ProviderName, network: ConnectedNetwork): PrivateNetwork {
+    return {
+      fd: network.fd,
+      provider,
+      connect: async () => undefined,
+      release: (options) => this.#takeBack(network, options),
+    };
+  }
+
+  #leaseOnDemand(provider: ProviderName, starts: ProviderStarts): PrivateNetwork {
+    let connecting: Promise<ConnectedNetwork | undefined> | undefined;
+    return {
+      provider,
+      connect: async (namespace) => {
+        const connected = this.#connect(starts, namespace);
+        connecting = connected.catch(() => undefined);
+        await connected;
+      },
+      release: async (options) => {
+        const network = await connecting;
+        if (network !== undefined) await this.#takeBack(network, options);
+      },
+    };
+  }
+
+  async #takeBack(network: ConnectedNetwork, { reusable }: { readonly reusable: boolean }): Promise<void> {
+    if (reusable && !this.#closed && network.isAlive()) this.#idle.push(network);
+    else await this.#drop(network);
+  }
+
+  async #drop(network: ConnectedNetwork): Promise<void> {
+    if (this.#all.delete(network)) await network.close();
+  }
+
+  async #takeIdle(): Promise<ConnectedNetwork | undefined> {
+    for (let network = this.#idle.pop(); network !== undefined; network = this.#idle.pop()) {
       if (network.isAlive()) return network;
-      await drop(network);
+      await this.#drop(network);
     }
     return undefined;
-  };
-  const lease = (network: ConnectedNetwork, name: ProviderName): PrivateNetwork => ({
-    fd: network.fd,
-    provider: name,
-    release: async ({ reusable }) => {
-      if (reusable && !closed && network.isAlive()) idle.push(network);
-      else await drop(network);
-    },
-  });
-  const unavailable = (reason: string): { unavailable: string } => {
-    if (options.choice !== "auto" && options.choice !== "host") throw cannot(options.choice, reason);
+  }
+
+  #unavailable(reason: string): { readonly unavailable: string } {
+    const { choice } = this.#options;
+    if (choice !== "auto" && choice !== "host") throw cannot(choice, reason);
     return { unavailable: reason };
-  };
-  return {
-    acquire: async () => {
-      provider ??= chooseProvider(options);
-      if (typeof provider === "string") return unavailable(provider);
-      const chosen = provider;
-      const waiting = await takeIdle();
-      if (waiting !== undefined) return lease(waiting, chosen.name);
-      try {
-        const network = await connect(chosen).catch(() => connectAgain(chosen));
-        all.add(network);
-        return lease(network, chosen.name);
-      } catch (error) {
-        return unavailable(error instanceof Error ? error.message : String(error));
-      }
-    },
-    close: async () => {
-      closed = true;
-      await Promise.all([...all].map(drop));
-    },
-  };
+  }
 }
 
 function chooseProvider({ choice, path }: PoolOptions): NetworkProvider | string {

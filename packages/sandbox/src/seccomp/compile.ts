@@ -28,6 +28,7 @@ const ARGS_OFFSET = 16;
 
 const RET_ALLOW = 0x7fff0000;
 const RET_ERRNO = 0x00050000;
+const RET_USER_NOTIF = 0x7fc00000;
 const RET_KILL_THREAD = 0;
 
 const ENOSYS = 38;
@@ -59,6 +60,7 @@ interface Range {
 }
 
 function actionOf(rule: SeccompRule): number {
+  if (rule.action === "SCMP_ACT_NOTIFY") return RET_USER_NOTIF;
   return rule.action === "SCMP_ACT_ALLOW" ? RET_ALLOW : RET_ERRNO | (rule.errnoRet ?? 1);
 }
 

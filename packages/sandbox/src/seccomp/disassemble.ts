@@ -28,6 +28,7 @@ function fieldAt(offset: number): string {
 
 function actionText(k: number): string {
   if (k === 0x7fff0000) return "ALLOW";
+  if (k === 0x7fc00000) return "USER_NOTIF";
   if (k === 0) return "KILL_THREAD";
   const errno = k & 0xffff;
   const name = errno === 1 ? "EPERM" : errno === 38 ? "ENOSYS" : String(errno);

@@ -15,7 +15,7 @@ export interface LinuxSeccomp {
 
 export interface SeccompRule {
   readonly names: readonly string[];
-  readonly action: "SCMP_ACT_ALLOW" | "SCMP_ACT_ERRNO";
+  readonly action: "SCMP_ACT_ALLOW" | "SCMP_ACT_ERRNO" | "SCMP_ACT_NOTIFY";
   readonly errnoRet?: number;
   /** All must hold. */
   readonly args?: readonly SeccompArgument[];
@@ -105,6 +105,7 @@ const BY_MACHINE: Readonly<Record<SeccompMachine, { arches: readonly SeccompArch
 /** Machines that the profile can be compiled for, by Go's names. */
 export type SeccompMachine = "amd64" | "arm64";
 
+const AF_UNIX = 1;
 /** The kernel's crypto by socket: a large surface that had holes. */
 const AF_ALG = 38;
 /** Reaches the hypervisor past every network namespace. */
@@ -138,6 +139,26 @@ function restrictedClone(): SeccompRule[] {
     allow(["clone"], { index: 0, value: CLONE_NAMESPACES, valueTwo: 0, op: "SCMP_CMP_MASKED_EQ" }),
     { names: ["clone3"], action: "SCMP_ACT_ERRNO", errnoRet: ENOSYS },
   ];
+}
+
+/**
+ * The same profile, but sockets of every family that is not local wait for a word of the supervisor: what opens none gets along without
+ * a network. The 32-bit `socketcall` keeps its family in memory, where a filter cannot look.
+ */
+export function waitingForNetwork(profile: LinuxSeccomp): LinuxSeccomp {
+  const wait = { action: "SCMP_ACT_NOTIFY" } as const;
+  const isSocket = ({ names }: SeccompRule): boolean => names.includes("socket");
+  return {
+    ...profile,
+    syscalls: [
+      allow(["socket"], { index: 0, value: AF_UNIX, op: "SCMP_CMP_EQ" }),
+      ...profile.syscalls.map((rule) => {
+        if (isSocket(rule)) return { ...rule, ...wait };
+        return { ...rule, names: rule.names.filter((name) => name !== "socketcall") };
+      }),
+      { names: ["socketcall"], ...wait },
+    ],
+  };
 }
 
 /** The profile for a process with these capabilities. */

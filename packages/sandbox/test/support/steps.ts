@@ -14,11 +14,16 @@ export interface StepOptions {
   readonly signal?: AbortSignal;
   readonly onOutput?: (text: string) => void;
   readonly onStart?: ExecIo["onStart"];
+  readonly connectNetwork?: ExecIo["connectNetwork"];
 }
 
 export class Steps {
   readonly #roots: TestRoots;
   readonly #sandbox = createSandbox({ binary: buildSandbox() });
+
+  get connectsOnDemand(): boolean {
+    return this.#sandbox.connectsOnDemand;
+  }
 
   constructor(roots: TestRoots) {
     this.#roots = roots;
@@ -36,6 +41,7 @@ export class Steps {
         stderr: (chunk) => chunks.stderr.push(Buffer.from(chunk)),
         signal: options.signal ?? new AbortController().signal,
         onStart: options.onStart,
+        connectNetwork: options.connectNetwork,
       });
       const text = (parts: readonly Buffer[]): string => Buffer.concat(parts).toString();
       return { ...outcome, stdout: text(chunks.stdout), stderr: text(chunks.stderr), root };
