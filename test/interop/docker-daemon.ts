@@ -15,6 +15,8 @@ export interface DockerDaemon {
   readonly host: string;
   /** `docker load`: the daemon's answer, which names the image. */
   load(tar: string): Promise<string>;
+  /** `docker save -o TAR IMAGE`. */
+  save(image: string, tar: string): Promise<void>;
   /** `docker image inspect`. */
   inspect(image: string): Promise<Record<string, unknown>>;
   /** `docker run --network host IMAGE COMMAND`: standard output and standard error as one; rejects unless it succeeds. */
@@ -53,6 +55,7 @@ export async function startDockerDaemon(world: World): Promise<DockerDaemon> {
   return {
     host: `unix://${socket}`,
     load: (tar) => api.load(tar),
+    save: async (image, tar) => writeFileSync(tar, await api.call("GET", `/images/${image}/get`)),
     inspect: async (image) =>
       JSON.parse((await api.call("GET", `/images/${image}/json`)).toString()) as Record<string, unknown>,
     run: (image, ...command) => api.run(image, command),

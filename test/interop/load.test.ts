@@ -143,6 +143,12 @@ describe.skipIf(reason !== undefined)("a docker archive", () => {
       expect(inspected["Config"]).toMatchObject(config.config);
       expect(await daemon.run("loaded:1.0")).toBe(OUTPUT);
       expect(await daemon.run("example.org/team/loaded", LOOK)).toBe(SEEN);
+      const saved = world.path("docker-saved.tar");
+      await daemon.save("loaded:1.0", saved);
+      await world.ok(["rmi", "-f", imageId]);
+      expect((await world.ok(["load", "-i", saved])).stdout).toBe("Loaded image: loaded:1.0\n");
+      expect((await world.ok(["inspect", "-f", "{{.Id}}", "loaded:1.0"])).stdout.trim()).toBe(imageId);
+      expect(await world.inside("loaded:1.0", LOOK)).toBe(SEEN);
     } finally {
       await daemon.close();
     }

@@ -40,6 +40,15 @@ describe.skipIf(reason !== undefined)("save, push and pull", () => {
     await podman.ok("load", "-i", first);
     expect((await podman.ok("inspect", "--format", "{{.Id}}", "app:1")).stdout).toContain(id.slice(7));
     expect(await podman.run("app:1")).toBe("hello\n");
+    for (const format of ["docker-archive", "oci-archive"]) {
+      const saved = world.path(`${format}.tar`);
+      await podman.ok("save", "--quiet", `--format=${format}`, "-o", saved, "app:1");
+      expect((await other.ok(["load", "-i", saved])).stdout).toBe("Loaded image: localhost/app:1\n");
+      const loaded = (await other.ok(["inspect", "-f", "{{.Id}}", "localhost/app:1"])).stdout.trim();
+      // For a layout podman writes the config in OCI's form.
+      expect(loaded === id).toBe(format === "docker-archive");
+      expect((await other.ok(["run", "localhost/app:1"])).stdout).toBe("hello\n");
+    }
   }, 120_000);
 
   test("what was pulled is pushed as it came", async () => {
@@ -54,7 +63,14 @@ describe.skipIf(reason !== undefined)("save, push and pull", () => {
     expect((await other.ok(["run", name])).stdout).toBe("hello\n");
     const copy = `${server.host}/copy:1`;
     await other.ok(["tag", name, copy]);
+    const digests = async () =>
+      JSON.parse((await other.ok(["inspect", "-f", "{{json .RepoDigests}}", id])).stdout);
+    // A name given here is in no registry yet.
+    expect(await digests()).toEqual([pushed.replace(":1@", "@")]);
     expect((await other.ok(["push", copy])).stdout.split("@")[1]).toBe(`${pushed.split("@")[1]}\n`);
+    expect(await digests()).toEqual([copy, name].map((one) => `${one.slice(0, -2)}@${pushed.split("@")[1]}`));
+    await other.ok(["rmi", name]);
+    expect(await digests()).toEqual([`${copy.slice(0, -2)}@${pushed.split("@")[1]}`]);
     const seen = await runOk("skopeo", [
       "inspect",
       "--tls-verify=false",

@@ -155,7 +155,7 @@ describe("build: wrong usage is status 2 and opens no engine", () => {
     [["biuld"], 'unknown command "biuld"\nhint: did you mean tsbuild build?'],
     [["--frob"], 'unknown flag "--frob"'],
     [["import", "x"], "import needs an archive and a name"],
-    [["images", "x"], "images takes no argument"],
+    [["images", "x", "y"], "images takes one name"],
   ])("%j", async (args, message) => {
     const world = await cli(args);
     expect(world.stderr.text).toContain(message);
@@ -262,29 +262,62 @@ test("progress modes", () => {
 describe("images", () => {
   const image = {
     name: "debian:bookworm",
+    repository: "debian",
+    tag: "bookworm",
+    digest: sha256("m"),
     imageId,
     manifest: sha256("m"),
     createdAt: Date.now() - 7_300_000,
   };
   const images = [
     { ...image, sizeBytes: 123_456_789 },
-    { ...image, name: "evil\x1b[2J", createdAt: Date.now() - 1000, sizeBytes: undefined },
+    { ...image, name: "evil", repository: "evil\x1b[2J", createdAt: Date.now() - 1000, sizeBytes: undefined },
+    { name: "<none>", imageId, manifest: sha256("m"), createdAt: 0, sizeBytes: 5 },
   ];
   const short = imageId.slice(7, 19);
+  const out = async (...args: string[]) => (await cli(["images", ...args], { images })).stdout.text;
 
   test("a table, newest first", async () => {
-    const { stdout } = await cli(["images"], { images });
-    expect(stdout.text).toBe(
-      `NAME             IMAGE ID      CREATED       SIZE
-evil             ${short}  1 second ago  -
-debian:bookworm  ${short}  2 hours ago   123.5MB
-`,
+    expect((await out()).split("\n").slice(0, 3)).toEqual([
+      "REPOSITORY  TAG       IMAGE ID      CREATED       SIZE",
+      `evil        bookworm  ${short}  1 second ago  -`,
+      `debian      bookworm  ${short}  2 hours ago   123.5MB`,
+    ]);
+    expect(await out("--digests", "debian")).toContain(`bookworm  ${sha256("m")}  ${short}`);
+  });
+  test("IDs, JSON and templates", async () => {
+    expect(await out("-q")).toBe(`${short}\n`.repeat(3));
+    expect(await out("-q", "--no-trunc", "debian:*")).toBe(`${imageId}\n`);
+    const lines = (await out("--format=json")).trimEnd().split("\n");
+    expect(JSON.parse(lines[1]!)).toMatchObject({
+      Repository: "debian",
+      Tag: "bookworm",
+      SizeBytes: 123_456_789,
+    });
+    expect(await out("--format", "{{.Repository}}:{{.Tag}}", "deb*")).toBe("debian:bookworm\n");
+    expect(await out("--format", "table {{.Tag}}\\t{{.Size}}", "debian")).toBe(
+      "TAG       SIZE\nbookworm  123.5MB\n",
     );
   });
-  test("IDs, and JSON", async () => {
-    expect((await cli(["images", "-q"], { images })).stdout.text).toBe(`${imageId}\n${imageId}\n`);
-    const lines = (await cli(["images", "--format=json"], { images })).stdout.text.trimEnd().split("\n");
-    expect(JSON.parse(lines[1]!)).toMatchObject({ name: "debian:bookworm", sizeBytes: 123_456_789 });
+  test("filters", async () => {
+    const localImages = {
+      inspect: () => ({ Created: "2020-01-01T00:00:00Z", Config: { Labels: { l: "1" } } }),
+    };
+    const filtered = async (...filters: string[]) => {
+      const flags = filters.flatMap((filter) => ["--filter", filter]);
+      const io = await cli(["images", "--format", "{{.Repository}}", ...flags], {
+        images,
+        localImages,
+      } as never);
+      return io.stdout.text + io.stderr.text;
+    };
+    expect(await filtered("dangling=true")).toBe("<none>\n");
+    expect(await filtered("reference=debian", "reference=ev*")).toBe("evil\ndebian\n");
+    expect(await filtered("label=l=1", "dangling=true")).toBe("<none>\n");
+    expect(await filtered("label=l=2")).toBe("");
+    expect(await filtered("until=24h", "reference=debian")).toBe("debian\n");
+    expect(await filtered("refrence=x")).toContain("did you mean reference?");
+    expect(await filtered("label")).toContain("it needs a value");
   });
   test("ages", () => {
     const hour = 3_600_000;

@@ -1,5 +1,5 @@
 import { sha256, TsbuildError, type VertexDigest } from "@tsbuild/base";
-import type { BuildHistory, BuildRecord, StepRecord } from "@tsbuild/engine";
+import type { BuildHistory, BuildRecord, LocalImages, StepRecord } from "@tsbuild/engine";
 import { describe, expect, test } from "vitest";
 import { runCli } from "../src/cli.ts";
 import { criticalPath } from "../src/history/critical-path.ts";
@@ -240,12 +240,20 @@ class FakeHistory implements BuildHistory {
   }
 }
 
+/** Only what `history IMAGE` asks. */
+const NO_IMAGES = {
+  steps: (image: string) => {
+    if (image !== "app") throw new TsbuildError("TSB_RESOLVE", "no image here");
+    return [{ createdBy: "RUN make", comment: "", sizeBytes: 7 }];
+  },
+} as unknown as LocalImages;
+
 async function cli(
   args: readonly string[],
   tty = false,
 ): Promise<FakeWorld & { status: number; history: FakeHistory }> {
   const history = new FakeHistory();
-  const world = fakeWorld({ history });
+  const world = fakeWorld({ history, localImages: NO_IMAGES });
   const io = tty ? { ...world, stdout: new FakeStream({ isTTY: true }) } : world;
   return Object.assign(io, { status: await runCli(args, io), history });
 }
@@ -305,6 +313,12 @@ describe("tsbuild history", () => {
     expect(all.stdout.text).toBe("bbbb0000\n");
     expect(all.stderr.text).toBe("aaaa0000 is at work and stays\n");
     expect(all.status).toBe(0);
+  });
+
+  test("IMAGE: the instructions that made it", async () => {
+    expect((await cli(["history", "app", "--format", "{{.CreatedBy}} {{.Size}}"])).stdout.text).toBe(
+      "RUN make 7\n",
+    );
   });
 
   test.each([

@@ -22,6 +22,20 @@ const cases: readonly (readonly [string, string])[] = [
   ["{{.Config.User}}", "<no value>"],
   ["a\\tb", "a\tb"],
   ["{{json .}}", JSON.stringify(value)],
+  ["{{range $k, $v := .Config.Labels}}{{$k}}={{$v}};{{end}}", "a=1;b=2;"],
+  ["{{range $i, $t := .RepoTags}}{{if $i}}, {{end}}{{$t}}{{end}}", "app:1, app:2"],
+  ["{{range .RepoTags}}{{println .}}{{end}}", "app:1\napp:2\n"],
+  ['{{.Id | printf "%-12s|"}}', "sha256:ab   |"],
+  ["{{(index .RepoTags 0) | upper}}", "APP:1"],
+  ["{{if eq .Size 12}}twelve{{else if .Empty}}x{{else}}y{{end}}", "twelve"],
+  ["{{if and .RepoTags (not .Empty)}}yes{{end}}", "yes"],
+  ["{{with .Config}}{{.Labels.a}}{{$.Size}}{{end}}", "112"],
+  ["{{$x := len .RepoTags}}{{$x}}{{/* why */}}", "2"],
+  ["a  {{- .Size -}}  b", "a12b"],
+  ['{{slice .Id 7}} {{truncate .Id 3}} {{index (split .Id ":") 1}}', "ab sha ab"],
+  ['{{join .RepoTags "\\n"}}', "app:1\napp:2"],
+  ['{{(index (split "x y" " ") 1)}}{{(index . "Config").Labels.b}}', "y2"],
+  ['{{print "a}}b"}}', "a}}b"],
 ];
 
 test.each(cases)("%s", (template, text) => {
@@ -30,7 +44,10 @@ test.each(cases)("%s", (template, text) => {
 
 test.each([
   ["{{.Idd}}", /no field \.Idd/],
-  ["{{printf .Id}}", /"printf" is not known/],
+  ["{{prinf .Id}}", /"prinf" is not known/],
+  ["{{$x}}", /variable \$x is not set/],
+  ["{{index .RepoTags 5}}", /index 5 of a list of 2/],
+  ["{{(.Id}}", /cannot read/],
   ["{{range .Id}}x", /no \{\{end\}\}/],
   ["{{end}}", /without range or if/],
   ["{{.Id", /without \}\}/],

@@ -219,8 +219,13 @@ export interface PlannedStep {
 }
 
 export interface ImageSummary {
-  /** As people write it, e.g. `debian:bookworm`. */
+  /** As people write it, e.g. `debian:bookworm`; `<none>`. */
   readonly name: string;
+  /** Parts of the name; none of an image that is known by its ID only. */
+  readonly repository?: string | undefined;
+  readonly tag?: string | undefined;
+  /** Under which a registry has it in this repository. */
+  readonly digest?: Digest | undefined;
   readonly imageId: Digest;
   readonly manifest: Digest;
   /** Milliseconds since the epoch. */

@@ -1,8 +1,9 @@
 import { TsbuildError } from "@tsbuild/base";
 import { nativeFs } from "@tsbuild/native-fs";
-import { defaultRoot, type ImageRecord, openStore } from "@tsbuild/store";
-import type { Engine, EngineOptions, ImageSummary } from "./api.ts";
+import { defaultRoot, openStore } from "@tsbuild/store";
+import type { Engine, EngineOptions } from "./api.ts";
 import { runBuild } from "./build.ts";
+import { listImages } from "./images/list.ts";
 import { chooseIsolation } from "./isolation.ts";
 import { Session } from "./session.ts";
 import { readSettings } from "./settings.ts";
@@ -34,7 +35,7 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
     inspect: async (request, { signal = never } = {}) =>
       (await import("./inspect.ts")).inspect({ session, request, env, signal }),
     importImage: async (request) => (await import("./import-image.ts")).importImage(session, request),
-    images: () => listImages(session),
+    images: () => listImages(session.store),
     localImages: async () => (await import("./images/local.ts")).localImages(session),
     history: async () => (await import("./history/read.ts")).buildHistory(session.store),
     upkeep: async () => (await import("./upkeep/upkeep.ts")).upkeep(session),
@@ -52,28 +53,4 @@ function snapshotterOf({ snapshotter }: EngineOptions, env: NonNullable<EngineOp
   throw new TsbuildError("TSB_USAGE", `unknown snapshotter ${JSON.stringify(given)}`, {
     hint: `--snapshotter and TSBUILD_SNAPSHOTTER take ${kinds.join(", ")}`,
   });
-}
-
-function listImages({ store }: Session): ImageSummary[] {
-  return store.images.list().map((image) => {
-    const layers =
-      image.snapshot === undefined || image.snapshot === null ? [] : store.snapshots.layers(image.snapshot);
-    const sizeBytes =
-      image.snapshot === undefined
-        ? undefined
-        : layers.reduce((sum, layer) => sum + (layer.sizeBytes ?? 0), 0);
-    return {
-      name: shownName(image),
-      imageId: image.config,
-      manifest: image.manifest,
-      createdAt: image.createdAt,
-      sizeBytes,
-    };
-  });
-}
-
-/** As people write it: without `docker.io/library/`. An image built without a name is stored under its ID. */
-function shownName({ name, config }: ImageRecord): string {
-  const familiar = name.replace(/^docker\.io\/(?:library\/)?/, "");
-  return familiar === config ? "<none>" : familiar;
 }

@@ -41,6 +41,13 @@ export type {
 export { openEngine } from "./engine.ts";
 export type { BuildHistory, RecordedStep } from "./history/read.ts";
 export type { BuildRecord, BuildStatus, RecordedRequest, StepRecord } from "./history/record.ts";
-export type { ImageDetails, ImageStep, LocalImages, MovedImage, RemovedImage } from "./images/api.ts";
+export type {
+  ImageDetails,
+  ImageStep,
+  LoadedImage,
+  LocalImages,
+  MovedImage,
+  RemovedImage,
+} from "./images/api.ts";
 export type { PruneRequest, Upkeep } from "./upkeep/upkeep.ts";
 export { VERSION } from "./version.ts";

@@ -1,13 +1,16 @@
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { TsbuildError } from "@tsbuild/base";
+import { type SnapshotId, TsbuildError } from "@tsbuild/base";
 import { copyMerged, type MergedTree, packMerged, readTar, type TarMember, writeTar } from "@tsbuild/oci";
 import { attestationFiles, platformFolder } from "./attestation-files.ts";
 import { fileAttributes } from "./attributes.ts";
 import { exportFailure, makeFolder, writeArchive } from "./destination.ts";
 import type { CommittedImage, ExportOptions, ExportRequest } from "./types.ts";
 
-function mergedTree({ snapshot }: CommittedImage, { store, signal }: ExportOptions): MergedTree {
+function mergedTree(
+  { snapshot }: Pick<CommittedImage, "snapshot">,
+  { store, signal }: ExportOptions,
+): MergedTree {
   if (snapshot === null) return { lowers: [], signal };
   return { lowers: store.snapshots.lowers(snapshot), open: () => store.views.open(snapshot), signal };
 }
@@ -78,6 +81,16 @@ export async function exportTar(
 async function replaceFile(path: string, bytes: Uint8Array): Promise<void> {
   await rm(path, { force: true });
   await writeFile(path, bytes, { flag: "wx" });
+}
+
+/** The root filesystem of a snapshot as a tar; `dest` undefined is standard output. */
+export async function exportRootfs(
+  snapshot: SnapshotId | null,
+  options: ExportOptions & { readonly dest?: string | undefined },
+): Promise<void> {
+  const { dest, signal, stdout = process.stdout } = options;
+  const stream = packMerged({ ...mergedTree({ snapshot }, options), reuse: true });
+  await writeArchive(counted(stream, options), dest, { signal, stdout });
 }
 
 /** `type=local` (X014): the files in a folder, owned by who runs this. What the folder has besides stays, unless mode=delete. */

@@ -3,6 +3,7 @@ export { imagePurl } from "./attestation.ts";
 export { wantedCompression } from "./attributes.ts";
 export { commitImage, measureLayers, registerImage } from "./commit.ts";
 export { exportResult } from "./export.ts";
+export { exportRootfs } from "./files.ts";
 export { exportArchive } from "./layout.ts";
 export { type SnapshotLayer, snapshotLayers } from "./snapshot-layers.ts";
 export type {

@@ -22,6 +22,8 @@ import { sharedWorkers } from "./workers.ts";
 
 /** Variant under which a blob is remembered as it was pulled. */
 const PULLED = "pulled";
+/** Likewise, of an archive that says nothing about how its layers are to be compressed: docker's are plain tars. */
+const LOADED = "loaded";
 
 /** A layer as it goes out: its descriptor and where its bytes come from. */
 export interface LayerBlob {
@@ -72,9 +74,10 @@ async function* verified(layer: CommittedLayer, tar: AsyncIterable<Uint8Array>):
   if (found.diffId !== layer.diffId) throw changed(layer, found);
 }
 
-/** A pulled layer's tar is in its blob, and only there byte for byte; a built one's is packed. */
-function pulledBlob({ layer, options }: LayerExport): Descriptor | undefined {
-  return options.store.blobs.compressed(layer.diffId, PULLED);
+/** A layer from elsewhere: its tar is in its blob, and only there byte for byte; a built one's is packed. */
+function foreignBlob({ layer, options }: LayerExport): Descriptor | undefined {
+  const { blobs } = options.store;
+  return blobs.compressed(layer.diffId, PULLED) ?? blobs.compressed(layer.diffId, LOADED);
 }
 
 function readBlob(store: ExportOptions["store"], blob: Descriptor): AsyncIterable<Uint8Array> {
@@ -84,7 +87,7 @@ function readBlob(store: ExportOptions["store"], blob: Descriptor): AsyncIterabl
 /** Bytes of the blob, compressed. Packing happens on a worker; what is in a blob already is recompressed here. */
 function compressedStream(job: LayerExport, variant: CompressionVariant): AsyncIterable<Uint8Array> {
   const { layer, options } = job;
-  const known = pulledBlob(job);
+  const known = foreignBlob(job);
   if (known !== undefined) {
     return compress(verified(layer, decompress(readBlob(options.store, known))), variant, { reuse: true });
   }
@@ -133,7 +136,7 @@ async function* tarPieces(job: LayerExport): AsyncGenerator<TarPiece> {
   const root = nativeFs.openFolder(layer.folder);
   try {
     const walked = await nativeFs.walk(root, "", { xattrs: true });
-    if (pulledBlob(job) === undefined && layer.tree === sha256(walked)) {
+    if (foreignBlob(job) === undefined && layer.tree === sha256(walked)) {
       const { signal } = options;
       const { maxMtimeNs } = layer;
       yield* packLayerPieces(root, { fs: nativeFs, signal, maxMtimeNs, walked, reuse: true, ranges: true });

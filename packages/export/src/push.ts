@@ -2,7 +2,7 @@ import { createReadStream } from "node:fs";
 import { type Digest, TsbuildError } from "@tsbuild/base";
 import { copied, formatReference, type ImageReference, type LayoutBlob, parseReference } from "@tsbuild/oci";
 import type { FetchedManifest, PushBlob, RegistryClient, RetryNotice } from "@tsbuild/registry";
-import { blobSources, rememberSource } from "@tsbuild/store";
+import { blobSources, rememberRepositoryDigest, rememberSource } from "@tsbuild/store";
 import { type Referrer, referrersOf } from "./attached.ts";
 import { type ImageAttributes, imageAttributes } from "./attributes.ts";
 import { type PackagedImage, packageImage } from "./image.ts";
@@ -183,12 +183,21 @@ export async function exportRegistry(
       packaged.flatMap((image) => referrersFor(image, names)),
     );
   const { digest } = root.descriptor;
+  for (const { image } of packaged) rememberPlaces(run, image.imageId, digest);
   return { manifest: digest, descriptor: root.descriptor, pushed: pushedNames(names, digest, attributes) };
 }
 
 function referrersFor(image: PackagedImage, names: readonly string[]) {
   const subject = image.descriptor.digest;
   return referrersOf(image, names).map((referrer) => ({ subject, referrer }));
+}
+
+/** An image is known by the digest that a registry has it under. */
+function rememberPlaces(run: PushRun, image: Digest, digest: Digest): void {
+  for (const { reference } of run.destinations) {
+    const { host, repository } = reference;
+    rememberRepositoryDigest(run.options.store, image, { host, repository, digest });
+  }
 }
 
 function pushedNames(names: readonly string[], digest: Digest, attributes: ImageAttributes): string[] {

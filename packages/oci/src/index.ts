@@ -10,6 +10,7 @@ export {
 export { type DecompressOptions, decompress } from "./compression/decompress.ts";
 export { type Compression, sniffCompression } from "./compression/sniff.ts";
 export { parseImageConfig } from "./documents/config.ts";
+export { type DockerArchiveImage, parseDockerArchive } from "./documents/docker-archive.ts";
 export {
   isIndexType,
   isManifestType,

@@ -30,8 +30,19 @@ const ACTIONS: Readonly<Record<string, (asked: Asked) => void | Promise<void>>> 
 export async function history(flags: ParsedFlags, io: CommandIo): Promise<number> {
   const [word = "ls", ...operands] = flags.operands;
   const action = Object.hasOwn(ACTIONS, word) ? ACTIONS[word] : undefined;
-  if (action === undefined) throw unknownAction(word);
+  if (action === undefined) return ofImage(word, flags, io);
   return withHistory(io, flags, (history) => action({ history, flags, io, operands }));
+}
+
+/** `tsbuild history IMAGE` as docker has it: the instructions that made an image. */
+async function ofImage(word: string, flags: ParsedFlags, io: CommandIo): Promise<number> {
+  const { imageHistory } = await import("./image.ts");
+  try {
+    return await imageHistory(flags, io);
+  } catch (error) {
+    if (error instanceof TsbuildError && error.code === "TSB_RESOLVE") throw unknownAction(word);
+    throw error;
+  }
 }
 
 /** `tsbuild logs [BUILD] [STEP]`: `tsbuild history logs`. */
@@ -56,7 +67,7 @@ async function withHistory(
 function unknownAction(word: string): TsbuildError {
   const near = suggestion(word, Object.keys(ACTIONS));
   return new TsbuildError("TSB_USAGE", `history has no action ${JSON.stringify(word)}; ${near}`, {
-    hint: `tsbuild history ${Object.keys(ACTIONS).join(" | ")}`,
+    hint: `tsbuild history ${Object.keys(ACTIONS).join(" | ")}, or the name of an image that is here`,
   });
 }
 

@@ -1,22 +1,14 @@
 import { suggestion, TsbuildError } from "@tsbuild/base";
-import type { ImageStep, LocalImages, MovedImage, RemovedImage } from "@tsbuild/engine";
+import type { ImageStep, RemovedImage } from "@tsbuild/engine";
 import type { ParsedFlags } from "../flags/parse.ts";
 import type { CommandIo } from "../io.ts";
 import { formatBytes } from "../progress/units.ts";
-import { safeName, safeText } from "../sanitize.ts";
+import { safeName } from "../sanitize.ts";
 import { compileTemplate } from "../template/render.ts";
 import { columns } from "../upkeep/table.ts";
-import { engineOptions } from "./engine-options.ts";
-import { age } from "./images.ts";
-
-interface Asked {
-  readonly images: LocalImages;
-  readonly flags: ParsedFlags;
-  readonly io: CommandIo;
-  readonly operands: readonly string[];
-}
-
-type Action = (asked: Asked) => void | Promise<void>;
+import { forStream } from "./for-stream.ts";
+import { age, listImages } from "./images.ts";
+import { type Action, type Asked, need, withImages } from "./with-images.ts";
 
 const ACTIONS: Readonly<Record<string, Action>> = {
   inspect: inspectImages,
@@ -26,12 +18,13 @@ const ACTIONS: Readonly<Record<string, Action>> = {
   prune: pruneImages,
 };
 
-/** `tsbuild image inspect|history|tag|rm|prune`. */
+/** `tsbuild image ls|inspect|history|tag|rm|prune`. */
 export async function image(flags: ParsedFlags, io: CommandIo): Promise<number> {
   const [word = "", ...operands] = flags.operands;
+  if (word === "ls") return listImages(flags, io, operands);
   const action = Object.hasOwn(ACTIONS, word) ? ACTIONS[word] : undefined;
   if (action !== undefined) return withImages(flags, io, operands, action);
-  const known = Object.keys(ACTIONS);
+  const known = [...Object.keys(ACTIONS), "ls"];
   const what = word === "" ? "image needs an action" : `image has no action ${JSON.stringify(word)}`;
   throw new TsbuildError("TSB_USAGE", what, {
     hint: suggestion(word, known),
@@ -40,31 +33,10 @@ export async function image(flags: ParsedFlags, io: CommandIo): Promise<number> 
 
 export const inspect = (flags: ParsedFlags, io: CommandIo) =>
   withImages(flags, io, flags.operands, inspectImages);
-export const pull = (flags: ParsedFlags, io: CommandIo) => withImages(flags, io, flags.operands, pullImages);
-export const push = (flags: ParsedFlags, io: CommandIo) => withImages(flags, io, flags.operands, pushImages);
-export const save = (flags: ParsedFlags, io: CommandIo) => withImages(flags, io, flags.operands, saveImages);
+export const imageHistory = (flags: ParsedFlags, io: CommandIo) =>
+  withImages(flags, io, flags.operands, historyOf);
 export const tag = (flags: ParsedFlags, io: CommandIo) => withImages(flags, io, flags.operands, tagImage);
 export const rmi = (flags: ParsedFlags, io: CommandIo) => withImages(flags, io, flags.operands, removeImages);
-
-async function withImages(
-  flags: ParsedFlags,
-  io: CommandIo,
-  operands: readonly string[],
-  action: Action,
-): Promise<number> {
-  const engine = await io.openEngine(engineOptions(flags, io));
-  try {
-    await action({ images: await engine.localImages(), flags, io, operands });
-    return 0;
-  } finally {
-    await engine.close();
-  }
-}
-
-function need(operands: readonly string[], least: number, hint: string): void {
-  if (operands.length >= least) return;
-  throw new TsbuildError("TSB_USAGE", "an image is not named", { hint });
-}
 
 /** What is not there is told after what is. */
 function forEach<T>(operands: readonly string[], work: (operand: string) => T): T[] {
@@ -95,11 +67,6 @@ function inspectImages({ images, flags, io, operands }: Asked): void {
   const found = forEach(operands, (operand) => images.inspect(operand));
   if (write === undefined) io.stdout.write(`${JSON.stringify(found, undefined, 4)}\n`);
   else for (const details of found) io.stdout.write(`${forStream(io, write(details))}\n`);
-}
-
-/** A program gets what the image says; a terminal must not obey it. */
-function forStream(io: CommandIo, text: string): string {
-  return io.stdout.isTTY === true ? safeText(text) : text;
 }
 
 function historyOf({ images, flags, io, operands }: Asked): void {
@@ -166,38 +133,13 @@ function removeImages({ images, flags, io, operands }: Asked): void {
   forEach(operands, (operand) => tellRemoved(io, images.remove(operand, { force: flags.isOn("force") })));
 }
 
-function pruneImages({ images, io }: Asked): void {
+/** Names keep images, so that those without one are all there is to prune; `--all` would be all that no container has. */
+function pruneImages({ images, io, operands }: Asked): void {
+  if (operands.length > 0) throw new TsbuildError("TSB_USAGE", `surplus arguments: ${operands.join(" ")}`);
   for (const removed of images.prune()) tellRemoved(io, removed);
 }
 
 function tellRemoved(io: CommandIo, { untagged, deleted }: RemovedImage): void {
   for (const name of untagged) io.stdout.write(`Untagged: ${safeName(name)}\n`);
   if (deleted !== undefined) io.stdout.write(`Deleted: ${deleted}\n`);
-}
-
-/** `NAME@DIGEST` a line: what Dockerfiles and scripts can pin. */
-function tellMoved(io: CommandIo, { name, manifest }: MovedImage): void {
-  io.stdout.write(`${name.replace(/@sha256:.*$/, "")}@${manifest}\n`);
-}
-
-async function pullImages({ images, io, operands }: Asked): Promise<void> {
-  need(operands, 1, "tsbuild pull NAME[:TAG|@DIGEST]…");
-  for (const operand of operands) tellMoved(io, await images.pull(operand, { signal: io.signal }));
-}
-
-async function pushImages({ images, io, operands }: Asked): Promise<void> {
-  need(operands, 1, "tsbuild push REGISTRY/NAME[:TAG]…");
-  for (const operand of operands) tellMoved(io, await images.push(operand, { signal: io.signal }));
-}
-
-async function saveImages({ images, flags, io, operands }: Asked): Promise<void> {
-  need(operands, 1, "tsbuild save -o FILE IMAGE…");
-  const output = flags.last("output");
-  const dest = output === "-" ? undefined : output;
-  if (dest === undefined && io.stdout.isTTY === true) {
-    throw new TsbuildError("TSB_USAGE", "an archive is not written to a terminal", {
-      hint: "name a file with -o FILE, or pipe it on",
-    });
-  }
-  await images.save(operands, { dest, signal: io.signal });
 }

@@ -1,48 +1,118 @@
 import { TsbuildError } from "@tsbuild/base";
 import type { ImageSummary } from "@tsbuild/engine";
 import type { ParsedFlags } from "../flags/parse.ts";
-import { oneOf } from "../flags/values.ts";
 import type { CommandIo } from "../io.ts";
 import { formatBytes } from "../progress/units.ts";
 import { safeName } from "../sanitize.ts";
+import { compileTemplate } from "../template/render.ts";
+import { imageFilter, referenceTest } from "../upkeep/image-filter.ts";
+import { columns } from "../upkeep/table.ts";
+import { forStream } from "./for-stream.ts";
 
-/** `tsbuild images`: the local store's images, newest first. */
+/** `tsbuild images [REPOSITORY[:TAG]]`: the local store's images, newest first. */
 export async function images(flags: ParsedFlags, io: CommandIo): Promise<number> {
-  if (flags.operands.length > 0) {
-    throw new TsbuildError("TSB_USAGE", `images takes no argument: ${flags.operands.join(" ")}`);
+  return listImages(flags, io, flags.operands);
+}
+
+/** Also `tsbuild image ls`. */
+export async function listImages(
+  flags: ParsedFlags,
+  io: CommandIo,
+  operands: readonly string[],
+): Promise<number> {
+  if (operands.length > 1) {
+    throw new TsbuildError("TSB_USAGE", `images takes one name: ${operands.slice(1).join(" ")} is too much`, {
+      hint: "give a pattern, such as 'team/*'",
+    });
   }
-  const format = oneOf("--format", flags.last("format") ?? "table", ["table", "json"]);
   const engine = await io.openEngine({ root: flags.last("root"), env: io.env });
   try {
-    const found = engine.images().toSorted((a, b) => b.createdAt - a.createdAt);
-    if (flags.isOn("quiet")) io.stdout.write(found.map((image) => `${image.imageId}\n`).join(""));
-    else io.stdout.write(format === "json" ? imagesJson(found) : imagesTable(found, Date.now()));
+    const filters = flags.all("filter");
+    const local = filters.length === 0 ? undefined : await engine.localImages();
+    const passes = imageFilter(filters, local);
+    const isNamed = operands.length === 0 ? () => true : referenceTest(operands);
+    const found = engine
+      .images()
+      .filter((image) => isNamed(image) && passes(image))
+      .toSorted((a, b) => b.createdAt - a.createdAt);
+    io.stdout.write(forStream(io, imagesText(found, listOptions(flags))));
     return 0;
   } finally {
     await engine.close();
   }
 }
 
-/** One object a line; `createdAt` as RFC 3339. */
-export function imagesJson(found: readonly ImageSummary[]): string {
-  const lines = found.map((image) => ({ ...image, createdAt: new Date(image.createdAt).toISOString() }));
-  return lines.map((line) => `${JSON.stringify(line)}\n`).join("");
+export interface ListOptions {
+  readonly format: string;
+  readonly quiet: boolean;
+  /** Whole IDs. */
+  readonly whole: boolean;
+  readonly digests: boolean;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
 }
 
-/** Columns with a title each, two blanks apart. */
-export function imagesTable(found: readonly ImageSummary[], now: number): string {
-  const rows = [
-    ["NAME", "IMAGE ID", "CREATED", "SIZE"],
-    ...found.map((image) => [
-      safeName(image.name),
-      image.imageId.replace(/^sha256:/, "").slice(0, 12),
-      age(now - image.createdAt),
-      image.sizeBytes === undefined ? "-" : formatBytes(image.sizeBytes),
-    ]),
+function listOptions(flags: ParsedFlags): ListOptions {
+  return {
+    format: flags.last("format") ?? "table",
+    quiet: flags.isOn("quiet"),
+    whole: flags.isOn("no-trunc"),
+    digests: flags.isOn("digests"),
+    now: Date.now(),
+  };
+}
+
+/** IDs, a table, a JSON object a line, or what a template makes of each, as docker images prints them. */
+export function imagesText(found: readonly ImageSummary[], options: ListOptions): string {
+  const rows = found.map((image) => fieldsOf(image, options));
+  const { format } = options;
+  if (options.quiet) return rows.map(({ ID }) => `${ID}\n`).join("");
+  if (format === "table") return imagesTable(rows, options);
+  if (format === "json") return rows.map((row) => `${JSON.stringify(row)}\n`).join("");
+  const [, template] = /^table\s(.*)$/s.exec(format) ?? [];
+  const write = compileTemplate(template ?? format);
+  const lines = rows.map(write);
+  if (template === undefined) return lines.map((line) => `${line}\n`).join("");
+  return columns([write(TITLES), ...lines].map((line) => line.split("\t")));
+}
+
+const NONE = "<none>";
+
+/** Docker's names for what a list has. */
+function fieldsOf(image: ImageSummary, { whole, now }: ListOptions) {
+  const { repository, tag, digest, imageId, createdAt, sizeBytes } = image;
+  return {
+    Repository: safeName(repository ?? NONE),
+    Tag: safeName(tag ?? NONE),
+    Digest: digest ?? NONE,
+    ID: whole ? imageId : imageId.replace(/^sha256:/, "").slice(0, 12),
+    CreatedSince: age(now - createdAt),
+    CreatedAt: new Date(createdAt).toISOString(),
+    Size: sizeBytes === undefined ? "-" : formatBytes(sizeBytes),
+    SizeBytes: sizeBytes ?? null,
+  };
+}
+
+type Row = ReturnType<typeof fieldsOf>;
+
+const TITLES: Readonly<Record<keyof Row, string>> = {
+  Repository: "REPOSITORY",
+  Tag: "TAG",
+  Digest: "DIGEST",
+  ID: "IMAGE ID",
+  CreatedSince: "CREATED",
+  CreatedAt: "CREATED AT",
+  Size: "SIZE",
+  SizeBytes: "BYTES",
+};
+
+function imagesTable(rows: readonly Row[], { digests }: ListOptions): string {
+  const shown: readonly (keyof Row)[] = [
+    ...(["Repository", "Tag"] as const),
+    ...(digests ? (["Digest"] as const) : []),
+    ...(["ID", "CreatedSince", "Size"] as const),
   ];
-  const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => row[column]!.length)));
-  const line = (row: string[]) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ");
-  return rows.map((row) => `${line(row).trimEnd()}\n`).join("");
+  return columns([TITLES, ...rows].map((row) => shown.map((name) => String(row[name]))));
 }
 
 const AGES = [

@@ -3,31 +3,23 @@ import { doctorSpec } from "./doctor-spec.ts";
 import { explainSpec } from "./explain-spec.ts";
 import { fmtSpec } from "./fmt-spec.ts";
 import { historySpec, logsSpec } from "./history-spec.ts";
-import { imageSpec, inspectSpec, pullSpec, pushSpec, rmiSpec, saveSpec, tagSpec } from "./image-spec.ts";
+import {
+  exportSpec,
+  imageSpec,
+  imagesSpec,
+  inspectSpec,
+  loadSpec,
+  pullSpec,
+  pushSpec,
+  rmiSpec,
+  saveSpec,
+  tagSpec,
+} from "./image-spec.ts";
 import { checkSpec, debugSpec, graphSpec } from "./inspect-spec.ts";
 import { loginSpec, logoutSpec } from "./login-spec.ts";
 import { type CommandSpec, machineFlags } from "./spec.ts";
 
 import { cacheSpec, duSpec, fsckSpec, pruneSpec } from "./upkeep-spec.ts";
-
-export const imagesSpec: CommandSpec = {
-  name: "images",
-  usage: "[flags]",
-  summary: "List the images of the local store",
-  flags: [
-    { name: "quiet", short: "q", group: "Output", text: "Print image IDs only" },
-    {
-      name: "format",
-      value: "table|json",
-      group: "Output",
-      text: "A table, or one JSON object a line (default: table)",
-    },
-  ],
-  examples: [
-    { command: "tsbuild images", text: "" },
-    { command: "tsbuild images --format json", text: "For programs" },
-  ],
-};
 
 export const importSpec: CommandSpec = {
   name: "import",
@@ -193,7 +185,9 @@ export const commandSpecs: readonly CommandSpec[] = [
   pullSpec,
   pushSpec,
   saveSpec,
+  loadSpec,
   importSpec,
+  exportSpec,
   loginSpec,
   logoutSpec,
   pruneSpec,

@@ -20,9 +20,10 @@ export const logsSpec: CommandSpec = {
 
 export const historySpec: CommandSpec = {
   name: "history",
-  usage: "[flags] ls | show [BUILD] | logs [BUILD] [STEP] | export [BUILD] | rm BUILD…",
+  usage: "[flags] ls | show [BUILD] | logs [BUILD] [STEP] | export [BUILD] | rm BUILD… | IMAGE",
   summary: "Past builds: their steps, times, reasons and full output",
   description: [
+    "With the name or ID of an image: the instructions that made it (tsbuild image history).",
     "BUILD is an ID, a beginning of one, or ^N: the Nth before the newest (default: ^0, the newest).",
     "STEP is a number or a part of a name that no other step has.",
     "The newest 200 builds are kept, and of their output 200 MiB: TSBUILD_HISTORY_BUILDS, TSBUILD_HISTORY_LOGS.",
@@ -34,8 +35,9 @@ export const historySpec: CommandSpec = {
       name: "format",
       value: "FORMAT",
       group: "Output",
-      text: "ls: table or json, one object a line (default: table); export: json or trace, for chrome://tracing (default: json)",
+      text: "ls: table or json, one object a line (default: table); export: json or trace, for chrome://tracing (default: json); IMAGE: as tsbuild image history",
     },
+    { name: "no-trunc", group: "Output", text: "IMAGE: whole instructions" },
     timestamps,
     { name: "all", group: "Removal", text: "rm: every build that is not at work" },
     {

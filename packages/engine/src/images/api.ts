@@ -45,6 +45,21 @@ export interface MovedImage {
   readonly manifest: Digest;
 }
 
+/** An image that came from an archive. */
+export interface LoadedImage {
+  readonly imageId: Digest;
+  /** As people write them; none: it is known by its ID only. */
+  readonly names: readonly string[];
+}
+
+export interface LoadOptions {
+  /** Of an archive with several per name; default: the machine's. */
+  readonly platform?: Platform | undefined;
+  /** Instead of what the archive says; for one image. */
+  readonly name?: string | undefined;
+  readonly signal: AbortSignal;
+}
+
 /** The images of the local store. Words for an image are a name, an ID, a digest, or the beginning of an ID. */
 export interface LocalImages {
   inspect(image: string): ImageDetails;
@@ -61,11 +76,20 @@ export interface LocalImages {
     name: string,
     options: { readonly platform?: Platform | undefined; readonly signal: AbortSignal },
   ): Promise<MovedImage>;
+  /** The names that images have in the repository of this name. Throws TSB_RESOLVE when there are none. */
+  tagsOf(repository: string): readonly string[];
   /** A pulled image arrives as it came, byte for byte. */
   push(name: string, options: { readonly signal: AbortSignal }): Promise<MovedImage>;
   /** One archive of several images, in docker save's form; `dest` undefined is standard output. */
   save(
     images: readonly string[],
+    options: { readonly dest?: string | undefined; readonly signal: AbortSignal },
+  ): Promise<void>;
+  /** All images of an archive: docker save's (old and new) or a tar of an OCI layout, compressed or not. Throws TSB_INTEGRITY. */
+  load(source: AsyncIterable<Uint8Array>, options: LoadOptions): Promise<readonly LoadedImage[]>;
+  /** The root filesystem of an image as a tar; `dest` undefined is standard output. */
+  export(
+    image: string,
     options: { readonly dest?: string | undefined; readonly signal: AbortSignal },
   ): Promise<void>;
 }

@@ -7,7 +7,7 @@ import {
   parseManifest,
   parseReference,
 } from "@tsbuild/oci";
-import type { ImageRecord, Store } from "@tsbuild/store";
+import { type ImageRecord, repositoryDigests, type Store } from "@tsbuild/store";
 import type { Session } from "../session.ts";
 import type { ImageDetails, ImageStep, LocalImages, RemovedImage } from "./api.ts";
 import { findImage, isNameless, recordsOf, shownName } from "./find.ts";
@@ -20,9 +20,12 @@ export function localImages(session: Session): LocalImages {
     steps: (image) => stepsOf(store, findImage(store, image).record),
     tag: (image, name) => tag(store, image, name),
     remove: (image, { force }) => remove(store, image, force),
+    tagsOf: (repository) => tagsOf(store, repository),
     pull: async (name, options) => (await import("./transfer.ts")).pullImage(session, name, options),
     push: async (name, { signal }) => (await import("./transfer.ts")).pushImage(session, name, signal),
     save: async (images, options) => (await import("./transfer.ts")).saveImages(session, images, options),
+    load: async (source, options) => (await import("./load.ts")).loadImages(session, source, options),
+    export: async (image, options) => (await import("./transfer.ts")).exportImage(session, image, options),
     prune: () =>
       store.images
         .list()
@@ -48,7 +51,7 @@ function detailsOf(store: Store, record: ImageRecord): ImageDetails {
   return {
     Id: record.config,
     RepoTags: named.filter(({ name }) => !name.includes("@")).map(({ name }) => shownName(name)),
-    RepoDigests: [...new Set(named.filter(({ origin }) => origin === "pulled").map(repositoryDigest))],
+    RepoDigests: repoDigests(store, record.config, named),
     Comment: config.history?.at(-1)?.comment ?? "",
     Created: config.created ?? "",
     Author: config.author ?? "",
@@ -62,10 +65,16 @@ function detailsOf(store: Store, record: ImageRecord): ImageDetails {
   };
 }
 
-/** `debian@sha256:…`: where a registry has the very manifest that is here. */
-function repositoryDigest({ name, manifest: digest }: ImageRecord): string {
-  const { host, repository } = parseReference(name);
-  return shownName(formatReference({ host, repository, digest }));
+/** `debian@sha256:…`: where registries have it, of the repositories that it is still named after here, as docker tells it. */
+function repoDigests(store: Store, image: Digest, named: readonly ImageRecord[]): string[] {
+  const repositories = new Set(named.map(({ name }) => repositoryOf(parseReference(name))));
+  return repositoryDigests(store, image)
+    .filter((found) => repositories.has(repositoryOf(found)))
+    .map((found) => shownName(formatReference(found)));
+}
+
+function repositoryOf({ host, repository }: { readonly host: string; readonly repository: string }): string {
+  return `${host}/${repository}`;
 }
 
 function stepsOf(store: Store, record: ImageRecord): ImageStep[] {
@@ -94,6 +103,15 @@ function layerOf(diffIds: readonly DiffId[], sizes: readonly number[], at: numbe
   return { diffId: diffIds[at], sizeBytes: sizes[at] ?? 0 };
 }
 
+function tagsOf(store: Store, text: string): string[] {
+  const wanted = repositoryOf(parseReference(text));
+  const names = store.images
+    .list()
+    .filter(({ name }) => !name.includes("@") && repositoryOf(parseReference(name)) === wanted);
+  if (names.length > 0) return names.map(({ name }) => shownName(name));
+  throw new TsbuildError("TSB_RESOLVE", `no image of the repository ${text} here`);
+}
+
 function tag(store: Store, image: string, name: string): void {
   const reference = parseReference(name);
   if (reference.digest !== undefined) {
@@ -101,8 +119,10 @@ function tag(store: Store, image: string, name: string): void {
       hint: "give NAME[:TAG]",
     });
   }
-  const { createdAt: _, ...record } = findImage(store, image).record;
-  store.images.put({ ...record, name: formatReference(reference) });
+  const { createdAt: _, origin: from, ...record } = findImage(store, image).record;
+  // No registry need know a name that was given here.
+  const origin = from === "pulled" ? "imported" : from;
+  store.images.put({ ...record, origin, name: formatReference(reference) });
 }
 
 function remove(store: Store, image: string, force: boolean): RemovedImage {

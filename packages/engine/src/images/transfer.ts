@@ -2,6 +2,7 @@ import {
   type Digest,
   hostPlatform,
   type Platform,
+  type SnapshotId,
   sha256,
   TsbuildError,
   type VertexDigest,
@@ -14,7 +15,7 @@ import {
   parseManifest,
   parseReference,
 } from "@tsbuild/oci";
-import type { ImageRecord, Store } from "@tsbuild/store";
+import { type ImageRecord, rememberRepositoryDigest, type Store } from "@tsbuild/store";
 import type { Session } from "../session.ts";
 import type { MovedImage } from "./api.ts";
 import { findImage, isNameless, shownName } from "./find.ts";
@@ -35,6 +36,7 @@ export async function pullImage(
   const snapshot = await images.unpack(image, { vertex, signal, ignoreCache: false, emit: () => undefined });
   const config = parseManifest(store.blobs.read(image.manifest)).config.digest;
   store.images.put({ name, manifest: image.manifest, config, snapshot, origin: "pulled" });
+  rememberRepositoryDigest(store, config, { ...tagged, digest: image.manifest });
   return { name: shownName(name), manifest: image.manifest };
 }
 
@@ -72,6 +74,40 @@ export async function saveImages(
   await exportArchive(images, { store, signal, dest });
 }
 
+/** Writes the root filesystem of an image as a tar; `dest` undefined is standard output. */
+export async function exportImage(
+  session: Session,
+  text: string,
+  { dest, signal }: { readonly dest?: string | undefined; readonly signal: AbortSignal },
+): Promise<void> {
+  const { store } = session;
+  const { record } = findImage(store, text);
+  const { exportRootfs } = await import("@tsbuild/export");
+  await exportRootfs(unpackedSnapshot(record), { store, signal, dest });
+}
+
+function unpackedSnapshot(record: ImageRecord): SnapshotId | null {
+  if (record.snapshot !== undefined) return record.snapshot;
+  const word = isNameless(record) ? record.config : shownName(record.name);
+  throw new TsbuildError("TSB_STORE", `the layers of ${word} are not here`, { hint: `tsbuild pull ${word}` });
+}
+
+/**
+ * The manifest that an image came with, if it did and its layers are kept as they came. That of an image made here, or of an archive without
+ * manifests, says only which layers there are.
+ */
+function manifestAsItCame(store: Store, record: ImageRecord, config: ImageConfig): Uint8Array | undefined {
+  if (record.origin === "built") return undefined;
+  const bytes = store.blobs.read(record.manifest);
+  if (record.origin === "pulled") return bytes;
+  const asTheyCame = parseManifest(bytes).layers.every(
+    ({ digest }, at) =>
+      store.blobs.has(digest) &&
+      store.blobs.compressed(config.rootfs.diff_ids[at]!, "loaded")?.digest !== digest,
+  );
+  return asTheyCame ? bytes : undefined;
+}
+
 /** One entry per image, with the names that it was asked for by. */
 function wantedImages(store: Store, texts: readonly string[]) {
   const wanted = new Map<Digest, { readonly record: ImageRecord; readonly names: string[] }>();
@@ -91,22 +127,17 @@ async function committed(
   record: ImageRecord,
   { names, signal }: { readonly names: readonly string[]; readonly signal: AbortSignal },
 ): Promise<CommittedImage> {
-  if (record.snapshot === undefined) {
-    const word = isNameless(record) ? record.config : shownName(record.name);
-    throw new TsbuildError("TSB_STORE", `the layers of ${word} are not here`, {
-      hint: `tsbuild pull ${word}`,
-    });
-  }
+  const snapshot = unpackedSnapshot(record);
   const { measureLayers } = await import("@tsbuild/export");
   const configBytes = store.blobs.read(record.config);
   const config = parseImageConfig(configBytes);
-  const manifest = record.origin === "pulled" ? store.blobs.read(record.manifest) : undefined;
-  const layers = await measureLayers(store, { snapshot: record.snapshot, signal });
+  const manifest = manifestAsItCame(store, record, config);
+  const layers = await measureLayers(store, { snapshot, signal });
   return {
     imageId: record.config,
     manifest: record.manifest,
     config,
-    snapshot: record.snapshot,
+    snapshot,
     names,
     platform: platformOf(config),
     layers,

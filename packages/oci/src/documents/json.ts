@@ -9,17 +9,21 @@ export function malformed(what: string, place: string, why: string): TsbuildErro
   return new TsbuildError("TSB_INTEGRITY", `malformed ${what}: ${field}${why}`);
 }
 
-/** Parses bytes of at most `limits.manifestBytes` that must hold a JSON object. */
-export function parseObject(bytes: Uint8Array, what: string): JsonObject {
+/** Parses bytes of at most `limits.manifestBytes`. */
+export function parseJson(bytes: Uint8Array, what: string): Json {
   if (bytes.length > limits.manifestBytes) {
     throw malformed(what, "", `it is longer than ${limits.manifestBytes} bytes`);
   }
-  let value: Json;
   try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes)) as Json;
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes)) as Json;
   } catch (error) {
     throw new TsbuildError("TSB_INTEGRITY", `malformed ${what}: it is not JSON`, { cause: error });
   }
+}
+
+/** Parses bytes of at most `limits.manifestBytes` that must hold a JSON object. */
+export function parseObject(bytes: Uint8Array, what: string): JsonObject {
+  const value = parseJson(bytes, what);
   if (!isObject(value)) throw malformed(what, "", "it is not a JSON object");
   return value;
 }

@@ -38,6 +38,8 @@ export interface KnownImage extends ProvidedImage {
   /** Undefined for an image made here: its layers are snapshots already. */
   readonly origin: (() => Promise<Origin>) | undefined;
   readonly snapshot: SnapshotId | null | undefined;
+  /** See `LayerChain`. */
+  readonly remembered?: "pulled" | "loaded" | undefined;
 }
 
 /**

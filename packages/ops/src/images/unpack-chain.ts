@@ -12,6 +12,8 @@ export interface LayerChain {
   /** Bottom first. */
   readonly layers: readonly { readonly blob: Descriptor; readonly diffId: DiffId }[];
   readonly repository?: Origin["repository"];
+  /** What the blobs are remembered as; default `pulled`: how they go out again unless another form is asked for by force. */
+  readonly remembered?: "pulled" | "loaded" | undefined;
   blob(blob: Descriptor, signal: AbortSignal | undefined): AsyncIterable<Uint8Array>;
 }
 
@@ -46,6 +48,7 @@ export function unpackChain(
     },
     origin: async () => origin,
     snapshot: undefined,
+    remembered: chain.remembered,
   };
   const never = new AbortController().signal;
   const registry = () => Promise.reject(new Error("assertion failed: a cache's layers have no registry"));

@@ -25,6 +25,7 @@ interface UnpackRun {
   readonly origin: Origin;
   readonly context: OpContext;
   readonly workers: LayerWorkers;
+  readonly remembered: "pulled" | "loaded";
 }
 
 /** Chain IDs of every prefix of a stack, bottom first. */
@@ -72,7 +73,13 @@ export async function unpackImage(
   }
   const workers = new LayerWorkers({ threads: unpackThreads() });
   try {
-    const run = { options, origin: await image.origin(), context, workers };
+    const run = {
+      options,
+      origin: await image.origin(),
+      context,
+      workers,
+      remembered: image.remembered ?? "pulled",
+    };
     return await stackLayers(run, { jobs, below, chains: chains.slice(present) });
   } finally {
     await workers.close();
@@ -102,7 +109,7 @@ async function stackLayers(
       const { diffId } = layer.job;
       if (info !== undefined)
         store.snapshots.setDiff(info.id, { diffId, sizeBytes: layer.unpacked.sizeBytes });
-      store.blobs.setCompressed(diffId, "pulled", layer.job.blob);
+      store.blobs.setCompressed(diffId, run.remembered, layer.job.blob);
       if (run.origin.repository !== undefined)
         rememberSource(store, { ...run.origin.repository, digest: layer.job.blob.digest });
       top = store.snapshots.stack(top, store.snapshots.layers(single));

@@ -1,0 +1,26 @@
+import { open } from "node:fs/promises";
+import { TsbuildError } from "@tsbuild/base";
+import { type CommandIo, inputBytes } from "../io.ts";
+
+/** Large reads: the archive goes through a decompressor, which likes few and long chunks. */
+const READ_BYTES = 1024 * 1024;
+
+/** The bytes of a file; `-` is standard input, which is no terminal. Throws TSB_CONTEXT, TSB_USAGE. */
+export async function readArchive(file: string, io: CommandIo): Promise<AsyncIterable<Uint8Array>> {
+  if (file !== "-") {
+    const handle = await open(file).catch((cause: unknown) => {
+      throw new TsbuildError("TSB_CONTEXT", `the archive ${file} cannot be read`, { cause });
+    });
+    if ((await handle.stat()).isDirectory()) {
+      await handle.close();
+      throw new TsbuildError("TSB_CONTEXT", `${file} is a folder, not an archive`, {
+        hint: `tar -C ${file} -c . makes one of it`,
+      });
+    }
+    return handle.createReadStream({ highWaterMark: READ_BYTES });
+  }
+  if (io.stdin.isTTY === true) {
+    throw new TsbuildError("TSB_USAGE", "standard input is a terminal: no archive is piped in");
+  }
+  return inputBytes(io.stdin, io.signal);
+}

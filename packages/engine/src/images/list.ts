@@ -1,0 +1,39 @@
+import { parseReference } from "@tsbuild/oci/documents";
+import { type ImageRecord, repositoryDigests, type Store } from "@tsbuild/store";
+import type { ImageSummary } from "../api.ts";
+
+/** One entry per name. An image built without one is stored under its ID. */
+export function listImages(store: Store): ImageSummary[] {
+  return store.images.list().map((image) => ({
+    ...namesOf(store, image),
+    imageId: image.config,
+    manifest: image.manifest,
+    createdAt: image.createdAt,
+    sizeBytes: sizeOf(store, image),
+  }));
+}
+
+function sizeOf(store: Store, { snapshot }: ImageRecord): number | undefined {
+  if (snapshot === undefined) return undefined;
+  const layers = snapshot === null ? [] : store.snapshots.layers(snapshot);
+  return layers.reduce((sum, layer) => sum + (layer.sizeBytes ?? 0), 0);
+}
+
+type Names = Pick<ImageSummary, "name" | "repository" | "tag" | "digest">;
+
+/** As people write them: without `docker.io/library/`. */
+function namesOf(store: Store, { name, config }: ImageRecord): Names {
+  const familiar = withoutDefaults(name);
+  if (familiar === config)
+    return { name: "<none>", repository: undefined, tag: undefined, digest: undefined };
+  const { host, repository, tag, digest } = parseReference(name);
+  const pulled = repositoryDigests(store, config).find(
+    (one) => one.host === host && one.repository === repository,
+  );
+  const known = digest ?? pulled?.digest;
+  return { name: familiar, repository: withoutDefaults(`${host}/${repository}`), tag, digest: known };
+}
+
+function withoutDefaults(name: string): string {
+  return name.replace(/^docker\.io\/(?:library\/)?/, "");
+}
