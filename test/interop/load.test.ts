@@ -143,6 +143,14 @@ describe.skipIf(reason !== undefined)("a docker archive", () => {
       expect(inspected["Config"]).toMatchObject(config.config);
       expect(await daemon.run("loaded:1.0")).toBe(OUTPUT);
       expect(await daemon.run("example.org/team/loaded", LOOK)).toBe(SEEN);
+      const folder = world.context("straight", {
+        Dockerfile: "FROM loaded:1.0\nRUN echo straight > /tmp/in\n",
+      });
+      const env = { DOCKER_HOST: daemon.host };
+      const flags = ["--load", "-t", "straight:1", "--progress=plain"];
+      const { stderr } = await world.ok(["build", ...flags, folder], { env });
+      expect(stderr).toMatch(/docker \d.*Loaded image: straight:1/);
+      expect(await daemon.run("straight:1", "cat /tmp/in")).toBe("straight\n");
       const saved = world.path("docker-saved.tar");
       await daemon.save("loaded:1.0", saved);
       await world.ok(["rmi", "-f", imageId]);

@@ -1,6 +1,7 @@
-import { existsSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Finished, findProgram, run, runOk, type World } from "../e2e/world.ts";
+import { startService } from "./service.ts";
 
 /**
  * Ways to run a container, the first that works on this machine is taken: crun cannot work on hybrid cgroups, runc cannot
@@ -57,6 +58,15 @@ export class Podman {
       failures.push(`${runtime.join(" ")}: exit ${code}: ${stderr}`);
     }
     throw new Error(`podman run ${image} ${command.join(" ")}\n${failures.join("\n")}`);
+  }
+
+  /** `podman system service`: its API on a socket of the world, which docker's clients speak as well. */
+  async listen(): Promise<{ readonly host: string; close(): Promise<void> }> {
+    mkdirSync(this.#world.path("podman"), { recursive: true });
+    const host = `unix://${this.#world.path("podman/sock")}`;
+    const args = this.#args(["--log-level=info", "system", "service", "--time=0", host]);
+    const service = await startService("podman", args, { ready: /API service listening/ });
+    return { host, close: async () => void (await service.stop()) };
   }
 
   /** Podman keeps its storage mounted on itself; the world cannot be deleted before that is undone. */

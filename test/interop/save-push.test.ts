@@ -51,6 +51,21 @@ describe.skipIf(reason !== undefined)("save, push and pull", () => {
     }
   }, 120_000);
 
+  test("a build goes straight into a podman that listens", async () => {
+    const podman = new Podman(world);
+    const service = await podman.listen();
+    try {
+      const output = ["--progress=plain", "-o", "type=docker,name=example.org/straight:1"];
+      const { stderr } = await world.ok(["build", ...output, world.path("app")], {
+        env: { CONTAINER_HOST: service.host },
+      });
+      expect(stderr).toMatch(/podman \d.*Loaded image: example.org\/straight:1/);
+      expect(await podman.run("example.org/straight:1")).toBe("hello\n");
+    } finally {
+      await service.close();
+    }
+  }, 120_000);
+
   test("what was pulled is pushed as it came", async () => {
     const name = `${server.host}/app:1`;
     await world.ok(["tag", "app:1", name]);

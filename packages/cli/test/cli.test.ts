@@ -94,7 +94,7 @@ describe("build: flags become a request", () => {
       outputs: [
         { type: "oci", dest: "x", attrs: {} },
         { type: "registry", attrs: {} },
-        { type: "image", attrs: {} },
+        { type: "docker", attrs: {} },
       ],
       cacheFrom: [],
       cacheTo: [],

@@ -17,6 +17,7 @@ describe("--output (C007)", () => {
     ["out", { type: "local", dest: "out", attrs: {} }],
     ["-", { type: "tar", dest: "-", attrs: {} }],
     ["type=tar", { type: "tar", dest: "-", attrs: {} }],
+    ["type=docker", { type: "docker", dest: undefined, attrs: {} }],
     ["type=docker,dest=-", { type: "docker", dest: "-", attrs: {} }],
     [
       "type=oci,dest=d,tar=false,compression=zstd",

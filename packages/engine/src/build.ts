@@ -84,6 +84,8 @@ async function buildInSteps(
   const names = request.tags.map((tag) => formatReference(parseReference(tag)));
   const grants = readGrants(request, run.env);
   run.recorder.begin(request, grants);
+  // Nobody wants to hear at the end of a long build that there is nothing to load it into.
+  for (const output of request.outputs) if (goesToEngine(output)) await containersFor(run, output);
   const sharing = await openSharing(run);
   const sources = await openSources({ ...run, grants, signal });
   const prepared = await prepareRequest(request, sources, run.env);
@@ -245,7 +247,7 @@ async function deliver({ run, platform, names, ref, inlineCache }: Delivery): Pr
   const stored =
     request.outputs.length === 0 ||
     request.tags.length > 0 ||
-    request.outputs.some((output) => output.type === "image");
+    request.outputs.some((output) => output.type === "image" && isStored(output));
   const image: CommittedImage = await asStep(
     emit,
     stored ? "exporting to image" : "preparing layers",
@@ -267,11 +269,13 @@ async function deliver({ run, platform, names, ref, inlineCache }: Delivery): Pr
   for (const output of request.outputs) {
     if (output.type === "cacheonly" || (output.type === "image" && Object.keys(output.attrs).length === 0))
       continue;
-    const exported = await asStep(emit, outputTitle(output, names), (tell) =>
+    const exported = await asStep(emit, outputTitle(output, names), (tell, log) =>
       exportResult(output, image, {
         store: session.store,
         signal,
         onProgress: tell,
+        onLog: log,
+        containers: () => containersFor(run, output),
         registry: (options) => session.registry(options),
       }),
     );
@@ -281,11 +285,26 @@ async function deliver({ run, platform, names, ref, inlineCache }: Delivery): Pr
   return finish(run, { imageId: image.imageId, manifest, names: shownNames });
 }
 
+/** The exporter of images says which words are true and false. */
+function isStored({ attrs }: OutputRequest): boolean {
+  return attrs["store"] === undefined || /^(1|t|true)$/i.test(attrs["store"]);
+}
+
+function goesToEngine({ type, dest, attrs }: OutputRequest): boolean {
+  return type === "docker" && dest === undefined && attrs["tar"] === undefined;
+}
+
+async function containersFor({ env, signal }: BuildRun, { attrs }: OutputRequest) {
+  const { findContainerEngine } = await import("@tsbuild/export/container-engine");
+  return findContainerEngine(env, { context: attrs["context"], signal });
+}
+
 /** `pushing registry.example/app:1`, `exporting to oci (image.tar)`. */
 function outputTitle({ type, dest, attrs }: OutputRequest, names: readonly string[]): string {
   const pushes = type === "registry" || attrs["push"] === "true" || attrs["push-by-digest"] === "true";
   if (pushes) return `pushing ${attrs["name"] ?? names.join(", ")}`;
   if (type === "image") return `naming the image ${attrs["name"] ?? ""}`.trimEnd();
+  if (goesToEngine({ type, dest, attrs })) return "loading into a container engine";
   return `exporting to ${type} (${dest === undefined || dest === "-" ? "standard output" : dest})`;
 }
 

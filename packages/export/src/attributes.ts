@@ -31,6 +31,12 @@ export interface ImageAttributes {
   readonly ociArtifact: boolean;
   /** Where what is claimed of the images goes: into an index of them, or beside them as referrers, which leaves them as they are. */
   readonly attestAs: "index" | "referrers";
+  /** X011: in the local store as well. */
+  readonly store: boolean;
+  /** There also under NAME@DIGEST. */
+  readonly nameCanonical: boolean;
+  /** What an image without a name is called there: PREFIX@DIGEST. */
+  readonly danglingPrefix: string | undefined;
 }
 
 const LEVELS: Readonly<Record<LayerCompression, readonly [number, number]>> = {
@@ -39,7 +45,10 @@ const LEVELS: Readonly<Record<LayerCompression, readonly [number, number]>> = {
   uncompressed: [0, 0],
 };
 
-const PUSH_ATTRIBUTES = ["push", "push-by-digest", "registry.insecure", "attest-as"];
+const PUSH_ATTRIBUTES = [
+  ...["push", "push-by-digest", "registry.insecure", "attest-as"],
+  ...["store", "unpack", "name-canonical", "dangling-name-prefix"],
+];
 
 const IMAGE_ATTRIBUTES = [
   ...["name", "compression", "compression-level", "force-compression", "oci-mediatypes", "tar"],
@@ -63,8 +72,10 @@ function parseBoolean({ type, attrs }: ExportRequest, key: string, fallback: boo
   throw usage(type, `${key}=${quoted(value)} is neither true nor false`);
 }
 
-function parseVariant({ type, attrs }: ExportRequest): CompressionVariant {
-  const compression = attrs["compression"] ?? "gzip";
+function parseVariant(request: ExportRequest): CompressionVariant {
+  const { type, attrs } = request;
+  // What goes into an engine of this machine is unpacked there at once.
+  const compression = attrs["compression"] ?? (isLoad(request) ? "uncompressed" : "gzip");
   if (compression !== "gzip" && compression !== "zstd" && compression !== "uncompressed") {
     throw usage(type, `compression=${quoted(compression)} is not known`, "gzip, zstd or uncompressed");
   }
@@ -102,12 +113,50 @@ function parseAttestAs({ type, attrs }: ExportRequest): ImageAttributes["attestA
   throw usage(type, `attest-as=${quoted(value)} is not known`, "index or referrers");
 }
 
-/** Reads the options of `oci`, `docker` and `image`. Throws TSB_USAGE. */
-export function imageAttributes(request: ExportRequest): ImageAttributes {
+/** `type=docker` without `dest`: into a docker or podman, as buildx has it. */
+export function isLoad({ type, dest, attrs }: ExportRequest): boolean {
+  return type === "docker" && dest === undefined && attrs["tar"] === undefined;
+}
+
+/** What others' exporters have and this one does not, with the reason; `false` and the like are what is done anyway. */
+const REFUSED: Readonly<Record<string, string>> = {
+  "prefer-nondist-layers": "layers that may not be distributed are those of Windows",
+  "attestation-inline": "attestations go in whole, or not at all (--attest)",
+  "compatibility-version": "there is one form, today's",
+};
+
+function checkRefused({ type, attrs }: ExportRequest): void {
+  for (const [key, why] of Object.entries(REFUSED)) {
+    const value = attrs[key];
+    if (value === undefined || /^(0|f|false)$/i.test(value)) continue;
+    throw new TsbuildError(
+      "TSB_UNSUPPORTED",
+      `output type=${type}: ${key}=${value} is not supported: ${why}`,
+      {
+        hint: `leave ${key} out`,
+      },
+    );
+  }
+}
+
+function knownAttributes(request: ExportRequest): readonly string[] {
   const pushes = request.type === "image" || request.type === "registry";
-  checkKnown(request, pushes ? [...IMAGE_ATTRIBUTES, ...PUSH_ATTRIBUTES] : IMAGE_ATTRIBUTES);
+  return [
+    ...IMAGE_ATTRIBUTES,
+    ...Object.keys(REFUSED),
+    ...(pushes ? PUSH_ATTRIBUTES : []),
+    ...(isLoad(request) ? ["context"] : []),
+  ];
+}
+
+/** Reads the options of `oci`, `docker` and `image`. Throws TSB_USAGE, TSB_UNSUPPORTED. */
+export function imageAttributes(request: ExportRequest): ImageAttributes {
+  checkKnown(request, knownAttributes(request));
+  checkRefused(request);
   const pushByDigest = parseBoolean(request, "push-by-digest", false);
   const variant = parseVariant(request);
+  // Layers here are always unpacked.
+  parseBoolean(request, "unpack", true);
   // Docker's own types know no zstd; then all are OCI's.
   const ociDefault = request.type !== "docker" || variant.compression === "zstd";
   return {
@@ -123,6 +172,9 @@ export function imageAttributes(request: ExportRequest): ImageAttributes {
     annotations: parseAnnotations(request),
     ociArtifact: parseBoolean(request, "oci-artifact", false),
     attestAs: parseAttestAs(request),
+    store: parseBoolean(request, "store", true),
+    nameCanonical: parseBoolean(request, "name-canonical", false),
+    danglingPrefix: request.attrs["dangling-name-prefix"],
   };
 }
 

@@ -1,4 +1,5 @@
-import { imageAttributes } from "./attributes.ts";
+import { formatReference, parseReference } from "@tsbuild/oci";
+import { type ImageAttributes, imageAttributes } from "./attributes.ts";
 import { registerImage } from "./commit.ts";
 import { exportLocal, exportTar } from "./files.ts";
 import { exportLayout } from "./layout.ts";
@@ -10,9 +11,23 @@ async function exportToStore(
   images: readonly CommittedImage[],
   options: ExportOptions,
 ): Promise<ExportResult> {
-  const { names, push } = imageAttributes(request);
-  for (const image of images) registerImage(options.store, { ...image, names: names ?? image.names });
-  return push ? exportRegistry(request, images, options) : { manifest: images[0]?.manifest };
+  const attributes = imageAttributes(request);
+  if (attributes.store) for (const image of images) store(image, attributes, options);
+  return attributes.push ? exportRegistry(request, images, options) : { manifest: images[0]?.manifest };
+}
+
+/** X011: under its names; with its digest as well; without a name under a prefix and its digest. */
+function store(image: CommittedImage, attributes: ImageAttributes, options: ExportOptions): void {
+  const { nameCanonical, danglingPrefix } = attributes;
+  const given = attributes.names ?? image.names;
+  const dangling =
+    given.length === 0 && danglingPrefix !== undefined ? [withDigest(danglingPrefix, image)] : [];
+  const canonical = nameCanonical ? given.map((name) => withDigest(name, image)) : [];
+  registerImage(options.store, { ...image, names: [...given, ...dangling, ...canonical] });
+}
+
+function withDigest(name: string, { manifest }: CommittedImage): string {
+  return formatReference({ ...parseReference(name), tag: undefined, digest: manifest });
 }
 
 /**

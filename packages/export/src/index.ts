@@ -1,6 +1,6 @@
 export type { Attestation } from "./attestation.ts";
 export { imagePurl } from "./attestation.ts";
-export { wantedCompression } from "./attributes.ts";
+export { isLoad, wantedCompression } from "./attributes.ts";
 export { commitImage, measureLayers, registerImage } from "./commit.ts";
 export { exportResult } from "./export.ts";
 export { exportRootfs } from "./files.ts";

@@ -1,5 +1,6 @@
 import { digestHex, TsbuildError } from "@tsbuild/base";
 import {
+  bytesOf,
   type Descriptor,
   familiarName,
   formatReference,
@@ -11,7 +12,7 @@ import {
   writeLayout,
   writeTarPieces,
 } from "@tsbuild/oci";
-import { type ImageAttributes, imageAttributes } from "./attributes.ts";
+import { type ImageAttributes, imageAttributes, isLoad } from "./attributes.ts";
 import { exportFailure, makeFolder, writeArchive } from "./destination.ts";
 import { type PackagedImage, packageImage } from "./image.ts";
 import { rewriteTimestamps } from "./rewrite.ts";
@@ -99,12 +100,21 @@ export async function exportLayout(
   }
   const attributes = imageAttributes(request);
   const contents = contentsOf(request, await packageAll(images, attributes, options), attributes);
-  if (attributes.tar) {
+  if (isLoad(request)) await loadInto(contents, options);
+  else if (attributes.tar) {
     const { signal, stdout = process.stdout } = options;
     const archive = writeTarPieces(layoutMembers(contents), { reuse: true });
     await writeArchive(archive, request.dest, { signal, stdout });
   } else await writeFolder(request, contents);
   return { manifest: contents.root.digest, descriptor: contents.root };
+}
+
+/** The archive goes into the engine while it is made; nothing of it is written here. */
+async function loadInto(contents: LayoutContents, options: ExportOptions): Promise<void> {
+  if (options.containers === undefined) throw new Error("assertion failed: a load needs a container engine");
+  const engine = await options.containers();
+  const archive = bytesOf(writeTarPieces(layoutMembers(contents), { reuse: true }));
+  for (const line of await engine.load(archive, options.signal)) options.onLog?.(`${engine.name}: ${line}`);
 }
 
 async function writeFolder({ type, dest }: ExportRequest, contents: LayoutContents): Promise<void> {

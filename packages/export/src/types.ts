@@ -3,6 +3,7 @@ import type { CompressionVariant, Descriptor, ImageConfig, LayerWorkers } from "
 import type { RegistryClient } from "@tsbuild/registry";
 import type { Store } from "@tsbuild/store";
 import type { Attestation } from "./attestation.ts";
+import type { ContainerEngine } from "./container-engine.ts";
 
 /** What a build made: a filesystem and what the Dockerfile says about it. */
 export interface ImageResult {
@@ -65,7 +66,7 @@ export interface CommittedImage {
 /** As the flag `-o type=…,dest=…,k=v` (the engine's `OutputRequest`). */
 export interface ExportRequest {
   readonly type: "image" | "registry" | "oci" | "docker" | "local" | "tar" | "cacheonly";
-  /** File or folder; `-` or nothing: standard output. */
+  /** File or folder; `-` or nothing: standard output. `docker` without it goes into a docker or podman that runs here. */
   readonly dest?: string | undefined;
   readonly attrs: Readonly<Record<string, string>>;
 }
@@ -80,6 +81,9 @@ export type ExportProgress = (status: {
 export interface ExportOptions {
   readonly store: Store;
   readonly signal: AbortSignal;
+  /** Asked when an image is to be loaded into it. */
+  readonly containers?: (() => Promise<ContainerEngine>) | undefined;
+  readonly onLog?: ((line: string) => void) | undefined;
   readonly onProgress?: ExportProgress | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
   /** Where `dest=-` goes. Default process.stdout. */

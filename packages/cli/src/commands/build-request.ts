@@ -116,7 +116,7 @@ function label(text: string): [string, string] {
 function requestedOutputs(flags: ParsedFlags): OutputRequest[] {
   const outputs = flags.all("output").map(parseOutput);
   if (flags.isOn("push")) outputs.push({ type: "registry", attrs: {} });
-  if (flags.isOn("load")) outputs.push({ type: "image", attrs: {} });
+  if (flags.isOn("load")) outputs.push({ type: "docker", attrs: {} });
   return outputs;
 }
 

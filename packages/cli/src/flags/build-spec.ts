@@ -88,7 +88,11 @@ const result: readonly FlagSpec[] = [
     text: "type=image|registry|oci|docker|local|tar|cacheonly[,dest=PATH][,KEY=VALUE]; a bare PATH is type=local, - a tar on standard output",
   },
   { name: "push", group: "Result", text: "Push the image to its registry: -o type=registry" },
-  { name: "load", group: "Result", text: "Keep the image in the local store: -o type=image" },
+  {
+    name: "load",
+    group: "Result",
+    text: "Load the image into the docker or podman that runs here: -o type=docker",
+  },
   {
     name: "output-on-fail",
     value: "dest=DIR,path=PATH",

@@ -14,7 +14,7 @@ const TYPES: readonly OutputRequest["type"][] = [
 
 /**
  * One `--output` (C007): `type=…,dest=…,k=v`, a bare path for a folder, `-` for a tar on standard output. An archive
- * without `dest` goes to standard output, as buildx has it. Throws TSB_USAGE.
+ * without `dest` goes to standard output, and `docker` into an engine that runs here, as buildx has it. Throws TSB_USAGE.
  */
 export function parseOutput(text: string): OutputRequest {
   const fields = csvFields(text);
@@ -52,6 +52,8 @@ function withDestination(text: string, output: OutputRequest): OutputRequest {
     if (dest !== undefined && dest !== "" && dest !== "-") return output;
     throw new TsbuildError("TSB_USAGE", `--output ${text}: dest= must name a folder`);
   }
+  // buildx's: into a docker or podman that runs here.
+  if (type === "docker" && dest === undefined) return output;
   const isArchive = type === "oci" || type === "docker" || type === "tar";
   return isArchive ? { ...output, dest: dest === undefined || dest === "" ? "-" : dest } : output;
 }
