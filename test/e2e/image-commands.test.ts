@@ -47,6 +47,46 @@ describe.skipIf(reason !== undefined)("commands on images", () => {
     expect(steps.filter((step) => step.DiffID !== "")).toHaveLength(2);
   }, 60_000);
 
+  test("inspect --layers tells what makes an image large, --diff what is new in it", async () => {
+    const folder = world.context("large", {
+      Dockerfile: [
+        "FROM busybox",
+        "ENV A=2",
+        "RUN mkdir /d && head -c 50000 /dev/urandom > /d/gone && head -c 30000 /dev/urandom > /kept",
+        "RUN rm -r /d && cp /kept /copy",
+      ].join("\n"),
+    });
+    await world.ok(["build", "-q", "-t", "large", folder]);
+    const anatomy = JSON.parse((await world.ok(["inspect", "--layers", "--format", "json", "large"])).stdout);
+    expect(anatomy.layers).toHaveLength(3);
+    expect(anatomy.layers[1]).toMatchObject({ layer: 2, files: 2, fileBytes: 80_000, wastedBytes: 50_000 });
+    expect(anatomy.layers[1].createdBy).toContain("/d/gone");
+    expect(anatomy.wasted).toEqual([
+      { path: "/d", by: 3, how: "deleted", layers: [2], files: 1, sizeBytes: 50_000 },
+    ]);
+    expect(anatomy.duplicates[0]?.places.map(({ path }: { path: string }) => path)).toEqual([
+      "/copy",
+      "/kept",
+    ]);
+    const text = (await world.ok(["image", "inspect", "--layers", "large"])).stdout;
+    expect(text).toMatch(
+      /^large:latest: .* in 3 layers, 50\.00kB of it deleted or replaced later, 30\.00kB in duplicates\n/,
+    );
+    const difference = (await world.ok(["inspect", "--diff", "app:1", "large"])).stdout;
+    expect(difference).toMatch(
+      /^large:latest against app:1: 2 added, 1 removed, 0 changed\n\+ +\+30\.00kB +\/copy\n\+ +\+30\.00kB +\/kept\n- +-20\.00kB +\/zeros\n/,
+    );
+    expect(difference).toContain("~ Env.A: 1 → 2\n- Labels.l: x\n");
+  }, 60_000);
+
+  test("sbom is a document about what is installed", async () => {
+    const document = JSON.parse((await world.ok(["image", "sbom", "app:1"])).stdout);
+    expect(document).toMatchObject({ spdxVersion: "SPDX-2.3", name: "app:1" });
+    expect((await world.ok(["image", "sbom", "--format", "table", "app:1"])).stdout).toMatch(
+      /^NAME +VERSION/,
+    );
+  }, 60_000);
+
   test("tag and rmi: the image is gone with its last name", async () => {
     await world.ok(["tag", "app:1", "app:2", "reg.example/x"]);
     expect(JSON.parse(await inspect("{{json .RepoTags}}", id)).sort()).toEqual([

@@ -103,6 +103,19 @@ describe.skipIf(reason !== undefined)("on Debian", () => {
       ).toEqual([]);
     });
 
+    test("its bill of materials has the packages that dpkg knows, and no other", async () => {
+      const format = "${db:Status-Abbrev} ${Package} ${Version}\\n";
+      const { stdout } = await world.ok(["run", "nginx", "dpkg-query", "-W", "-f", format]);
+      const installed = stdout.split("\n").filter((line) => line.startsWith("ii "));
+      const document = JSON.parse((await world.ok(["image", "sbom", "nginx"])).stdout);
+      const debs = (document.packages as { SPDXID: string; name: string; versionInfo: string }[])
+        .filter(({ SPDXID }) => SPDXID.startsWith("SPDXRef-Package-deb-"))
+        .map(({ name, versionInfo }) => `${name} ${versionInfo}`);
+      expect(debs.sort()).toEqual(installed.map((line) => line.slice(2).trim()).sort());
+      expect(debs.length).toBeGreaterThan(60);
+      expect(document.creationInfo).not.toHaveProperty("comment");
+    });
+
     test("serves its page from umoci's bundle under runc", async () => {
       const service = await startBundle(world, await unpackBundle(world, layout, "nginx-bundle"));
       await expectPage(service);

@@ -41,8 +41,19 @@ export type {
 export { openEngine } from "./engine.ts";
 export type { BuildHistory, RecordedStep } from "./history/read.ts";
 export type { BuildRecord, BuildStatus, RecordedRequest, StepRecord } from "./history/record.ts";
+export type { PathChange } from "./images/anatomy/compare.ts";
+export type { ConfigChange } from "./images/anatomy/config-difference.ts";
+export type { ImageDifference } from "./images/anatomy/index.ts";
+export type {
+  DuplicateFiles,
+  ImageAnatomy,
+  LayerAnatomy,
+  LayerFile,
+  WastedFiles,
+} from "./images/anatomy/types.ts";
 export type {
   ImageDetails,
+  ImageSbom,
   ImageStep,
   LoadedImage,
   LocalImages,

@@ -36,6 +36,7 @@ export {
   type UnpackLayerOptions,
   unpackLayer,
 } from "./layer/unpack-layer.ts";
+export { isOpaque, isWhiteout } from "./layer/whiteout.ts";
 export { ImageLayout, type LayoutImage, type LayoutSelector } from "./layout/read.ts";
 export { type LayoutBlob, type LayoutContents, layoutMembers, writeLayout } from "./layout/write.ts";
 export { copied, released } from "./memory.ts";

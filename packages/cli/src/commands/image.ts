@@ -8,7 +8,7 @@ import { compileTemplate } from "../template/render.ts";
 import { columns } from "../upkeep/table.ts";
 import { forStream } from "./for-stream.ts";
 import { age, listImages } from "./images.ts";
-import { type Action, type Asked, need, withImages } from "./with-images.ts";
+import { type Action, type Asked, need, onlyOne, withImages } from "./with-images.ts";
 
 const ACTIONS: Readonly<Record<string, Action>> = {
   inspect: inspectImages,
@@ -16,9 +16,10 @@ const ACTIONS: Readonly<Record<string, Action>> = {
   tag: tagImage,
   rm: removeImages,
   prune: pruneImages,
+  sbom: async (asked) => (await import("./image-sbom.ts")).printSbom(asked),
 };
 
-/** `tsbuild image ls|inspect|history|tag|rm|prune`. */
+/** `tsbuild image ls|inspect|history|sbom|tag|rm|prune`. */
 export async function image(flags: ParsedFlags, io: CommandIo): Promise<number> {
   const [word = "", ...operands] = flags.operands;
   if (word === "ls") return listImages(flags, io, operands);
@@ -60,7 +61,11 @@ function joined(failures: readonly unknown[]): TsbuildError {
   return new TsbuildError(code, messages.join("; "), { cause: first });
 }
 
-function inspectImages({ images, flags, io, operands }: Asked): void {
+async function inspectImages(asked: Asked): Promise<void> {
+  const { images, flags, io, operands } = asked;
+  if (flags.last("diff") !== undefined || flags.isOn("layers")) {
+    return (await import("./image-anatomy.ts")).inspectLayers(asked);
+  }
   need(operands, 1, "tsbuild inspect IMAGE…");
   const format = flags.last("format");
   const write = format === undefined || format === "json" ? undefined : compileTemplate(format);
@@ -70,11 +75,7 @@ function inspectImages({ images, flags, io, operands }: Asked): void {
 }
 
 function historyOf({ images, flags, io, operands }: Asked): void {
-  need(operands, 1, "tsbuild image history IMAGE");
-  if (operands.length > 1) {
-    throw new TsbuildError("TSB_USAGE", `surplus arguments: ${operands.slice(1).join(" ")}`);
-  }
-  const steps = images.steps(operands[0] ?? "");
+  const steps = images.steps(onlyOne(operands, "tsbuild image history IMAGE"));
   const format = flags.last("format");
   if (flags.isOn("quiet")) {
     io.stdout.write(steps.map((step) => `${step.diffId ?? "<none>"}\n`).join(""));

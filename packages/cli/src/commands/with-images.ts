@@ -34,3 +34,11 @@ export function need(operands: readonly string[], least: number, hint: string): 
   if (operands.length >= least) return;
   throw new TsbuildError("TSB_USAGE", "an image is not named", { hint });
 }
+
+/** Throws TSB_USAGE unless it is exactly one. */
+export function onlyOne(operands: readonly string[], hint: string): string {
+  need(operands, 1, hint);
+  const [operand = "", ...more] = operands;
+  if (more.length === 0) return operand;
+  throw new TsbuildError("TSB_USAGE", `surplus arguments: ${more.join(" ")}`);
+}

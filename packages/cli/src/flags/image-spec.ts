@@ -83,6 +83,18 @@ export const imagesSpec: CommandSpec = {
   ],
 };
 
+const layers: FlagSpec = {
+  name: "layers",
+  group: "Contents",
+  text: "inspect: Size of each layer and the instruction that made it, largest files, bytes of files that a later layer deleted or replaced, duplicates; --format json for programs",
+};
+const diff: FlagSpec = {
+  name: "diff",
+  value: "OTHER",
+  group: "Contents",
+  text: "inspect: What IMAGE has otherwise than the image OTHER: paths with their sizes, and config; --format json for programs",
+};
+
 export const inspectSpec: CommandSpec = {
   name: "inspect",
   usage: "[flags] IMAGE…",
@@ -90,6 +102,7 @@ export const inspectSpec: CommandSpec = {
   description: [IMAGE],
   flags: [
     { ...format, short: "f", text: format.text.replace("inspect, history, ls: ", "") },
+    ...[layers, diff].map((flag) => ({ ...flag, text: flag.text.replace("inspect: ", "") })),
     {
       name: "type",
       value: "image",
@@ -101,6 +114,8 @@ export const inspectSpec: CommandSpec = {
     { command: "tsbuild inspect app", text: "" },
     { command: "tsbuild inspect --format '{{json .Config.Env}}' app", text: "One field of it" },
     { command: "tsbuild inspect --format '{{join .RootFS.Layers \"\\n\"}}' app", text: "A layer a line" },
+    { command: "tsbuild inspect --layers app", text: "What makes it large" },
+    { command: "tsbuild inspect --diff app:1 app:2", text: "What is new in app:2" },
   ],
 };
 
@@ -131,15 +146,18 @@ export const rmiSpec: CommandSpec = {
 
 export const imageSpec: CommandSpec = {
   name: "image",
-  usage: "[flags] ls [NAME] | inspect IMAGE… | history IMAGE | tag IMAGE NAME… | rm IMAGE… | prune",
+  usage: "[flags] ls [NAME] | inspect|history|sbom IMAGE | tag IMAGE NAME… | rm IMAGE… | prune",
   summary: "Images of the local store: what is in them, how they were made, their names",
   description: [
     IMAGE,
     "ls, inspect, tag and rm are tsbuild images, inspect, tag and rmi. history shows the instructions that made",
-    "an image, with the size of the layer of each. prune takes away the images that have no name.",
+    "an image, with the size of the layer of each. sbom prints what is installed in an image, by the metadata of",
+    "package managers in it, as a document in SPDX 2.3. prune takes away the images that have no name.",
   ],
   flags: [
     format,
+    layers,
+    diff,
     quiet,
     noTrunc,
     { ...digests, text: "ls: a column of the digests that registries have images under" },
@@ -149,6 +167,8 @@ export const imageSpec: CommandSpec = {
   ],
   examples: [
     { command: "tsbuild image history app", text: "" },
+    { command: "tsbuild image sbom app > app.spdx.json", text: "" },
+    { command: "tsbuild image sbom --format table app", text: "For people" },
     { command: "tsbuild image prune", text: "" },
   ],
 };

@@ -1,5 +1,8 @@
 import type { DiffId, Digest, Platform } from "@tsbuild/base";
 import type { ContainerConfig } from "@tsbuild/oci";
+import type { SpdxDocument } from "@tsbuild/sbom";
+import type { ImageDifference } from "./anatomy/index.ts";
+import type { ImageAnatomy } from "./anatomy/types.ts";
 
 /** What `docker inspect` tells of an image, in its form. Times are RFC 3339, sizes bytes. */
 export interface ImageDetails {
@@ -60,11 +63,27 @@ export interface LoadOptions {
   readonly signal: AbortSignal;
 }
 
+export interface ImageSbom {
+  readonly document: SpdxDocument;
+  /** What is there and could not be read; the document says so, too. */
+  readonly notes: readonly string[];
+}
+
 /** The images of the local store. Words for an image are a name, an ID, a digest, or the beginning of an ID. */
 export interface LocalImages {
   inspect(image: string): ImageDetails;
   /** Newest first, as docker history. */
   steps(image: string): readonly ImageStep[];
+  /** Sizes by layer and step, and what could be smaller. Every layer is read. */
+  anatomy(image: string, options: { readonly signal: AbortSignal }): Promise<ImageAnatomy>;
+  /** What `image` has otherwise than `other`. */
+  difference(
+    image: string,
+    other: string,
+    options: { readonly signal: AbortSignal },
+  ): Promise<ImageDifference>;
+  /** What is installed in an image, in SPDX 2.3. */
+  sbom(image: string, options: { readonly signal: AbortSignal }): Promise<ImageSbom>;
   /** Another name for an image; what had it before loses it. */
   tag(image: string, name: string): void;
   /** Takes a name away; by ID all of them, which needs `force` when there are several. */

@@ -18,6 +18,18 @@ export function localImages(session: Session): LocalImages {
   return {
     inspect: (image) => detailsOf(store, findImage(store, image).record),
     steps: (image) => stepsOf(store, findImage(store, image).record),
+    anatomy: async (image, { signal }) => {
+      const { imageAnatomy } = await import("./anatomy/index.ts");
+      const { record } = findImage(store, image);
+      return imageAnatomy(store, record, { steps: stepsOf(store, record), signal });
+    },
+    difference: async (image, other, { signal }) => {
+      const { imageDifference } = await import("./anatomy/index.ts");
+      const [from, to] = [findImage(store, other).record, findImage(store, image).record];
+      return imageDifference(store, { from, to }, signal);
+    },
+    sbom: async (image, options) =>
+      (await import("./sbom.ts")).imageSbom(session, findImage(store, image).record, options),
     tag: (image, name) => tag(store, image, name),
     remove: (image, { force }) => remove(store, image, force),
     tagsOf: (repository) => tagsOf(store, repository),
