@@ -79,13 +79,13 @@ export class CacheExport {
     storage: ImportingStorage,
     {
       solved,
-      result,
+      results: tops,
       mounts,
       onProgress,
     }: {
       readonly solved: readonly SolvedOutput[];
-      /** The build's own result. */
-      readonly result: ResultId | undefined;
+      /** The build's own results, one per platform. */
+      readonly results: readonly ResultId[];
       readonly mounts: readonly OutgoingMount[];
       readonly onProgress?: ExportProgress;
     },
@@ -94,7 +94,7 @@ export class CacheExport {
     this.#onProgress = onProgress;
     const document = await collectChains(storage, solved, {
       mode,
-      top: result,
+      tops,
       layersOf: (one) => this.#layersOf(one),
       stackOf,
     });
@@ -187,24 +187,25 @@ class Slots {
 
 export interface CollectOptions {
   readonly mode: "min" | "max";
-  readonly top: ResultId | undefined;
+  /** The final results. */
+  readonly tops: readonly ResultId[];
   readonly layersOf: LayersOf;
   readonly stackOf: StackOf;
 }
 
-/** The document of a solve. With mode=min only the layers of the final result go with it, and all results that consist of them. */
+/** The document of a solve. With mode=min only the layers of the final results go with it, and all results that consist of them. */
 export async function collectChains(
   storage: Pick<ImportingStorage, "linksTo">,
   solved: readonly SolvedOutput[],
-  { mode, top, layersOf, stackOf }: CollectOptions,
+  { mode, tops, layersOf, stackOf }: CollectOptions,
 ): Promise<CacheDocument> {
-  // Packing the final result first gives its layers the names that the others' are compared by.
-  if (top !== undefined) await layersOf(top);
-  const final = top === undefined ? undefined : stackOf(top);
+  // Packing the final results first gives their layers the names that the others' are compared by.
+  for (const top of tops) await layersOf(top);
+  const finals = tops.map(stackOf);
   const results = new Map<CacheKeyId, PortableResult>();
   for (const { key, result, createdAt } of solved) {
     if (storage.linksTo(key).length === 0) continue;
-    if (mode === "min" && !isPart(stackOf(result), final)) continue;
+    if (mode === "min" && !finals.some((final) => isPart(stackOf(result), final))) continue;
     const layers = await layersOf(result);
     if (layers === undefined || layers.length === 0) continue;
     const named = layers.map(({ diffId, blob }) => ({ diffId, blob: blob.descriptor.digest }));

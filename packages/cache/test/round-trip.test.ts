@@ -54,7 +54,7 @@ class Builder extends IntegerWorld {
     };
     const document = await collectChains(storage, report.solved, {
       mode,
-      top: report.resultId,
+      tops: report.resultId === undefined ? [] : [report.resultId],
       layersOf,
       stackOf: (result) => [result],
     });

@@ -37,6 +37,8 @@ describe("build: flags become a request", () => {
       buildArgs: {},
       buildContexts: {},
       labels: {},
+      annotations: {},
+      attestations: [],
       platforms: [],
       noCache: false,
       noCacheFilter: [],
@@ -67,6 +69,7 @@ describe("build: flags become a request", () => {
 
   test("with everything said", async () => {
     const line = `-t a -t b:c -f other/Dockerfile --target t --build-arg X=1 --build-arg HOME --label l=v --label bare
+      --annotation k=v --annotation index,manifest[linux/arm64]:a.b=c --annotation urn:x=y --provenance=mode=max --attest type=sbom,generator=me
       --platform linux/amd64,linux/arm64 --no-cache --no-cache-filter s1,s2 --pull -o type=oci,dest=x --network none
       --add-host db:1.2.3.4 --secret id=s,src=f --ssh a=${folder} --allow network.host,security.insecure --ulimit nproc=5
       --shm-size 1m --cgroup-parent /g --resource memory=1g,pids=7 -m 2g --cpu-shares 512 --jobs 3 --iidfile iid --metadata-file meta --push --load`;
@@ -78,6 +81,16 @@ describe("build: flags become a request", () => {
       buildArgs: { X: "1", HOME: undefined },
       buildContexts: {},
       labels: { l: "v", bare: "" },
+      annotations: {
+        "annotation.k": "v",
+        "annotation-index.a.b": "c",
+        "annotation-manifest[linux/arm64].a.b": "c",
+        "annotation.urn:x": "y",
+      },
+      attestations: [
+        { type: "sbom", attrs: { generator: "me" } },
+        { type: "provenance", attrs: { mode: "max" } },
+      ],
       platforms: [
         { os: "linux", architecture: "amd64" },
         { os: "linux", architecture: "arm64" },

@@ -19,6 +19,13 @@ export interface BuildRequest {
   /** `undefined` value: taken from the caller's environment (D052). */
   readonly buildArgs: Readonly<Record<string, string | undefined>>;
   readonly labels: Readonly<Record<string, string>>;
+  /**
+   * Annotations of every output that makes an image, by the option that says where they go (C018): `annotation.KEY`,
+   * `annotation-index.KEY`, `annotation-manifest[linux/arm64].KEY`, `annotation-manifest-descriptor.KEY`, `annotation-index-descriptor.KEY`.
+   */
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
+  /** What is claimed of the result and goes out with it (FEATURES 4.4). Default: nothing, so that an image stays a plain manifest. */
+  readonly attestations?: readonly AttestationRequest[] | undefined;
   /** Named contexts (C017): a folder, `docker-image://REF`, `oci-layout://FOLDER[:TAG]`, a git or an http URL. */
   readonly buildContexts?: Readonly<Record<string, string>> | undefined;
   /** Do not apply `.dockerignore`, whatever kind of context it is in (W008). */
@@ -75,6 +82,13 @@ export interface BuildRequest {
   readonly metadataFile?: string | undefined;
 }
 
+/** As the flag has it: `--attest type=provenance,mode=max`. */
+export interface AttestationRequest {
+  readonly type: "provenance" | "sbom";
+  /** The other `k=v` of the flag. */
+  readonly attrs: Readonly<Record<string, string>>;
+}
+
 export type Entitlement = "network.host" | "security.insecure";
 
 export type SecretSource =
@@ -125,9 +139,9 @@ export interface FailureOutput {
 }
 
 export interface BuildResult {
-  /** Digest of the image config: Docker's image ID. Absent when only files were exported. */
+  /** Digest of the image config: Docker's image ID. Absent when only files were exported, and of several platforms. */
   readonly imageId?: Digest | undefined;
-  /** Digest of the manifest of the last output that has one. */
+  /** Digest of the manifest or index of the last output that has one. */
   readonly manifest?: Digest | undefined;
   readonly names: readonly string[];
   /** What was removed afterwards to stay within the limits of the state folder; absent when nothing was. */

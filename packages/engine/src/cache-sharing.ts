@@ -114,14 +114,14 @@ export class CacheSharing {
     await Promise.all(this.#exports.map(({ work }) => work.abandon()));
   }
 
-  /** Records for the config of the image itself; undefined unless `type=inline` was asked for. */
-  async inlineRecords({ solved, ref }: SolveResult): Promise<string | undefined> {
+  /** Records for the config of the image that was made of `ref`; undefined unless `type=inline` was asked for. */
+  async inlineRecords({ solved }: SolveResult, ref: Ref | null): Promise<string | undefined> {
     if (!this.#inline || ref?.id === undefined) return undefined;
     const layersOf = (result: ResultId) => this.#layersOf(result, {});
     const layers = (await layersOf(ref.id)) ?? [];
     const document = await collectChains(await this.storage(), solved, {
       mode: "min",
-      top: ref.id,
+      tops: [ref.id],
       layersOf,
       stackOf: (result) => this.#stackOf(result),
     });
@@ -142,12 +142,13 @@ export class CacheSharing {
     if (failed !== undefined) throw failed.reason;
   }
 
-  async #export({ target, settings, work }: Export, { solved, ref }: SolveResult): Promise<void> {
+  async #export({ target, settings, work }: Export, { solved, ref, others }: SolveResult): Promise<void> {
     const storage = await this.storage();
     try {
       await asStep(this.#run.emit, `exporting cache to ${target.title}`, async (tell, log) => {
         const mounts = await this.#mounts(settings);
-        const summary = await work.finish(storage, { solved, result: ref?.id, mounts, onProgress: tell });
+        const all = [ref, ...others.map((other) => other.ref)].flatMap((one) => one?.id ?? []);
+        const summary = await work.finish(storage, { solved, results: all, mounts, onProgress: tell });
         const { results, uploadedBytes, savedBytes } = summary;
         log(
           `${results} results; sent ${megabytes(uploadedBytes)}, ${megabytes(savedBytes)} were there already`,

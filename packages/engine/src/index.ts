@@ -20,6 +20,7 @@ export type {
   UsageType,
 } from "@tsbuild/store";
 export type {
+  AttestationRequest,
   BuildPlan,
   BuildRequest,
   BuildResult,

@@ -7,6 +7,7 @@ import { declaredArgs } from "./declared-args.ts";
 import { PreviousBuild, projectOf } from "./previous-build.ts";
 import type { PreparedRequest } from "./request.ts";
 import type { Session } from "./session.ts";
+import { unitePlatforms } from "./solve-build.ts";
 import type { BuildSources } from "./sources/open.ts";
 
 export interface PlanOptions {
@@ -21,20 +22,24 @@ export interface PlanOptions {
 
 /** `--call=plan`: what the build would find and run, from its records; nothing is run, downloaded or stored. */
 export async function planBuild(options: PlanOptions): Promise<BuildPlan> {
-  const steps: PlannedStep[] = [];
-  for (const platform of options.compiled.platforms) {
-    const predictions = await predictPlatform(options, platform);
-    for (const prediction of predictions) {
-      if (prediction.verdict !== "read") steps.push(plannedStep(options.session, prediction));
-    }
-  }
-  return { steps };
+  const predictions = await predictAll(options);
+  return {
+    steps: predictions
+      .filter(({ verdict }) => verdict !== "read")
+      .map((prediction) => plannedStep(options.session, prediction)),
+  };
 }
 
-function predictPlatform(
-  { session, request, prepared, sources, grants, signal }: PlanOptions,
-  platform: Compiled["platforms"][number],
-): Promise<readonly Prediction[]> {
+/** All platforms as one graph, as the build would solve it. */
+function predictAll({
+  session,
+  request,
+  prepared,
+  sources,
+  grants,
+  compiled,
+  signal,
+}: PlanOptions): Promise<readonly Prediction[]> {
   const env = session.environment({
     ...sources,
     contexts: prepared.contexts,
@@ -42,9 +47,11 @@ function predictPlatform(
     networkProvider: request.networkProvider,
     isArg: declaredArgs(prepared.dockerfile.text),
   });
-  const previous = new PreviousBuild(session.store, projectOf(request, prepared, platform), platform.graph);
+  const { graph, others } = unitePlatforms(compiled.platforms);
+  const previous = new PreviousBuild(session.store, projectOf(request, prepared, compiled.platforms), graph);
   return predict({
-    graph: platform.graph,
+    graph,
+    others,
     resolveOp: (vertex) => resolveOp(env, vertex),
     ignoreCache: (vertex) => ignoredBy(request, vertex),
     maxAge: (vertex) => maxAgeOf(vertex),

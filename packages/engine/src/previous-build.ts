@@ -17,16 +17,21 @@ interface RememberedStep {
 const KIND = "build-steps";
 
 /**
- * What makes two builds versions of one: the same Dockerfile, target and platform from the same place, whatever is in the files. A digest.
+ * What makes two builds versions of one: the same Dockerfile, target and platforms from the same place, whatever is in the files. A digest.
  */
 export function projectOf(
   { context, target = "" }: BuildRequest,
   { dockerfile }: PreparedRequest,
-  { platform }: Pick<CompiledPlatform, "platform">,
+  platforms: readonly Pick<CompiledPlatform, "platform">[],
 ): Digest {
   const remote = context.type === "remote" ? context.url : context.type;
   const place = context.type === "folder" ? resolve(context.path) : remote;
-  return sha256Fields([place, dockerfile.file, target, formatPlatform(platform)]);
+  return sha256Fields([
+    place,
+    dockerfile.file,
+    target,
+    platforms.map(({ platform }) => formatPlatform(platform)).join(","),
+  ]);
 }
 
 /**

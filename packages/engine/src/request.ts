@@ -1,6 +1,6 @@
 import { existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
-import { errnoCode, hostPlatform, TsbuildError } from "@tsbuild/base";
+import { errnoCode, formatPlatform, hostPlatform, TsbuildError } from "@tsbuild/base";
 import type { CompileRequest } from "@tsbuild/frontend";
 import { nativeFs } from "@tsbuild/native-fs";
 import { type LocalContext, pinLayout } from "@tsbuild/ops";
@@ -184,6 +184,11 @@ function contextPlace(name: string, value: string): string {
   return value.startsWith("github.com/") ? `https://${withGitSuffix(value)}` : value;
 }
 
+/** Each platform once, in the order of the flag. */
+function differentPlatforms({ platforms }: BuildRequest): CompileRequest["platforms"] {
+  return [...new Map(platforms.map((platform) => [formatPlatform(platform), platform])).values()];
+}
+
 /** What the frontend is asked. */
 export function compileRequest(prepared: PreparedRequest, env: Env): CompileRequest {
   const { request, dockerfile } = prepared;
@@ -196,7 +201,7 @@ export function compileRequest(prepared: PreparedRequest, env: Env): CompileRequ
     text: dockerfile.text,
     ignore: dockerfile.ignore,
     target: request.target,
-    platforms: request.platforms,
+    platforms: differentPlatforms(request),
     buildPlatform: hostPlatform(),
     buildArgs: buildArgs(request, env),
     contextEpochSeconds: prepared.epochSeconds,

@@ -76,7 +76,7 @@ function toStderr({ stderr, stdio }: RunRequest): (event: BuildEvent) => void {
 export async function runImage(session: Session, request: RunRequest): Promise<number> {
   const signal = request.signal ?? new AbortController().signal;
   const images = await session.images({ pull: false, signal });
-  const image = await images.resolve(request.image, { platform: hostPlatform() });
+  const image = await images.resolve(request.image, { platform: hostPlatform(), anyPlatform: true });
   const vertex = sha256(`run ${request.image}`) as string as VertexDigest;
   const context = { vertex, signal, ignoreCache: false, emit: toStderr(request) };
   const ref = refForSnapshot(session.store, await images.unpack(image, context));

@@ -1,9 +1,8 @@
-import { formatReference, parseReference } from "@tsbuild/oci";
-import { type ImageAttributes, imageAttributes } from "./attributes.ts";
-import { registerImage } from "./commit.ts";
+import { imageAttributes } from "./attributes.ts";
 import { exportLocal, exportTar } from "./files.ts";
 import { exportLayout } from "./layout.ts";
 import { exportRegistry } from "./push.ts";
+import { registerImages } from "./register.ts";
 import type { CommittedImage, ExportOptions, ExportRequest, ExportResult } from "./types.ts";
 
 async function exportToStore(
@@ -11,23 +10,9 @@ async function exportToStore(
   images: readonly CommittedImage[],
   options: ExportOptions,
 ): Promise<ExportResult> {
-  const attributes = imageAttributes(request);
-  if (attributes.store) for (const image of images) store(image, attributes, options);
-  return attributes.push ? exportRegistry(request, images, options) : { manifest: images[0]?.manifest };
-}
-
-/** X011: under its names; with its digest as well; without a name under a prefix and its digest. */
-function store(image: CommittedImage, attributes: ImageAttributes, options: ExportOptions): void {
-  const { nameCanonical, danglingPrefix } = attributes;
-  const given = attributes.names ?? image.names;
-  const dangling =
-    given.length === 0 && danglingPrefix !== undefined ? [withDigest(danglingPrefix, image)] : [];
-  const canonical = nameCanonical ? given.map((name) => withDigest(name, image)) : [];
-  registerImage(options.store, { ...image, names: [...given, ...dangling, ...canonical] });
-}
-
-function withDigest(name: string, { manifest }: CommittedImage): string {
-  return formatReference({ ...parseReference(name), tag: undefined, digest: manifest });
+  const { push, store } = imageAttributes(request);
+  const stored = store ? registerImages(options.store, images, request) : { manifest: images[0]?.manifest };
+  return push ? exportRegistry(request, images, options) : stored;
 }
 
 /**

@@ -113,7 +113,7 @@ export async function packageImage(
   return { image, descriptor, manifest, blobs: [document, config, ...layers.map((layer) => layer.blob)] };
 }
 
-function descriptorPlatform({ config }: CommittedImage): NonNullable<Descriptor["platform"]> {
+export function descriptorPlatform({ config }: CommittedImage): NonNullable<Descriptor["platform"]> {
   const { architecture, os, variant } = config;
   return { architecture, os, ...(variant ? { variant } : {}) };
 }

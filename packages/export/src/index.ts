@@ -5,6 +5,7 @@ export { commitImage, measureLayers, registerImage } from "./commit.ts";
 export { exportResult } from "./export.ts";
 export { exportRootfs } from "./files.ts";
 export { exportArchive } from "./layout.ts";
+export { registerImages } from "./register.ts";
 export { type SnapshotLayer, snapshotLayers } from "./snapshot-layers.ts";
 export type {
   CommitRequest,

@@ -33,4 +33,5 @@ export { marshalOp, opDigest } from "./encode-op.ts";
 export { type GraphJson, graphFromJson, graphToJson } from "./graph-json.ts";
 export type * from "./op.ts";
 export { describePragma, durationText, pragmaOf, type StepPragma } from "./pragma.ts";
+export { type UnitedGraph, uniteGraphs } from "./unite.ts";
 export { validateOp } from "./validate-op.ts";

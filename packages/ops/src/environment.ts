@@ -52,6 +52,8 @@ export interface ImageProvider {
 
 export interface ResolveOptions {
   readonly platform: Platform;
+  /** An image that is here is taken whatever platform it is for. */
+  readonly anyPlatform?: boolean | undefined;
   /** Wraps what has to go over the network, e.g. to show it as a step. */
   readonly onRemote?: (<T>(what: string, work: () => Promise<T>) => Promise<T>) | undefined;
 }

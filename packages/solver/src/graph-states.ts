@@ -1,10 +1,12 @@
 import { assert, type VertexDigest } from "@tsbuild/base";
-import type { Graph, Vertex } from "@tsbuild/llb";
+import type { Graph, Input, Vertex } from "@tsbuild/llb";
 import type { VertexOp } from "./ports.ts";
 import type { Ignored, MaxAge, OutputState, VertexState } from "./vertex-state.ts";
 
 export interface GraphOptions {
   readonly graph: Graph;
+  /** What is wanted besides the graph's result. */
+  readonly others?: readonly (Input | null)[] | undefined;
   resolveOp(vertex: Vertex): VertexOp;
   isIgnored(vertex: Vertex): Ignored | undefined;
   maxAge(vertex: Vertex): MaxAge | undefined;
@@ -14,8 +16,14 @@ export interface GraphOptions {
  * A state for each vertex that the result depends on, inputs first. What nothing depends on is not looked at. Equal vertices
  * have one digest, so each is here once (V009).
  */
-export function makeStates({ graph, resolveOp, isIgnored, maxAge }: GraphOptions): readonly VertexState[] {
-  const wanted = wantedOutputs(graph);
+export function makeStates({
+  graph,
+  others = [],
+  resolveOp,
+  isIgnored,
+  maxAge,
+}: GraphOptions): readonly VertexState[] {
+  const wanted = wantedOutputs(graph, others);
   const states = new Map<VertexDigest, VertexState>();
   for (const vertex of graph.vertices) {
     const outputs = wanted.get(vertex.digest);
@@ -34,15 +42,18 @@ export function makeStates({ graph, resolveOp, isIgnored, maxAge }: GraphOptions
   return [...states.values()];
 }
 
-/** Output numbers that the result or a vertex on the way to it asks for. */
-function wantedOutputs(graph: Graph): ReadonlyMap<VertexDigest, ReadonlySet<number>> {
+/** Output numbers that a result or a vertex on the way to it asks for. */
+function wantedOutputs(
+  graph: Graph,
+  others: readonly (Input | null)[],
+): ReadonlyMap<VertexDigest, ReadonlySet<number>> {
   const wanted = new Map<VertexDigest, Set<number>>();
   const want = (digest: VertexDigest, index: number) => {
     const outputs = wanted.get(digest);
     if (outputs === undefined) wanted.set(digest, new Set([index]));
     else outputs.add(index);
   };
-  if (graph.result !== null) want(graph.result.digest, graph.result.index);
+  for (const result of [graph.result, ...others]) if (result !== null) want(result.digest, result.index);
   for (const vertex of graph.vertices.toReversed()) {
     if (!wanted.has(vertex.digest)) continue;
     for (const input of vertex.op.inputs) want(input.digest, input.index);

@@ -8,6 +8,7 @@ export { type Prediction, type PredictRequest, predict } from "./predict.ts";
 export {
   type RunningSolve,
   type SolvedOutput,
+  type SolvedResult,
   type SolveRequest,
   type SolveResult,
   solve,

@@ -11,7 +11,7 @@ import { adopt, guessKeys, isCacheable, isKnown, probe } from "./vertex-lookup.t
 import { countsByContent, type InputState, mapOf, type VertexState } from "./vertex-state.ts";
 
 export interface PredictRequest
-  extends Pick<SolveRequest, "ignoreCache" | "maxAge" | "earlier" | "storage" | "signal"> {
+  extends Pick<SolveRequest, "others" | "ignoreCache" | "maxAge" | "earlier" | "storage" | "signal"> {
   readonly graph: Graph;
   resolveOp(vertex: Vertex): VertexOp;
 }
@@ -52,6 +52,7 @@ class Predictor {
     this.#request = request;
     this.#states = makeStates({
       graph: request.graph,
+      others: request.others,
       resolveOp: (vertex) => request.resolveOp(vertex),
       isIgnored: (vertex) => request.ignoreCache?.(vertex),
       maxAge: (vertex) => request.maxAge?.(vertex),

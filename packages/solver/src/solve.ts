@@ -24,6 +24,8 @@ import { describeWaiting } from "./waiting.ts";
 
 export interface SolveRequest {
   readonly graph: Graph;
+  /** Further results of the same graph, such as those of other platforms; what they share with the first is computed once. */
+  readonly others?: readonly (Input | null)[] | undefined;
   /** Makes the executor of a vertex; called once for each vertex that the result depends on. */
   resolveOp(vertex: Vertex): VertexOp;
   readonly storage: CacheStorage;
@@ -56,11 +58,18 @@ export interface SolvedOutput {
   readonly createdAt: number;
 }
 
-export interface SolveResult {
+/** One result of a graph. */
+export interface SolvedResult {
   /** `null`: the empty filesystem. The caller releases it. */
   readonly ref: Ref | null;
   /** Keys of the result; empty when nothing says by definition what it is. */
   readonly keys: readonly CacheKeyId[];
+}
+
+/** The graph's own result, and what came with it. */
+export interface SolveResult extends SolvedResult {
+  /** The other results that were asked for, in their order. */
+  readonly others: readonly SolvedResult[];
   /** Every output whose record is known, inputs before what was made of them: what a cache can be exported from. */
   readonly solved: readonly SolvedOutput[];
   /** Of every vertex that was looked at; one that nobody needed and that is not known to be cached is not in it. */
@@ -74,7 +83,7 @@ export interface RunningSolve {
 }
 
 /**
- * Computes the result of a graph, running only what is not known. Rejects with the TsbuildError of the first vertex that
+ * Computes the results of a graph, running only what is not known. Rejects with the TsbuildError of the first vertex that
  * failed, or TSB_CANCELED after an abort; either way everything that was started has ended by then, what was finished is
  * recorded, and no ref is held.
  */
@@ -121,6 +130,7 @@ class Scheduler implements Solving {
     this.onSaved = request.onSaved;
     this.states = makeStates({
       graph: request.graph,
+      others: request.others,
       resolveOp: (vertex) => request.resolveOp(vertex),
       isIgnored: (vertex) =>
         request.ignoreCache?.(vertex) ?? (vertex.metadata.ignoreCache === true ? NO_CACHE : undefined),
@@ -164,11 +174,14 @@ class Scheduler implements Solving {
   }
 
   async #solveAll(): Promise<void> {
-    const { result } = this.#request.graph;
+    const wanted = this.#wanted().filter((result) => result !== null);
     try {
       // Inputs first, so that no stage is entered from deep inside another: a graph may be a chain of thousands.
       for (const state of this.states) this.need(state, "defined").catch(ignoreStopped);
-      if (result !== null) await this.need(this.#stateOf(result), "complete");
+      // All at once: one after the other the second platform's steps would wait for the first's.
+      const completed = wanted.map((result) => this.need(this.#stateOf(result), "complete"));
+      for (const one of completed) one.catch(ignoreStopped);
+      await Promise.all(completed);
       if (this.signal.aborted) throw new Stopped();
     } finally {
       await this.#drain();
@@ -225,15 +238,25 @@ class Scheduler implements Solving {
     return recorded;
   }
 
-  #result(): SolveResult {
-    const { result } = this.#request.graph;
+  #wanted(): readonly (Input | null)[] {
+    const { graph, others = [] } = this.#request;
+    return [graph.result, ...others];
+  }
+
+  #solved(result: Input | null): SolvedResult {
     const output = result === null ? undefined : outputOf(this.#stateOf(result), result.index);
+    return { ref: output?.ref?.clone() ?? null, keys: output?.own ?? [] };
+  }
+
+  #result(): SolveResult {
+    const [first, ...others] = this.#wanted().map((result) => this.#solved(result));
+    assert(first !== undefined, "a graph has a result");
     const outcomes = new Map<VertexDigest, VertexOutcome>();
     for (const state of this.states) {
       if (state.outcome !== undefined) outcomes.set(state.digest, state.outcome);
     }
     const solved = this.states.flatMap((state) => solvedOutputs(this.storage, state));
-    return { ref: output?.ref?.clone() ?? null, keys: output?.own ?? [], solved, outcomes };
+    return { ...first, others, solved, outcomes };
   }
 
   #stateOf(result: Input): VertexState {

@@ -148,7 +148,7 @@ export interface ImageStore {
   /** `name` is fully normalised (`docker.io/library/debian:bookworm`). Replaces what the name meant before. */
   put(image: Omit<ImageRecord, "createdAt">): void;
   get(name: string): ImageRecord | undefined;
-  /** Any image with this manifest digest. */
+  /** Any image with this manifest digest; a variant of an index, or the index itself, as a record of it. */
   byDigest(digest: Digest): ImageRecord | undefined;
   list(): readonly ImageRecord[];
   remove(name: string): boolean;
@@ -165,7 +165,20 @@ export interface ImageRecord {
   readonly origin: "built" | "imported" | "pulled";
   /** Milliseconds since the epoch. */
   readonly createdAt: number;
+  /**
+   * Of a name that stands for an index (several platforms, attestations): what else it is. The fields above are then those of the image
+   * for this machine, or of the first.
+   */
+  readonly index?: IndexRecord | undefined;
 }
+
+export interface IndexRecord {
+  readonly digest: Digest;
+  /** One per platform, in the index's order; the one that the record itself is of among them. */
+  readonly variants: readonly ImageVariant[];
+}
+
+export type ImageVariant = Pick<ImageRecord, "manifest" | "config" | "snapshot">;
 
 /** Small remembered values, e.g. a compiled graph per Dockerfile and options, a tag's digest, an ETag. */
 export interface MemoStore {

@@ -33,12 +33,14 @@ export function neededBlobs(state: StoreState, options: { readonly compressed: b
       add(row.blob, needed);
   }
   const images = state.database.all<{ manifest: string; config: string }>(
-    "SELECT manifest, config FROM images",
+    "SELECT manifest, config FROM images UNION SELECT manifest, config FROM image_variants",
   );
   for (const image of images) {
     add(image.config, needed);
     follow(state, image.manifest, needed);
   }
+  for (const { digest } of state.database.all<{ digest: string }>("SELECT digest FROM image_indexes"))
+    follow(state, digest, needed);
   return needed;
 }
 

@@ -102,7 +102,8 @@ function aliveSnapshots(rows: readonly SnapshotRow[], roots: readonly string[]):
 
 function imageSnapshots(state: StoreState): SnapshotId[] {
   const rows = state.database.all<{ snapshot: number }>(
-    "SELECT snapshot FROM images WHERE snapshot IS NOT NULL",
+    `SELECT snapshot FROM images WHERE snapshot IS NOT NULL
+     UNION SELECT snapshot FROM image_variants WHERE snapshot IS NOT NULL`,
   );
   return rows.map((row) => snapshotId(row.snapshot));
 }

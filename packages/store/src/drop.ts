@@ -15,9 +15,16 @@ export function dropSnapshots(state: StoreState, ids: readonly number[], by: str
   for (const id of gone) {
     for (const record of recordsOf(state, id)) removeRecord(database, record, by);
     database.run("DELETE FROM images WHERE snapshot=? AND origin<>'pulled'", id);
+    database.run(
+      "DELETE FROM images WHERE origin<>'pulled' AND name IN (SELECT name FROM image_variants WHERE snapshot=?)",
+      id,
+    );
+    database.run("UPDATE image_variants SET unpacked=0, snapshot=NULL WHERE snapshot=?", id);
     database.run("UPDATE images SET unpacked=0, snapshot=NULL WHERE snapshot=?", id);
     database.run("DELETE FROM snapshots WHERE id=?", id);
   }
+  for (const table of ["image_indexes", "image_variants"])
+    database.run(`DELETE FROM ${table} WHERE name NOT IN (SELECT name FROM images)`);
   trimTraces(database);
   const unused = database.all<{ id: number }>(
     "SELECT id FROM layers WHERE id NOT IN (SELECT layer FROM snapshots)",

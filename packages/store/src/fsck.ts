@@ -180,14 +180,16 @@ function checkSnapshots({ database }: StoreState, report: Report): void {
 
 function checkImages({ database, layout }: StoreState, report: Report): void {
   const rows = database.all<{ name: string; manifest: string; config: string }>(
-    "SELECT name, manifest, config FROM images",
+    `SELECT name, manifest, config FROM images UNION SELECT name, manifest, config FROM image_variants
+     UNION SELECT name, digest, digest FROM image_indexes`,
   );
   for (const row of rows) {
     for (const digest of [row.manifest, row.config]) {
       if (!existsSync(join(layout.blobs, digest.slice("sha256:".length)))) {
-        report("image", row.name, `the blob ${digest} is missing`, (state) =>
-          state.database.run("DELETE FROM images WHERE name=?", row.name),
-        );
+        report("image", row.name, `the blob ${digest} is missing`, (state) => {
+          for (const table of ["images", "image_indexes", "image_variants"])
+            state.database.run(`DELETE FROM ${table} WHERE name=?`, row.name);
+        });
       }
     }
   }

@@ -1,7 +1,7 @@
 import { TsbuildError } from "@tsbuild/base";
 
 /** `PRAGMA user_version` of databases that this code reads and writes. */
-export const SCHEMA_VERSION = 3;
+export const SCHEMA_VERSION = 4;
 
 /**
  * | table         | row                                                                                              |
@@ -10,6 +10,8 @@ export const SCHEMA_VERSION = 3;
  * | snapshots     | a parent and a layer. `lease` is set while active (being written), null once committed             |
  * | compressed    | a blob that holds a layer (by diff ID) in a compression variant                                    |
  * | images        | a name. `unpacked` 0: no snapshot known; 1: `snapshot`, null when the image has no layers          |
+ * | image_indexes | the index that a name stands for; its row in `images` is then the image for this machine           |
+ * | image_variants| an image of such an index, in the index's order                                                    |
  * | cache_keys    | a cache key of the solver, so that links need only integers                                        |
  * | cache_links   | an edge of the key graph; row ids give the order in which they were made                          |
  * | cache_records | key to result. `result` is `snapshot:ID` or `scratch`; `fields` is JSON                            |
@@ -153,11 +155,31 @@ CREATE INDEX layers_unsynced ON layers(unsynced) WHERE unsynced IS NOT NULL;
 ALTER TABLE snapshots ADD COLUMN amends INTEGER NOT NULL DEFAULT 0;
 `;
 
+/** What version 4 added: names of indexes. */
+const VERSION_4 = `
+CREATE TABLE image_indexes(
+  name TEXT PRIMARY KEY,
+  digest TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX image_indexes_digest ON image_indexes(digest);
+CREATE TABLE image_variants(
+  name TEXT NOT NULL,
+  position INTEGER NOT NULL,
+  manifest TEXT NOT NULL,
+  config TEXT NOT NULL,
+  unpacked INTEGER NOT NULL,
+  snapshot INTEGER REFERENCES snapshots(id),
+  PRIMARY KEY(name, position)
+) WITHOUT ROWID;
+CREATE INDEX image_variants_snapshot ON image_variants(snapshot) WHERE snapshot IS NOT NULL;
+`;
+
 /** In the open transaction: makes a database of an older version (0: an empty one) one of this version. */
 export function migrateSchema(version: number, execute: (sql: string) => void): void {
   if (version < 1) execute(TABLES);
   if (version < 2) execute(VERSION_2);
   if (version < 3) execute(VERSION_3);
+  if (version < 4) execute(VERSION_4);
   execute(`PRAGMA user_version=${SCHEMA_VERSION}`);
 }
 

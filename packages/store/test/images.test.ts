@@ -1,5 +1,5 @@
 import { type Digest, sha256 } from "@tsbuild/base";
-import type { ImageRecord, Store } from "@tsbuild/store";
+import { type ImageRecord, prune, type Store } from "@tsbuild/store";
 import { describe, expect, it } from "vitest";
 import { layer, openAt, temporaryRoot } from "./world.ts";
 
@@ -66,5 +66,60 @@ describe("image store", () => {
       );
     }
     expect(store.images.list()).toEqual([]);
+  });
+});
+
+describe("a name that stands for an index", () => {
+  function indexOf(store: Store) {
+    const image = (text: string, snapshot = layer(store, null)) => ({
+      manifest: store.blobs.write(Buffer.from(`{"config":{"digest":"${sha256(Buffer.from(text))}"}}`)),
+      config: store.blobs.write(Buffer.from(text)),
+      snapshot,
+    });
+    const [amd, arm] = [image("amd"), image("arm")];
+    const listed = JSON.stringify({ manifests: [{ digest: arm.manifest }, { digest: amd.manifest }] });
+    const digest = store.blobs.write(Buffer.from(listed));
+    return {
+      amd,
+      arm,
+      put: { name: "app", origin: "built" as const, ...amd, index: { digest, variants: [arm, amd] } },
+    };
+  }
+
+  it("is found by every digest in it, as the image that has it", () => {
+    const store = openAt(temporaryRoot());
+    const { amd, arm, put } = indexOf(store);
+    store.images.put(put);
+    expect(store.images.get("app")).toEqual({ ...put, createdAt: expect.any(Number) });
+    expect(store.images.byDigest(put.index.digest)).toMatchObject(amd);
+    expect(store.images.byDigest(arm.manifest)).toMatchObject({ ...arm, name: "app" });
+  });
+
+  it("keeps the layers and blobs of all of them, and none after it is gone", async () => {
+    const root = temporaryRoot();
+    const first = openAt(root);
+    const { arm, put } = indexOf(first);
+    first.images.put(put);
+    await first.close();
+    const second = openAt(root);
+    await prune(second, { all: true });
+    expect(second.snapshots.exists(arm.snapshot)).toBe(true);
+    for (const digest of [arm.manifest, arm.config, put.index.digest])
+      expect(second.blobs.has(digest)).toBe(true);
+    second.images.remove("app");
+    await second.close();
+    const third = openAt(root);
+    await prune(third, { all: true });
+    expect(third.snapshots.exists(arm.snapshot)).toBe(false);
+    expect(third.blobs.has(arm.manifest)).toBe(false);
+  });
+
+  it("is a plain image again once one is put under it", () => {
+    const store = openAt(temporaryRoot());
+    const { put } = indexOf(store);
+    store.images.put(put);
+    store.images.put(image(store, { name: "app" }));
+    expect(store.images.get("app")).not.toHaveProperty("index");
+    expect(store.images.byDigest(put.index.digest)).toBeUndefined();
   });
 });

@@ -1,5 +1,5 @@
 import { type BuildEvent, type CacheReason, sha256Fields, type VertexDigest } from "@tsbuild/base";
-import type { Graph, OpMetadata, Vertex } from "@tsbuild/llb";
+import { type Graph, type OpMetadata, uniteGraphs, type Vertex } from "@tsbuild/llb";
 import {
   type CacheRecord,
   type CacheStorage,
@@ -119,6 +119,8 @@ function vertexOf(integerVertex: IntegerVertex): Vertex {
 /** What one solve did, in names. */
 export interface IntegerReport {
   readonly value: number | null;
+  /** Of the other results that were asked for. */
+  readonly otherValues: readonly (number | null)[];
   readonly resultId: ResultId | undefined;
   readonly solved: SolveResult["solved"];
   /** Vertices whose op ran, in the order in which they began. */
@@ -136,6 +138,8 @@ export interface IntegerSolveOptions {
   readonly jobs?: SolveRequest["jobs"] | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly output?: number | undefined;
+  /** Further results, each a graph of its own that is solved with the first. */
+  readonly others?: readonly (IntegerVertex | null)[] | undefined;
   /** What is solved with instead of the world's own records. */
   readonly storage?: CacheStorage | undefined;
   readonly ignoreCache?: ((name: string) => boolean) | undefined;
@@ -161,9 +165,11 @@ export class IntegerWorld {
     const events: BuildEvent[] = [];
     const ran: string[] = [];
     const counted = this.#countLoads();
-    const graph = integerGraph(result, options.output);
+    const more = (options.others ?? []).map((other) => integerGraph(other));
+    const { graph, others } = uniteGraphs(integerGraph(result, options.output), ...more);
     const running = startSolve({
       graph,
+      others,
       resolveOp: (vertex) => this.#op(specOf(vertex), ran),
       storage: options.storage ?? counted.storage,
       locks: this.locks,
@@ -180,12 +186,15 @@ export class IntegerWorld {
       },
     });
     options.onStart?.(running.describeWaiting);
-    const { ref, outcomes, solved } = await running.result;
-    const value = ref === null ? null : this.results.value(ref);
+    const { ref, outcomes, solved, others: solvedOthers } = await running.result;
+    const integerOf = (one: Ref | null) => (one === null ? null : this.results.value(one));
+    const value = integerOf(ref);
+    const otherValues = solvedOthers.map((other) => integerOf(other.ref));
     const resultId = ref?.id;
-    ref?.release();
+    for (const one of [ref, ...solvedOthers.map((other) => other.ref)]) one?.release();
     return {
       value,
+      otherValues,
       resultId,
       solved,
       ran,

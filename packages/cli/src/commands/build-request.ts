@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { limits, TsbuildError } from "@tsbuild/base";
 import type { BuildRequest, ContextSource, OutputRequest } from "@tsbuild/engine";
+import { parseAnnotation, parseAttestations } from "../flags/attest.ts";
 import { parseCache } from "../flags/cache.ts";
 import { parseFailureOutput } from "../flags/failure-output.ts";
 import {
@@ -40,6 +41,12 @@ export async function buildRequest(flags: ParsedFlags, io: CommandIo): Promise<B
     buildArgs: Object.fromEntries(flags.all("build-arg").map((text) => keyAndValue("--build-arg", text))),
     buildContexts: Object.fromEntries(flags.all("build-context").map(namedContext)),
     labels: Object.fromEntries(flags.all("label").map(label)),
+    annotations: Object.fromEntries(flags.all("annotation").flatMap(parseAnnotation)),
+    attestations: parseAttestations({
+      attest: flags.all("attest"),
+      provenance: flags.last("provenance"),
+      sbom: flags.last("sbom"),
+    }),
     platforms: platformTexts(flags, io).map(parsePlatform),
     noCache: flags.isOn("no-cache"),
     noCacheFilter: commaList(flags.all("no-cache-filter")),

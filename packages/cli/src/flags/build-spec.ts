@@ -80,6 +80,27 @@ const result: readonly FlagSpec[] = [
     text: "Label of the image",
   },
   {
+    name: "annotation",
+    value: "[SCOPE:]KEY=VALUE",
+    repeat: true,
+    group: "Result",
+    text: "Annotation of the image; SCOPE: manifest, index, manifest-descriptor or index-descriptor, several separated by commas, the manifest ones also for one platform: manifest[linux/arm64]",
+  },
+  {
+    name: "provenance",
+    value: "OPTIONS",
+    bare: "true",
+    group: "Result",
+    text: "Say with the image how it was built (SLSA): true, false or mode=min|max,version=v1|v0.2,builder-id=URI,… Short for --attest type=provenance",
+  },
+  {
+    name: "attest",
+    value: "type=TYPE,…",
+    repeat: true,
+    group: "Result",
+    text: "type=provenance with its options, or type=sbom. Makes an index of the image; -o type=registry,attest-as=referrers leaves it as it is",
+  },
+  {
     name: "output",
     short: "o",
     value: "SPEC",

@@ -58,10 +58,16 @@ function flagGroups(flags: readonly FlagSpec[]): string[] {
   ]);
 }
 
+/** A value that may be left out can only stand behind `=`. */
+export function shownValue({ value, bare }: FlagSpec): string {
+  if (value === undefined) return "";
+  return bare === undefined ? ` ${value}` : `[=${value}]`;
+}
+
 /** `-t, --tag NAME[:TAG]`: how a flag is typed. */
 export function flagSpelling(flag: FlagSpec): string {
   const short = flag.short === undefined ? "    " : `-${flag.short}, `;
-  return `${short}--${flag.name}${flag.value === undefined ? "" : ` ${flag.value}`}`;
+  return `${short}--${flag.name}${shownValue(flag)}`;
 }
 
 function flagLines(flag: FlagSpec): string[] {

@@ -14,8 +14,8 @@ export interface ParsedFlags {
 
 /** Flags that Docker has and this version has not: named, so that nobody looks for a typing error. */
 const DOCKER_ONLY: ReadonlySet<string> = new Set(
-  `allow annotation attest builder cache-from cache-to cgroup-parent isolation memory
-  provenance sbom secret security-opt shm-size squash ssh ulimit`.split(/\s+/),
+  `allow builder cache-from cache-to cgroup-parent isolation memory
+  secret security-opt shm-size squash ssh ulimit`.split(/\s+/),
 );
 
 /**
@@ -79,7 +79,7 @@ class FlagParser implements ParsedFlags {
     const flag = this.#flags.find((candidate) => candidate.name === name);
     if (flag === undefined) throw this.#unknown(`--${name}`);
     if (flag.value === undefined) this.#add(flag, switchValue(word, value));
-    else this.#add(flag, value ?? this.#nextWord(`--${name}`, flag));
+    else this.#add(flag, value ?? flag.bare ?? this.#nextWord(`--${name}`, flag));
   }
 
   #parseShorts(word: string): void {

@@ -5,6 +5,8 @@ export interface FlagSpec {
   readonly short?: string;
   /** Placeholder of the value in help; a flag without one is a switch. */
   readonly value?: string;
+  /** What stands for a value that is left out, so that it can only be given as `--flag=value`. */
+  readonly bare?: string;
   /** May be given more than once; else the last one counts. */
   readonly repeat?: boolean;
   readonly group: string;

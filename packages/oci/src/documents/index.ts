@@ -9,4 +9,4 @@ export {
 export * from "../types.ts";
 export { parseImageConfig } from "./config.ts";
 export { isIndexType, parseIndex, parseManifest } from "./manifest.ts";
-export { selectPlatform } from "./platform.ts";
+export { bestPlatform, selectPlatform } from "./platform.ts";

@@ -20,7 +20,7 @@ function descending(from: number, to: number): string[] {
 const DEFAULT_VARIANTS: Readonly<Record<string, string>> = { arm: "v7", arm64: "v8", amd64: "v1" };
 
 /** How well `candidate` fits: 0 is best, -1 not at all. */
-function fitness(candidate: NonNullable<Descriptor["platform"]>, wanted: Platform): number {
+function fitness(candidate: Pick<Platform, "os" | "architecture" | "variant">, wanted: Platform): number {
   if (candidate.os !== wanted.os || candidate.architecture !== wanted.architecture) return -1;
   const variant = candidate.variant || (DEFAULT_VARIANTS[candidate.architecture] ?? "");
   return runnableVariants(wanted.architecture, wanted.variant || undefined).indexOf(variant);
@@ -42,12 +42,22 @@ export function selectPlatform(index: Index, wanted: Platform): Descriptor | und
   const images = imageManifests(index);
   const only = images.length === 1 ? images[0] : undefined;
   if (only !== undefined && only.platform === undefined) return only;
-  const fitting = images
-    .map((descriptor) => ({
-      descriptor,
-      fit: descriptor.platform === undefined ? -1 : fitness(descriptor.platform, wanted),
-    }))
+  const described = images.filter(({ platform }) => platform !== undefined);
+  const best = bestPlatform(
+    described.flatMap(({ platform }) => platform ?? []),
+    wanted,
+  );
+  return best === undefined ? undefined : described[best];
+}
+
+/** The place of the best of some platforms for `wanted`, of equals the first; undefined when none fits. */
+export function bestPlatform(
+  platforms: readonly Pick<Platform, "os" | "architecture" | "variant">[],
+  wanted: Platform,
+): number | undefined {
+  const [best] = platforms
+    .map((platform, at) => ({ at, fit: fitness(platform, wanted) }))
     .filter(({ fit }) => fit >= 0)
     .sort((a, b) => a.fit - b.fit);
-  return fitting[0]?.descriptor;
+  return best?.at;
 }

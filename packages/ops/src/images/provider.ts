@@ -7,6 +7,7 @@ import {
   TsbuildError,
 } from "@tsbuild/base";
 import {
+  bestPlatform,
   formatReference,
   type ImageConfig,
   type Manifest,
@@ -16,7 +17,7 @@ import {
 } from "@tsbuild/oci/documents";
 import type { RegistryClient } from "@tsbuild/registry";
 import type { OpContext } from "@tsbuild/solver";
-import type { ImageRecord, Store } from "@tsbuild/store";
+import type { ImageRecord, ImageVariant, Store } from "@tsbuild/store";
 import type { ImageProvider, OpsEnvironment, ProvidedImage, ResolveOptions } from "../environment.ts";
 import { fetchImage, isIndex } from "./fetch.ts";
 import { layoutOrigin, type Origin, registryOrigin } from "./origin.ts";
@@ -103,13 +104,15 @@ async function resolveImage(
   const { platform, onRemote = (_what, work) => work() } = how;
   const wanted = parseName(options, text);
   const isLayout = text.startsWith("oci-layout://");
-  const local = isLayout ? undefined : fromStore(options, wanted, platform);
+  const local = isLayout ? undefined : fromStore(options, wanted, how);
   if (local !== undefined) return local;
-  const origin = await wanted.origin();
   const { store } = options.env;
-  const fetched = await onRemote(wanted.name, () =>
-    fetchImage({ store, origin, digest: wanted.digest, platform, signal: options.signal }),
-  );
+  const fetched = await onRemote(wanted.name, async () => {
+    const origin = await wanted.origin();
+    return fetchImage({ store, origin, digest: wanted.digest, platform, signal: options.signal });
+  }).catch((error: unknown) => {
+    throw isLayout ? error : withLocalPlatforms(error, store, wanted, platform);
+  });
   if (!isLayout) store.memo.set("image", memoKey(wanted, platform), Buffer.from(fetched.manifest, "latin1"));
   return { ...fetched, name: wanted.name, origin: wanted.origin, snapshot: undefined };
 }
@@ -130,12 +133,15 @@ function namedRecord({ env, pull, keepOwn }: ProviderOptions, name: string): Ima
 }
 
 /** What this machine already knows by the name or digest. */
-function fromStore(options: ProviderOptions, wanted: Wanted, platform: Platform): KnownImage | undefined {
+function fromStore(options: ProviderOptions, wanted: Wanted, how: ResolveOptions): KnownImage | undefined {
   const { store } = options.env;
-  // A digest says exactly what is wanted: asking again could not change it.
+  const { platform } = how;
+  // A digest says exactly what is wanted: asking again could not change it, whatever its platform is.
+  const anyPlatform = how.anyPlatform === true || wanted.digest !== undefined;
   const record =
     wanted.digest === undefined ? namedRecord(options, wanted.name) : store.images.byDigest(wanted.digest);
-  if (record !== undefined) return fromRecord(store, record, wanted);
+  const fitting = record && (byPlatform(store, record, platform) ?? (anyPlatform ? record : undefined));
+  if (fitting !== undefined) return fromRecord(store, fitting, wanted);
   const manifest = wanted.digest ?? (options.pull ? undefined : rememberedManifest(store, wanted, platform));
   if (manifest === undefined || !store.blobs.has(manifest) || isIndex(store.blobs.read(manifest)))
     return undefined;
@@ -143,6 +149,36 @@ function fromStore(options: ProviderOptions, wanted: Wanted, platform: Platform)
   if (!store.blobs.has(document.config.digest)) return undefined;
   const config = parseImageConfig(store.blobs.read(document.config.digest));
   return { name: wanted.name, manifest, document, config, origin: wanted.origin, snapshot: undefined };
+}
+
+function platformsOf(store: Store, record: ImageRecord): { variant: ImageVariant; platform: Platform }[] {
+  return (record.index?.variants ?? [record]).map((variant) => {
+    const { os, architecture, variant: version } = parseImageConfig(store.blobs.read(variant.config));
+    return { variant, platform: { os, architecture, variant: version || undefined } };
+  });
+}
+
+/** The image of a name that is for a platform, or runs there; undefined when it is for others. */
+function byPlatform(store: Store, record: ImageRecord, platform: Platform): ImageRecord | undefined {
+  const candidates = platformsOf(store, record);
+  const variant = bestPlatform(
+    candidates.map((one) => one.platform),
+    platform,
+  );
+  return variant === undefined ? undefined : { ...record, ...candidates[variant]?.variant };
+}
+
+/** A name that is known here, but for other platforms, and that nobody else has for this one. */
+function withLocalPlatforms(error: unknown, store: Store, wanted: Wanted, platform: Platform): unknown {
+  const record = store.images.get(wanted.name);
+  if (record === undefined || !(error instanceof TsbuildError) || error.code !== "TSB_RESOLVE") return error;
+  const here = platformsOf(store, record).map((one) => formatPlatform(one.platform));
+  if (here.includes(formatPlatform(platform))) return error;
+  return new TsbuildError(
+    "TSB_RESOLVE",
+    `${wanted.name} is here for ${here.join(", ")} only, not for ${formatPlatform(platform)}, and ${error.message}`,
+    { hint: `build for what is here: --platform ${here.join(",")}`, cause: error },
+  );
 }
 
 function fromRecord(store: Store, record: ImageRecord, wanted: Wanted): KnownImage {

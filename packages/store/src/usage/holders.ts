@@ -58,7 +58,10 @@ function eachHeld(held: HeldSet, snapshot: (id: number) => void, blob: (hex: str
 }
 
 function imageRows({ database }: StoreState): { name: string; snapshot: number }[] {
-  return database.all("SELECT name, snapshot FROM images WHERE snapshot IS NOT NULL ORDER BY name");
+  return database.all(
+    `SELECT name, snapshot FROM images WHERE snapshot IS NOT NULL
+     UNION SELECT name, snapshot FROM image_variants WHERE snapshot IS NOT NULL ORDER BY name`,
+  );
 }
 
 function leaseHolder({ layout }: StoreState, name: string): Holder {

@@ -1,0 +1,42 @@
+import { TsbuildError } from "@tsbuild/base";
+import type { Attestation, CommittedImage } from "@tsbuild/export";
+import type { CompiledPlatform } from "@tsbuild/frontend";
+import type { AttestationRequest } from "../api.ts";
+import type { RecordedRun } from "../build.ts";
+
+/** One platform's result, of which something is to be claimed. Its layers are in the store, with their diff IDs. */
+export interface AttestedResult {
+  readonly platform: CompiledPlatform;
+  readonly image: CommittedImage;
+}
+
+/** All that an attestation can be made from. */
+export interface AttestBuild {
+  readonly run: RecordedRun;
+}
+
+/**
+ * Makes what was asked for, per platform, in the order of the request. A kind of attestation is a function from a result to an
+ * `Attestation` (predicate, its type, a file name): outputs see to the rest.
+ */
+export async function attestImages(
+  build: AttestBuild,
+  results: readonly AttestedResult[],
+): Promise<readonly CommittedImage[]> {
+  const { attestations = [] } = build.run.request;
+  const attested: CommittedImage[] = [];
+  for (const result of results) {
+    const made: Attestation[] = [];
+    for (const request of attestations) made.push(await attestationOf(build, result, request));
+    attested.push({ ...result.image, attestations: made });
+  }
+  return attested;
+}
+
+async function attestationOf(
+  _build: AttestBuild,
+  _result: AttestedResult,
+  { type }: AttestationRequest,
+): Promise<Attestation> {
+  throw new TsbuildError("TSB_UNSUPPORTED", `attestations of type ${type} cannot be made yet`);
+}

@@ -1,0 +1,165 @@
+import type { CommittedImage, ExportResult } from "@tsbuild/export";
+import type { CompiledPlatform } from "@tsbuild/frontend";
+import { type ImageConfig, INLINE_CACHE_KEY } from "@tsbuild/oci/documents";
+import { snapshotOf } from "@tsbuild/ops";
+import type { Ref } from "@tsbuild/solver";
+import type { BuildResult, OutputRequest } from "./api.ts";
+import type { BuildRun } from "./build.ts";
+import { asStep } from "./export-step.ts";
+
+/** What came out for one platform. */
+export interface PlatformResult {
+  readonly platform: CompiledPlatform;
+  readonly ref: Ref | null;
+  /** Records that the image is to carry (V030). */
+  readonly inlineCache?: string | undefined;
+}
+
+export interface Delivery {
+  readonly run: BuildRun;
+  /** In the order of the flag, which is that of an index. */
+  readonly results: readonly PlatformResult[];
+  readonly names: readonly string[];
+  /** Adds what is claimed of the images; undefined: nothing is. */
+  readonly attest?: ((images: readonly CommittedImage[]) => Promise<readonly CommittedImage[]>) | undefined;
+}
+
+/** A result that was put where it was asked for, with what tells of it. */
+export interface Delivered {
+  readonly result: BuildResult;
+  readonly images: readonly CommittedImage[];
+  /** Of the last output that has one. */
+  readonly descriptor?: ExportResult["descriptor"];
+}
+
+/** An image carries its own cache or none: that of its base speaks of other layers. */
+function withCache(
+  { [INLINE_CACHE_KEY]: _base, ...config }: ImageConfig,
+  cache: string | undefined,
+): ImageConfig {
+  return cache === undefined ? config : { ...config, [INLINE_CACHE_KEY]: cache };
+}
+
+function wantsImage({ request }: BuildRun): boolean {
+  const { outputs, tags } = request;
+  return tags.length > 0 || outputs.length === 0 || outputs.some(({ type }) => type !== "cacheonly");
+}
+
+/** The store gets what has a name, what has no other place to go, and what is asked of it. */
+function wantsStored({ request }: BuildRun): boolean {
+  const { outputs, tags } = request;
+  return (
+    outputs.length === 0 ||
+    tags.length > 0 ||
+    outputs.some((output) => output.type === "image" && isStored(output))
+  );
+}
+
+/** The exporter of images says which words are true and false. */
+function isStored({ attrs }: OutputRequest): boolean {
+  return attrs["store"] === undefined || /^(1|t|true)$/i.test(attrs["store"]);
+}
+
+/** The annotations of the request are those of every output that makes an image (C018). */
+function annotatedOutput(output: OutputRequest, { request }: BuildRun): OutputRequest {
+  const isImage = !["local", "tar", "cacheonly"].includes(output.type);
+  return isImage ? { ...output, attrs: { ...request.annotations, ...output.attrs } } : output;
+}
+
+async function commitAll({ run, results, names }: Delivery): Promise<readonly CommittedImage[]> {
+  const { request, session, signal } = run;
+  const { commitImage, wantedCompression } = await import("@tsbuild/export");
+  const title = wantsStored(run) ? "exporting to image" : "preparing layers";
+  return asStep(run.emit, title, async (tell) => {
+    const images: CommittedImage[] = [];
+    for (const { platform, ref, inlineCache } of results) {
+      const image = await commitImage(session.store, {
+        config: withCache(platform.image, inlineCache),
+        snapshot: ref === null ? null : snapshotOf(ref),
+        names,
+        platform: platform.platform,
+        epochSeconds: platform.epochSeconds,
+        // An index, and what has annotations, is put under the name as a whole.
+        register: wantsStored(run) && isPlain(run, results),
+        compress: wantedCompression(request.outputs),
+        signal,
+        onProgress: tell,
+      });
+      images.push(image);
+    }
+    return images;
+  });
+}
+
+/** One platform and nothing to be said of it: the image is a manifest, and that is all (W032). */
+function isPlain({ request }: BuildRun, results: readonly PlatformResult[]): boolean {
+  const { annotations = {}, attestations = [] } = request;
+  return results.length === 1 && Object.keys(annotations).length === 0 && attestations.length === 0;
+}
+
+/** Puts the result where it was asked for. Without a name or an output it goes to the local store, nameless: nothing is dropped. */
+export async function deliver(delivery: Delivery): Promise<Delivered> {
+  const { run, results, attest } = delivery;
+  const { request, session } = run;
+  if (!wantsImage(run)) return { result: { names: [] }, images: [] };
+  const committed = await commitAll(delivery);
+  const images = attest === undefined ? committed : await attest(committed);
+  const [first] = images;
+  let last: ExportResult = { manifest: first?.manifest };
+  if (wantsStored(run) && !isPlain(run, results)) {
+    const { registerImages } = await import("@tsbuild/export");
+    last = registerImages(session.store, images, { attrs: request.annotations ?? {} });
+  }
+  let shownNames: readonly string[] = request.tags;
+  for (const output of request.outputs) {
+    if (output.type === "cacheonly" || (output.type === "image" && Object.keys(output.attrs).length === 0))
+      continue;
+    const exported = await exportOutput(delivery, annotatedOutput(output, run), images);
+    if (exported.manifest !== undefined) last = exported;
+    shownNames = exported.pushed ?? shownNames;
+  }
+  const imageId = images.length === 1 ? first?.imageId : undefined;
+  return {
+    result: { imageId, manifest: last.manifest, names: shownNames },
+    images,
+    descriptor: last.descriptor,
+  };
+}
+
+async function exportOutput(
+  { run, names }: Delivery,
+  output: OutputRequest,
+  images: readonly CommittedImage[],
+): Promise<ExportResult> {
+  const { session, signal } = run;
+  const { exportResult } = await import("@tsbuild/export");
+  return asStep(run.emit, outputTitle(output, names), (tell, log) =>
+    exportResult(output, images, {
+      store: session.store,
+      signal,
+      onProgress: tell,
+      onLog: log,
+      containers: () => containersFor(run, output),
+      registry: (options) => session.registry(options),
+    }),
+  );
+}
+
+/** Whether an output goes into the docker or podman that runs here. */
+export function goesToEngine({ type, dest, attrs }: OutputRequest): boolean {
+  return type === "docker" && dest === undefined && attrs["tar"] === undefined;
+}
+
+export async function containersFor({ env, signal }: BuildRun, { attrs }: OutputRequest) {
+  const { findContainerEngine } = await import("@tsbuild/export/container-engine");
+  return findContainerEngine(env, { context: attrs["context"], signal });
+}
+
+/** `pushing registry.example/app:1`, `exporting to oci (image.tar)`. */
+function outputTitle({ type, dest, attrs }: OutputRequest, names: readonly string[]): string {
+  const pushes = type === "registry" || attrs["push"] === "true" || attrs["push-by-digest"] === "true";
+  if (pushes) return `pushing ${attrs["name"] ?? names.join(", ")}`;
+  if (type === "image") return `naming the image ${attrs["name"] ?? ""}`.trimEnd();
+  if (goesToEngine({ type, dest, attrs })) return "loading into a container engine";
+  return `exporting to ${type} (${dest === undefined || dest === "-" ? "standard output" : dest})`;
+}

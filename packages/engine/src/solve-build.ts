@@ -1,0 +1,92 @@
+import { availableParallelism } from "node:os";
+import { TsbuildError } from "@tsbuild/base";
+import type { CompiledPlatform } from "@tsbuild/frontend";
+import { type Graph, type UnitedGraph, uniteGraphs } from "@tsbuild/llb";
+import { type OpsEnvironment, resolveOp, type StepGrants } from "@tsbuild/ops";
+import { type SolveResult, solve } from "@tsbuild/solver";
+import type { RecordedRun } from "./build.ts";
+import type { CacheSharing } from "./cache-sharing.ts";
+import { ignoredBy, maxAgeOf } from "./cache-wishes.ts";
+import { declaredArgs } from "./declared-args.ts";
+import { type FirstFailure, releaseStep } from "./first-failure.ts";
+import { PreviousBuild, projectOf } from "./previous-build.ts";
+import type { PreparedRequest } from "./request.ts";
+import type { BuildSources } from "./sources/open.ts";
+import { placeOf } from "./upkeep/after-build.ts";
+
+/** What is solved, and with what. */
+export interface BuildToSolve {
+  readonly run: RecordedRun;
+  readonly prepared: PreparedRequest;
+  /** In the order of the flag. */
+  readonly platforms: readonly CompiledPlatform[];
+  readonly sources: BuildSources;
+  readonly grants: StepGrants;
+  readonly onFailed: (failed: FirstFailure) => void;
+  readonly sharing: CacheSharing | undefined;
+}
+
+/** The graphs of all platforms as one: what they have in common (stages of the build platform, contexts) is in it once. */
+export function unitePlatforms(platforms: readonly CompiledPlatform[]): UnitedGraph {
+  const [first, ...more] = platforms.map(({ graph }) => graph);
+  if (first === undefined) throw new Error("assertion failed: a build has a platform");
+  return uniteGraphs(first, ...more);
+}
+
+/** Solves the graphs of all platforms in one; one that fails cancels the others. */
+export async function solveBuild(build: BuildToSolve): Promise<SolveResult> {
+  const { run, prepared, platforms, sources, grants, sharing } = build;
+  const { session, request, signal, emit } = run;
+  const { networkProvider } = request;
+  const { graph, others } = unitePlatforms(platforms);
+  run.recorder.graph(graph);
+  let failed: FirstFailure | undefined;
+  const env: OpsEnvironment = session.environment({
+    ...sources,
+    contexts: prepared.contexts,
+    grants,
+    networkProvider,
+    isArg: declaredArgs(prepared.dockerfile.text),
+    keepFailed: (step) => {
+      if (failed === undefined) failed = { step, env };
+      else releaseStep(step);
+    },
+  });
+  const previous = new PreviousBuild(session.store, projectOf(request, prepared, platforms), graph);
+  try {
+    return await solve({
+      graph,
+      others,
+      ignoreCache: (vertex) => ignoredBy(request, vertex),
+      maxAge: (vertex) => maxAgeOf(vertex),
+      earlier: (vertex) => previous.keyOf(vertex),
+      onRecorded: (recorded) => previous.remember(recorded),
+      resolveOp: (vertex) => run.recorder.watch(vertex, resolveOp(env, vertex)),
+      storage: sharing === undefined ? session.store.cache : await sharing.storage(),
+      locks: session.store.locks,
+      jobs: request.jobs ?? availableParallelism(),
+      signal,
+      emit,
+      onSaved: sharing === undefined ? undefined : (result) => sharing.saved(result),
+    });
+  } catch (error) {
+    await sharing?.abandon();
+    await sharing?.close();
+    if (failed !== undefined) remember(build, failed);
+    throw locate(error, graph, prepared);
+  }
+}
+
+function remember({ run, onFailed }: BuildToSolve, failed: FirstFailure): void {
+  onFailed(failed);
+  run.recorder.keepFailed(failed.step, placeOf(run.request));
+}
+
+/** Adds the lines of the instruction that failed. */
+function locate(error: unknown, graph: Graph, prepared: PreparedRequest): unknown {
+  if (!(error instanceof TsbuildError) || error.vertex === undefined) return error;
+  const ranges = graph.source?.locations.get(error.vertex);
+  if (ranges === undefined || ranges.length === 0) return error;
+  const { file, text } = prepared.dockerfile;
+  return error.with({ source: { file, text, ranges } });
+}

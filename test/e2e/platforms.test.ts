@@ -1,0 +1,107 @@
+import { readFileSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { importBusybox, missing, runOk, World } from "./world.ts";
+
+const reason = missing("busybox", "tar", "skopeo");
+if (reason !== undefined) console.log(`skipped: several platforms in one build: ${reason}`);
+
+interface Document {
+  readonly manifests: readonly {
+    readonly digest: string;
+    readonly platform: { readonly architecture: string };
+    readonly annotations?: Readonly<Record<string, string>>;
+  }[];
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+/** A stage that runs here once, and an image per platform with what is its own. */
+const DOCKERFILE = `FROM --platform=$BUILDPLATFORM busybox AS make
+RUN head -c 8 /dev/urandom | md5sum > /same
+FROM --platform=$BUILDPLATFORM busybox AS cross
+ARG TARGETARCH
+RUN echo $TARGETARCH > /arch
+FROM scratch
+COPY --from=make /same /
+COPY --from=cross /arch /
+`;
+
+describe.skipIf(reason !== undefined)("--platform with several", () => {
+  let world: World;
+  let folder = "";
+  const both = ["--platform", "linux/arm64,linux/amd64"];
+  beforeAll(async () => {
+    world = new World();
+    await importBusybox(world);
+    folder = world.context("multi", { Dockerfile: DOCKERFILE });
+  });
+  afterAll(() => world.close());
+
+  test("is one solve: what they share runs once, and every output has them all", async () => {
+    const archive = world.path("multi.tar");
+    const files = world.path("files");
+    const meta = world.path("meta.json");
+    const outputs = ["-o", `type=oci,dest=${archive}`, "-o", files, "--metadata-file", meta];
+    const built = await world.build(folder, ...both, "-t", "multi:1", ...outputs, "--progress=plain");
+    expect(built.match(/RUN head/g)).toHaveLength(1);
+    expect(built).toMatch(/\[linux\/amd64->arm64 cross 2\/2\] RUN echo/);
+    const raw = await runOk("skopeo", ["inspect", "--raw", `oci-archive:${archive}`]);
+    const index = JSON.parse(raw.stdout) as Document;
+    expect(index.manifests.map(({ platform }) => platform.architecture)).toEqual(["arm64", "amd64"]);
+    const of = (platform: string, name: string) => readFileSync(`${files}/linux_${platform}/${name}`, "utf8");
+    expect([of("arm64", "arch"), of("amd64", "arch")]).toEqual(["arm64\n", "amd64\n"]);
+    expect(of("arm64", "same")).toBe(of("amd64", "same"));
+    const told = JSON.parse(readFileSync(meta, "utf8")) as Record<string, unknown>;
+    expect(told["containerimage.descriptor"]).toMatchObject({ digest: told["containerimage.digest"] });
+    expect(told).not.toHaveProperty("containerimage.config.digest");
+    const again = await world.build(folder, ...both, "-t", "multi:1", "--progress=plain");
+    expect(again).toMatch(/: \d+ cached\n/);
+  });
+
+  test("a name that is an index stands for the wanted platform's image in FROM", async () => {
+    const on = world.context("on-multi", { Dockerfile: "FROM multi:1\nLABEL on=it\n" });
+    const out = world.path("on");
+    for (const platform of ["arm64", "amd64"]) {
+      await world.build(on, "--platform", `linux/${platform}`, "-o", out);
+      expect(readFileSync(`${out}/arch`, "utf8")).toBe(`${platform}\n`);
+    }
+    const wrong = await world.tsbuild(["build", "--offline", "--platform", "linux/s390x", on]);
+    expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringContaining("linux/arm64, linux/amd64 only")]);
+  });
+
+  test("a plan and a failed step know all platforms", async () => {
+    const failing = world.context("failing", {
+      Dockerfile: "FROM --platform=$BUILDPLATFORM busybox\nARG TARGETARCH\nRUN test $TARGETARCH = arm64\n",
+    });
+    const failed = await world.tsbuild(["build", "--progress=plain", ...both, failing]);
+    expect(failed.code).toBe(1);
+    expect(failed.stderr).toMatch(/Dockerfile:3/);
+    const plan = await world.ok(["build", "--call=plan", ...both, failing]);
+    expect(plan.stdout.match(/RUN test/g)).toHaveLength(2);
+  });
+
+  test("annotations have scopes; docker's archive takes one platform only", async () => {
+    const archive = world.path("annotated.tar");
+    const scoped = ["--annotation", "index:a=b", "--annotation", "manifest-descriptor[linux/arm64]:c=d"];
+    await world.build(folder, ...both, ...scoped, "-o", `type=oci,dest=${archive}`);
+    const raw = await runOk("skopeo", ["inspect", "--raw", `oci-archive:${archive}`]);
+    const index = JSON.parse(raw.stdout) as Document;
+    expect([index.annotations, index.manifests.map(({ annotations }) => annotations)]).toEqual([
+      { a: "b" },
+      [{ c: "d" }, undefined],
+    ]);
+    const single = await world.tsbuild([
+      "build",
+      "--annotation",
+      "index:a=b",
+      "-o",
+      `type=oci,dest=${archive}`,
+      folder,
+    ]);
+    expect([single.code, single.stderr]).toEqual([2, expect.stringContaining("one platform alone has none")]);
+    const docker = await world.tsbuild(["build", ...both, "-o", `type=docker,dest=${archive}`, folder]);
+    expect([docker.code, docker.stderr]).toEqual([
+      expect.any(Number),
+      expect.stringContaining("one platform only"),
+    ]);
+  });
+});
