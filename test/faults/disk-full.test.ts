@@ -111,17 +111,4 @@ describe.skipIf(reason !== undefined)("a disk that is full", () => {
     expect(stderr).toMatch(/no space left/);
     expect(code).toBe(1);
   });
-
-  test("a state folder without a single free block", async () => {
-    const filler = join(world.root, "filler");
-    await runOk("sh", ["-c", `dd if=/dev/zero of=${filler} bs=4096 2> /dev/null || true`]);
-    const full = await build("full", { Dockerfile: "FROM busybox\nRUN echo hi > /x\nCOPY a /a\n", a: "a" });
-    expect(full.code, full.stderr).not.toBe(0);
-    expect(full.stderr).toMatch(/no space left|is full/i);
-    expect(full.stderr).not.toMatch(/internal error|assertion failed/);
-    rmSync(filler);
-    const freed = await build("full", { Dockerfile: "FROM busybox\nRUN echo hi > /x\nCOPY a /a\n", a: "a" });
-    expect(freed.code, freed.stderr).toBe(0);
-    await expectSound();
-  });
 });

@@ -1,4 +1,5 @@
 /** `node test/faults/soak.ts [--kills N] [--seed N]`: commands of all kinds killed at random moments. Needs root and busybox. */
+import { mkdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { startRegistry } from "@tsbuild/testkit";
@@ -11,6 +12,8 @@ const { values } = parseArgs({
   options: { kills: { type: "string", default: "500" }, seed: { type: "string", default: "1" } },
 });
 const world = new World();
+world.env["TMPDIR"] = world.path("tmpdir");
+mkdirSync(world.env["TMPDIR"]);
 const registry = await startRegistry();
 const started = Date.now();
 try {

@@ -6,6 +6,7 @@ import { pipeline } from "node:stream/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Digest, digestHex, errnoCode, isDigest, limits, sha256, TsbuildError } from "@tsbuild/base";
 import { type Descriptor, parseIndex, parseManifest } from "@tsbuild/oci/documents";
+import type { Store } from "@tsbuild/store";
 import { type ManifestBytes, type ManifestForm, openManifest, packageCache } from "./manifest.ts";
 import type { CacheSource, CacheTarget, OutgoingBlob, SendOptions, Sent } from "./ports.ts";
 
@@ -77,8 +78,8 @@ async function digestOfTag(folder: string, tag: string): Promise<Digest> {
 }
 
 /** `type=local` of --cache-to. Blobs and index appear whole or not at all; several exports to one folder keep each other's tags. */
-export function localTarget(place: LocalTargetPlace): CacheTarget {
-  return new LocalTarget(place);
+export function localTarget(place: LocalTargetPlace, store: Pick<Store, "removeIfKilled">): CacheTarget {
+  return new LocalTarget(place, store);
 }
 
 class LocalTarget implements CacheTarget {
@@ -87,7 +88,10 @@ class LocalTarget implements CacheTarget {
   readonly #place: LocalTargetPlace;
   readonly #folder: string;
 
-  constructor(place: LocalTargetPlace) {
+  readonly #store: Pick<Store, "removeIfKilled">;
+
+  constructor(place: LocalTargetPlace, store: Pick<Store, "removeIfKilled">) {
+    this.#store = store;
     this.#place = place;
     this.#folder = resolve(place.dest);
     this.title = `local ${place.dest}`;
@@ -109,7 +113,7 @@ class LocalTarget implements CacheTarget {
     const { config, manifest } = packageCache(document, blobs, this.#place);
     await mkdir(join(this.#folder, "blobs", "sha256"), { recursive: true });
     await writeFile(join(this.#folder, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
-    await withLock(this.#folder, signal, async () => {
+    await withLock({ folder: this.#folder, store: this.#store, signal }, async () => {
       // Another export with reset=true may have removed what was there when it was looked for.
       for (const blob of blobs.values()) await this.send(blob, { signal });
       for (const one of [config, manifest]) await this.#put(one, signal);
@@ -143,6 +147,7 @@ class LocalTarget implements CacheTarget {
   ): Promise<void> {
     await mkdir(join(path, ".."), { recursive: true });
     const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
+    this.#store.removeIfKilled(temporary);
     const file = await open(temporary, "wx");
     try {
       await pipeline(counted(bytes, onProgress), file.createWriteStream({ flush: true }), { signal });
@@ -198,9 +203,21 @@ const LOCK_WAIT_MS = 50;
 const LOCK_STALE_MS = 10 * 60 * 1000;
 
 /** A file that only one can make. Not flock: the folder may be on a file system that several machines write to. */
-async function withLock<T>(folder: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+async function withLock<T>(
+  {
+    folder,
+    store,
+    signal,
+  }: {
+    readonly folder: string;
+    readonly store: Pick<Store, "removeIfKilled">;
+    readonly signal: AbortSignal;
+  },
+  work: () => Promise<T>,
+): Promise<T> {
   const path = join(folder, "index.json.tsbuild-lock");
   const own = `${path}.${randomBytes(6).toString("hex")}`;
+  store.removeIfKilled(own);
   await writeFile(own, String(process.pid));
   try {
     while (!(await tryLink(own, path))) {

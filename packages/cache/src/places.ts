@@ -40,7 +40,7 @@ export async function openTarget(
 ): Promise<CacheTarget> {
   switch (options.type) {
     case "local":
-      return (await import("./local.ts")).localTarget(localTargetPlace(options));
+      return (await import("./local.ts")).localTarget(localTargetPlace(options), store);
     case "s3":
       return (await import("./s3/cache.ts")).s3Target(options, env);
     case "gha":

@@ -74,6 +74,7 @@ function upkeep(requests: PruneRequest[] = []): Upkeep {
       import: async () => undefined,
       remove: () => ({ removed: 1, busy: 0 }),
     },
+    writeArchive: async () => undefined,
   };
 }
 

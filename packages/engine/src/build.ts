@@ -111,7 +111,7 @@ async function buildInSteps(
     const delivered = await (sharing === undefined
       ? deliver(delivery)
       : deliverShared(delivery, sharing, solved));
-    writeResultFiles(request, delivered);
+    await writeResultFiles(request, delivered);
     return delivered.result;
   } finally {
     for (const ref of refs) ref?.release();

@@ -1,5 +1,12 @@
 import { resolve } from "node:path";
-import { type Digest, formatPlatform, sha256Fields, type VertexDigest } from "@tsbuild/base";
+import {
+  type BuildEvent,
+  type Digest,
+  formatPlatform,
+  sha256Fields,
+  TsbuildError,
+  type VertexDigest,
+} from "@tsbuild/base";
 import type { CompiledPlatform } from "@tsbuild/frontend";
 import type { Graph } from "@tsbuild/llb";
 import type { CacheKeyId } from "@tsbuild/solver";
@@ -78,8 +85,24 @@ export class PreviousBuild {
     return matched;
   }
 
-  /** Remembers what was found and recorded. Steps that a failed build did not come to keep what is known of them. */
-  remember(recorded: ReadonlyMap<VertexDigest, CacheKeyId>): void {
+  /**
+   * Remembers what was found and recorded. Steps that a failed build did not come to keep what is known of them. That a full disk keeps it
+   * from being written is a warning: it must neither fail a build nor take the place of the error that one failed with.
+   */
+  remember(
+    recorded: ReadonlyMap<VertexDigest, CacheKeyId>,
+    { emit }: { readonly emit: (event: BuildEvent) => void },
+  ): void {
+    try {
+      this.#write(recorded);
+    } catch (error) {
+      if (!(error instanceof TsbuildError)) throw error;
+      const message = `the next build will not say what changed since this one: ${error.message}`;
+      emit({ type: "warning", at: Date.now(), message });
+    }
+  }
+
+  #write(recorded: ReadonlyMap<VertexDigest, CacheKeyId>): void {
     const steps = this.#graph.vertices.flatMap(({ digest, metadata }): RememberedStep[] => {
       const key = recorded.get(digest) ?? this.#matched?.get(digest);
       return key === undefined ? [] : [{ name: metadata.name ?? digest, key }];

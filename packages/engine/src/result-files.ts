@@ -1,14 +1,17 @@
-import { writeFileSync } from "node:fs";
 import type { BuildRequest } from "./api.ts";
 import type { Delivered } from "./deliver.ts";
+import { writeWhole } from "./write-whole.ts";
 
 /** `--iidfile` and `--metadata-file` (C013). Of several platforms there is no one image: the index's digest stands for them. */
-export function writeResultFiles({ iidFile, metadataFile }: BuildRequest, delivered: Delivered): void {
+export async function writeResultFiles(
+  { iidFile, metadataFile }: BuildRequest,
+  delivered: Delivered,
+): Promise<void> {
   const { imageId, manifest } = delivered.result;
   const id = imageId ?? manifest;
-  if (iidFile !== undefined && id !== undefined) writeFileSync(iidFile, id);
+  if (iidFile !== undefined && id !== undefined) await writeWhole(iidFile, id);
   if (metadataFile !== undefined)
-    writeFileSync(metadataFile, `${JSON.stringify(metadataOf(delivered), undefined, 2)}\n`);
+    await writeWhole(metadataFile, `${JSON.stringify(metadataOf(delivered), undefined, 2)}\n`);
 }
 
 /** The keys that buildx writes (FEATURES 2.4). */

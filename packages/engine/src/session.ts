@@ -90,9 +90,10 @@ export class Session {
   async #openSandbox(): Promise<Sandbox> {
     const { createChrootSandbox, createOciSandbox, createSandbox } = await import("@tsbuild/sandbox");
     const binary = nativePath("tsbuild-sandbox");
-    if (this.isolation === "chroot") return createChrootSandbox({ binary });
+    const onGroup = (path: string) => this.store.removeIfKilled(path);
+    if (this.isolation === "chroot") return createChrootSandbox({ binary, onGroup });
     const { ociRuntime } = this.settings;
-    if (!ociRuntime) return createSandbox({ binary });
+    if (!ociRuntime) return createSandbox({ binary, onGroup });
     return createOciSandbox({
       binary,
       runtime: ociRuntime,

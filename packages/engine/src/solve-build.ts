@@ -60,7 +60,7 @@ export async function solveBuild(build: BuildToSolve): Promise<SolveResult> {
       ignoreCache: (vertex) => ignoredBy(request, vertex),
       maxAge: (vertex) => maxAgeOf(vertex),
       earlier: (vertex) => previous.keyOf(vertex),
-      onRecorded: (recorded) => previous.remember(recorded),
+      onRecorded: (recorded) => previous.remember(recorded, run),
       resolveOp: (vertex) => run.recorder.watch(vertex, resolveOp(env, vertex)),
       storage: sharing === undefined ? session.store.cache : await sharing.storage(),
       locks: session.store.locks,

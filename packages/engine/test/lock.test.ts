@@ -51,14 +51,14 @@ describe("the file", () => {
     expect(() => parseLock(text, "tsbuild.lock")).toThrow(`tsbuild.lock: ${why}`);
   });
 
-  test("is replaced whole", () => {
+  test("is replaced whole", async () => {
     const folder = mkdtempSync(join(tmpdir(), "tsbuild-lock-"));
     try {
-      writeLock(join(folder, "tsbuild.lock"), full);
-      writeLock(join(folder, "tsbuild.lock"), EMPTY_LOCK);
+      await writeLock(join(folder, "tsbuild.lock"), full);
+      await writeLock(join(folder, "tsbuild.lock"), EMPTY_LOCK);
       expect(readdirSync(folder)).toEqual(["tsbuild.lock"]);
       expect(parseLock(readFileSync(join(folder, "tsbuild.lock"), "utf8"), "l")).toEqual(EMPTY_LOCK);
-      expect(() => writeLock(join(folder, "missing", "l"), full)).toThrow("cannot be written");
+      await expect(writeLock(join(folder, "missing", "l"), full)).rejects.toThrow("cannot write");
     } finally {
       rmSync(folder, { recursive: true });
     }

@@ -6,6 +6,7 @@ import { pipeline } from "node:stream/promises";
 import { errnoCode, TsbuildError } from "@tsbuild/base";
 import { nativeFs } from "@tsbuild/native-fs";
 import { bytesOf, copied, type TarPiece } from "@tsbuild/oci";
+import type { Store } from "@tsbuild/store";
 
 /** What a failure to write an output means to the user. Errors that are not the system's pass as they are. */
 export function exportFailure(error: unknown, path: string): unknown {
@@ -79,12 +80,17 @@ async function writeStream(
 
 /**
  * Written under another name beside the target and renamed, so that there is the whole file or what was there before. The lock on it tells
- * others that its writer lives: what a killed one left is removed by the next export to the same target.
+ * others that its writer lives: what a killed one left is removed by the next export to the same target, or the next use of its state folder.
  */
-async function toFile(stream: AsyncIterable<TarPiece>, path: string, signal: AbortSignal): Promise<void> {
+async function toFile(
+  stream: AsyncIterable<TarPiece>,
+  path: string,
+  { signal, store }: ArchiveOptions,
+): Promise<void> {
   const target = resolve(path);
   await removeStale(target);
   const temporary = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString("hex")}.tmp`);
+  store?.removeIfKilled(temporary);
   const file = await open(temporary, "wx");
   const lock = nativeFs.tryLock(temporary, "exclusive");
   try {
@@ -112,6 +118,13 @@ async function removeStale(target: string): Promise<void> {
   }
 }
 
+export interface ArchiveOptions {
+  readonly signal: AbortSignal;
+  /** Default process.stdout. */
+  readonly stdout?: NodeJS.WritableStream | undefined;
+  readonly store?: Pick<Store, "removeIfKilled"> | undefined;
+}
+
 /**
  * Writes an archive, whose chunks may be memory that is used again, to a file or, for `-`, to standard output. Existing devices and pipes are written to, files replaced when all is
  * there. Throws TSB_EXPORT naming the path, TSB_DISK_FULL, TSB_USAGE for a terminal.
@@ -119,9 +132,9 @@ async function removeStale(target: string): Promise<void> {
 export async function writeArchive(
   stream: AsyncIterable<TarPiece>,
   dest: string | undefined,
-  options: { readonly signal: AbortSignal; readonly stdout: NodeJS.WritableStream },
+  options: ArchiveOptions,
 ): Promise<void> {
-  const { signal, stdout } = options;
+  const { signal, stdout = process.stdout } = options;
   if (dest === undefined || dest === "" || dest === "-") {
     await toStdout(stream, stdout, signal);
     return;
@@ -135,7 +148,7 @@ export async function writeArchive(
     }
     if (there !== undefined && !there.isFile()) {
       await writeStream(stream, await open(dest, "w"), signal);
-    } else await toFile(stream, dest, signal);
+    } else await toFile(stream, dest, options);
   } catch (error) {
     throw exportFailure(error, dest);
   }

@@ -66,7 +66,6 @@ export async function exportTar(
   images: readonly CommittedImage[],
   options: ExportOptions,
 ): Promise<void> {
-  const { signal, stdout = process.stdout } = options;
   const [first] = images;
   const { split = images.length > 1, attestationPrefix: prefix } = fileAttributes(request);
   const isPlain = images.length === 1 && !split && (first?.attestations ?? []).length === 0;
@@ -74,7 +73,7 @@ export async function exportTar(
     isPlain && first !== undefined
       ? packMerged({ ...mergedTree(first, options), reuse: true })
       : writeTar(members(images, { split, prefix }, options), { reuse: true });
-  await writeArchive(counted(stream, options), request.dest, { signal, stdout });
+  await writeArchive(counted(stream, options), request.dest, options);
 }
 
 /** What was there before may be a link that leads elsewhere: it goes, and is not followed. */
@@ -88,9 +87,9 @@ export async function exportRootfs(
   snapshot: SnapshotId | null,
   options: ExportOptions & { readonly dest?: string | undefined },
 ): Promise<void> {
-  const { dest, signal, stdout = process.stdout } = options;
+  const { dest } = options;
   const stream = packMerged({ ...mergedTree({ snapshot }, options), reuse: true });
-  await writeArchive(counted(stream, options), dest, { signal, stdout });
+  await writeArchive(counted(stream, options), dest, options);
 }
 
 /** `type=local` (X014): the files in a folder, owned by who runs this. What the folder has besides stays, unless mode=delete. */

@@ -2,6 +2,7 @@ export type { Attestation } from "./attestation.ts";
 export { imagePurl } from "./attestation.ts";
 export { isLoad, wantedCompression } from "./attributes.ts";
 export { commitImage, measureLayers, registerImage } from "./commit.ts";
+export { exportFailure, writeArchive } from "./destination.ts";
 export { exportResult } from "./export.ts";
 export { exportRootfs } from "./files.ts";
 export { exportArchive } from "./layout.ts";

@@ -12,6 +12,7 @@ import {
   writeLayout,
   writeTarPieces,
 } from "@tsbuild/oci";
+import type { Store } from "@tsbuild/store";
 import { type ImageAttributes, imageAttributes, isLoad } from "./attributes.ts";
 import { exportFailure, makeFolder, writeArchive } from "./destination.ts";
 import { type PackagedImage, packageImage } from "./image.ts";
@@ -102,10 +103,9 @@ export async function exportLayout(
   const contents = contentsOf(request, await packageAll(images, attributes, options), attributes);
   if (isLoad(request)) await loadInto(contents, options);
   else if (attributes.tar) {
-    const { signal, stdout = process.stdout } = options;
     const archive = writeTarPieces(layoutMembers(contents), { reuse: true });
-    await writeArchive(archive, request.dest, { signal, stdout });
-  } else await writeFolder(request, contents);
+    await writeArchive(archive, request.dest, options);
+  } else await writeFolder(request, contents, options.store);
   return { manifest: contents.root.digest, descriptor: contents.root };
 }
 
@@ -117,7 +117,11 @@ async function loadInto(contents: LayoutContents, options: ExportOptions): Promi
   for (const line of await engine.load(archive, options.signal)) options.onLog?.(`${engine.name}: ${line}`);
 }
 
-async function writeFolder({ type, dest }: ExportRequest, contents: LayoutContents): Promise<void> {
+async function writeFolder(
+  { type, dest }: ExportRequest,
+  contents: LayoutContents,
+  store: Store,
+): Promise<void> {
   if (dest === undefined || dest === "" || dest === "-") {
     throw new TsbuildError(
       "TSB_USAGE",
@@ -129,7 +133,7 @@ async function writeFolder({ type, dest }: ExportRequest, contents: LayoutConten
   }
   await makeFolder(dest);
   try {
-    await writeLayout(dest, contents);
+    await writeLayout(dest, contents, { onTemporary: (path) => store.removeIfKilled(path) });
   } catch (error) {
     throw exportFailure(error, dest);
   }
@@ -140,7 +144,7 @@ export async function exportArchive(
   images: readonly CommittedImage[],
   options: ExportOptions & { readonly dest?: string | undefined },
 ): Promise<void> {
-  const { dest, signal, stdout = process.stdout } = options;
+  const { dest } = options;
   const request = { type: "oci", attrs: { compression: "uncompressed", "oci-mediatypes": "false" } } as const;
   const attributes = imageAttributes(request);
   const packaged = await packageAll(images, attributes, options);
@@ -155,5 +159,5 @@ export async function exportArchive(
     blobs: parts.flatMap((part) => part.blobs),
     extra: [dockerManifest(entries)],
   };
-  await writeArchive(writeTarPieces(layoutMembers(contents), { reuse: true }), dest, { signal, stdout });
+  await writeArchive(writeTarPieces(layoutMembers(contents), { reuse: true }), dest, options);
 }

@@ -1,6 +1,6 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { sha256 } from "@tsbuild/base";
 import {
   bytesOf,
@@ -115,6 +115,26 @@ describe("a layout in a folder", () => {
   test("that is none is named", () => {
     expect(() => new ImageLayout(join(folder, "missing"))).toThrow(
       expect.objectContaining({ code: "TSB_RESOLVE" }),
+    );
+  });
+
+  test("that cannot be written whole has no index, and nothing half written; what it makes is told before", async () => {
+    const made: string[] = [];
+    const broken: LayoutBlob = {
+      digest: layer.digest,
+      size: layer.size,
+      // biome-ignore lint/correctness/useYield: it fails before it has anything
+      open: async function* (): AsyncGenerator<Uint8Array> {
+        throw new Error("no space left");
+      },
+    };
+    const contents = { index: indexOf(image), blobs: [config, broken] };
+    const written = writeLayout(folder, contents, { onTemporary: (path) => made.push(path) });
+    await expect(written).rejects.toThrow("no space left");
+    const files = readdirSync(folder, { recursive: true, encoding: "utf8" });
+    expect(files.filter((name) => /index|tmp/.test(name))).toEqual([]);
+    expect(new Set(made.map((path) => dirname(path)))).toEqual(
+      new Set([folder, join(folder, "blobs/sha256")]),
     );
   });
 

@@ -2,7 +2,7 @@
  * The step's own control groups, made only when a limit asks for them: joining one can wait for a grace period of the kernel on
  * a busy machine. Limits are best effort: a builder in a container often has no group that it may write to.
  */
-import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { errnoCode } from "@tsbuild/base";
@@ -234,7 +234,9 @@ export interface CgroupUsage {
 export class StepCgroups {
   readonly #plans: readonly CgroupPlan[];
 
-  constructor(plans: readonly CgroupPlan[]) {
+  /** `onGroup` hears of each group before it is made: one whose maker is killed stays, empty, until somebody removes it. */
+  constructor(plans: readonly CgroupPlan[], onGroup: ((path: string) => void) | undefined) {
+    for (const { path } of plans) onGroup?.(path);
     this.#plans = plans.filter(makeGroup);
   }
 
@@ -255,7 +257,8 @@ export class StepCgroups {
   async remove(): Promise<void> {
     for (const { path } of this.#plans) {
       /* The kernel lets go of the last process a moment after it was reaped. */
-      for (let tries = 0; tries < 20 && !attempt(() => rmdirSync(path)); tries++) await sleep(5);
+      for (let tries = 0; tries < 20 && !attempt(() => rmdirSync(path)) && existsSync(path); tries++)
+        await sleep(5);
     }
   }
 }

@@ -11,6 +11,7 @@ import { canceled, outcomeOf, setupError } from "./outcome.ts";
 import { perform } from "./perform.ts";
 import { identityOps, sessionOps } from "./plan.ts";
 import type { SandboxPlan } from "./plan-encode.ts";
+import type { SandboxOptions } from "./run.ts";
 import type { ExecIo, ExecOutcome, ExecSpec, Sandbox } from "./spec.ts";
 
 /** What a step has there that the sandbox keeps from it, for the one message that says so. */
@@ -52,7 +53,7 @@ export function chrootPlan(spec: ExecSpec, host: HostFacts, cgroupFiles: readonl
 }
 
 /** `binary` as for `createSandbox`. `mounts` of a spec are the caller's to place; a network that is not the host's is refused. */
-export function createChrootSandbox(options: { readonly binary: string }): Sandbox {
+export function createChrootSandbox(options: SandboxOptions): Sandbox {
   let host: HostFacts | undefined;
   return {
     connectsOnDemand: false,
@@ -60,15 +61,21 @@ export function createChrootSandbox(options: { readonly binary: string }): Sandb
       if (io.signal.aborted) throw canceled();
       if (spec.network !== "host") throw networkRefused();
       host ??= readHostFacts();
-      return runGrouped(options.binary, host, spec, io);
+      return runGrouped(options, host, spec, io);
     },
   };
 }
 
-async function runGrouped(binary: string, host: HostFacts, spec: ExecSpec, io: ExecIo): Promise<ExecOutcome> {
+async function runGrouped(
+  { binary, onGroup }: SandboxOptions,
+  host: HostFacts,
+  spec: ExecSpec,
+  io: ExecIo,
+): Promise<ExecOutcome> {
   const { cgroupsPath, resources } = toRuntimeSpec({ ...spec, mounts: [] }, host).linux;
   const groups = new StepCgroups(
     planCgroups(host.cgroups, cgroupsPath, { resources, always: spec.cgroup.parent !== "" }),
+    onGroup,
   );
   try {
     const plan = chrootPlan(spec, host, groups.joinFiles);

@@ -7,7 +7,12 @@ import { perform } from "./perform.ts";
 import { compilePlan } from "./plan.ts";
 import type { ExecIo, ExecOutcome, ExecSpec, Sandbox } from "./spec.ts";
 
-async function run(binary: string, host: HostFacts, spec: ExecSpec, io: ExecIo): Promise<ExecOutcome> {
+async function run(
+  { binary, onGroup }: SandboxOptions,
+  host: HostFacts,
+  spec: ExecSpec,
+  io: ExecIo,
+): Promise<ExecOutcome> {
   if (io.signal.aborted) throw canceled();
   const runtime = toRuntimeSpec(spec, host);
   const groups = new StepCgroups(
@@ -15,6 +20,7 @@ async function run(binary: string, host: HostFacts, spec: ExecSpec, io: ExecIo):
       resources: runtime.linux.resources,
       always: spec.cgroup.parent !== "",
     }),
+    onGroup,
   );
   try {
     const guard = spec.security === "insecure" ? undefined : deviceGroup(host.devices);
@@ -33,11 +39,17 @@ async function run(binary: string, host: HostFacts, spec: ExecSpec, io: ExecIo):
   }
 }
 
+export interface SandboxOptions {
+  /** The program that native/sandbox/build.ts makes. */
+  readonly binary: string;
+  /** Hears of each control group before it is made, so that it can be removed should this process be killed. */
+  readonly onGroup?: ((path: string) => void) | undefined;
+}
+
 /**
- * The native sandbox. `binary` is the program that native/sandbox/build.ts makes. Reads the machine's facts once; a run holds no
- * state of its own, so any number may be under way at the same time.
+ * The native sandbox. Reads the machine's facts once; a run holds no state of its own, so any number may be under way at the same time.
  */
-export function createSandbox(options: { readonly binary: string }): Sandbox {
+export function createSandbox(options: SandboxOptions): Sandbox {
   let facts: HostFacts | undefined;
   const host = (): HostFacts => {
     facts ??= readHostFacts();
@@ -47,6 +59,6 @@ export function createSandbox(options: { readonly binary: string }): Sandbox {
     get connectsOnDemand() {
       return canConnectOnDemand(host());
     },
-    run: (spec, io) => run(options.binary, host(), spec, io),
+    run: (spec, io) => run(options, host(), spec, io),
   };
 }

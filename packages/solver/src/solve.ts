@@ -42,7 +42,7 @@ export interface SolveRequest {
    * name is taken.
    */
   earlier?(vertex: VertexDigest): CacheKeyId | "first-build" | undefined;
-  /** Told once at the end, however it came about: under which keys vertices were found or recorded, for `earlier` of the next build. */
+  /** Told once at the end, however it came about: under which keys vertices were found or recorded, for `earlier` of the next build. Must not throw. */
   onRecorded?(recorded: ReadonlyMap<VertexDigest, CacheKeyId>): void;
   readonly signal: AbortSignal;
   readonly emit: EventSink;

@@ -21,6 +21,11 @@ export interface Store {
   readonly history: HistoryStore;
   /** A fresh empty folder on the same filesystem, removed by `close()` or, after a crash, at the next open. */
   temporaryFolder(): string;
+  /**
+   * Names a file or folder outside of the state folder that this process makes and will remove itself. When it is killed before,
+   * the next to open the state folder removes it: a file, or a folder that is empty by then.
+   */
+  removeIfKilled(path: string): void;
   close(): Promise<void>;
 }
 

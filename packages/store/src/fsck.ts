@@ -234,7 +234,7 @@ function checkLeases({ database, layout, native, lease }: StoreState, report: Re
       .all<{ lease: string }>("SELECT DISTINCT lease FROM snapshots WHERE lease IS NOT NULL")
       .map((row) => row.lease),
   );
-  for (const file of readdirSync(layout.leases)) names.add(file.replace(/\.(lock|held)$/, ""));
+  for (const file of readdirSync(layout.leases)) names.add(file.replace(/\.(lock|held|left)$/, ""));
   for (const name of names) {
     if (lease.is(name)) continue;
     if (!existsSync(layout.leaseLock(name))) {

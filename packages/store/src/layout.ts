@@ -13,6 +13,7 @@ const FORMAT = "v1";
  *     ROOT/v1/snapshots/N/fs    a layer folder; `work` beside it while it is being written. N is the layer's row id
  *     ROOT/v1/leases/ID.lock    flock()ed as long as the lease's process lives
  *     ROOT/v1/leases/ID.held    what the lease holds, a log of `+s12`, `-s12`, `+b<hex>`
+ *     ROOT/v1/leases/ID.left    what its process would leave outside of the state folder if it were killed: a path a line, as JSON
  *     ROOT/v1/leases/ID/        temporary files of the lease
  *     ROOT/v1/locks/HEX         work locks
  *     ROOT/v1/cache-mounts/N/fs folders of RUN --mount=type=cache; N.lock and N.seed beside
@@ -76,6 +77,10 @@ export class Layout {
 
   leaseHeld(name: string): string {
     return join(this.leases, `${name}.held`);
+  }
+
+  leaseLeft(name: string): string {
+    return join(this.leases, `${name}.left`);
   }
 
   leaseFolder(name: string): string {

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import {
+  appendFileSync,
   closeSync,
   mkdirSync,
   mkdtempSync,
@@ -14,6 +15,7 @@ import type { Digest, SnapshotId } from "@tsbuild/base";
 import { assert, digestHex, errnoCode, TsbuildError } from "@tsbuild/base";
 import { guarded } from "./failure.ts";
 import type { Layout } from "./layout.ts";
+import { removeLeft } from "./left-outside.ts";
 import type { NativeCalls } from "./native.ts";
 
 interface Files {
@@ -99,6 +101,12 @@ export class Lease {
     return this.#folder;
   }
 
+  /** See `Store.removeIfKilled`. */
+  leave(path: string): void {
+    const file = this.#layout.leaseLeft(this.#open().name);
+    guarded("write the lease", this.#layout.root, () => appendFileSync(file, `${JSON.stringify(path)}\n`));
+  }
+
   /** Gives everything up. `discardFolder` takes the temporary folder away. */
   close(discardFolder: (folder: string) => void): void {
     this.#closed = true;
@@ -108,6 +116,7 @@ export class Lease {
     if (files === undefined) return;
     closeSync(files.held);
     rmSync(this.#layout.leaseHeld(files.name), { force: true });
+    rmSync(this.#layout.leaseLeft(files.name), { force: true });
     rmSync(this.#layout.leaseLock(files.name), { force: true });
     this.#locks.close(files.lock);
   }
@@ -178,6 +187,8 @@ export function collectDeadLeases(options: {
     try {
       reap(name);
       rmSync(layout.leaseHeld(name), { force: true });
+      // Its processes may still be ending: the lock file stays, and the next to come tries again.
+      if (!removeLeft(layout.leaseLeft(name))) continue;
       rmSync(layout.leaseLock(name), { force: true });
       count += 1;
     } finally {

@@ -114,6 +114,7 @@ function assemble(
     cacheMounts: new FolderCacheMountStore(state),
     history: new FolderHistoryStore(state),
     temporaryFolder,
+    removeIfKilled: (path) => lease.leave(path),
     close: async () => {
       if (closed) return;
       closed = true;

@@ -1,5 +1,13 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { sha256 } from "@tsbuild/base";
 import { fsck, prune } from "@tsbuild/store";
@@ -31,6 +39,42 @@ describe("leases", () => {
     expect(next.snapshots.exists(made)).toBe(true);
     expect(names(root, "leases").filter((name) => name.endsWith(".lock"))).toHaveLength(1);
     expect(await fsck(next)).toEqual([]);
+  });
+
+  it("of a dead process: what it left outside goes, but nothing that has come into its folders", () => {
+    const root = temporaryRoot();
+    const outside = temporaryRoot();
+    const places = {
+      file: join(outside, ".x.tmp"),
+      empty: join(outside, "empty"),
+      full: join(outside, "full"),
+    };
+    const dead = openAt(root);
+    for (const path of [...Object.values(places), join(outside, "never made")]) dead.removeIfKilled(path);
+    writeFileSync(places.file, "half");
+    mkdirSync(places.empty);
+    mkdirSync(join(places.full, "somebody's"), { recursive: true });
+    // Killed while it named one more.
+    appendFileSync(
+      join(root, "v1/leases", names(root, "leases").find((name) => name.endsWith(".left"))!),
+      '"/tm',
+    );
+    bury(root);
+    openAt(root);
+    expect(readdirSync(outside)).toEqual(["full"]);
+    expect(names(root, "leases")).toEqual([]);
+  });
+
+  it("that end by themselves remove nothing outside", async () => {
+    const root = temporaryRoot();
+    const outside = temporaryRoot();
+    const store = openAt(root);
+    store.removeIfKilled(join(outside, "mine"));
+    writeFileSync(join(outside, "mine"), "");
+    await store.close();
+    openAt(root);
+    expect(readdirSync(outside)).toEqual(["mine"]);
+    expect(names(root, "leases")).toEqual([]);
   });
 
   it("of a living process are left alone", async () => {

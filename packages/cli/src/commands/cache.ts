@@ -1,6 +1,5 @@
 import { once } from "node:events";
-import { createReadStream, createWriteStream } from "node:fs";
-import { rename, rm } from "node:fs/promises";
+import { createReadStream } from "node:fs";
 import { suggestion, TsbuildError } from "@tsbuild/base";
 import type { Upkeep } from "@tsbuild/engine";
 import type { ParsedFlags } from "../flags/parse.ts";
@@ -12,6 +11,7 @@ import { columns } from "../upkeep/table.ts";
 import { age } from "./images.ts";
 
 interface Asked {
+  readonly upkeep: Upkeep;
   readonly mounts: Upkeep["mounts"];
   readonly operands: readonly string[];
   readonly flags: ParsedFlags;
@@ -42,7 +42,8 @@ export async function cache(flags: ParsedFlags, io: CommandIo): Promise<number> 
   }
   const engine = await io.openEngine({ root: flags.last("root"), env: io.env });
   try {
-    await action({ mounts: (await engine.upkeep()).mounts, operands, flags, io });
+    const upkeep = await engine.upkeep();
+    await action({ upkeep, mounts: upkeep.mounts, operands, flags, io });
     return 0;
   } finally {
     await engine.close();
@@ -82,7 +83,7 @@ function idAndFile(
 }
 
 async function exportMount(asked: Asked): Promise<void> {
-  const { mounts, io } = asked;
+  const { mounts, upkeep, io } = asked;
   const { id, file } = idAndFile(asked, "export");
   if (file === undefined && io.stdout.isTTY === true) {
     throw new TsbuildError("TSB_USAGE", "refusing to write an archive to the terminal", {
@@ -96,23 +97,7 @@ async function exportMount(asked: Asked): Promise<void> {
     );
   }
   if (file === undefined) await writeTo(io.stdout, tar);
-  else await writeFile(file, tar);
-}
-
-/** Under another name first, so that there is the whole archive or none. */
-async function writeFile(file: string, tar: AsyncIterable<Uint8Array>): Promise<void> {
-  const temporary = `${file}.part`;
-  const out = createWriteStream(temporary);
-  try {
-    await writeTo(out, tar);
-    out.end();
-    await once(out, "close");
-    await rename(temporary, file);
-  } catch (error) {
-    out.destroy();
-    await rm(temporary, { force: true });
-    throw error;
-  }
+  else await upkeep.writeArchive(tar, file, io.signal);
 }
 
 async function writeTo(out: NodeJS.WritableStream, tar: AsyncIterable<Uint8Array>): Promise<void> {

@@ -1,6 +1,5 @@
-import { renameSync, rmSync, writeFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
 import { isDigest, TsbuildError } from "@tsbuild/base";
+import { writeWhole } from "../write-whole.ts";
 
 export const LOCK_NAME = "tsbuild.lock";
 
@@ -93,14 +92,7 @@ export function formatLock({ images, http, git }: LockContent): string {
   return `${JSON.stringify(value, undefined, 2)}\n`;
 }
 
-/** Replaces a lock file; readers see the old or the new one. Throws TSB_EXPORT. */
-export function writeLock(path: string, content: LockContent): void {
-  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}`);
-  try {
-    writeFileSync(temporary, formatLock(content));
-    renameSync(temporary, path);
-  } catch (cause) {
-    rmSync(temporary, { force: true });
-    throw new TsbuildError("TSB_EXPORT", `${path} cannot be written`, { cause });
-  }
+/** Replaces a lock file; readers see the old or the new one. Rejects with TSB_EXPORT or TSB_DISK_FULL. */
+export function writeLock(path: string, content: LockContent): Promise<void> {
+  return writeWhole(path, formatLock(content));
 }

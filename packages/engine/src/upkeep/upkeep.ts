@@ -31,6 +31,8 @@ export interface Upkeep {
   /** `deep` reads every blob; `repair` mends what can be mended, and removes what cannot. */
   check(options: { readonly deep: boolean; readonly repair: boolean }): Promise<FsckReport>;
   readonly mounts: CacheMountTransfer;
+  /** Writes an archive to a file, whole or not at all. Rejects with TSB_EXPORT or TSB_DISK_FULL, naming it. */
+  writeArchive(archive: AsyncIterable<Uint8Array>, file: string, signal: AbortSignal): Promise<void>;
 }
 
 export function upkeep({ store, settings }: Session): Upkeep {
@@ -40,6 +42,10 @@ export function upkeep({ store, settings }: Session): Upkeep {
     prune: (request) => prune(store, request, keptBuilds),
     check: (options) => fsckStore(store, options),
     mounts: mountTransfer(store),
+    writeArchive: async (archive, file, signal) => {
+      const { writeArchive } = await import("@tsbuild/export");
+      await writeArchive(archive, file, { signal, store });
+    },
   };
 }
 

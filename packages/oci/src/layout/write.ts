@@ -1,6 +1,6 @@
 import { constants } from "node:fs";
-import { copyFile, mkdir, rename, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { copyFile, mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
 import { digestHex } from "@tsbuild/base";
 import { serializeIndex } from "../documents/serialize.ts";
 import { readFileReusing } from "../read-file.ts";
@@ -87,15 +87,25 @@ async function writeLayoutFile(target: string, file: LayoutFile): Promise<void> 
 
 /**
  * Writes a layout into a folder; blobs and other files that are there stay. Each file is whole or not there, and `index.json` comes last.
+ * `onTemporary` hears the absolute path of each file that is renamed when it is whole, before it is made.
  */
-export async function writeLayout(folder: string, contents: LayoutContents): Promise<void> {
+export async function writeLayout(
+  folder: string,
+  contents: LayoutContents,
+  { onTemporary }: { readonly onTemporary?: (path: string) => void } = {},
+): Promise<void> {
   await mkdir(join(folder, "blobs/sha256"), { recursive: true });
   const files = layoutFiles(contents);
   const last = files.filter((file) => file.name === "index.json");
   for (const file of [...files.filter((one) => one.name !== "index.json"), ...last]) {
     const target = join(folder, file.name);
-    const temporary = join(dirname(target), `.${process.pid}.tmp`);
-    await writeLayoutFile(temporary, file);
-    await rename(temporary, target);
+    const temporary = resolve(dirname(target), `.${process.pid}.tmp`);
+    onTemporary?.(temporary);
+    try {
+      await writeLayoutFile(temporary, file);
+      await rename(temporary, target);
+    } finally {
+      await rm(temporary, { force: true });
+    }
   }
 }

@@ -218,7 +218,8 @@ function execSpec(
     ...options,
     rootFd: root.root,
     user: resolveStepUser(env.fs, root.root, op.meta.user),
-    id: digestHex(context.vertex).slice(0, 12),
+    // The same step of another state folder may be running, too.
+    id: `${digestHex(context.vertex).slice(0, 12)}-${process.pid}`,
     proxyEnv: env.proxyEnv,
     secrets: secretVariables(op, env.grants),
     resources: env.grants.resources,

@@ -1,0 +1,52 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type BuildEvent, type Digest, sha256, TsbuildError, type VertexDigest } from "@tsbuild/base";
+import type { Graph } from "@tsbuild/llb";
+import type { CacheKeyId } from "@tsbuild/solver";
+import { openStore, type Store } from "@tsbuild/store";
+import { expect, onTestFinished, test } from "vitest";
+import { PreviousBuild } from "../src/previous-build.ts";
+
+const vertex = sha256("vertex") as string as VertexDigest;
+const key = "key" as CacheKeyId;
+const graph = { vertices: [{ digest: vertex, metadata: { name: "RUN true" } }] } as unknown as Graph;
+const project = sha256("project") as Digest;
+
+function opened(): Store {
+  const root = mkdtempSync(join(tmpdir(), "tsbuild-previous-"));
+  const store = openStore({ root });
+  onTestFinished(async () => {
+    await store.close();
+    rmSync(root, { recursive: true, force: true });
+  });
+  return store;
+}
+
+/** A store whose remembered values cannot be written. */
+function failing(store: Store, error: Error): Store {
+  const set = (): void => {
+    throw error;
+  };
+  return { ...store, memo: { get: (kind, name) => store.memo.get(kind, name), set } };
+}
+
+test("the steps of the last build are known to the next", () => {
+  const store = opened();
+  new PreviousBuild(store, project, graph).remember(new Map([[vertex, key]]), { emit: () => undefined });
+  expect(new PreviousBuild(store, project, graph).keyOf(vertex)).toBe(key);
+});
+
+test("what cannot be remembered is a warning, not a failure in the place of the build's own", () => {
+  const store = opened();
+  const events: BuildEvent[] = [];
+  const full = new TsbuildError("TSB_DISK_FULL", "cannot write the state database: it is full");
+  const previous = new PreviousBuild(failing(store, full), project, graph);
+  previous.remember(new Map([[vertex, key]]), { emit: (event) => events.push(event) });
+  expect(events).toMatchObject([{ type: "warning", message: expect.stringContaining("it is full") }]);
+});
+
+test("a mistake of ours is not taken for a full disk", () => {
+  const previous = new PreviousBuild(failing(opened(), new TypeError("oops")), project, graph);
+  expect(() => previous.remember(new Map([[vertex, key]]), { emit: () => undefined })).toThrow("oops");
+});
