@@ -152,7 +152,11 @@ function judge(where: string, { code, stderr, stdout }: Finished): void {
 }
 
 /** One command with so much room left. Throws at the first thing that is not as it should be; true when the command succeeded. */
-export async function runFilled(fill: FillWorld, name: string, freeBytes: number): Promise<boolean> {
+export async function runFilled(
+  fill: FillWorld,
+  name: string,
+  { freeBytes, thorough }: { readonly freeBytes: number; readonly thorough: boolean },
+): Promise<boolean> {
   const { world, out } = fill;
   const where = `${name} with ${freeBytes} bytes left`;
   for (const left of readdirSync(out)) rmSync(join(out, left), { recursive: true });
@@ -163,7 +167,8 @@ export async function runFilled(fill: FillWorld, name: string, freeBytes: number
   judge(where, finished);
   if (full === "out" && finished.code !== 0) judgeOutput(where, out);
   rmSync(filler, { force: true });
-  await expectSound(fill, where);
+  // What goes wrong elsewhere leaves the state folder as it is after every build.
+  if (full === "state" || thorough) await expectSound(fill, where);
   return finished.code === 0;
 }
 

@@ -33,7 +33,7 @@ try {
     let row = 0;
     let pages = Number(values.from);
     for (; row < ENOUGH; pages += pages < 64 ? 1 : pages < 256 ? 4 : 16) {
-      if (await runFilled(fill, name, pages * PAGE)) row++;
+      if (await runFilled(fill, name, { freeBytes: pages * PAGE, thorough: true })) row++;
       else {
         row = 0;
         failed++;
