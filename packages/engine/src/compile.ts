@@ -5,7 +5,7 @@ import type { Store } from "@tsbuild/store";
 import { builtInNotice, refuseForeignSyntax } from "./syntax.ts";
 import { VERSION } from "./version.ts";
 
-const KIND = "compiled-3";
+const KIND = "compiled-4";
 
 /** Everything that a compilation depends on but the base images, which are checked when it is read back. */
 function compileKey(request: CompileRequest): string {

@@ -95,7 +95,7 @@ async function compressNow(
 }
 
 /** When the folder of a layer was made. Its contents change no more, so this stays. */
-export function createdMs(layer: CommittedLayer): number {
+export function createdMs(layer: Pick<CommittedLayer, "folder">): number {
   return Math.floor(statSync(layer.folder).birthtimeMs);
 }
 

@@ -8,6 +8,7 @@ export { exportRootfs } from "./files.ts";
 export { exportArchive } from "./layout.ts";
 export { registerImages } from "./register.ts";
 export { type SnapshotLayer, snapshotLayers } from "./snapshot-layers.ts";
+export { type SquashOptions, squash } from "./squash.ts";
 export type {
   CommitRequest,
   CommittedImage,

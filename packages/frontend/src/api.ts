@@ -78,6 +78,19 @@ export interface CompiledPlatform {
   readonly epochSeconds?: number | undefined;
   /** What a scan for a bill of materials looks at beside the result (BUILDKIT_SBOM_SCAN_*), by name. */
   readonly sbomExtras?: readonly { readonly name: string; readonly graph: Graph }[] | undefined;
+  /** The target stage and those that it is FROM, lowest first; absent when it has no instructions. */
+  readonly stages?: readonly StackedStage[] | undefined;
+  /** Stages of the file that the target does not need, by name or number. */
+  readonly skippedStages?: readonly string[] | undefined;
+}
+
+/** A stage that the result stands on, or is. */
+export interface StackedStage {
+  /** In lower case. */
+  readonly name?: string | undefined;
+  readonly index: number;
+  /** Of the image's history, how many entries come before the stage's own. */
+  readonly entriesBefore: number;
 }
 
 export interface Warning {

@@ -20,6 +20,7 @@ import type { RecordingResolver } from "./recording-resolver.ts";
 import { buildStages, resolveStages } from "./resolve-stages.ts";
 import { sbomExtras } from "./sbom-extras.ts";
 import type { Stage } from "./stage.ts";
+import { reachableFrom } from "./stage-table.ts";
 
 /** What all platforms of one compilation share. */
 export interface Compilation {
@@ -124,6 +125,26 @@ function finish(target: Stage, context: CompileContext): CompiledPlatform {
     ...(baseImage === undefined ? {} : { baseImage }),
     ...(epochSeconds === undefined ? {} : { epochSeconds }),
     ...(extras.length === 0 ? {} : { sbomExtras: extras }),
+    ...stagesOf(target, context),
+  };
+}
+
+function stagesOf(
+  target: Stage,
+  context: CompileContext,
+): Pick<CompiledPlatform, "stages" | "skippedStages"> {
+  const stack = target.build?.stack().map(({ stage: { name, index }, entriesBefore }) => ({
+    ...(name === undefined ? {} : { name }),
+    index,
+    entriesBefore,
+  }));
+  const needed = reachableFrom(target);
+  const skipped = context.stages.stages
+    .filter((stage) => !stage.implicit && !needed.has(stage))
+    .map(({ name, index }) => name ?? String(index));
+  return {
+    ...(stack === undefined ? {} : { stages: stack }),
+    ...(skipped.length === 0 ? {} : { skippedStages: skipped }),
   };
 }
 

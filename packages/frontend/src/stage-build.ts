@@ -55,6 +55,8 @@ export class StageBuild {
   readonly mounts: StageMount[] = [];
   /** Its image has the first part of the history. */
   readonly #base: StageBuild | undefined;
+  /** Entries of the history that came with an image. */
+  readonly #inheritedEntries: number;
 
   private constructor(stage: Stage, context: CompileContext, from: StageBase, base: StageBuild | undefined) {
     this.stage = stage;
@@ -63,6 +65,7 @@ export class StageBuild {
     this.platform = from.platform;
     this.resolvedImage = from.resolved;
     this.image = from.image;
+    this.#inheritedEntries = from.image.history.length;
     this.state = from.state;
     this.statePlatform = from.statePlatform;
     this.env = base?.env.clone() ?? new Environment();
@@ -151,6 +154,19 @@ export class StageBuild {
     for (let build: StageBuild | undefined = this; build !== undefined; build = build.#base)
       parts.push(build.image.history);
     return { ...this.image, history: parts.reverse().flat() };
+  }
+
+  /** This stage and those that it is FROM, lowest first, with the number of history entries before the own ones of each. */
+  stack(): { readonly stage: Stage; readonly entriesBefore: number }[] {
+    const builds: StageBuild[] = [];
+    for (let build: StageBuild | undefined = this; build !== undefined; build = build.#base)
+      builds.push(build);
+    let entries = 0;
+    return builds.reverse().map((build) => {
+      const entriesBefore = entries + build.#inheritedEntries;
+      entries += build.image.history.length;
+      return { stage: build.stage, entriesBefore };
+    });
   }
 
   /** The SHELL with a command text as its last argument (D073). */
