@@ -39,6 +39,8 @@ describe("build: flags become a request", () => {
       labels: {},
       annotations: {},
       attestations: [],
+      unset: [],
+      squash: undefined,
       platforms: [],
       noCache: false,
       noCacheFilter: [],
@@ -72,7 +74,7 @@ describe("build: flags become a request", () => {
       --annotation k=v --annotation index,manifest[linux/arm64]:a.b=c --annotation urn:x=y --provenance=mode=max --attest type=sbom,generator=me
       --platform linux/amd64,linux/arm64 --no-cache --no-cache-filter s1,s2 --pull -o type=oci,dest=x --network none
       --add-host db:1.2.3.4 --secret id=s,src=f --ssh a=${folder} --allow network.host,security.insecure --ulimit nproc=5
-      --shm-size 1m --cgroup-parent /g --resource memory=1g,pids=7 -m 2g --cpu-shares 512 --jobs 3 --iidfile iid --metadata-file meta --push --load`;
+      --shm-size 1m --cgroup-parent /g --resource memory=1g,pids=7 -m 2g --cpu-shares 512 --jobs 3 --iidfile iid --metadata-file meta --push --load --unset env:X,cmd --unset user --squash=s`;
     expect(await request(...line.split(/\s+/), folder)).toEqual({
       context: { type: "folder", path: folder },
       dockerfile: "other/Dockerfile",
@@ -87,6 +89,8 @@ describe("build: flags become a request", () => {
         "annotation-manifest[linux/arm64].a.b": "c",
         "annotation.urn:x": "y",
       },
+      unset: [{ field: "env", name: "X" }, { field: "cmd" }, { field: "user" }],
+      squash: "s",
       attestations: [
         { type: "sbom", attrs: { generator: "me" } },
         { type: "provenance", attrs: { mode: "max" } },

@@ -24,6 +24,10 @@ export interface BuildRequest {
    * `annotation-index.KEY`, `annotation-manifest[linux/arm64].KEY`, `annotation-manifest-descriptor.KEY`, `annotation-index-descriptor.KEY`.
    */
   readonly annotations?: Readonly<Record<string, string>> | undefined;
+  /** Taken out of the image's config at the end: what a base brought along (W033). */
+  readonly unset?: readonly ConfigRemoval[] | undefined;
+  /** New layers as one (W031): all of them with an empty text, else those from the stage of this name or number on. */
+  readonly squash?: string | undefined;
   /** What is claimed of the result and goes out with it (FEATURES 4.4). Default: nothing, so that an image stays a plain manifest. */
   readonly attestations?: readonly AttestationRequest[] | undefined;
   /** Named contexts (C017): a folder, `docker-image://REF`, `oci-layout://FOLDER[:TAG]`, a git or an http URL. */
@@ -88,6 +92,21 @@ export interface AttestationRequest {
   /** The other `k=v` of the flag. */
   readonly attrs: Readonly<Record<string, string>>;
 }
+
+/** A field of the image's config, or one of the names in it. */
+export type ConfigRemoval =
+  | { readonly field: "env" | "volume" | "expose" | "label"; readonly name: string }
+  | {
+      readonly field:
+        | "entrypoint"
+        | "cmd"
+        | "user"
+        | "workdir"
+        | "healthcheck"
+        | "stopsignal"
+        | "shell"
+        | "onbuild";
+    };
 
 export type Entitlement = "network.host" | "security.insecure";
 

@@ -100,7 +100,7 @@ async function buildInSteps(
     sources.resolver,
   );
   warn(run, prepared, compiled);
-  const { platforms } = compiled;
+  const platforms = await finalConfigs(request, compiled.platforms);
   for (const platform of platforms) checkEntitlements(request, platform, prepared.dockerfile);
   const solved = await solveBuild({ run, prepared, platforms, sources, grants, onFailed, sharing });
   const refs = [solved.ref, ...solved.others.map(({ ref }) => ref)];
@@ -117,6 +117,16 @@ async function buildInSteps(
     for (const ref of refs) ref?.release();
     await sharing?.close();
   }
+}
+
+/** What flags make of the configs. Throws TSB_USAGE, before anything runs, when they do not fit. */
+async function finalConfigs(
+  request: BuildRequest,
+  platforms: readonly CompiledPlatform[],
+): Promise<readonly CompiledPlatform[]> {
+  const { unset = [], squash } = request;
+  if (squash !== undefined) (await import("./squash.ts")).checkSquash(request, platforms);
+  return unset.length === 0 ? platforms : (await import("./unset.ts")).unsetAll(platforms, unset);
 }
 
 /** Nothing of it is loaded by a build that asks for none. */

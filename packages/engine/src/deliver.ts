@@ -1,4 +1,4 @@
-import type { CommittedImage, ExportResult } from "@tsbuild/export";
+import type { CommitRequest, CommittedImage, ExportResult } from "@tsbuild/export";
 import type { CompiledPlatform } from "@tsbuild/frontend";
 import { type ImageConfig, INLINE_CACHE_KEY } from "@tsbuild/oci/documents";
 import { snapshotOf } from "@tsbuild/ops";
@@ -73,7 +73,7 @@ async function commitAll({ run, results, names }: Delivery): Promise<readonly Co
   return asStep(run.emit, title, async (tell) => {
     const images: CommittedImage[] = [];
     for (const { platform, ref, inlineCache } of results) {
-      const image = await commitImage(session.store, {
+      const commit: CommitRequest = {
         config: withCache(platform.image, inlineCache),
         snapshot: ref === null ? null : snapshotOf(ref),
         names,
@@ -84,11 +84,21 @@ async function commitAll({ run, results, names }: Delivery): Promise<readonly Co
         compress: wantedCompression(request.outputs),
         signal,
         onProgress: tell,
-      });
-      images.push(image);
+      };
+      images.push(await commitImage(session.store, await squashed(run, platform, commit)));
     }
     return images;
   });
+}
+
+async function squashed(
+  { request, session }: BuildRun,
+  platform: CompiledPlatform,
+  commit: CommitRequest,
+): Promise<CommitRequest> {
+  if (request.squash === undefined) return commit;
+  const [{ squash }, { keptLayers }] = await Promise.all([import("@tsbuild/export"), import("./squash.ts")]);
+  return squash(session.store, commit, { keepLayers: keptLayers(platform, request.squash) });
 }
 
 /** One platform and nothing to be said of it: the image is a manifest, and that is all (W032). */

@@ -25,6 +25,7 @@ export type {
   BuildRequest,
   BuildResult,
   CacheRequest,
+  ConfigRemoval,
   ContextSource,
   Engine,
   EngineOptions,

@@ -433,3 +433,31 @@ test("devices become part of the operation", async () => {
     ],
   });
 });
+
+describe("stages of the result", () => {
+  test("those it stands on, with where their history begins, and those it does not need", async () => {
+    const text = [
+      "FROM debian AS first",
+      "RUN a",
+      "ENV A=1",
+      "FROM debian AS Test",
+      "RUN b",
+      "FROM first",
+      "RUN c",
+      "FROM alpine",
+      "COPY --from=2 /x /x",
+    ].join("\n");
+    const history = [{ created_by: "base" }, { created_by: "CMD", empty_layer: true }];
+    const config = { ...amd64, rootfs: { type: "layers", diff_ids: [DIGEST as never] }, history } as const;
+    const known = { "docker.io/library/debian:latest": { config: structuredClone(config) as never } };
+    const { platforms } = await run(text, { target: "2" }, new Resolver(known));
+    expect(platforms[0]).toMatchObject({
+      stages: [
+        { name: "first", index: 0, entriesBefore: 2 },
+        { index: 2, entriesBefore: 4 },
+      ],
+      skippedStages: ["test", "3"],
+    });
+    expect((await run(text)).platforms[0]?.skippedStages).toEqual(["test"]);
+  });
+});

@@ -14,6 +14,7 @@ export {
 } from "./builder/file-actions.ts";
 export { buildGraph, type SourceFile } from "./builder/graph.ts";
 export type { Annotations, Output, OutputSource } from "./builder/planned-vertex.ts";
+export { stateOf } from "./builder/reuse.ts";
 export type { RunMount, RunOptions, RunSecret } from "./builder/run.ts";
 export {
   type HttpOptions,

@@ -15,6 +15,7 @@ import {
 import { checkStdout, parseOutput } from "../flags/output.ts";
 import type { ParsedFlags } from "../flags/parse.ts";
 import { parseAllow, parseSecret, parseSsh } from "../flags/step-grants.ts";
+import { parseUnset } from "../flags/unset.ts";
 import {
   commaList,
   keyAndValue,
@@ -42,6 +43,8 @@ export async function buildRequest(flags: ParsedFlags, io: CommandIo): Promise<B
     buildContexts: Object.fromEntries(flags.all("build-context").map(namedContext)),
     labels: Object.fromEntries(flags.all("label").map(label)),
     annotations: Object.fromEntries(flags.all("annotation").flatMap(parseAnnotation)),
+    unset: flags.all("unset").flatMap(parseUnset),
+    squash: squashFrom(flags.last("squash")),
     attestations: parseAttestations({
       attest: flags.all("attest"),
       provenance: flags.last("provenance"),
@@ -68,6 +71,12 @@ export async function buildRequest(flags: ParsedFlags, io: CommandIo): Promise<B
     iidFile: flags.last("iidfile"),
     metadataFile: flags.last("metadata-file"),
   };
+}
+
+/** Docker's `--squash` is a switch. */
+function squashFrom(text: string | undefined): string | undefined {
+  if (text === "false") return undefined;
+  return text === "true" ? "" : text;
 }
 
 function stepGrants(flags: ParsedFlags, io: CommandIo): Partial<BuildRequest> {

@@ -80,6 +80,20 @@ const result: readonly FlagSpec[] = [
     text: "Label of the image",
   },
   {
+    name: "unset",
+    value: "FIELD[:NAME],…",
+    repeat: true,
+    group: "Result",
+    text: "Take out of the image's config what its base brought along: env:NAME, volume:PATH, expose:PORT, label:KEY, entrypoint, cmd, user, workdir, healthcheck, stopsignal, shell, onbuild",
+  },
+  {
+    name: "squash",
+    value: "STAGE",
+    bare: "",
+    group: "Result",
+    text: "Make one layer of all new ones, or of those from a stage on; the base's layers stay as they are",
+  },
+  {
     name: "annotation",
     value: "[SCOPE:]KEY=VALUE",
     repeat: true,
@@ -92,6 +106,13 @@ const result: readonly FlagSpec[] = [
     bare: "true",
     group: "Result",
     text: "Say with the image how it was built (SLSA): true, false or mode=min|max,version=v1|v0.2,builder-id=URI,… Short for --attest type=provenance",
+  },
+  {
+    name: "sbom",
+    value: "OPTIONS",
+    bare: "true",
+    group: "Result",
+    text: "Say with the image what is installed in it (SPDX): true, false, or generator=IMAGE for a scanner that speaks BuildKit's protocol. Short for --attest type=sbom",
   },
   {
     name: "attest",

@@ -15,7 +15,7 @@ export interface ParsedFlags {
 /** Flags that Docker has and this version has not: named, so that nobody looks for a typing error. */
 const DOCKER_ONLY: ReadonlySet<string> = new Set(
   `allow builder cache-from cache-to cgroup-parent isolation memory
-  secret security-opt shm-size squash ssh ulimit`.split(/\s+/),
+  secret security-opt shm-size ssh ulimit`.split(/\s+/),
 );
 
 /**
