@@ -48,6 +48,11 @@ function twelveSteps(folder: string): void {
   write(join(folder, "Dockerfile"), `${lines.join("\n")}\n`);
 }
 
+function manySteps(folder: string): void {
+  const runs = Array.from({ length: 200 }, (_, i) => `RUN echo step${i} > /out${i}`);
+  write(join(folder, "Dockerfile"), `FROM busybox\n${runs.join("\n")}\n`);
+}
+
 const FILES = 50_000;
 
 function manyFiles(folder: string): void {
@@ -63,6 +68,7 @@ const RUN_STEPS = 30;
 
 export const workloads: readonly Workload[] = [
   { slug: "cached-12", what: "12 steps, all cached, nothing exported", make: twelveSteps, flags: [] },
+  { slug: "cached-200", what: "200 steps, all cached, nothing exported", make: manySteps, flags: [] },
   {
     slug: "run-true-30",
     what: `${RUN_STEPS}x RUN true, none cached`,

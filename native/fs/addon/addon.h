@@ -19,6 +19,9 @@ napi_value set_times_in_root(napi_env env, napi_callback_info info);
 napi_value set_owner_mode_in_root(napi_env env, napi_callback_info info);
 napi_value try_lock(napi_env env, napi_callback_info info);
 
+/* On bytes in memory. */
+napi_value sha256(napi_env env, napi_callback_info info);
+
 /* Calls on a batch: they return a promise and work on libuv's pool. */
 napi_value walk(napi_env env, napi_callback_info info);
 napi_value hash_files(napi_env env, napi_callback_info info);

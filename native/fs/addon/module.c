@@ -21,6 +21,7 @@ NAPI_MODULE_INIT(/* napi_env env, napi_value exports */) {
       CALL("setTimesInRoot", set_times_in_root),
       CALL("setOwnerModeInRoot", set_owner_mode_in_root),
       CALL("tryLock", try_lock),
+      CALL("sha256", sha256),
       CALL("walk", walk),
       CALL("hashFiles", hash_files),
       CALL("readFiles", read_files),

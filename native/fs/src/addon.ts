@@ -42,6 +42,7 @@ export interface Addon {
   ): void;
   setOwnerModeInRoot(root: number, path: Name, uid: number, gid: number, mode: number | undefined): void;
   tryLock(path: Name, exclusive: boolean): number | undefined;
+  sha256(bytes: Uint8Array): string;
   walk(
     root: number,
     path: Name,
@@ -74,21 +75,23 @@ export type OwnerAndTime = [
 
 const FILE = "tsbuild-fs.node";
 
-/** Beside the bundle that is running, else beside this file (when it is bundled), else where the build script puts it. */
+/** Beside this file (when it is bundled), else where the build script puts it, else beside the bundle that is running. */
 export function addonPath(): string {
-  const script = process.argv[1];
-  const beside =
-    script !== undefined && existsSync(script) ? [join(dirname(realpathSync(script)), FILE)] : [];
-  const candidates = [
-    ...beside,
-    join(import.meta.dirname, FILE),
-    join(import.meta.dirname, "../../build", FILE),
-  ];
-  const found = candidates.find((path) => existsSync(path));
+  const candidates = [join(import.meta.dirname, FILE), join(import.meta.dirname, "../../build", FILE)];
+  const found = candidates.find((path) => existsSync(path)) ?? besideScript();
   if (found === undefined) {
-    throw new Error(`${FILE} is missing (looked for ${candidates.join(", ")}): run \`npm run build\``);
+    throw new Error(
+      `${FILE} is missing (looked for ${candidates.join(", ")}, and beside the program): run \`npm run build\``,
+    );
   }
   return found;
+}
+
+function besideScript(): string | undefined {
+  const script = process.argv[1];
+  if (script === undefined || !existsSync(script)) return undefined;
+  const path = join(dirname(realpathSync(script)), FILE);
+  return existsSync(path) ? path : undefined;
 }
 
 let loaded: Addon | undefined;

@@ -125,4 +125,6 @@ export const nativeFs: NativeFs = {
     addon().apply(root, source, ops, hash, ignoreXattrErrors ?? false),
 
   tryLock: (path, mode) => addon().tryLock(nameArgument(path), mode === "exclusive"),
+
+  sha256: (bytes) => addon().sha256(bytes),
 };

@@ -1,5 +1,3 @@
-import { createHash } from "node:crypto";
-
 declare const brand: unique symbol;
 type Brand<T, B extends string> = T & { readonly [brand]: B };
 
@@ -32,9 +30,24 @@ export function digestHex(digest: Digest | DiffId | ChainId | VertexDigest): str
   return digest.slice("sha256:".length);
 }
 
+/** sha256 of bytes, in hex. */
+export type Sha256 = (bytes: Uint8Array) => string;
+
+let sha256Hex: Sha256 = (bytes) => {
+  // Loaded at the first digest: it takes 5 ms.
+  const { hash } = process.getBuiltinModule("node:crypto");
+  sha256Hex = (data) => hash("sha256", data, "hex");
+  return sha256Hex(bytes);
+};
+
+/** From now on digests of this process are computed by `sha256`: for a program that has a way that it need not load. */
+export function computeDigestsBy(sha256: Sha256): void {
+  sha256Hex = sha256;
+}
+
 /** sha256 of bytes or UTF-8 text. */
 export function sha256(data: string | Uint8Array): Digest {
-  return `sha256:${createHash("sha256").update(data).digest("hex")}` as Digest;
+  return `sha256:${sha256Hex(typeof data === "string" ? Buffer.from(data) : data)}` as Digest;
 }
 
 /**
@@ -42,16 +55,22 @@ export function sha256(data: string | Uint8Array): Digest {
  * bytes: joined strings collide ("a","bc" and "ab","c"). `null` and `""` differ.
  */
 export function sha256Fields(fields: readonly (string | Uint8Array | null)[]): Digest {
-  const hash = createHash("sha256");
+  const parts: (string | Uint8Array)[] = [];
   for (const field of fields) {
     if (field === null) {
-      hash.update("-;");
+      parts.push("-;");
       continue;
     }
     const size = typeof field === "string" ? Buffer.byteLength(field) : field.length;
-    hash.update(`${size}:`).update(field);
+    parts.push(`${size}:`, field);
   }
-  return `sha256:${hash.digest("hex")}` as Digest;
+  return sha256(joined(parts));
+}
+
+/** Texts are encoded once and as one where all parts are: between two of a user's stands a length, so that no letter is made of halves. */
+function joined(parts: readonly (string | Uint8Array)[]): string | Uint8Array {
+  if (parts.every((part) => typeof part === "string")) return parts.join("");
+  return Buffer.concat(parts.map((part) => (typeof part === "string" ? Buffer.from(part) : part)));
 }
 
 /** Chain ID of a stack of diff IDs, bottom first (image-spec: ChainID(L0..Ln) = H(ChainID(L0..Ln-1) + " " + Ln)). */

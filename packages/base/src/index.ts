@@ -1,11 +1,14 @@
+export { epochMs, monotonicMs } from "./clock.ts";
 export {
   type ChainId,
   chainId,
+  computeDigestsBy,
   type DiffId,
   type Digest,
   digestHex,
   isDigest,
   parseDigest,
+  type Sha256,
   type SnapshotId,
   sha256,
   sha256Fields,

@@ -1,4 +1,4 @@
-import { TsbuildError } from "@tsbuild/base";
+import { monotonicMs, TsbuildError } from "@tsbuild/base";
 
 /** Status that shells give a process ended by the signal: 128 + its number. */
 const STATUS = { SIGHUP: 129, SIGINT: 130, SIGPIPE: 141, SIGTERM: 143 } as const;
@@ -85,8 +85,8 @@ function relaySignals(send: SendSignal, kill: () => void): SignalRelay {
       send(name);
       if (name === "SIGTERM" || name === "SIGHUP") grace ??= setTimeout(kill, GRACE_MS).unref();
       if (name !== "SIGTERM" && name !== "SIGINT") return;
-      if (performance.now() - lastMs < IMPATIENT_MS) kill();
-      lastMs = performance.now();
+      if (monotonicMs() - lastMs < IMPATIENT_MS) kill();
+      lastMs = monotonicMs();
     },
     stop: () => clearTimeout(grace),
   };

@@ -1,4 +1,4 @@
-import { TsbuildError } from "@tsbuild/base";
+import { computeDigestsBy, TsbuildError } from "@tsbuild/base";
 import { nativeFs } from "@tsbuild/native-fs";
 import { defaultRoot, openStore } from "@tsbuild/store";
 import type { Engine, EngineOptions } from "./api.ts";
@@ -11,6 +11,7 @@ import { userNamespaceReport } from "./user-namespace.ts";
 
 /** Opens the state folder; several engines, also in other processes, may share one. Throws TSB_STORE, TSB_USAGE. */
 export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
+  computeDigestsBy(nativeFs.sha256);
   const env = options.env ?? process.env;
   const root = options.root ?? defaultRoot(env, userNamespaceReport(env)?.uid ?? process.getuid?.() ?? 0);
   const { insecureHosts, ...read } = readSettings(env);

@@ -77,9 +77,15 @@ export function portableOp(op: Digest, output: number): Digest {
   return sha256(`${op}@${output}`);
 }
 
+let generationOp: Digest | undefined;
+
 /** Leads from a key to the generations that took its place, oldest first. */
 export const GENERATION_LINK: CacheLink = {
-  op: sha256Fields([VERSION, "generation"]),
+  // Not at import: by then a program has not said yet how it computes digests.
+  get op() {
+    generationOp ??= sha256Fields([VERSION, "generation"]);
+    return generationOp;
+  },
   output: 0,
   input: 0,
   selector: "",

@@ -1,10 +1,11 @@
-import type {
-  BuildEvent,
-  CacheReason,
-  EventSink,
-  TsbuildError,
-  VertexDigest,
-  VertexInfo,
+import {
+  type BuildEvent,
+  type CacheReason,
+  type EventSink,
+  epochMs,
+  type TsbuildError,
+  type VertexDigest,
+  type VertexInfo,
 } from "@tsbuild/base";
 import type { VertexOutcome } from "./ports.ts";
 import type { VertexState } from "./vertex-state.ts";
@@ -24,7 +25,7 @@ export class Reporter {
   }
 
   graph(states: readonly VertexState[]): void {
-    this.#emit({ type: "graph", at: now(), vertices: states.map(infoOf) });
+    this.#emit({ type: "graph", at: epochMs(), vertices: states.map(infoOf) });
   }
 
   /** For the events of an op. The first one opens its vertex; what comes after its end is dropped. */
@@ -40,7 +41,7 @@ export class Reporter {
   started(state: VertexState): void {
     if (this.#open.has(state)) return;
     this.#open.add(state);
-    this.#emit({ type: "vertex-started", at: now(), vertex: infoOf(state) });
+    this.#emit({ type: "vertex-started", at: epochMs(), vertex: infoOf(state) });
   }
 
   /** A vertex was taken from the cache; so were its ancestors, as far as they are known, though nobody looked at them. */
@@ -53,7 +54,7 @@ export class Reporter {
     if (reason !== undefined) state.outcome = { type: "ran", reason };
     this.#close(state, {
       type: "vertex-completed",
-      at: now(),
+      at: epochMs(),
       vertex: state.digest,
       reason,
       ...(state.resources === undefined ? {} : { resources: state.resources }),
@@ -63,20 +64,26 @@ export class Reporter {
   failed(state: VertexState, error: TsbuildError): void {
     state.outcome = { type: "failed", error };
     this.started(state);
-    this.#close(state, { type: "vertex-failed", at: now(), vertex: state.digest, error, canceled: false });
+    this.#close(state, {
+      type: "vertex-failed",
+      at: epochMs(),
+      vertex: state.digest,
+      error,
+      canceled: false,
+    });
   }
 
   /** Says so only of a vertex that had been seen to start. */
   canceled(state: VertexState, error: TsbuildError): void {
     if (!this.#open.has(state)) return;
     state.outcome = { type: "canceled" };
-    this.#close(state, { type: "vertex-failed", at: now(), vertex: state.digest, error, canceled: true });
+    this.#close(state, { type: "vertex-failed", at: epochMs(), vertex: state.digest, error, canceled: true });
   }
 
   /** Closes what an op opened (by telling how it resolves a name) and nobody then needed. */
   closeRest(): void {
     for (const state of this.#open) {
-      this.#close(state, { type: "vertex-completed", at: now(), vertex: state.digest });
+      this.#close(state, { type: "vertex-completed", at: epochMs(), vertex: state.digest });
     }
   }
 
@@ -91,7 +98,7 @@ export class Reporter {
     const origin = state.outputs.find(({ match }) => match !== undefined)?.match?.record.origin;
     this.#close(state, {
       type: "vertex-cached",
-      at: now(),
+      at: epochMs(),
       vertex: state.digest,
       ...(origin === undefined ? {} : { origin }),
     });
@@ -137,8 +144,4 @@ function infoOf(state: VertexState): VertexInfo {
     inputs: [...new Set(state.inputs.map((input) => input.state.digest))],
     ...(group === undefined ? {} : { group: { id: group.id, name: group.name } }),
   };
-}
-
-function now(): number {
-  return performance.timeOrigin + performance.now();
 }

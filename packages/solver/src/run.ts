@@ -1,4 +1,4 @@
-import { assert, type CacheReason } from "@tsbuild/base";
+import { assert, type CacheReason, monotonicMs } from "@tsbuild/base";
 import { explainMiss } from "./explain.ts";
 import { recordedFields, subjectOf } from "./miss-subject.ts";
 import type { Ref } from "./ports.ts";
@@ -21,13 +21,13 @@ async function execute(solving: Solving, state: VertexState): Promise<void> {
   solving.signal.throwIfAborted();
   advance(state, "running", "its op");
   solving.report.started(state);
-  const start = performance.now();
+  const start = monotonicMs();
   // Beside the op, not after it: both read the inputs, which are held.
   const gathering = recordedFields(solving, state);
   const refs = await state.op
     .run(state.inputs.map(refOf), contextOf(solving, state))
     .finally(() => gathering);
-  const durationMs = performance.now() - start;
+  const durationMs = monotonicMs() - start;
   advance(state, "saving");
   takeRefs(state, refs);
   try {

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import {
   appendFileSync,
   closeSync,
@@ -17,6 +16,7 @@ import { guarded } from "./failure.ts";
 import type { Layout } from "./layout.ts";
 import { removeLeft } from "./left-outside.ts";
 import type { NativeCalls } from "./native.ts";
+import { uniqueName } from "./unique-name.ts";
 
 interface Files {
   readonly name: string;
@@ -153,7 +153,7 @@ export class Lease {
 
   #create(): Files {
     for (;;) {
-      const name = randomBytes(8).toString("hex");
+      const name = uniqueName(16);
       const lock = this.#locks.tryLock(this.#layout.leaseLock(name), "exclusive");
       // Between making the file and locking it, an opening process may take it for that of a dead one: use another name.
       if (lock === undefined) continue;

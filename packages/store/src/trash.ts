@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { readdirSync, renameSync } from "node:fs";
 import { chmod, readdir, rmdir, unlink } from "node:fs/promises";
 import { join } from "node:path";
@@ -7,6 +6,7 @@ import type { StateDatabase } from "./database.ts";
 import { guardedAsync } from "./failure.ts";
 import type { Layout } from "./layout.ts";
 import type { NativeCalls } from "./native.ts";
+import { uniqueName } from "./unique-name.ts";
 
 /** Files removed at a time: enough to keep the disk busy, few enough to leave threads to the build. */
 const PARALLEL = 16;
@@ -51,7 +51,7 @@ export class Trash {
 
   /** Moves a folder or file away. One that is not there is fine: another process was quicker. */
   discard(path: string): void {
-    const target = join(this.#layout.trash, randomBytes(8).toString("hex"));
+    const target = join(this.#layout.trash, uniqueName(16));
     try {
       renameSync(path, target);
     } catch (error) {

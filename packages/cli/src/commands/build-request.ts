@@ -1,5 +1,4 @@
-import { existsSync } from "node:fs";
-import { stat } from "node:fs/promises";
+import { existsSync, statSync } from "node:fs";
 import { limits, TsbuildError } from "@tsbuild/base";
 import type { BuildRequest, ContextSource, OutputRequest } from "@tsbuild/engine";
 import { parseAnnotation, parseAttestations } from "../flags/attest.ts";
@@ -174,13 +173,18 @@ function isUrl(operand: string): boolean {
 async function contextSource(operand: string, io: CommandIo): Promise<ContextSource> {
   if (operand === "-") return { type: "stream", stream: inputBytes(io.stdin, io.signal) };
   if (isUrl(operand)) return { type: "remote", url: operand };
-  const found = await stat(operand).catch((cause: unknown) => {
-    throw new TsbuildError("TSB_CONTEXT", `the context ${operand} cannot be read`, { cause });
-  });
-  if (found.isDirectory()) return { type: "folder", path: operand };
+  if (isFolder(operand)) return { type: "folder", path: operand };
   throw new TsbuildError("TSB_CONTEXT", `the context ${operand} is not a folder`, {
     hint: `for a Dockerfile elsewhere: tsbuild build -f ${operand} .`,
   });
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch (cause) {
+    throw new TsbuildError("TSB_CONTEXT", `the context ${path} cannot be read`, { cause });
+  }
 }
 
 async function dockerfileFromInput(io: CommandIo): Promise<string> {

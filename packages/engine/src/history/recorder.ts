@@ -3,6 +3,7 @@ import {
   type CacheReason,
   errnoCode,
   type KeptRecord,
+  monotonicMs,
   type SnapshotId,
   sha256,
   TsbuildError,
@@ -237,10 +238,10 @@ export class BuildRecorder {
   #write(): void {
     clearTimeout(this.#writing);
     this.#writing = undefined;
-    const begin = performance.now();
+    const begin = monotonicMs();
     const steps = Array.from(this.#steps.values(), (step) => ({ ...this.#facts.get(step.vertex), ...step }));
     this.#writer?.write(JSON.stringify({ ...this.#record, steps }));
-    this.#writeMs = performance.now() - begin;
+    this.#writeMs = monotonicMs() - begin;
   }
 
   #recordedError({ code, message }: TsbuildError): RecordedError {

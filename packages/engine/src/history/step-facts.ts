@@ -1,5 +1,5 @@
 import type { VertexDigest } from "@tsbuild/base";
-import { type Graph, marshalOp, type Vertex } from "@tsbuild/llb";
+import type { Graph, Vertex } from "@tsbuild/llb";
 import { contextOf, type SecretMask, snapshotOf } from "@tsbuild/ops";
 import type { KeptStep } from "@tsbuild/ops/kept-step";
 import type { OpContext, Ref, VertexOp } from "@tsbuild/solver";
@@ -38,7 +38,7 @@ export function watchOp(vertex: Vertex, op: VertexOp, options: { note: Note; mas
       return map;
     },
     run: async (inputs, context) => {
-      note({ inputSnapshots: inputs.map(snapshotName), ...execFacts(vertex, inputs, mask) });
+      note({ inputSnapshots: inputs.map(snapshotName), ...(await execFacts(vertex, inputs, mask)) });
       const outputs = await op.run(inputs, watchContext(context, note));
       note({ outputSnapshots: Array.from(outputs, snapshotName) });
       return outputs;
@@ -48,12 +48,13 @@ export function watchOp(vertex: Vertex, op: VertexOp, options: { note: Note; mas
 }
 
 /** The command of a RUN. Values of secrets can only have come into its words and variables by way of build arguments. */
-function execFacts({ op }: Vertex, inputs: readonly Ref[], mask: SecretMask): StepFacts {
+async function execFacts({ op }: Vertex, inputs: readonly Ref[], mask: SecretMask): Promise<StepFacts> {
   const { kind } = op;
   if (kind.type !== "exec") return {};
   const { args, env } = kind.meta;
   const hide = (text: string) => mask.text(text);
   const meta = { ...kind.meta, args: args.map(hide), env: env.map(hide) };
+  const { marshalOp } = await import("@tsbuild/llb");
   const recorded = Buffer.from(marshalOp({ ...op, kind: { ...kind, meta } })).toString("base64");
   const folders = inputs.map(folderOf);
   return { op: recorded, ...(folders.some((one) => one !== null) ? { inputFolders: folders } : {}) };

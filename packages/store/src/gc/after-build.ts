@@ -2,9 +2,8 @@ import { readFileSync, statfsSync } from "node:fs";
 import { errnoCode } from "@tsbuild/base";
 import type { Store } from "../api.ts";
 import { type StoreState, stateOf } from "../state.ts";
-import { measureLayers } from "../usage/measure.ts";
 import type { Limits } from "./choose.ts";
-import { type CollectReport, collectCache, type LastCollection, rememberLook } from "./collect-cache.ts";
+import type { CollectReport, LastCollection } from "./collect-cache.ts";
 
 export interface Automatic {
   /** Bytes or a share of the file system; see `resolveSize`. */
@@ -59,6 +58,7 @@ export async function collectAfterBuild(
   };
   const usage = { freeBytes: disk.bavail * disk.bsize, usedBytes: (disk.blocks - disk.bfree) * disk.bsize };
   if (!(await isDue(state, limits, usage))) return undefined;
+  const { collectCache } = await import("./collect-cache.ts");
   return collectCache(store, {
     limits,
     everything: false,
@@ -81,12 +81,13 @@ async function isDue(state: StoreState, limits: Limits, disk: Disk): Promise<boo
   if (last === undefined || age < 0 || age > FULL_LOOK_AFTER_MS) return true;
   const { maxBytes = Infinity, minFreeBytes = 0, reservedBytes = 0 } = limits;
   const isNear = maxBytes - last.usedBytes < NEAR_BYTES || Date.now() - last.measuredAt > LOOK_AFTER_MS;
-  const measured = isNear ? await measureLayers(state) : 0;
+  const measured = isNear ? await (await import("../usage/measure.ts")).measureLayers(state) : 0;
   const grown = Math.max(measured, last.freeBytes - disk.freeBytes, 0);
   const most = Math.min(disk.usedBytes, last.usedBytes + grown);
   const isFull = disk.freeBytes < minFreeBytes && most > reservedBytes;
   // What was measured counts from now on.
   if (measured > 0) {
+    const { rememberLook } = await import("./collect-cache.ts");
     const usedBytes = last.usedBytes + measured;
     rememberLook(state, { ...last, measuredAt: Date.now(), usedBytes, freeBytes: disk.freeBytes });
   }

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import {
   closeSync,
   existsSync,
@@ -14,6 +13,7 @@ import { join } from "node:path";
 import { errnoCode } from "@tsbuild/base";
 import { guarded } from "../failure.ts";
 import type { StoreState } from "../state.ts";
+import { uniqueName } from "../unique-name.ts";
 import type { HistoryEntry, HistoryStore, HistoryWriter } from "./api.ts";
 import { decodeFrames } from "./log-frames.ts";
 import { FolderWriter } from "./writer.ts";
@@ -42,7 +42,7 @@ export class FolderHistoryStore implements HistoryStore {
     return guarded("write the build history", root, () => {
       mkdirSync(history, { recursive: true, mode: 0o700 });
       for (;;) {
-        const id = randomBytes(4).toString("hex");
+        const id = uniqueName(8);
         const name = `${startedAtMs.toString(36).padStart(9, "0")}-${id}`;
         const lock = this.#tryLock(name, "exclusive");
         // Between making the file and locking it, a trim may take it for that of a dead build: use another name.

