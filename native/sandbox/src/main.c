@@ -21,6 +21,7 @@
 #include <sys/socket.h>
 
 #include "attach.h"
+#include "emulate.h"
 #include "frames.h"
 #include "report.h"
 #include "sandbox.h"
@@ -81,9 +82,10 @@ static int start(struct sandbox *sb, struct plan *plan, const char *self, struct
 
 int main(int argc, char **argv) {
   if (argc > 1 && strcmp(argv[1], "attach") == 0) return attach_main(argc - 2, argv + 2);
+  if (argc > 1 && strcmp(argv[1], "emulate") == 0) return emulate_main(argc - 2, argv + 2);
   struct err err = {.line = -1};
   struct plan plan;
-  struct sandbox sb = {.plan = &plan, .control = CONTROL_FD, .report = -1, .root = -1, .host = -1};
+  struct sandbox sb = {.plan = &plan, .control = CONTROL_FD, .report = -1, .root = -1, .host = -1, .user_namespace = -1};
   start(&sb, &plan, argc > 1 ? argv[1] : "", &err);
   if (sb.report < 0) return send_failure(sb.control, &err) == 0 ? 0 : 1;
   struct report report = {.kind = REPORT_FAILED, .err = err};

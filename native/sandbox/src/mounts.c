@@ -261,7 +261,14 @@ int keep_report_only(struct sandbox *sb, struct err *err) {
   if (sb->report != report && dup3(sb->report, report, O_CLOEXEC) < 0) return fail(err, "dup3", "report");
   sb->report = report;
   sb->root = sb->host = -1;
-  return sys_close_range(report + 1, ~0u, 0) < 0 ? fail(err, "close_range", "") : 0;
+  int last = report;
+  if (sb->user_namespace >= 0) {
+    last++;
+    if (sb->user_namespace != last && dup3(sb->user_namespace, last, O_CLOEXEC) < 0)
+      return fail(err, "dup3", "user namespace");
+    sb->user_namespace = last;
+  }
+  return sys_close_range(last + 1, ~0u, 0) < 0 ? fail(err, "close_range", "") : 0;
 }
 
 int op_enter_root(struct sandbox *sb, const struct op *op, struct err *err) {

@@ -127,6 +127,20 @@ int op_join_namespace(struct sandbox *sb, const struct op *op, struct err *err) 
   return setns(plan_fd(&op->arg[0]), (int)op->arg[1].number) < 0 ? fail(err, "setns", "") : 0;
 }
 
+int op_keep_user_namespace(struct sandbox *sb, const struct op *op, struct err *err) {
+  if (sb->report < 0) return fail_with(err, EINVAL, "setns", "user namespace before clone");
+  sb->user_namespace = plan_fd(&op->arg[0]);
+  return 0;
+}
+
+int op_join_user_namespace(struct sandbox *sb, const struct op *op, struct err *err) {
+  (void)op;
+  if (setns(sb->user_namespace, CLONE_NEWUSER) < 0) return fail(err, "setns", "user namespace");
+  close(sb->user_namespace);
+  sb->user_namespace = -1;
+  return 0;
+}
+
 /* What one that adopts waits for; blocked since before the command was there, so that none is lost. */
 static void block_news(int how) {
   sigset_t news;

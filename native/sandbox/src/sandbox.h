@@ -29,6 +29,8 @@ struct sandbox {
   int root;
   /* The host's root between `root` and `enter_root`; -1 before and after. */
   int host;
+  /* For `join_user_namespace`; -1: none. No folder, so that it may stay open in the new root. */
+  int user_namespace;
   /* There is no pid namespace whose end is the end of all its processes. */
   bool adopts;
   uint32_t tree_count;
@@ -44,7 +46,7 @@ int perform(struct sandbox *sb, uint32_t first, struct err *err);
 /*
  * Once in the new root, paths of the image are looked up by the usual calls, and /proc/self/fd leads to every open folder of the host,
  * close-on-exec or not: a working folder, a program or a /dev/null of that name would be outside (CVE-2024-21626). So nothing
- * but the standard streams and the report, a socket, stays open.
+ * but the standard streams, the report, a socket, and a user namespace that is yet to be joined stays open.
  */
 int keep_report_only(struct sandbox *sb, struct err *err);
 

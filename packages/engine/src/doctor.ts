@@ -1,9 +1,10 @@
 /** What builds need of this machine: each gate tried, what takes its place where it is closed, and what opens it. */
-import { accessSync, constants, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
-import { errnoCode } from "@tsbuild/base";
+import { errnoCode, hostPlatform } from "@tsbuild/base";
 import { inUserNamespace, nativeFs } from "@tsbuild/native-fs";
-import { type HostFacts, ownGroups, readHostFacts } from "@tsbuild/sandbox";
+import { findEmulation, type HostFacts, machines, ownGroups, readHostFacts } from "@tsbuild/sandbox";
 import { defaultRoot, overlayRefusal } from "@tsbuild/store";
 import { subordinateIdsHint, userNamespaceReport } from "./user-namespace.ts";
 
@@ -182,16 +183,30 @@ function networkGate(env: Env): Gate {
   });
 }
 
-function emulationGate(): Gate {
-  const folder = "/proc/sys/fs/binfmt_misc";
-  const names = existsSync(folder) ? readdirSync(folder).filter((name) => name.startsWith("qemu-")) : [];
-  return gate({
-    name: "emulation",
-    holds: names.length > 0,
-    found: names.length === 0 ? "no qemu in binfmt_misc" : names.join(", "),
-    fallback: "steps of other platforms do not run",
-    fix: "apt-get install qemu-user-static binfmt-support",
-  });
+/** For each kind of machine that images are common for: whether its steps run here, and by what. */
+function emulationGate(env: Env): Gate {
+  const folder = mkdtempSync(join(tmpdir(), "tsbuild-doctor-"));
+  try {
+    const others = machines.filter(
+      ({ architecture }) =>
+        ["amd64", "arm64", "arm", "riscv64"].includes(architecture) &&
+        architecture !== hostPlatform().architecture,
+    );
+    const found = others.map((machine) => {
+      const how = findEmulation(machine, { path: env["PATH"] ?? "", temporaryFolder: () => folder });
+      const by = { kernel: "by the kernel", none: "no", emulator: "" }[how.type];
+      return { how, text: `${machine.architecture}: ${how.type === "emulator" ? how.program : by}` };
+    });
+    return gate({
+      name: "emulation",
+      holds: found.some(({ how }) => how.type !== "none"),
+      found: found.map(({ text }) => text).join(", "),
+      fallback: "steps of other platforms do not run",
+      fix: "apt-get install qemu-user-static; before Linux 6.7 binfmt-support as well",
+    });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 /** Paths in a rootfs are resolved by openat2 alone. */
@@ -228,6 +243,6 @@ export function examine(options: { readonly env: Env; readonly root?: string | u
     procGate(facts),
     seccompGate(facts),
     networkGate(env),
-    emulationGate(),
+    emulationGate(env),
   ];
 }

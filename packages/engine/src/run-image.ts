@@ -54,6 +54,7 @@ function execOf(request: RunRequest, config: ImageConfig): Op & { readonly kind:
   } as const;
   return {
     inputs: [],
+    platform: { os: config.os, architecture: config.architecture, variant: config.variant || undefined },
     kind: {
       type: "exec",
       meta,

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { errnoCode, TsbuildError } from "@tsbuild/base";
+import { errnoCode, formatPlatform, hostPlatform, TsbuildError } from "@tsbuild/base";
 import { inUserNamespace, nativeFs } from "@tsbuild/native-fs";
 import type {
   HttpFetcher,
@@ -14,7 +14,7 @@ import type {
 import { anySource } from "@tsbuild/ops";
 import type { Credentials, GitProvider } from "@tsbuild/ops/git";
 import type { RegistryClient } from "@tsbuild/registry";
-import type { NetworkChoice, NetworkPool, Sandbox } from "@tsbuild/sandbox";
+import type { Emulations, NetworkChoice, NetworkPool, Sandbox } from "@tsbuild/sandbox";
 import type { Store } from "@tsbuild/store";
 import { nativePath } from "./native-path.ts";
 import type { Settings } from "./settings.ts";
@@ -29,6 +29,7 @@ export class Session {
   readonly #env: Readonly<Record<string, string | undefined>>;
   #http: Promise<HttpFetcher> | undefined;
   #sandbox: Promise<Sandbox> | undefined;
+  #emulations: Promise<Emulations> | undefined;
   readonly #networks = new Map<NetworkChoice, Promise<NetworkPool>>();
   readonly #closers: (() => Promise<void>)[] = [];
 
@@ -124,6 +125,23 @@ export class Session {
     return pool;
   }
 
+  /** Emulators of other machines; steps of all builds of this engine share them. */
+  emulations(): Promise<Emulations> {
+    this.#emulations ??= this.#openEmulations();
+    return this.#emulations;
+  }
+
+  async #openEmulations(): Promise<Emulations> {
+    const { createEmulations } = await import("@tsbuild/sandbox");
+    const emulations = createEmulations({
+      binary: nativePath("tsbuild-sandbox"),
+      path: this.settings.path,
+      temporaryFolder: () => this.store.temporaryFolder(),
+    });
+    this.#closers.push(() => emulations.close());
+    return emulations;
+  }
+
   /** Image sources of one build. */
   async images(options: {
     readonly pull: boolean;
@@ -172,6 +190,7 @@ export class Session {
         options.git ?? (() => Promise.reject(new Error("assertion failed: a command without git sources"))),
       rules: options.rules ?? anySource,
       contexts: options.contexts,
+      emulation: emulationOf(() => this.emulations()),
       networks: () => this.networks(options.networkProvider ?? this.settings.networkProvider),
       resolvConf: (which) => readIfThere(RESOLV_CONF[which]),
       userxattr: inUserNamespace(),
@@ -186,6 +205,23 @@ export class Session {
     await Promise.all(this.#closers.map((closer) => closer()));
     await this.store.close();
   }
+}
+
+/** Most builds have no step for another platform, and nothing of this is loaded. Once a build says that such steps are slow (W040). */
+function emulationOf(open: () => Promise<Emulations>): OpsEnvironment["emulation"] {
+  const told = new Set<string>();
+  return async (platform, { emit }) => {
+    if (platform.architecture === hostPlatform().architecture) return undefined;
+    const emulation = await (await open()).emulation(platform);
+    const name = formatPlatform(platform);
+    if (emulation !== undefined && !told.has(name)) {
+      told.add(name);
+      const by = emulation.emulator ?? "an emulator that the kernel knows";
+      const message = `steps for ${name} run by emulation (${by}): slow. A stage that can compile for another platform need not: FROM --platform=$BUILDPLATFORM`;
+      emit({ type: "warning", at: Date.now(), rule: "emulation", message });
+    }
+    return emulation;
+  };
 }
 
 function isOffline(name: string): TsbuildError {

@@ -1,7 +1,7 @@
 import type { Digest, Platform, SnapshotId } from "@tsbuild/base";
 import type { NativeFs } from "@tsbuild/native-fs";
 import type { ImageConfig } from "@tsbuild/oci";
-import type { NetworkPool, Sandbox } from "@tsbuild/sandbox";
+import type { Emulation, NetworkPool, Sandbox } from "@tsbuild/sandbox";
 import type { OpContext } from "@tsbuild/solver";
 import type { Store } from "@tsbuild/store";
 import type { KeptStep } from "./exec/kept-step.ts";
@@ -26,6 +26,10 @@ export interface OpsEnvironment {
   readonly contexts: ReadonlyMap<string, LocalContext>;
   /** Private networks for steps; made when the first step asks for one. */
   readonly networks: () => Promise<NetworkPool>;
+  /** How a step for another platform than this machine's runs; undefined where nobody can tell: then it is tried. */
+  readonly emulation?:
+    | ((platform: Platform, context: OpContext) => Promise<Emulation | undefined>)
+    | undefined;
   /** Text of the host's resolv.conf, or of the one that systemd-resolved keeps of the servers behind it; undefined when there is none. */
   readonly resolvConf: (which: "host" | "resolved") => string | undefined;
   /** True in a user namespace: overlay marks are `user.overlay.*`. */

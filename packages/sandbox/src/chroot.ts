@@ -34,9 +34,10 @@ export function chrootPlan(spec: ExecSpec, host: HostFacts, cgroupFiles: readonl
     { ...host, capabilities, seccompMachine: undefined },
   );
   const cuts = host.capabilities.includes("CAP_SETPCAP");
+  const { rootFd, userNamespace } = spec;
   const identity = identityOps(runtime, host).filter(({ op }) => op !== "bounding");
   return {
-    fds: [spec.rootFd],
+    fds: userNamespace === undefined ? [rootFd] : [rootFd, userNamespace],
     stdio: spec.stdio,
     ops: [
       { op: "clone", flags: 0 },
@@ -44,6 +45,7 @@ export function chrootPlan(spec: ExecSpec, host: HostFacts, cgroupFiles: readonl
       ...(spec.stdio === "terminal" ? [{ op: "console", uid: spec.user.uid } as const] : []),
       { op: "fork" },
       ...sessionOps(spec.stdio),
+      ...(userNamespace === undefined ? [] : [{ op: "keep_user_namespace", namespace: 1 } as const]),
       { op: "chroot", folder: 0 },
       ...(cuts ? [{ op: "bounding", keep: capabilityMask(capabilities) } as const] : []),
       ...identity,

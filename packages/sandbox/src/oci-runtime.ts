@@ -236,6 +236,17 @@ async function deleteContainer(runtime: string, stateFolder: string, id: string)
   await run(runtime, ["--root", stateFolder, "delete", "--force", id]).catch(() => undefined);
 }
 
+/** A runtime makes the mounts of a step in the user namespace that it is given, where this machine's may not be mounted. */
+function notEmulated(): TsbuildError {
+  return new TsbuildError(
+    "TSB_SANDBOX",
+    "an OCI runtime runs programs of another machine only where the kernel does",
+    {
+      hint: "apt-get install qemu-user-static binfmt-support, or leave --oci-runtime out",
+    },
+  );
+}
+
 /**
  * A sandbox that runs each step in an OCI runtime. Two things differ from the native one: the command is PID 1 itself, so nothing reaps
  * for it and signals without a handler do not reach it from inside; and peak memory and OOM kills are not told.
@@ -246,6 +257,7 @@ export function createOciSandbox(options: OciSandboxOptions): Sandbox {
   let ready: Promise<void> | undefined;
   const runStep = async (step: ExecSpec, io: ExecIo): Promise<ExecOutcome> => {
     if (io.signal.aborted) throw new TsbuildError("TSB_CANCELED", "the step was canceled");
+    if (step.userNamespace !== undefined) throw notEmulated();
     ready ??= removeLeftovers(runtime, options.stateFolder);
     await ready;
     host ??= readHostFacts();

@@ -48,7 +48,7 @@ export interface RuntimeNamespace {
   readonly path?: string;
 }
 
-export type NamespaceType = "mount" | "pid" | "ipc" | "uts" | "cgroup" | "network";
+export type NamespaceType = "mount" | "pid" | "ipc" | "uts" | "cgroup" | "network" | "user";
 
 export interface RuntimeMount {
   readonly destination: string;
@@ -187,9 +187,10 @@ function userMount(mount: ExecMount, nodev: readonly string[]): RuntimeMount {
   return { destination: mount.dest, type: "tmpfs", source: "tmpfs", options };
 }
 
-function namespacesOf({ network }: ExecSpec): RuntimeNamespace[] {
+function namespacesOf({ network, userNamespace }: ExecSpec): RuntimeNamespace[] {
   const types: NamespaceType[] = ["mount", "pid", "ipc", "uts", "cgroup"];
-  const own = types.map((type) => ({ type }));
+  const own: RuntimeNamespace[] = types.map((type) => ({ type }));
+  if (userNamespace !== undefined) own.push({ type: "user", path: bindSource(userNamespace, "") });
   if (network === "host") return own;
   if (network === "none" || network === "on-demand") return [...own, { type: "network" }];
   return [...own, { type: "network", path: bindSource(network.fd, "") }];

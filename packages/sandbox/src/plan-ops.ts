@@ -20,6 +20,7 @@ export type PlanOp =
   | { readonly op: "mknod"; readonly path: string; readonly mode: number | bigint; readonly major: number | bigint; readonly minor: number | bigint }
   | { readonly op: "symlink"; readonly target: string; readonly path: string }
   | { readonly op: "console"; readonly uid: number | bigint }
+  | { readonly op: "keep_user_namespace"; readonly namespace: number }
   | { readonly op: "enter_root" }
   | { readonly op: "hostname"; readonly name: string }
   | { readonly op: "loopback_up" }
@@ -31,6 +32,7 @@ export type PlanOp =
   | { readonly op: "terminal" }
   | { readonly op: "session_keyring"; readonly name: string }
   | { readonly op: "rlimit"; readonly resource: number | bigint; readonly soft: number | bigint; readonly hard: number | bigint }
+  | { readonly op: "join_user_namespace" }
   | { readonly op: "bounding"; readonly keep: number | bigint }
   | { readonly op: "seccomp"; readonly program: Uint8Array; readonly flags: number | bigint }
   | { readonly op: "user"; readonly uid: number | bigint; readonly gid: number | bigint; readonly groups: Uint8Array; readonly flags: number | bigint }
@@ -63,23 +65,25 @@ export const planOps: Readonly<
   mknod: { code: 14, args: [["path", "str"], ["mode", "u64"], ["major", "u64"], ["minor", "u64"]] },
   symlink: { code: 15, args: [["target", "str"], ["path", "str"]] },
   console: { code: 16, args: [["uid", "u64"]] },
-  enter_root: { code: 17, args: [] },
-  hostname: { code: 18, args: [["name", "str"]] },
-  loopback_up: { code: 19, args: [] },
-  fork: { code: 20, args: [] },
-  stdin_null: { code: 21, args: [] },
-  stdin_descriptor: { code: 22, args: [["source", "fd"]] },
-  stdin_network: { code: 23, args: [] },
-  new_session: { code: 24, args: [] },
-  terminal: { code: 25, args: [] },
-  session_keyring: { code: 26, args: [["name", "str"]] },
-  rlimit: { code: 27, args: [["resource", "u64"], ["soft", "u64"], ["hard", "u64"]] },
-  bounding: { code: 28, args: [["keep", "u64"]] },
-  seccomp: { code: 29, args: [["program", "bytes"], ["flags", "u64"]] },
-  user: { code: 30, args: [["uid", "u64"], ["gid", "u64"], ["groups", "bytes"], ["flags", "u64"]] },
-  capabilities: { code: 31, args: [["effective", "u64"], ["permitted", "u64"], ["inheritable", "u64"]] },
-  umask: { code: 32, args: [["mask", "u64"]] },
-  chroot: { code: 33, args: [["folder", "fd"]] },
-  chdir: { code: 34, args: [["path", "str"]] },
-  exec: { code: 35, args: [["args", "strs"], ["env", "strs"]] },
+  keep_user_namespace: { code: 17, args: [["namespace", "fd"]] },
+  enter_root: { code: 18, args: [] },
+  hostname: { code: 19, args: [["name", "str"]] },
+  loopback_up: { code: 20, args: [] },
+  fork: { code: 21, args: [] },
+  stdin_null: { code: 22, args: [] },
+  stdin_descriptor: { code: 23, args: [["source", "fd"]] },
+  stdin_network: { code: 24, args: [] },
+  new_session: { code: 25, args: [] },
+  terminal: { code: 26, args: [] },
+  session_keyring: { code: 27, args: [["name", "str"]] },
+  rlimit: { code: 28, args: [["resource", "u64"], ["soft", "u64"], ["hard", "u64"]] },
+  join_user_namespace: { code: 29, args: [] },
+  bounding: { code: 30, args: [["keep", "u64"]] },
+  seccomp: { code: 31, args: [["program", "bytes"], ["flags", "u64"]] },
+  user: { code: 32, args: [["uid", "u64"], ["gid", "u64"], ["groups", "bytes"], ["flags", "u64"]] },
+  capabilities: { code: 33, args: [["effective", "u64"], ["permitted", "u64"], ["inheritable", "u64"]] },
+  umask: { code: 34, args: [["mask", "u64"]] },
+  chroot: { code: 35, args: [["folder", "fd"]] },
+  chdir: { code: 36, args: [["path", "str"]] },
+  exec: { code: 37, args: [["args", "strs"], ["env", "strs"]] },
 };

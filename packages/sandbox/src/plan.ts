@@ -16,6 +16,7 @@ const NAMESPACE_FLAGS: Readonly<Record<NamespaceType, number>> = {
   ipc: 0x08000000,
   pid: 0x20000000,
   network: 0x40000000,
+  user: 0x10000000,
 };
 
 /** RLIMIT_* of getrlimit(2), asm-generic numbers (x86-64 and arm64). */
@@ -84,6 +85,17 @@ function networkOps(spec: RuntimeSpec, table: FdTable): PlanOp[] {
   return [{ op: "join_namespace", namespace, flags: NAMESPACE_FLAGS.network }];
 }
 
+function userNamespace({ linux }: RuntimeSpec): string | undefined {
+  return linux.namespaces.find(({ type }) => type === "user")?.path;
+}
+
+/** It is joined late: all that is set up before is this namespace's to do. */
+function keptNamespace(spec: RuntimeSpec, table: FdTable): PlanOp[] {
+  const path = userNamespace(spec);
+  if (path === undefined) return [];
+  return [{ op: "keep_user_namespace", namespace: table.index(parseFdSource(path).fd) }];
+}
+
 /** Compiling takes a millisecond and the profile seldom changes: the last program is kept, by its JSON. */
 const programs = new Map<string, Uint8Array>();
 
@@ -109,7 +121,8 @@ function groupBytes(gids: readonly number[]): Uint8Array {
 
 /**
  * Who the command is and what it may do. The order matters: the filter needs CAP_SYS_ADMIN, as no_new_privs stays off; the
- * bounding set can only be cut while CAP_SETPCAP is there; the folder is entered while root may still enter any (runc does so).
+ * bounding set can only be cut while CAP_SETPCAP is there; the folder is entered while root may still enter any (runc does so). A user
+ * namespace gives all capabilities in it anew, and takes that of raising limits.
  */
 export function identityOps(spec: RuntimeSpec, host: HostFacts): PlanOp[] {
   const capabilities = spec.process.capabilities.bounding;
@@ -118,6 +131,7 @@ export function identityOps(spec: RuntimeSpec, host: HostFacts): PlanOp[] {
   const allKnown = capabilities.length === capabilityNames.length;
   return [
     ...spec.process.rlimits.map(rlimitOp),
+    ...(userNamespace(spec) === undefined ? [] : [{ op: "join_user_namespace" } as const]),
     ...(allKnown ? [] : [{ op: "bounding", keep: capabilityMask(capabilities) } as const]),
     ...(spec.linux.seccomp === undefined ? [] : [seccompOp(spec.linux.seccomp)]),
     { op: "umask", mask: user.umask },
@@ -175,6 +189,7 @@ export function compilePlan(spec: RuntimeSpec, context: PlanContext): SandboxPla
     { op: "root", mount: root, attrs: confined ? NODEV : 0 },
     { op: "hostname", name: spec.hostname },
     ...mounts,
+    ...keptNamespace(spec, table),
     { op: "enter_root" },
     { op: "fork" },
     ...sessionOps(stdio),

@@ -26,6 +26,11 @@ export interface ExecSpec {
    */
   readonly network: "host" | "none" | "on-demand" | NetworkNamespace;
   readonly security: "sandbox" | "insecure";
+  /**
+   * Descriptor of a user namespace that the process joins before it becomes its user: one in which programs of another machine are
+   * emulated (see `Emulations`). It has the ids of this one under the same numbers.
+   */
+  readonly userNamespace?: number | undefined;
   readonly rlimits: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
   /** Bytes of /dev/shm. */
   readonly shmSizeBytes: number;

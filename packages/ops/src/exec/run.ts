@@ -168,9 +168,11 @@ async function runWithNetwork(
   network: StepNetwork,
 ): Promise<Ended> {
   const { env, op, context } = run;
+  const emulation = op.platform === undefined ? undefined : await env.emulation?.(op.platform, context);
   const files = networkFiles(env, op.kind, network);
   try {
     const spec = execSpec(run, root, {
+      userNamespace: emulation?.userNamespace,
       mounts: [...files.mounts, ...mounts.mounts, ...(run.extraMounts ?? [])],
       network: network.network,
       stdio: io.stdio,
@@ -210,7 +212,7 @@ async function runPlaced(
 function execSpec(
   run: ExecRun,
   root: WritableView,
-  options: Pick<StepParts, "mounts" | "network" | "stdio">,
+  options: Pick<StepParts, "mounts" | "network" | "stdio" | "userNamespace">,
 ): ExecSpec {
   const { env, context } = run;
   const op = run.op.kind;

@@ -17,6 +17,7 @@ export interface StepParts {
   readonly user: StepUser;
   readonly mounts: readonly ExecMount[];
   readonly network: ExecSpec["network"];
+  readonly userNamespace?: number | undefined;
   readonly stdio: ExecSpec["stdio"];
   readonly id: string;
   readonly proxyEnv: readonly string[];
@@ -39,6 +40,7 @@ export function stepSpec(op: ExecOp, parts: StepParts): ExecSpec {
     hostname: meta.hostname || DEFAULT_HOSTNAME,
     mounts: parts.mounts,
     network: parts.network,
+    userNamespace: parts.userNamespace,
     security,
     rlimits: meta.ulimits.map((limit) => ({ name: limit.name, soft: limit.soft, hard: limit.hard })),
     shmSizeBytes: SHM_SIZE_BYTES,
