@@ -1,9 +1,10 @@
 import { type BuildEvent, TsbuildError } from "@tsbuild/base";
 import type { Compiled, CompiledPlatform } from "@tsbuild/frontend";
 import { formatReference, parseReference } from "@tsbuild/oci/documents";
-import type { SolveResult } from "@tsbuild/solver";
+import type { Ref, SolveResult } from "@tsbuild/solver";
 import { watchNeeds } from "@tsbuild/store";
 import type { BuildRequest, BuildResult } from "./api.ts";
+import type { SbomGraphs } from "./attest/sbom.ts";
 import type { CacheSharing } from "./cache-sharing.ts";
 import { compileDockerfile } from "./compile.ts";
 import {
@@ -22,7 +23,7 @@ import { compileRequest, type PreparedRequest, prepareRequest } from "./request.
 import { writeResultFiles } from "./result-files.ts";
 import type { Session } from "./session.ts";
 import { solveBuild } from "./solve-build.ts";
-import { openSources, saveLock, useLock } from "./sources/open.ts";
+import { type BuildSources, openSources, saveLock, useLock } from "./sources/open.ts";
 import { collectAfter, finishNeeds } from "./upkeep/after-build.ts";
 
 export interface BuildRun {
@@ -102,12 +103,19 @@ async function buildInSteps(
   warn(run, prepared, compiled);
   const platforms = await finalConfigs(request, compiled.platforms);
   for (const platform of platforms) checkEntitlements(request, platform, prepared.dockerfile);
-  const solved = await solveBuild({ run, prepared, platforms, sources, grants, onFailed, sharing });
+  const sboms = await sbomsFor(request, platforms, sources);
+  const more = sboms.flatMap(({ graphs }) => graphs);
+  const solved = await solveBuild({ run, prepared, platforms, more, sources, grants, onFailed, sharing });
   const refs = [solved.ref, ...solved.others.map(({ ref }) => ref)];
   try {
     await saveLock(sources, request, prepared);
     const results = platforms.map((platform, at): PlatformResult => ({ platform, ref: refs[at] ?? null }));
-    const delivery = { run, results, names, attest: attestFor(run, platforms) };
+    const delivery = {
+      run,
+      results,
+      names,
+      attest: attestFor(run, platforms, shares(refs.slice(platforms.length), sboms)),
+    };
     const delivered = await (sharing === undefined
       ? deliver(delivery)
       : deliverShared(delivery, sharing, solved));
@@ -129,14 +137,37 @@ async function finalConfigs(
   return unset.length === 0 ? platforms : (await import("./unset.ts")).unsetAll(platforms, unset);
 }
 
+async function sbomsFor(
+  request: BuildRequest,
+  platforms: readonly CompiledPlatform[],
+  { resolver }: BuildSources,
+): Promise<readonly SbomGraphs[]> {
+  if (!(request.attestations ?? []).some(({ type }) => type === "sbom")) return [];
+  return (await import("./attest/sbom.ts")).sbomGraphs(request, platforms, resolver);
+}
+
+/** The results of each platform's own graphs. */
+function shares(refs: readonly (Ref | null)[], sboms: readonly SbomGraphs[]): readonly (Ref | null)[][] {
+  let at = 0;
+  return sboms.map(({ graphs }) => {
+    const own = refs.slice(at, at + graphs.length);
+    at += graphs.length;
+    return own;
+  });
+}
+
 /** Nothing of it is loaded by a build that asks for none. */
-function attestFor(run: RecordedRun, platforms: readonly CompiledPlatform[]): Delivery["attest"] {
+function attestFor(
+  run: RecordedRun,
+  platforms: readonly CompiledPlatform[],
+  sbomRefs: readonly (readonly (Ref | null)[])[],
+): Delivery["attest"] {
   if ((run.request.attestations ?? []).length === 0) return undefined;
   return async (images) => {
     const { attestImages } = await import("./attest/attestations.ts");
     const results = images.flatMap((image, at) => {
       const platform = platforms[at];
-      return platform === undefined ? [] : [{ platform, image }];
+      return platform === undefined ? [] : [{ platform, image, sbomRefs: sbomRefs[at] ?? [] }];
     });
     return attestImages({ run }, results);
   };

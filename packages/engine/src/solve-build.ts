@@ -20,6 +20,8 @@ export interface BuildToSolve {
   readonly prepared: PreparedRequest;
   /** In the order of the flag. */
   readonly platforms: readonly CompiledPlatform[];
+  /** What else is to be solved, such as a scan of the results; their results come after those of the platforms. */
+  readonly more?: readonly Graph[] | undefined;
   readonly sources: BuildSources;
   readonly grants: StepGrants;
   readonly onFailed: (failed: FirstFailure) => void;
@@ -27,10 +29,13 @@ export interface BuildToSolve {
 }
 
 /** The graphs of all platforms as one: what they have in common (stages of the build platform, contexts) is in it once. */
-export function unitePlatforms(platforms: readonly CompiledPlatform[]): UnitedGraph {
-  const [first, ...more] = platforms.map(({ graph }) => graph);
+export function unitePlatforms(
+  platforms: readonly CompiledPlatform[],
+  more: readonly Graph[] = [],
+): UnitedGraph {
+  const [first, ...others] = platforms.map(({ graph }) => graph);
   if (first === undefined) throw new Error("assertion failed: a build has a platform");
-  return uniteGraphs(first, ...more);
+  return uniteGraphs(first, ...others, ...more);
 }
 
 /** Solves the graphs of all platforms in one; one that fails cancels the others. */
@@ -38,7 +43,7 @@ export async function solveBuild(build: BuildToSolve): Promise<SolveResult> {
   const { run, prepared, platforms, sources, grants, sharing } = build;
   const { session, request, signal, emit } = run;
   const { networkProvider } = request;
-  const { graph, others } = unitePlatforms(platforms);
+  const { graph, others } = unitePlatforms(platforms, build.more);
   run.recorder.graph(graph);
   let failed: FirstFailure | undefined;
   const env: OpsEnvironment = session.environment({

@@ -1,6 +1,7 @@
 import { TsbuildError } from "@tsbuild/base";
 import type { Attestation, CommittedImage } from "@tsbuild/export";
 import type { CompiledPlatform } from "@tsbuild/frontend";
+import type { Ref } from "@tsbuild/solver";
 import type { AttestationRequest } from "../api.ts";
 import type { RecordedRun } from "../build.ts";
 
@@ -8,6 +9,8 @@ import type { RecordedRun } from "../build.ts";
 export interface AttestedResult {
   readonly platform: CompiledPlatform;
   readonly image: CommittedImage;
+  /** Results of what was solved for its bill of materials (`sbomGraphs`). */
+  readonly sbomRefs: readonly (Ref | null)[];
 }
 
 /** All that an attestation can be made from. */
@@ -27,16 +30,17 @@ export async function attestImages(
   const attested: CommittedImage[] = [];
   for (const result of results) {
     const made: Attestation[] = [];
-    for (const request of attestations) made.push(await attestationOf(build, result, request));
+    for (const request of attestations) made.push(...(await attestationsOf(build, result, request)));
     attested.push({ ...result.image, attestations: made });
   }
   return attested;
 }
 
-async function attestationOf(
-  _build: AttestBuild,
-  _result: AttestedResult,
-  { type }: AttestationRequest,
-): Promise<Attestation> {
-  throw new TsbuildError("TSB_UNSUPPORTED", `attestations of type ${type} cannot be made yet`);
+async function attestationsOf(
+  build: AttestBuild,
+  result: AttestedResult,
+  request: AttestationRequest,
+): Promise<readonly Attestation[]> {
+  if (request.type === "sbom") return (await import("./sbom.ts")).sbomAttestations(build, result, request);
+  throw new TsbuildError("TSB_UNSUPPORTED", `attestations of type ${request.type} cannot be made yet`);
 }
