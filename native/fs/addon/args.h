@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { ARGS_MAX = 12 };
+enum { ARGS_MAX = 13 };
 
 struct args {
   napi_env env;

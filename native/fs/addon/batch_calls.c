@@ -11,6 +11,7 @@
 #include "../core/contents.h"
 #include "../core/send.h"
 #include "../core/single.h"
+#include "../core/tree_copy.h"
 #include "../core/walk.h"
 #include "args.h"
 #include "values.h"
@@ -25,9 +26,12 @@ struct job {
   napi_deferred deferred;
   napi_ref bytes_ref;
   napi_ref names_ref;
+  napi_ref hashes_ref;
   int root;
   int source;
+  int twins;
   char *path;
+  char *to;
   const uint8_t *bytes;
   size_t len;
   uint32_t count;
@@ -36,6 +40,7 @@ struct job {
   struct walk_options walk;
   struct apply_options apply;
   struct compress_options compress;
+  struct tree_copy copy;
   int failed;
   struct buf out;
   struct err err;
@@ -45,7 +50,7 @@ static struct job *job_new(int (*run)(struct job *)) {
   struct job *job = calloc(1, sizeof *job);
   if (job == NULL) abort(); /* as V8 does, for less */
   job->run = run;
-  job->root = job->source = -1;
+  job->root = job->source = job->twins = -1;
   job->err = ERR_INIT;
   return job;
 }
@@ -53,12 +58,15 @@ static struct job *job_new(int (*run)(struct job *)) {
 static void job_free(napi_env env, struct job *job) {
   if (job->bytes_ref != NULL) napi_delete_reference(env, job->bytes_ref);
   if (job->names_ref != NULL) napi_delete_reference(env, job->names_ref);
+  if (job->hashes_ref != NULL) napi_delete_reference(env, job->hashes_ref);
   if (job->work != NULL) napi_delete_async_work(env, job->work);
   cleanup_close(&job->root);
   cleanup_close(&job->source);
+  cleanup_close(&job->twins);
   buf_free(&job->out);
   err_free(&job->err);
   free(job->path);
+  free(job->to);
   free(job);
 }
 
@@ -171,6 +179,32 @@ napi_value apply(napi_env env, napi_callback_info info) {
   keep_bytes(job, &args, 2);
   job->apply.hash = args_boolean(&args, 3);
   job->apply.ignore_xattr_errors = args_boolean(&args, 4);
+  return job_start(env, &args, job);
+}
+
+static int run_copy(struct job *job) {
+  job->copy.from = job->path;
+  job->copy.to = job->to;
+  return tree_copy(job->root, job->source, job->twins, &job->copy, &job->err);
+}
+
+napi_value copy_files(napi_env env, napi_callback_info info) {
+  struct args args = args_get(env, info);
+  struct job *job = job_new(run_copy);
+  struct tree_copy *copy = &job->copy;
+  job->root = duplicate(job, &args, 0);
+  job->source = duplicate(job, &args, 1);
+  job->twins = duplicate(job, &args, 2);
+  copy->walk = keep(&args, 3, &copy->walk_len, &job->bytes_ref);
+  copy->picks = keep(&args, 4, &copy->picks_len, &job->names_ref);
+  copy->hashes = keep(&args, 5, &copy->hashes_len, &job->hashes_ref);
+  job->path = args_text(&args, 6);
+  job->to = args_text(&args, 7);
+  copy->replace = args_boolean(&args, 8);
+  copy->uid = args_integer(&args, 9);
+  copy->gid = args_integer(&args, 10);
+  copy->has_mtime = args_given(&args, 11);
+  if (copy->has_mtime) copy->mtime = (struct timespec){.tv_sec = args_integer(&args, 11), .tv_nsec = args_integer(&args, 12)};
   return job_start(env, &args, job);
 }
 

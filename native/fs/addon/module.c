@@ -26,6 +26,7 @@ NAPI_MODULE_INIT(/* napi_env env, napi_value exports */) {
       CALL("hashFiles", hash_files),
       CALL("readFiles", read_files),
       CALL("apply", apply),
+      CALL("copyFiles", copy_files),
       CALL("compress", compress),
       CALL("sendFileRange", send_file_range),
       CALL("syncFs", sync_fs),

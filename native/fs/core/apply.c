@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -23,7 +24,10 @@ struct applier {
   struct parent dest;
   struct parent from; /* of copied files, below the source root */
   struct parent link; /* of the files that hard links name */
+  struct parent twin; /* of files that need no copy; its root is -1 when there are none */
   struct copier copier;
+  uid_t uid; /* whom a new file belongs to */
+  gid_t gid;
   struct buf *digests;
   bool stale; /* a folder or a link went away: cached folders may no longer be what their text names */
 };
@@ -65,15 +69,27 @@ static int set_times(struct applier *applier, const struct op *op, struct err *e
   return failed < 0 ? err_sys(err, "utimensat", op->path) : 0;
 }
 
+/* Nothing is called that would change nothing: each call is a write to the journal. *mode: bits that are known to be set, ~0 when none are. */
+static int set_owner(const struct op *op, int fd, mode_t *mode, struct err *err) {
+  struct stat stat;
+  if (fstat(fd, &stat) < 0) return err_sys(err, "fstat", op->path);
+  *mode = stat.st_mode & 07777;
+  if (stat.st_uid == op->uid && stat.st_gid == op->gid) return 0;
+  if (fchown(fd, op->uid, op->gid) < 0) return err_owner(err, "fchown", op->path, op->uid, op->gid);
+  /* A new owner takes set-id bits from files, not from folders. */
+  *mode = (mode_t)~0;
+  return 0;
+}
+
 /*
  * The order matters: a new owner takes setuid and capabilities away, so attributes and mode come after it; and a mode without write
  * permission would refuse user.* attributes to anyone but root, so it comes last.
  */
 static int finish_file(struct applier *applier, const struct op *op, int fd, struct err *err) {
   struct timespec times[2] = {op->mtime, op->mtime};
-  if (fchown(fd, op->uid, op->gid) < 0) return err_owner(err, "fchown", op->path, op->uid, op->gid);
-  if (set_xattrs(applier, op, err) < 0) return -1;
-  if (fchmod(fd, op->mode & 07777) < 0) return err_sys(err, "fchmod", op->path);
+  mode_t mode = 0, wanted = op->mode & 07777;
+  if (set_owner(op, fd, &mode, err) < 0 || set_xattrs(applier, op, err) < 0) return -1;
+  if (mode != wanted && fchmod(fd, wanted) < 0) return err_sys(err, "fchmod", op->path);
   return (op->flags & OP_HAS_MTIME) && futimens(fd, times) < 0 ? err_sys(err, "futimens", op->path) : 0;
 }
 
@@ -89,19 +105,45 @@ static int finish_other(struct applier *applier, const struct op *op, bool has_m
 
 /* ---- one function per type of op; the parent folder is open ---- */
 
+/* With its final mode where nobody can read more by that than in the end, and no attribute is refused for it. */
+static mode_t first_mode(const struct applier *applier, const struct op *op) {
+  bool own = op->uid == applier->uid && op->gid == applier->gid;
+  return own && op->xattr_count == 0 ? (op->mode & 0777) | 0600 : 0600;
+}
+
 static int create_file(struct applier *applier, const struct op *op, struct err *err) {
   for (bool again = false;; again = true) {
     int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-    int fd = openat(applier->dest.fd, applier->dest.name, flags, 0600);
+    int fd = openat(applier->dest.fd, applier->dest.name, flags, first_mode(applier, op));
     if (fd >= 0) return fd;
     if (errno != EEXIST || again) return err_sys(err, "openat", op->path);
     if (make_room(applier, op, err) < 0) return -1;
   }
 }
 
+static int link_twin(struct applier *applier) {
+  return linkat(applier->twin.fd, applier->twin.name, applier->dest.fd, applier->dest.name, 0);
+}
+
+/* 1: linked; 0: to be copied, whatever the reason (gone, too many links, a file system without them). */
+static int try_twin(struct applier *applier, const struct op *op, struct err *err) {
+  struct err ignored = ERR_INIT;
+  if (!(op->flags & OP_TRY_TWIN) || applier->twin.root < 0) return 0;
+  if (parent_open(&applier->twin, op->path, &ignored) < 0) {
+    err_free(&ignored);
+    return 0;
+  }
+  if (link_twin(applier) == 0) return 1;
+  if (errno != EEXIST) return 0;
+  if (make_room(applier, op, err) < 0) return -1;
+  return link_twin(applier) == 0;
+}
+
 static int apply_copy(struct applier *applier, const struct op *op, struct err *err) {
   struct stat stat;
   uint8_t digest[SHA256_BYTES];
+  int twin = try_twin(applier, op, err);
+  if (twin != 0) return twin < 0 ? -1 : 0;
   cleanup_fd int from = contents_open(&applier->from, op->argument, &stat, err);
   if (from < 0) return -1;
   cleanup_fd int to = create_file(applier, op, err);
@@ -252,7 +294,7 @@ static int dispatch(struct applier *applier, const struct op *op, struct err *er
   }
 }
 
-static int apply_one(struct applier *applier, const struct op *op, struct err *err) {
+int applier_perform(struct applier *applier, const struct op *op, struct err *err) {
   if (applier->stale) parent_forget(&applier->dest);
   applier->stale = false;
   int opened = op->flags & OP_MAKE_PARENTS ? parent_make(&applier->dest, op->path, err)
@@ -262,10 +304,37 @@ static int apply_one(struct applier *applier, const struct op *op, struct err *e
   return op->type == OP_REMOVE && (err->code == ENOENT || err->code == ENOTDIR) ? 0 : -1;
 }
 
+struct applier *applier_new(int root, int source, int twins, const struct apply_options *options, struct buf *digests,
+                            struct err *err) {
+  struct applier *applier = calloc(1, sizeof *applier);
+  if (applier == NULL) {
+    err_set(err, ENOMEM, "calloc", NULL);
+    return NULL;
+  }
+  *applier = (struct applier){.options = options, .digests = digests, .uid = geteuid(), .gid = getegid()};
+  parent_init(&applier->dest, root, LINKS_FOLLOW);
+  parent_init(&applier->link, root, LINKS_FOLLOW);
+  parent_init(&applier->from, source, LINKS_REFUSE);
+  parent_init(&applier->twin, twins, LINKS_REFUSE);
+  if (copier_init(&applier->copier, options->hash, err) < 0) applier_free(&applier);
+  return applier;
+}
+
+void applier_free(struct applier **applier) {
+  if (*applier == NULL) return;
+  copier_free(&(*applier)->copier);
+  parent_free(&(*applier)->dest);
+  parent_free(&(*applier)->link);
+  parent_free(&(*applier)->from);
+  parent_free(&(*applier)->twin);
+  free(*applier);
+  *applier = NULL;
+}
+
 static int apply_all(struct applier *applier, struct ops *ops, struct err *err) {
   struct op op;
   for (uint32_t i = 0; i < ops->count; i++) {
-    if (ops_next(ops, &op, err) == 0 && apply_one(applier, &op, err) == 0) continue;
+    if (ops_next(ops, &op, err) == 0 && applier_perform(applier, &op, err) == 0) continue;
     err->index = i;
     return -1;
   }
@@ -274,17 +343,11 @@ static int apply_all(struct applier *applier, struct ops *ops, struct err *err) 
 
 int apply_ops(int root, int source, const uint8_t *bytes, size_t len, const struct apply_options *options,
               struct buf *digests, struct err *err) {
-  struct applier applier = {.options = options, .digests = digests};
   struct ops ops;
   if (ops_check(bytes, len, err) < 0 || ops_open(&ops, bytes, len, err) < 0) return -1;
-  parent_init(&applier.dest, root, LINKS_FOLLOW);
-  parent_init(&applier.link, root, LINKS_FOLLOW);
-  parent_init(&applier.from, source, LINKS_REFUSE);
-  int failed = copier_init(&applier.copier, options->hash, err);
-  if (failed == 0) failed = apply_all(&applier, &ops, err);
-  copier_free(&applier.copier);
-  parent_free(&applier.dest);
-  parent_free(&applier.link);
-  parent_free(&applier.from);
+  struct applier *applier = applier_new(root, source, -1, options, digests, err);
+  if (applier == NULL) return -1;
+  int failed = apply_all(applier, &ops, err);
+  applier_free(&applier);
   return failed;
 }

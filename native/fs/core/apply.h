@@ -17,3 +17,12 @@ struct apply_options {
  */
 int apply_ops(int root, int source, const uint8_t *ops, size_t len, const struct apply_options *options,
               struct buf *digests, struct err *err);
+
+struct op;
+struct applier;
+
+/* For those who make their ops themselves. `twins`: a root that copied files with OP_TRY_TWIN are linked from; -1 for none. */
+struct applier *applier_new(int root, int source, int twins, const struct apply_options *options, struct buf *digests,
+                            struct err *err);
+int applier_perform(struct applier *applier, const struct op *op, struct err *err);
+void applier_free(struct applier **applier);

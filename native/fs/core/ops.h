@@ -34,6 +34,8 @@ enum op_type {
 };
 enum op_existing { EXISTING_ERROR, EXISTING_REPLACE, EXISTING_COPY, EXISTING_KEEP, EXISTING_KINDS };
 enum { OP_MAKE_PARENTS = 1, OP_HAS_MTIME = 2, OP_USERXATTR = 4, OP_FLAGS = 7 };
+/* Never in a batch. A copied file that is at the same path below another root already: it is linked from there where that works. */
+enum { OP_TRY_TWIN = 8 };
 
 struct op {
   enum op_type type;

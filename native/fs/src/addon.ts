@@ -60,6 +60,18 @@ export interface Addon {
     hash: boolean,
     ignoreXattrErrors: boolean,
   ): Promise<Buffer>;
+  copyFiles(
+    root: number,
+    source: number,
+    twins: number,
+    walk: Buffer,
+    picks: Uint8Array,
+    hashes: Buffer,
+    from: Name,
+    to: Name,
+    replace: boolean,
+    ...owner: OwnerAndTime
+  ): Promise<Buffer>;
   compress(zstd: boolean, level: number, block: Uint8Array): Promise<Buffer>;
   sendFileRange(out: number, input: number, offset: number, sizeBytes: number): Promise<Buffer>;
   syncFs(fd: number): Promise<Buffer>;

@@ -106,6 +106,16 @@ export interface NativeFs {
     options: { readonly hash: boolean; readonly ignoreXattrErrors?: boolean | undefined },
   ): Promise<Buffer>;
 
+  /**
+   * Copies regular files of a walked tree from `source` to `root`, in order and without an object for each; the folders must be there. Throws
+   * ESTALE for a file that is not what it must hash to; the `index` of an error is that of the pick. Content as `apply` copies it,
+   * without extended attributes.
+   */
+  copyFiles(
+    roots: { readonly root: number; readonly source: number; readonly twins?: number | undefined },
+    files: WalkedFiles,
+  ): Promise<void>;
+
   // ---- locks
   /** Opens (creating 0600) and flock()s a file without waiting; `undefined` when another holds it. The kernel releases it with the process. */
   tryLock(path: string, mode: "shared" | "exclusive"): number | undefined;
@@ -113,6 +123,25 @@ export interface NativeFs {
   // ---- memory
   /** sha256 in hex. What node:crypto does too; but that takes 5 ms to load, a tenth of a whole cached build. */
   sha256(bytes: Uint8Array): string;
+}
+
+/** Files of a walked tree, and how they are copied. */
+export interface WalkedFiles {
+  /** What `walk` returned for `from` below the source. */
+  readonly walk: Buffer;
+  /**
+   * Pairs: index of the entry, permission bits. With `TWIN` added: a file that is below `twins` at the path where the copy goes, equal in
+   * every respect. It is linked from there (both then have two names), or copied where that does not work.
+   */
+  readonly picks: Uint32Array;
+  /** sha256 of each entry of the walk, 32 bytes each: what is copied must hash to that. Not given: nothing is hashed. */
+  readonly hashes?: Buffer | undefined;
+  readonly from: string;
+  readonly to: string;
+  readonly existing: "replace" | "copy";
+  /** Not given: as in the walk. */
+  readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
+  readonly mtimeNs?: bigint | undefined;
 }
 
 /** Every failure of the addon: as Node's own system errors, `errno` negative. */

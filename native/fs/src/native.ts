@@ -13,6 +13,9 @@ const BATCHES_MAX = Math.min(2, availableParallelism());
 const UNLIMITED_DEPTH = 0xffff_ffff;
 const NOTHING = { paths: [], names: [] } as const;
 
+const AS_WALKED = { uid: -1, gid: -1 };
+const NO_BYTES = Buffer.alloc(0);
+
 /** One for all calls: they are synchronous. */
 const statValues = new BigInt64Array(STAT_FIELDS);
 
@@ -123,6 +126,22 @@ export const nativeFs: NativeFs = {
   },
   apply: async (root, source, ops, { hash, ignoreXattrErrors }) =>
     addon().apply(root, source, ops, hash, ignoreXattrErrors ?? false),
+  copyFiles: async ({ root, source, twins = -1 }, files) => {
+    const { picks, hashes, from, to, owner, mtimeNs } = files;
+    const { uid, gid } = owner ?? AS_WALKED;
+    await addon().copyFiles(
+      root,
+      source,
+      twins,
+      files.walk,
+      new Uint8Array(picks.buffer, picks.byteOffset, picks.byteLength),
+      hashes ?? NO_BYTES,
+      nameArgument(from),
+      nameArgument(to),
+      files.existing === "replace",
+      ...ownerAndTime({ uid, gid, mtimeNs }),
+    );
+  },
 
   tryLock: (path, mode) => addon().tryLock(nameArgument(path), mode === "exclusive"),
 
