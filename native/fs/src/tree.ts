@@ -38,6 +38,11 @@ export class TreeReader {
     if (at !== buffer.length) throw new TypeError("a walk that is cut off");
   }
 
+  /** What `walk` returned. */
+  get bytes(): Buffer {
+    return this.#buffer;
+  }
+
   /** Index of the folder that holds the entry; -1 for entry 0. */
   parent(index: number): number {
     const parent = this.#u32(index, 4);

@@ -70,8 +70,11 @@ export interface BlobStore {
 export interface SnapshotStore {
   /** A new writable layer on `parent` (null: on nothing). Held by the store's lease. */
   prepare(parent: SnapshotId | null): ActiveSnapshot;
-  /** Freezes an active snapshot. Visible to all processes when it returns; held until the store is closed. */
-  commit(active: ActiveSnapshot): SnapshotId;
+  /**
+   * Freezes an active snapshot. Visible to all processes when it returns; held until the store is closed. `linkedTo`: files of its layer are
+   * those of that snapshot's layer, by hard link, so that what they take is counted once.
+   */
+  commit(active: ActiveSnapshot, options?: { readonly linkedTo?: SnapshotId | undefined }): SnapshotId;
   /** Throws the layer away. */
   discard(active: ActiveSnapshot): void;
   /** Layer folders of a snapshot, top first: what overlayfs takes as lowerdirs. Throws TSB_STORE when unknown. */

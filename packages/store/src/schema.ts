@@ -147,12 +147,12 @@ CREATE INDEX evicted_key ON evicted(key);
 
 /**
  * What version 3 added. `layers.unsynced`: the boot id of the kernel that may have parts of the layer in memory only (durability.ts).
- * `snapshots.amends`: 1 when layer and parent's layer are one layer of an image (see `SnapshotStore.commit`).
+ * `layers.linked`: 1 when it shares files with another layer that is 1, by hard link.
  */
 const VERSION_3 = `
 ALTER TABLE layers ADD COLUMN unsynced TEXT;
 CREATE INDEX layers_unsynced ON layers(unsynced) WHERE unsynced IS NOT NULL;
-ALTER TABLE snapshots ADD COLUMN amends INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE layers ADD COLUMN linked INTEGER NOT NULL DEFAULT 0;
 `;
 
 /** What version 4 added: names of indexes. */

@@ -60,7 +60,7 @@ export class OverlaySnapshotStore implements SnapshotStore {
     return active;
   }
 
-  commit(active: ActiveSnapshot): SnapshotId {
+  commit(active: ActiveSnapshot, options: { readonly linkedTo?: SnapshotId | undefined } = {}): SnapshotId {
     this.#mustBeActive(active);
     const { lease, database, layout, durability } = this.#state;
     guarded("commit a snapshot", layout.root, () => this.#removeWork(active.work));
@@ -68,9 +68,19 @@ export class OverlaySnapshotStore implements SnapshotStore {
       lease.holdSnapshot(active.id);
       database.run("UPDATE snapshots SET lease=NULL WHERE id=?", active.id);
       durability.mark(active.id);
+      if (options.linkedTo !== undefined) this.#link([active.id, options.linkedTo]);
     });
     this.#active.delete(active.id);
     return active.id;
+  }
+
+  /** In a transaction. */
+  #link(ids: readonly SnapshotId[]): void {
+    const { database } = this.#state;
+    for (const id of ids) {
+      database.run("UPDATE layers SET linked=1 WHERE id=(SELECT layer FROM snapshots WHERE id=?)", id);
+    }
+    remeasureLinked(this.#state);
   }
 
   discard(active: ActiveSnapshot): void {
@@ -291,7 +301,13 @@ function layerOf(state: StoreState, id: SnapshotId): number | undefined {
 /** In a transaction: forgets a layer that no snapshot has any more. */
 export function removeLayer(state: StoreState, layer: number): void {
   state.database.run("DELETE FROM layers WHERE id=?", layer);
+  remeasureLinked(state);
   state.trash.schedule(`snapshots/${layer}`);
+}
+
+/** In a transaction: what layers take that share files can only be told of all of them together, and anew when one comes or goes. */
+function remeasureLinked({ database }: StoreState): void {
+  database.run("UPDATE layers SET disk_bytes=NULL WHERE linked=1 AND disk_bytes IS NOT NULL");
 }
 
 /** Forgets what a dead lease was writing. */

@@ -20,7 +20,9 @@
 #include "../../core/overlay.h"
 #include "../../core/resolve.h"
 #include "../../core/send.h"
+#include "../../core/sha256.h"
 #include "../../core/single.h"
+#include "../../core/tree_copy.h"
 #include "../../core/utf8.h"
 #include "../../core/walk.h"
 
@@ -113,6 +115,48 @@ static void batches_of_files(int root) {
   check(contents_hash(root, paths, 3, &out, &err), "hash", &err);
   check(contents_read(root, paths, 3, 100, &out, &err), "read", &err);
   check_fails(contents_hash(root, "a/b/file\0a", 2, &out, &err), EINVAL, "hash a folder", &err);
+}
+
+/* A small tree copied as its walk says, whole and with the walk's bytes damaged: whatever these say, nothing outside of them is read. */
+static void copied_trees(int root, long rounds) {
+  static const uint32_t picks[] = {2, 0644, 4, 06755 | TREE_COPY_TWIN};
+  static const uint8_t hashes[5 * SHA256_BYTES];
+  struct err err = ERR_INIT;
+  struct node node = {.has_mode = true, .mode = 0600, .uid = getuid(), .gid = getgid()};
+  struct mkdir_options folder = {.mode = 0755, .uid = getuid(), .gid = getgid(), .parents = true};
+  struct walk_options all = {.xattrs = true, .depth = UINT32_MAX};
+  struct buf walk cleanup_with(buf_free) = {0};
+  for (int i = 0; i < 2; i++) {
+    int fd = mkdirs_open(root, i == 0 ? "from/one" : "to/one", &folder, NULL, &err);
+    check(fd, "mkdirs", &err);
+    close(fd);
+    fd = mkdirs_open(root, i == 0 ? "from/two" : "to/two", &folder, NULL, &err);
+    check(fd, "mkdirs", &err);
+    close(fd);
+  }
+  check(single_write(root, "from/one/a", "a", 1, &node, &err), "write", &err);
+  check(single_write(root, "from/two/b", "b", 1, &node, &err), "write", &err);
+  check(walk_tree(root, "from", &all, &walk, &err), "walk", &err);
+  struct tree_copy copy = {.walk = walk.data, .walk_len = walk.len, .from = "from", .to = "to", .uid = -1, .gid = -1};
+  copy.picks = (const uint8_t *)picks;
+  copy.picks_len = sizeof picks;
+  check(tree_copy(root, root, root, &copy, &err), "copy", &err);
+  copy.hashes = hashes;
+  copy.hashes_len = sizeof hashes;
+  check_fails(tree_copy(root, root, -1, &copy, &err), ESTALE, "copy what is not as it was", &err);
+  copy.hashes_len = 0;
+  for (long round = 0; round < rounds; round++) {
+    size_t kept = next_random() % 4 == 0 ? next_random() % (walk.len + 1) : walk.len;
+    uint8_t *damaged = malloc(kept == 0 ? 1 : kept);
+    if (damaged == NULL) exit(1);
+    memcpy(damaged, walk.data, kept);
+    for (uint64_t changes = next_random() % 4; changes > 0 && kept > 0; changes--) damaged[next_random() % kept] = (uint8_t)next_random();
+    copy.walk = damaged;
+    copy.walk_len = kept;
+    tree_copy(root, root, root, &copy, &err);
+    err_free(&err);
+    free(damaged);
+  }
 }
 
 static void locks_and_mounts(const char *folder) {
@@ -211,6 +255,7 @@ int main(int argc, char **argv) {
   send_ranges(root);
   batches_of_files(root);
   locks_and_mounts(argv[1]);
+  copied_trees(root, strtol(argv[3], NULL, 10));
   for (int i = 4; i < argc; i++) fuzz(root, argv[i], strtol(argv[3], NULL, 10));
   puts("clean");
   return 0;

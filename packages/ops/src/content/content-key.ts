@@ -7,7 +7,7 @@ import { openTree, type SourceTree } from "../tree.ts";
 import { digestRoot } from "./digest.ts";
 import { allVisible, filterEntries, type Visibility, visibilityOf } from "./filter.ts";
 import { isFolder, type Located, locate, rootPath } from "./locate.ts";
-import { type Scan, scanTree } from "./scan.ts";
+import { HASH_BYTES, type Scan, scanTree } from "./scan.ts";
 import { type Selector, selectorKey } from "./selector.ts";
 
 /** One source that a selector stands for: where it is, and its entries that count. */
@@ -16,8 +16,8 @@ export interface Selected {
   readonly reader: TreeReader;
   /** Indexes into the walk, ascending. */
   readonly chosen: Uint32Array;
-  /** sha256 that a file had when it was digested; undefined when it was never (a snapshot's file cannot change). */
-  readonly dataOf?: ((index: number) => Uint8Array) | undefined;
+  /** sha256 that each entry's file had when it was digested, 32 bytes each; undefined when it was never (a snapshot's file cannot change). */
+  readonly hashes?: Buffer | undefined;
 }
 
 /**
@@ -64,8 +64,8 @@ export async function select(
     const { reader } = scan;
     const chosen = filterEntries(located, reader, selector, visibility);
     if (tree.kind === "context") await scan.digestData(tree.root, chosen);
-    const dataOf = tree.kind === "context" ? (index: number) => scan.dataOf(index) : undefined;
-    selected.push({ located, reader, chosen, dataOf });
+    const hashes = tree.kind === "context" ? scan.hashes() : undefined;
+    selected.push({ located, reader, chosen, hashes });
   }
   return selected;
 }
@@ -167,12 +167,12 @@ async function contentFields(
   }
 }
 
-function* fileFields({ located, reader, chosen, dataOf }: Selected): Generator<KeyField> {
+function* fileFields({ located, reader, chosen, hashes }: Selected): Generator<KeyField> {
   for (const index of chosen) {
     if (reader.isFolder(index)) continue;
     const data =
-      reader.isFile(index) && dataOf !== undefined
-        ? Buffer.from(dataOf(index)).toString("hex", 0, 8)
+      reader.isFile(index) && hashes !== undefined
+        ? hashes.toString("hex", index * HASH_BYTES, index * HASH_BYTES + 8)
         : reader.target(index);
     const name = `file:${rootPath(located, reader.path(index))}`;
     yield { name, value: `${reader.mode(index).toString(8)} ${data}` };

@@ -3,9 +3,10 @@ import type { OpsEnvironment } from "../environment.ts";
 import { type ContextIndex, readIndex, type Walked, writeIndex } from "../local/index-file.ts";
 import type { SourceTree } from "../tree.ts";
 import { type Located, rootPath } from "./locate.ts";
+import { samePaths } from "./same-paths.ts";
 import { skipOf } from "./skip.ts";
 
-const HASH_BYTES = 32;
+export const HASH_BYTES = 32;
 const NO_HASH = Buffer.alloc(HASH_BYTES);
 // Kernel timestamps come from the last tick of the clock: up to 10 ms behind. An entry changed that shortly before the walk, or
 // during it, could change again without its ctime moving (git's "racy" problem).
@@ -22,6 +23,8 @@ export interface Scan {
   digestData(root: number, chosen: Uint32Array): Promise<void>;
   /** Data digest of a regular file; only after `digestData`. */
   dataOf(index: number): Uint8Array;
+  /** All of them, 32 bytes per entry. */
+  hashes(): Buffer;
   /** The digest remembered for this selector while nothing has changed. */
   remembered(selectorKey: string): string | undefined;
   remember(selectorKey: string, digest: string): void;
@@ -138,6 +141,10 @@ class TreeScan implements Scan {
     return this.#known().of(index);
   }
 
+  hashes(): Buffer {
+    return this.#known().bytes;
+  }
+
   async digestData(root: number, chosen: Uint32Array): Promise<void> {
     const { located, reader } = this;
     await this.#known().fill({ fs: this.#parts.env.fs, root, located, reader }, chosen);
@@ -166,35 +173,13 @@ function carryOver(reader: TreeReader, old: ContextIndex | undefined): Buffer {
   const hashes = Buffer.alloc(reader.count * HASH_BYTES);
   if (old === undefined) return hashes;
   const before = new TreeReader(old.walk);
-  // Both walks are in the same order, so one pass over both finds the pairs.
-  let oldIndex = 0;
-  for (let index = 0; index < reader.count && oldIndex < before.count; index++) {
-    const path = reader.path(index);
-    while (oldIndex < before.count && walkOrder(before.path(oldIndex), path) < 0) oldIndex++;
-    if (oldIndex >= before.count || before.path(oldIndex) !== path) continue;
+  for (const [oldIndex, index] of samePaths(before, reader)) {
     if (!sameFile(reader, index, before, oldIndex)) continue;
     if (reader.ctimeNs(index) + TICK_NS >= old.startedNs) continue;
     slot(old.hashes, oldIndex).copy(hashes, index * HASH_BYTES);
   }
   return hashes;
 }
-
-/**
- * Order in which a walk gives paths: component by component, so `/` sorts before everything. Compared by UTF-16 units where the walk
- * compares bytes: where these differ a pair may be missed, and the file is read again.
- */
-function walkOrder(a: string, b: string): number {
-  if (a === b) return 0;
-  const length = Math.min(a.length, b.length);
-  for (let i = 0; i < length; i++) {
-    const left = a.charCodeAt(i);
-    const right = b.charCodeAt(i);
-    if (left !== right) return (left === SLASH ? 0 : left) - (right === SLASH ? 0 : right);
-  }
-  return a.length - b.length;
-}
-
-const SLASH = 0x2f;
 
 function sameFile(a: TreeReader, i: number, b: TreeReader, j: number): boolean {
   return (

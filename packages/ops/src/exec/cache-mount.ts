@@ -107,7 +107,7 @@ async function fill(
     const ownerless = tree.kind === "context";
     const style = { owner: undefined, mode: undefined, mtimeNs: undefined, ownerless, replace: false };
     const target = { fs: env.fs, root, signal: seed.context.signal };
-    await applyCopy(target, tree, new CopyOps(selected, "", style), selected.dataOf);
+    await applyCopy(target, tree, new CopyOps(selected, "", style));
     const { mode, uid, gid } = selected.located.stat;
     env.fs.setOwnerModeInRoot(root, ".", {
       mode: mode & 0o7777,

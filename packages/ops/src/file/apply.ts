@@ -1,13 +1,13 @@
 import { errnoCode, TsbuildError } from "@tsbuild/base";
 import { encodeTreeOps, type NativeFs, type TreeOp } from "@tsbuild/native-fs";
+import { HASH_BYTES } from "../content/scan.ts";
 import type { SourceTree } from "../tree.ts";
-import type { CopyOps, FileOp } from "./entries.ts";
+import type { CopyOps } from "./entries.ts";
 
 // Ops per call of the addon: bounds the memory of one batch and how long an abort waits.
 const BATCH = 1024;
 // Calls at the same time: libuv's pool has four threads, and the disk rarely takes more than two writers well.
 const PARALLEL = 2;
-const HASH_BYTES = 32;
 
 export interface CopyTarget {
   readonly fs: NativeFs;
@@ -73,41 +73,86 @@ export async function applyAll(target: CopyTarget, ops: Iterable<TreeOp>): Promi
   }
 }
 
-/** What a file must hash to; undefined when its source cannot change. */
-export type Expected = ((index: number) => Uint8Array) | undefined;
-
-function changed(tree: SourceTree, path: string): TsbuildError {
+function changed(tree: SourceTree, path: string, cause?: unknown): TsbuildError {
   const where =
     tree.kind === "context" ? JSON.stringify(tree.context.shown ?? tree.context.folder) : "the source";
   return new TsbuildError(
     "TSB_CONTEXT",
     `${JSON.stringify(path)} in the build context changed while it was being copied`,
-    { hint: `build again when nothing writes to ${where} any more` },
+    { hint: `build again when nothing writes to ${where} any more`, cause },
   );
 }
 
-/** Copies the files of one source and checks that what was copied is what was hashed. */
-async function copyFiles(
-  target: CopyTarget,
-  tree: SourceTree,
-  files: Iterator<FileOp>,
-  expected: Expected,
-): Promise<void> {
-  const worker = async (): Promise<void> => {
-    for (let batch = take(files, BATCH); batch.length > 0; batch = take(files, BATCH)) {
-      const ops = batch.map(({ op }) => op);
-      const hashes = await applyBatch(target, tree.root, ops, expected !== undefined);
-      if (expected === undefined) continue;
-      for (const [i, { op, index }] of batch.entries()) {
-        const copied = hashes.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES);
-        if (!copied.equals(expected(index))) throw changed(tree, op.path);
-      }
-    }
-  };
-  // All settle before a failure is passed on: nobody may write to the target after it is thrown away.
+/** Codes by which a file shows that it is not what the walk saw: other content, gone, a link or a folder in its place. */
+const CHANGED: readonly (string | undefined)[] = ["ESTALE", "ENOENT", "ELOOP", "ENOTDIR", "EINVAL"];
+
+/** `path` in the source, `to` in the target: which of them an error is about, its own path says. */
+function explainCopy(error: unknown, tree: SourceTree, paths: { from: string; to: string }): unknown {
+  const own = typeof error === "object" && error !== null && "path" in error && error.path === paths.from;
+  const isChange = own && tree.kind === "context" && CHANGED.includes(errnoCode(error));
+  return isChange ? changed(tree, paths.from, error) : explain(error, paths.to);
+}
+
+/** All settle before a failure is passed on: nobody may write to the target after it is thrown away. */
+async function inParallel(worker: () => Promise<void>): Promise<void> {
   const done = await Promise.allSettled(Array.from({ length: PARALLEL }, worker));
   const failed = done.find((result) => result.status === "rejected");
   if (failed !== undefined) throw failed.reason;
+}
+
+/** Files per call of the addon. */
+const PICKS = 2048;
+
+/** Copies files and checks that what was copied is what was hashed. `twins`: see `WalkedFiles`. */
+async function copyPicks(
+  target: CopyTarget,
+  tree: SourceTree,
+  ops: CopyOps,
+  twins: Twins | undefined,
+): Promise<void> {
+  const files = ops.copied;
+  const picks = ops.picks(twins?.isTwin);
+  let next = 0;
+  await inParallel(async () => {
+    while (next < picks.length) {
+      target.signal.throwIfAborted();
+      const batch = picks.subarray(next, next + PICKS * 2);
+      next += batch.length;
+      try {
+        const roots = { root: target.root, source: tree.root, twins: twins?.root };
+        await target.fs.copyFiles(roots, { ...files, picks: batch });
+      } catch (error) {
+        const at = typeof error === "object" && error !== null && "index" in error ? Number(error.index) : 0;
+        throw explainCopy(error, tree, ops.pathsOf(batch[at * 2] ?? 0));
+      }
+    }
+  });
+}
+
+/** The same for the few that need more than `copyPicks` does. */
+async function copyOthers(target: CopyTarget, tree: SourceTree, ops: CopyOps): Promise<void> {
+  const { hashes } = ops.copied;
+  const files = ops.others();
+  for (let batch = take(files, BATCH); batch.length > 0; batch = take(files, BATCH)) {
+    const copied = await applyBatch(
+      target,
+      tree.root,
+      batch.map(({ op }) => op),
+      hashes !== undefined,
+    );
+    if (hashes === undefined) continue;
+    for (const [i, { index }] of batch.entries()) {
+      const expected = hashes.subarray(index * HASH_BYTES, (index + 1) * HASH_BYTES);
+      const found = copied.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES);
+      if (!found.equals(expected)) throw changed(tree, ops.pathsOf(index).from);
+    }
+  }
+}
+
+/** Files that are in another tree already, at the path where they go. */
+export interface Twins {
+  readonly root: number;
+  readonly isTwin: (index: number) => boolean;
 }
 
 /** Recreates one source at the target. */
@@ -115,10 +160,11 @@ export async function applyCopy(
   target: CopyTarget,
   tree: SourceTree,
   ops: CopyOps,
-  expected: Expected,
+  twins?: Twins,
 ): Promise<void> {
   await applyAll(target, ops.folders());
-  await copyFiles(target, tree, ops.files(), expected);
-  await applyAll(target, ops.others());
+  await copyPicks(target, tree, ops, twins);
+  await copyOthers(target, tree, ops);
+  await applyAll(target, ops.rest());
   await applyAll(target, ops.times());
 }

@@ -25,17 +25,10 @@ export interface CopyRequest {
 }
 
 /** Implicit parents take --chown and an octal --chmod as well (D096). */
-function parentOptions(request: CopyRequest) {
-  const { action, owner } = request;
+export function implicitParent(action: CopyAction, owner: Ownership | undefined) {
   const mode = action.mode >= 0 && action.modeStr === "" ? action.mode & 0o7777 : 0o755;
   const mtimeNs = action.timestampNs >= 0n ? action.timestampNs : undefined;
-  return {
-    mode,
-    uid: owner?.uid ?? 0,
-    gid: owner?.gid ?? 0,
-    parents: true,
-    ...(mtimeNs === undefined ? {} : { mtimeNs }),
-  };
+  return { mode, uid: owner?.uid ?? 0, gid: owner?.gid ?? 0, mtimeNs };
 }
 
 function makeFolder(request: CopyRequest, path: string): void {
@@ -51,7 +44,10 @@ function makeFolder(request: CopyRequest, path: string): void {
       },
     );
   }
-  if (existing === undefined) target.fs.mkdirInRoot(target.root, path, parentOptions(request));
+  if (existing === undefined) {
+    const options = { ...implicitParent(action, request.owner), parents: true };
+    target.fs.mkdirInRoot(target.root, path, options);
+  }
 }
 
 /** The last element of the path that was asked for or matched. */
@@ -119,7 +115,7 @@ async function copyOne(request: CopyRequest, selected: Selected, destination: De
     ownerless: tree.kind === "context",
     replace: action.alwaysReplaceExistingDestPaths,
   });
-  await applyCopy(target, tree, ops, selected.dataOf);
+  await applyCopy(target, tree, ops);
 }
 
 /** COPY and ADD of local files (D091–D108). */

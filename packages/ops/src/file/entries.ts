@@ -1,9 +1,10 @@
-import type { TreeOp, TreeReader, Xattr } from "@tsbuild/native-fs";
+import { type TreeOp, type TreeReader, TWIN, type WalkedFiles, type Xattr } from "@tsbuild/native-fs";
 import type { Selected } from "../content/content-key.ts";
 import { isContentXattr } from "../content/digest.ts";
 import { rootPath } from "../content/locate.ts";
 import type { ModeChange } from "./mode.ts";
 import type { Ownership } from "./owner.ts";
+import { SharedNames } from "./shared-names.ts";
 import { join } from "./target.ts";
 
 const S_IFMT = 0o170000;
@@ -14,6 +15,8 @@ const NODE_KINDS: ReadonlyMap<number, NodeKind> = new Map([
   [0o060000, "block"],
   [0o140000, "socket"],
 ]);
+
+const ROOT = { uid: 0, gid: 0 };
 
 /** How the copy differs from its source. */
 export interface CopyStyle {
@@ -34,6 +37,9 @@ export interface FileOp {
   readonly index: number;
 }
 
+/** Files of one source, all copied in the same way; which of them, `picks` say. */
+export type CopiedFiles = Omit<WalkedFiles, "picks">;
+
 /**
  * Turns the chosen entries of a source into the ops that recreate them at `target`: in phases of which each may rely on the ones
  * before, each made while it is performed.
@@ -42,13 +48,14 @@ export class CopyOps {
   readonly #selected: Selected;
   readonly #target: string;
   readonly #style: CopyStyle;
-  /** First index of each file with several names, so that they stay one file (D102). */
-  readonly #linked = new Map<string, number>();
+  /** Files with several names in the copy, so that they stay one file (D102). */
+  readonly #names: SharedNames;
 
   constructor(selected: Selected, target: string, style: CopyStyle) {
     this.#selected = selected;
     this.#target = target;
     this.#style = style;
+    this.#names = new SharedNames(selected);
   }
 
   get #reader(): TreeReader {
@@ -75,22 +82,12 @@ export class CopyOps {
   #owner(index: number): Ownership {
     const { owner, ownerless } = this.#style;
     if (owner !== undefined) return owner;
-    return ownerless ? { uid: 0, gid: 0 } : { uid: this.#reader.uid(index), gid: this.#reader.gid(index) };
+    return ownerless ? ROOT : { uid: this.#reader.uid(index), gid: this.#reader.gid(index) };
   }
 
   #mode(index: number): number {
     const mode = this.#reader.mode(index);
     return this.#style.mode === undefined ? mode & 0o7777 : this.#style.mode(mode);
-  }
-
-  /** Index of the first name of a file that has several; undefined for the only name. */
-  #firstName(index: number): number | undefined {
-    const reader = this.#reader;
-    if (reader.nlink(index) < 2) return undefined;
-    const id = `${reader.dev(index)}:${reader.ino(index)}`;
-    const first = this.#linked.get(id) ?? index;
-    this.#linked.set(id, first);
-    return first;
   }
 
   /** The folder that contents are copied into keeps its own metadata (D097, D098), so entry 0 is none of these. */
@@ -101,20 +98,65 @@ export class CopyOps {
     }
   }
 
-  /** Independent of each other. */
-  *files(): Generator<FileOp> {
+  /** Where a file is in the source, and where it goes. */
+  pathsOf(index: number): { readonly from: string; readonly to: string } {
+    return {
+      from: rootPath(this.#selected.located, this.#reader.path(index)),
+      to: this.#path(index),
+    };
+  }
+
+  /** What `picks` are picks of. */
+  get copied(): CopiedFiles {
+    const { located, hashes } = this.#selected;
+    const { owner, ownerless, mtimeNs, replace } = this.#style;
+    return {
+      walk: this.#reader.bytes,
+      hashes,
+      from: located.path,
+      to: this.#target,
+      existing: replace ? "replace" : "copy",
+      owner: owner ?? (ownerless ? ROOT : undefined),
+      mtimeNs,
+    };
+  }
+
+  /** Files without extended attributes, one name of each; independent of each other. `isTwin`: see `WalkedFiles`. */
+  picks(isTwin: (index: number) => boolean = () => false): Uint32Array {
+    const { chosen } = this.#selected;
+    const picks = new Uint32Array(chosen.length * 2);
+    let count = 0;
+    for (const index of chosen) {
+      if (!this.#isFirstName(index) || !this.#isPlain(index)) continue;
+      const twin = !this.#names.isShared(index) && isTwin(index);
+      picks[count++] = index;
+      picks[count++] = this.#mode(index) + (twin ? TWIN : 0);
+    }
+    return picks.subarray(0, count);
+  }
+
+  /** The other files, in the same way: with attributes, or a source that is a file itself. */
+  *others(): Generator<FileOp> {
     const { located, chosen } = this.#selected;
     for (const index of chosen) {
-      if (!this.#reader.isFile(index)) continue;
-      const first = this.#firstName(index);
-      if (first !== undefined && first !== index) continue;
+      if (!this.#isFirstName(index) || this.#isPlain(index)) continue;
       const from = rootPath(located, this.#reader.path(index));
       yield { index, op: { ...this.#common(index), type: "copy", mode: this.#mode(index), from } };
     }
   }
 
+  #isFirstName(index: number): boolean {
+    return this.#reader.isFile(index) && !this.#names.isFurther(index);
+  }
+
+  #isPlain(index: number): boolean {
+    const reader = this.#reader;
+    if (index === 0) return false;
+    return !reader.hasXattrs(index) || !reader.xattrs(index).some(({ name }) => isContentXattr(name));
+  }
+
   /** Links to the files, symbolic links and special files. */
-  *others(): Generator<TreeOp> {
+  *rest(): Generator<TreeOp> {
     for (const index of this.#selected.chosen) {
       if (this.#reader.isFolder(index)) continue;
       const op = this.#reader.isFile(index) ? this.#hardlink(index) : this.#special(index);
@@ -123,8 +165,8 @@ export class CopyOps {
   }
 
   #hardlink(index: number): TreeOp | undefined {
-    const first = this.#firstName(index);
-    if (first === undefined || first === index) return undefined;
+    const first = this.#names.firstOf(index);
+    if (first === undefined) return undefined;
     const { path, existing } = this.#common(index);
     return { path, existing, type: "hardlink", to: this.#path(first) };
   }

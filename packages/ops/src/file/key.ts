@@ -24,6 +24,11 @@ function stringify(value: unknown): string {
   });
 }
 
+/** All that an action says. */
+export function actionText(action: FileAction): string {
+  return stringify([action.input, action.secondaryInput, action.output, action.action]);
+}
+
 function ownersOf(action: FileAction): (Owner | undefined)[] {
   return action.action.type === "rm" ? [] : [action.action.owner];
 }

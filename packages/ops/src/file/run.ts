@@ -7,6 +7,7 @@ import { contextOf } from "../local/context.ts";
 import { openTree, type SourceTree, snapshotOf } from "../tree.ts";
 import type { CopyTarget } from "./apply.ts";
 import { runCopy } from "./copy.ts";
+import { copyDirectly } from "./direct.ts";
 import { type Ownership, resolveOwner } from "./owner.ts";
 import { runMkdir, runMkfile, runRm, runSymlink } from "./simple.ts";
 import { States } from "./states.ts";
@@ -23,6 +24,8 @@ export interface FileRun {
 
 /** Performs the actions of a file op one after the other and commits its outputs. */
 export async function runFileOp(run: FileRun): Promise<readonly Ref[]> {
+  const direct = await copyDirectly(run);
+  if (direct !== undefined) return direct;
   const { env, op, inputs } = run;
   const snapshots = inputs.map((ref) => (contextOf(ref) === undefined ? snapshotOf(ref) : undefined));
   const states = new States(env, op.kind, snapshots);

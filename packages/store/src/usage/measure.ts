@@ -6,11 +6,11 @@ import type { StoreState } from "../state.ts";
 const BLOCK_BYTES = 512;
 
 /**
- * Bytes that a file or a tree takes on disk (blocks, not sizes; files with several names once). What vanishes meanwhile counts nothing.
+ * Bytes that a file or a tree takes on disk (blocks, not sizes; files with several names once, and not at all when they are in `seen`, the
+ * inodes that were counted before). What vanishes meanwhile counts nothing.
  * Gives way to other work after each folder: a tree may have many thousand entries.
  */
-export async function diskBytes(path: string): Promise<number> {
-  const seen = new Set<number>();
+export async function diskBytes(path: string, seen: Set<number> = new Set()): Promise<number> {
   const pending: Buffer[] = [Buffer.from(path)];
   let total = 0;
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
@@ -66,12 +66,14 @@ function isGone(error: unknown): boolean {
 /** Measures committed layers that were not measured yet, once and for all: they never change. Returns their bytes together. */
 export async function measureLayers({ database, layout }: StoreState): Promise<number> {
   let total = 0;
-  const rows = database.all<{ id: number }>(
-    `SELECT id FROM layers WHERE disk_bytes IS NULL
-     AND EXISTS (SELECT 1 FROM snapshots WHERE layer=layers.id AND lease IS NULL)`,
+  // Those that share files are always all in it: a file counts for the oldest of them.
+  const seen = new Set<number>();
+  const rows = database.all<{ id: number; linked: number }>(
+    `SELECT id, linked FROM layers WHERE disk_bytes IS NULL
+     AND EXISTS (SELECT 1 FROM snapshots WHERE layer=layers.id AND lease IS NULL) ORDER BY id`,
   );
-  for (const { id } of rows) {
-    const bytes = await diskBytes(layout.layer(id));
+  for (const { id, linked } of rows) {
+    const bytes = await diskBytes(layout.layer(id), linked === 1 ? seen : undefined);
     total += bytes;
     database.transaction(() => {
       database.run("UPDATE layers SET disk_bytes=? WHERE id=?", bytes, id);
