@@ -76,5 +76,6 @@ export {
   type Manifest,
   mediaTypes,
 } from "./types.ts";
+export { GrowingFile } from "./workers/growing-file.ts";
 export type { PackJob, UnpackJob } from "./workers/job.ts";
 export { type JobOptions, LayerWorkers, type PackedStream, setWorkerEntry } from "./workers/layer-workers.ts";

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import { statSync, utimesSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, statSync, utimesSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import type { DiffId } from "@tsbuild/base";
-import { compress, decompress, LayerWorkers, type PackedLayer, writeTar } from "@tsbuild/oci";
+import { compress, decompress, GrowingFile, LayerWorkers, type PackedLayer, writeTar } from "@tsbuild/oci";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { collect, file, noise, streamOf } from "./bytes.ts";
 import { missing, pack, shell, workFolder } from "./system.ts";
@@ -64,6 +64,36 @@ describe.skipIf(missing !== undefined)("layer workers", () => {
       expect((await pack(target)).layer).toEqual(bare(layer));
     },
   );
+
+  test("unpack a file behind the one that writes it, and stop when that fails", async () => {
+    const first = noise(2_000_000, 20);
+    const tar = await collect(writeTar([file("first", first), file("last", noise(2_000_000, 21))]));
+    const path = join(work.path, "arriving");
+    const fd = openSync(path, "w+");
+    const arriving = new GrowingFile(fd);
+    const target = work.make("arrived");
+    const unpacking = workers.unpack({ blob: arriving, folder: target, userxattr: false });
+    writeSync(fd, tar.subarray(0, 3_000_000));
+    arriving.grow(3_000_000);
+    // The rest is not written before the first file is there: it would wait for ever if that waited for the rest.
+    while (!existsSync(join(target, "first")) || statSync(join(target, "first")).size < first.length)
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    writeSync(fd, tar.subarray(3_000_000));
+    arriving.grow(tar.length);
+    arriving.end();
+    const layer = await unpacking;
+    expect(layer.diffId).toBe(`sha256:${createHash("sha256").update(tar).digest("hex")}`);
+    expect(bare(layer)).toEqual((await pack(target)).layer);
+
+    const abort = new AbortController();
+    const broken = new GrowingFile(fd);
+    const job = { blob: broken, folder: work.make("broken"), userxattr: false };
+    const stopped = workers.unpack(job, { signal: abort.signal });
+    broken.grow(3_000_000);
+    abort.abort();
+    await expect(stopped).rejects.toThrow("aborted");
+    closeSync(fd);
+  });
 
   test("do not hash again what looks as it did, and do when it does not", async () => {
     const folder = largeFolder("large", 9);

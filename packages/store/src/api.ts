@@ -51,11 +51,13 @@ export interface BlobStore {
   write(bytes: Uint8Array): Digest;
   /**
    * Streams bytes in. With `expected`, a wrong digest or size rejects with TSB_INTEGRITY and nothing becomes visible.
-   * A full disk rejects with TSB_DISK_FULL. The temporary file never survives a failure.
+   * A full disk rejects with TSB_DISK_FULL. The temporary file never survives a failure. `onWritten` is told of that file, once it is
+   * there and as it grows; not at all when the blob was here already. What is in it is not verified before all of it has come.
    */
   ingest(
     source: AsyncIterable<Uint8Array>,
     expected?: { readonly digest: Digest; readonly size?: number | undefined },
+    onWritten?: (written: { readonly file: string; readonly sizeBytes: number }) => void,
   ): Promise<{ readonly digest: Digest; readonly size: number }>;
   /** Remembers a compressed form of a layer: (diff ID, variant such as `gzip-6`) to blob. */
   setCompressed(diffId: DiffId, variant: string, blob: Descriptor): void;

@@ -82,6 +82,7 @@ export class FileBlobStore implements BlobStore {
   async ingest(
     source: AsyncIterable<Uint8Array>,
     expected?: Expected,
+    onWritten?: (written: { readonly file: string; readonly sizeBytes: number }) => void,
   ): Promise<{ readonly digest: Digest; readonly size: number }> {
     const present = expected === undefined ? undefined : this.size(expected.digest);
     if (expected !== undefined && present !== undefined) {
@@ -91,7 +92,8 @@ export class FileBlobStore implements BlobStore {
     const { root } = this.#state.layout;
     const temporary = this.#temporary();
     try {
-      const written = await receive(source, { file: temporary, root }, expected);
+      const onSize = (sizeBytes: number): void => onWritten?.({ file: temporary, sizeBytes });
+      const written = await receive(source, { file: temporary, root, onSize }, expected);
       guarded(`write the blob ${written.digest}`, root, () => this.#publish(temporary, written.digest));
       await guardedAsync("write a blob", root, () => this.#syncFolder());
       return written;
@@ -175,14 +177,15 @@ function sizeOf(file: string): number | undefined {
 /** Writes a stream to a new file, hashing on the way; fsynced and verified when it resolves. */
 async function receive(
   source: AsyncIterable<Uint8Array>,
-  target: { readonly file: string; readonly root: string },
+  target: { readonly file: string; readonly root: string; readonly onSize: (sizeBytes: number) => void },
   expected: Expected | undefined,
 ): Promise<{ readonly digest: Digest; readonly size: number }> {
-  const { file, root } = target;
+  const { file, root, onSize } = target;
   const handle = await guardedAsync("write a blob", root, () => open(file, "wx", 0o644));
   try {
     const hash = createHash("sha256");
-    const size = await copy(source, { handle, hash, root, maxBytes: expected?.size });
+    onSize(0);
+    const size = await copy(source, { handle, hash, root, onSize, maxBytes: expected?.size });
     const digest = `sha256:${hash.digest("hex")}` as Digest;
     verify({ digest, size }, expected);
     await guardedAsync("write a blob", root, () => handle.sync());
@@ -202,6 +205,7 @@ async function copy(
     readonly handle: FileHandle;
     readonly hash: Hash;
     readonly root: string;
+    readonly onSize: (sizeBytes: number) => void;
     readonly maxBytes: number | undefined;
   },
 ): Promise<number> {
@@ -215,6 +219,7 @@ async function copy(
     target.hash.update(chunk);
     await written;
     toDisk.wrote(size);
+    target.onSize(size);
   }
   await guardedAsync("write a blob", target.root, () => toDisk.settled());
   return size;

@@ -15,6 +15,12 @@ export type Fault =
   | { readonly type: "cut"; readonly afterBytes: number }
   /** Sends other bytes of the same length. */
   | { readonly type: "corrupt" }
+  /** The same, other only from this byte on: what comes before is right. */
+  | { readonly type: "corrupt-tail"; readonly afterBytes: number }
+  /** Ends in good order after this many bytes, having announced no length. */
+  | { readonly type: "short"; readonly afterBytes: number }
+  /** Sends the body in this many pieces, each a moment after the one before. */
+  | { readonly type: "slow"; readonly pieces: number }
   | { readonly type: "redirect"; readonly to: string }
   /** Ignores Range and answers 200 from the beginning. */
   | { readonly type: "ignore-range" }
@@ -120,11 +126,11 @@ class InProcessRegistry implements TestRegistry {
     const request = { method: incoming.method ?? "", path: incoming.url ?? "", headers: incoming.headers };
     this.requests.push(request);
     const url = new URL(request.path, `http://${this.host}`);
-    if (url.pathname === "/token") return response.end(JSON.stringify({ token: this.token }));
     const fault = this.onRequest?.(request);
     if (fault?.type === "status") return response.writeHead(fault.status, fault.headers).end(fault.body);
     if (fault?.type === "silent") return undefined;
     if (fault?.type === "redirect") return response.writeHead(307, { location: fault.to }).end();
+    if (url.pathname === "/token") return response.end(JSON.stringify({ token: this.token }));
     if (this.token !== undefined && incoming.headers.authorization !== `Bearer ${this.token}`)
       return this.#challenge(response);
     if (fault?.type === "headers")
@@ -222,13 +228,17 @@ class InProcessRegistry implements TestRegistry {
       });
       return response.end();
     }
-    const bytes = fault?.type === "corrupt" ? Buffer.alloc(what.bytes.length, 0x41) : what.bytes;
+    const bytes = spoilt(what.bytes, fault);
     const body = bytes.subarray(start);
     if (what.mediaType.endsWith("json")) response.setHeader("docker-content-digest", sha256(what.bytes));
     if (fault?.type === "endless") {
       response.writeHead(200, { "content-type": mediaType });
       response.write(bytes);
       return response.end(Buffer.alloc(1024 * 1024));
+    }
+    if (fault?.type === "short") {
+      response.writeHead(start > 0 ? 206 : 200, { "content-type": mediaType });
+      return response.end(body.subarray(0, fault.afterBytes));
     }
     if (fault?.type === "lying-range") {
       const range = `bytes ${start + 1}-${bytes.length - 1}/${bytes.length}`;
@@ -248,9 +258,25 @@ class InProcessRegistry implements TestRegistry {
       "content-length": body.length,
       ...ranged,
     });
+    if (fault?.type === "slow") return void trickle(response, body, fault.pieces);
     if (fault?.type !== "cut") return response.end(body);
     return response.write(body.subarray(0, fault.afterBytes), () => response.destroy());
   }
+}
+
+function spoilt(bytes: Uint8Array, fault: Fault | undefined): Uint8Array {
+  if (fault?.type === "corrupt") return Buffer.alloc(bytes.length, 0x41);
+  if (fault?.type !== "corrupt-tail") return bytes;
+  return Buffer.from(bytes).fill(0x41, Math.min(fault.afterBytes, bytes.length - 1));
+}
+
+async function trickle(response: ServerResponse, body: Uint8Array, pieces: number): Promise<void> {
+  const size = Math.max(1, Math.ceil(body.length / pieces));
+  for (let at = 0; at < body.length; at += size) {
+    response.write(body.subarray(at, at + size));
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  response.end();
 }
 
 export async function startRegistry(): Promise<TestRegistry> {

@@ -2,6 +2,7 @@ import { close, constants, write } from "node:fs";
 import { promisify } from "node:util";
 import { errnoCode, TsbuildError } from "@tsbuild/base";
 import { encodeTreeOps, type NativeFs, type TreeOp } from "@tsbuild/native-fs";
+import { releaseAll } from "../memory.ts";
 import type { TarEntry } from "../tar/entry.ts";
 
 const writeChunk = promisify(write);
@@ -105,11 +106,14 @@ export class TreeWriter {
   }
 
   async #apply(ops: readonly TreeOp[]): Promise<void> {
+    const batch = encodeTreeOps(ops);
     try {
-      await this.#fs.apply(this.#root, this.#root, encodeTreeOps(ops), { hash: false });
+      await this.#fs.apply(this.#root, this.#root, batch, { hash: false });
     } catch (error) {
       const { index } = error as { readonly index?: number };
       throw failureOf(error, index === undefined ? undefined : ops[index]);
+    } finally {
+      releaseAll([batch]);
     }
   }
 

@@ -6,6 +6,7 @@ import { decompress } from "../compression/decompress.ts";
 import { measureLayer, type PackedLayer } from "../layer/measure.ts";
 import { packLayer } from "../layer/pack.ts";
 import { type UnpackedLayer, unpackLayer } from "../layer/unpack-layer.ts";
+import { type GrowingFile, READ_BYTES } from "./growing-file.ts";
 
 /** Packs one layer folder. Plain data: it travels to a worker. */
 export interface PackJob {
@@ -21,8 +22,8 @@ export interface PackJob {
 
 /** Unpacks one layer blob, compressed as it may be, into an empty layer folder. */
 export interface UnpackJob {
-  /** Host path of the blob. */
-  readonly blob: string;
+  /** Host path of the blob, or one that is still being written. */
+  readonly blob: string | GrowingFile;
   readonly folder: string;
   /** Host paths of the layer folders below, top first, as far as they are there. */
   readonly lowers?: readonly string[] | undefined;
@@ -37,9 +38,6 @@ export interface JobContext {
   /** Entries that an image layer cannot hold (see `PackOptions`). */
   readonly onSkipped: (path: string, why: string) => void;
 }
-
-/** Dead ones are collected late. With a mebibyte, and batches of 2 MiB, a pull was measured to take 70 MB more. */
-const READ_BYTES = 64 * 1024;
 
 /** Runs a pack job here; with a variant, `emit` gets the bytes of the blob and is waited for: then it is done with them. */
 export async function runPackJob(
@@ -72,7 +70,10 @@ export async function runUnpackJob(job: UnpackJob, { fs, signal }: JobContext): 
   try {
     for (const path of [job.folder, ...(job.lowers ?? [])]) opened.push(fs.openFolder(path));
     const [root = -1, ...lowers] = opened;
-    const blob = createReadStream(job.blob, { highWaterMark: READ_BYTES });
+    const blob =
+      typeof job.blob === "string"
+        ? createReadStream(job.blob, { highWaterMark: READ_BYTES })
+        : job.blob.chunks(signal);
     const tar = decompress(blob, { maxBytes: job.maxBytes });
     return await unpackLayer(tar, root, { fs, lowers, userxattr: job.userxattr, signal });
   } finally {

@@ -1,7 +1,10 @@
 import { isMainThread, type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { nativeFs } from "@tsbuild/native-fs";
+import type { UnpackedLayer } from "../layer/unpack-layer.ts";
+import { GrowingFile, type Growth } from "./growing-file.ts";
 import { type JobContext, runPackJob, runUnpackJob } from "./job.ts";
 import {
+  type SentUnpackJob,
   SLOT_BYTES,
   SLOT_COUNT,
   slotBytes,
@@ -23,6 +26,7 @@ class RunningJob {
   readonly #abort = new AbortController();
   readonly #free = Array.from({ length: SLOT_COUNT }, (_, slot) => slot);
   #granted: (() => void) | undefined;
+  #growing: GrowingFile | undefined;
 
   constructor(port: MessagePort) {
     this.#port = port;
@@ -35,6 +39,11 @@ class RunningJob {
   free(slot: number): void {
     this.#free.push(slot);
     this.#granted?.();
+  }
+
+  grown({ sizeBytes, ended }: Growth): void {
+    this.#growing?.grow(sizeBytes);
+    if (ended) this.#growing?.end();
   }
 
   cancel(): void {
@@ -71,11 +80,17 @@ class RunningJob {
       const result =
         request.type === "pack"
           ? await runPackJob(request.job, context, (chunk) => this.#emit(chunk, request.slots))
-          : await runUnpackJob(request.job, context);
+          : await this.#unpack(request.job, context);
       this.#reply({ type: "done", result });
     } catch (error) {
       this.#reply({ type: "failed", failure: toPlainFailure(error) });
     }
+  }
+
+  #unpack({ blob, ...job }: SentUnpackJob, context: JobContext): Promise<UnpackedLayer> {
+    if (typeof blob === "string") return runUnpackJob({ ...job, blob }, context);
+    this.#growing = new GrowingFile(blob.fd);
+    return runUnpackJob({ ...job, blob: this.#growing }, context);
   }
 }
 
@@ -86,6 +101,7 @@ function runLayerWorker(): void {
   let running: RunningJob | undefined;
   port.on("message", (request: WorkerRequest) => {
     if (request.type === "free") running?.free(request.slot);
+    else if (request.type === "grown") running?.grown(request);
     else if (request.type === "cancel") running?.cancel();
     else {
       running = new RunningJob(port);

@@ -12,6 +12,11 @@ import { type JobListener, LayerThread } from "./thread.ts";
 /** Below this, starting a thread (about 40 ms) costs more than the work. */
 const SMALL_LAYER_BYTES = 4 * 1024 * 1024;
 const SMALL_BLOB_BYTES = 1024 * 1024;
+/**
+ * A thread takes about 25 MB (measured), and two already keep a disk and the compressors of libuv's pool busy: with one per core, memory
+ * would grow with the machine.
+ */
+const MAX_THREADS = 2;
 /** Bytes that an entry counts besides its content. */
 const ENTRY_BYTES = 1024;
 /** Folders below the layer's root that are looked at first: as deep as the packages of /app/node_modules. */
@@ -66,6 +71,11 @@ async function isSmallFolder(folder: string): Promise<boolean> {
   }
 }
 
+/** How long a growing file will be is not known here. */
+function isSmallBlob(blob: UnpackJob["blob"]): boolean {
+  return typeof blob === "string" && statSync(blob).size <= SMALL_BLOB_BYTES;
+}
+
 function here({ signal, onSkipped }: JobOptions): JobContext {
   return {
     fs: nativeFs,
@@ -79,7 +89,7 @@ function listen(options: JobOptions, onChunk: JobListener["onChunk"] = (_, done)
 }
 
 /**
- * Packs and unpacks layers on worker threads, as many at once as there are cores; small ones right here, since a thread would take longer
+ * Packs and unpacks layers on worker threads, two at once; small ones right here, since a thread would take longer
  * to start. Threads are started when first needed, and do not keep the process alive.
  */
 export class LayerWorkers {
@@ -89,7 +99,7 @@ export class LayerWorkers {
   readonly #waiting: ((thread: LayerThread) => void)[] = [];
 
   constructor(options: { readonly threads?: number } = {}) {
-    this.#max = options.threads ?? availableParallelism();
+    this.#max = options.threads ?? Math.min(availableParallelism(), MAX_THREADS);
   }
 
   async #acquire(): Promise<LayerThread> {
@@ -160,7 +170,7 @@ export class LayerWorkers {
 
   /** Unpacks a layer blob into an empty layer folder. The caller compares the diff ID. */
   async unpack(job: UnpackJob, options: JobOptions = {}): Promise<UnpackedLayer> {
-    if (statSync(job.blob).size <= SMALL_BLOB_BYTES) return runUnpackJob(job, here(options));
+    if (isSmallBlob(job.blob)) return runUnpackJob(job, here(options));
     return this.#withThread(options, async (thread) => {
       const result = await thread.run({ type: "unpack", job }, listen(options), options.signal);
       return result as UnpackedLayer;

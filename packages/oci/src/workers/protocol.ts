@@ -1,15 +1,21 @@
 import { type ErrorCode, errnoCode, TsbuildError } from "@tsbuild/base";
 import type { PackedLayer } from "../layer/measure.ts";
 import type { UnpackedLayer } from "../layer/unpack-layer.ts";
+import type { Growth } from "./growing-file.ts";
 import type { PackJob, UnpackJob } from "./job.ts";
 
 /** What `workerData` holds, so that a bundle started as a worker knows what it is. */
 export const WORKER_MARK = { tsbuildWorker: "layer" } as const;
 
+/** What travels of an `UnpackJob`: of a growing file its descriptor, which all threads share; how far it has come follows. */
+export type SentUnpackJob = Omit<UnpackJob, "blob"> & { readonly blob: string | { readonly fd: number } };
+
 /** To the worker. It runs one job at a time. */
 export type WorkerRequest =
   | { readonly type: "pack"; readonly job: PackJob; readonly slots: SharedArrayBuffer }
-  | { readonly type: "unpack"; readonly job: UnpackJob }
+  | { readonly type: "unpack"; readonly job: SentUnpackJob }
+  /** Of the growing file that is being unpacked. */
+  | ({ readonly type: "grown" } & Growth)
   /** The slot has been read and may be filled again. */
   | { readonly type: "free"; readonly slot: number }
   | { readonly type: "cancel" };

@@ -2,6 +2,7 @@ import { Worker } from "node:worker_threads";
 import { assert } from "@tsbuild/base";
 import type { PackedLayer } from "../layer/measure.ts";
 import type { UnpackedLayer } from "../layer/unpack-layer.ts";
+import type { GrowingFile } from "./growing-file.ts";
 import type { PackJob, UnpackJob } from "./job.ts";
 import {
   fromPlainFailure,
@@ -38,8 +39,8 @@ export class LayerThread {
   constructor(entry: URL) {
     // No execArgv: a test runner's or debugger's flags are not for it.
     // Descriptors come from the addon, which Node does not see open them: it must not keep count (and warn).
-    // Its objects are short-lived: a small nursery costs nothing and saves tens of MB. The old generation follows the number of files.
-    const resourceLimits = { maxYoungGenerationSizeMb: 4 };
+    // Its objects are short-lived: a small nursery costs nothing and saves tens of MB (with one of 1 MB all grow old, which takes more). The old generation follows the number of files.
+    const resourceLimits = { maxYoungGenerationSizeMb: 2 };
     const options = { resourceLimits, trackUnmanagedFds: false, execArgv: [], name: "tsbuild layers" };
     this.#worker = new Worker(entry, { ...options, workerData: WORKER_MARK });
     this.#worker.unref();
@@ -96,10 +97,31 @@ export class LayerThread {
       onSkipped: (path, why) => listener.onSkipped(path, why),
     };
     this.#worker.ref();
-    this.#post(request.type === "pack" ? { ...request, slots: this.#slots } : request);
+    const unwatch = request.type === "pack" ? this.#sendPack(request.job) : this.#sendUnpack(request.job);
     const cancel = () => this.#post({ type: "cancel" });
     signal?.addEventListener("abort", cancel);
-    return promise.finally(() => signal?.removeEventListener("abort", cancel));
+    return promise.finally(() => {
+      unwatch();
+      signal?.removeEventListener("abort", cancel);
+    });
+  }
+
+  #sendPack(job: PackJob): () => void {
+    this.#post({ type: "pack", job, slots: this.#slots });
+    return () => undefined;
+  }
+
+  #sendUnpack({ blob, ...job }: UnpackJob): () => void {
+    if (typeof blob === "string") {
+      this.#post({ type: "unpack", job: { ...job, blob } });
+      return () => undefined;
+    }
+    this.#post({ type: "unpack", job: { ...job, blob: { fd: blob.fd } } });
+    return this.#tellGrowth(blob);
+  }
+
+  #tellGrowth(file: GrowingFile): () => void {
+    return file.watch(({ sizeBytes, ended }) => this.#post({ type: "grown", sizeBytes, ended }));
   }
 
   async close(): Promise<void> {

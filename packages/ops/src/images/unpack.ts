@@ -1,32 +1,9 @@
-import { availableParallelism } from "node:os";
 import { type ChainId, chainId, type DiffId, type SnapshotId, TsbuildError } from "@tsbuild/base";
-import { type Descriptor, inheritFolders, LayerWorkers, released, type UnpackedLayer } from "@tsbuild/oci";
+import { inheritFolders, LayerWorkers } from "@tsbuild/oci";
 import type { OpContext } from "@tsbuild/solver";
-import { type ActiveSnapshot, rememberSource } from "@tsbuild/store";
-import { withProgress } from "../progress.ts";
-import { withPlace } from "./damage.ts";
-import type { Origin } from "./origin.ts";
+import { rememberSource } from "@tsbuild/store";
 import type { KnownImage, ProviderOptions } from "./provider.ts";
-
-interface LayerJob {
-  readonly blob: Descriptor;
-  readonly diffId: DiffId;
-}
-
-/** A layer that is unpacked and not committed yet. */
-interface OpenedLayer {
-  readonly job: LayerJob;
-  readonly active: ActiveSnapshot;
-  readonly unpacked: UnpackedLayer;
-}
-
-interface UnpackRun {
-  readonly options: ProviderOptions;
-  readonly origin: Origin;
-  readonly context: OpContext;
-  readonly workers: LayerWorkers;
-  readonly remembered: "pulled" | "loaded";
-}
+import { type LayerJob, type OpenedLayer, openLayer, type UnpackRun } from "./unpack-layer.ts";
 
 /** Chain IDs of every prefix of a stack, bottom first. */
 function chainIds(diffIds: readonly DiffId[]): ChainId[] {
@@ -39,14 +16,6 @@ function missingLayers(image: KnownImage, present: number): LayerJob[] {
     const blob = image.document.layers[present + i];
     return blob === undefined ? [] : [{ diffId, blob }];
   });
-}
-
-/**
- * Half of the cores: the others are busy with the download, its digest and the writes. Measured on two cores: a second thread takes
- * 35 MB and saves a twentieth of the time, if anything.
- */
-function unpackThreads(): number {
-  return Math.max(1, Math.floor(availableParallelism() / 2));
 }
 
 /**
@@ -71,13 +40,14 @@ export async function unpackImage(
   if (image.origin === undefined) {
     throw new TsbuildError("TSB_STORE", `the layers of ${image.name} are gone`, { hint: "build it again" });
   }
-  const workers = new LayerWorkers({ threads: unpackThreads() });
+  const workers = new LayerWorkers();
   try {
     const run = {
       options,
       origin: await image.origin(),
       context,
       workers,
+      signal: context.signal,
       remembered: image.remembered ?? "pulled",
     };
     return await stackLayers(run, { jobs, below, chains: chains.slice(present) });
@@ -100,7 +70,7 @@ async function stackLayers(
   let top = stack.below;
   let committed = 0;
   try {
-    await unpackAll(run, stack.jobs, opened);
+    await openAll(run, stack.jobs, opened);
     for (const [i, layer] of opened.entries()) {
       await inherit(run, layer, top === null ? [] : store.snapshots.lowers(top));
       const single = store.snapshots.commit(layer.active);
@@ -124,58 +94,30 @@ async function stackLayers(
   }
 }
 
-/** Fills `opened` by position; as many at a time as there are cores. Settles only when nothing is running any more. */
-async function unpackAll(run: UnpackRun, jobs: readonly LayerJob[], opened: OpenedLayer[]): Promise<void> {
+/** Layers on their way at once: as many as there are connections to a registry. They wait for a thread to unpack them. */
+const LAYERS_AT_ONCE = 4;
+
+/** Fills `opened` by position. The first failure ends all; settles only when nothing is running any more. */
+async function openAll(run: UnpackRun, jobs: readonly LayerJob[], opened: OpenedLayer[]): Promise<void> {
+  const stop = new AbortController();
+  const signal = AbortSignal.any([run.signal, stop.signal]);
   let next = 0;
+  let failure: { readonly error: unknown } | undefined;
   const worker = async (): Promise<void> => {
-    while (next < jobs.length) {
+    while (next < jobs.length && failure === undefined) {
       const index = next++;
       const job = jobs[index];
-      if (job !== undefined) opened[index] = await unpackOne(run, job);
+      if (job !== undefined) opened[index] = await openLayer({ ...run, signal }, job);
     }
   };
-  const done = await Promise.allSettled(Array.from({ length: availableParallelism() }, worker));
-  const failed = done.find((result) => result.status === "rejected");
-  if (failed !== undefined) throw failed.reason;
-}
-
-async function fetchBlob({ options, origin, context }: UnpackRun, blob: Descriptor): Promise<string> {
-  const { blobs } = options.env.store;
-  if (!blobs.has(blob.digest)) {
-    const progress = { id: blob.digest, total: blob.size };
-    // What comes from a socket or a file is ours alone; `ingest` has hashed and written it when it asks for more.
-    const bytes = withProgress(released(origin.blob(blob, context.signal)), context, progress);
-    await blobs.ingest(bytes, { digest: blob.digest, size: blob.size });
-  }
-  return blobs.path(blob.digest);
-}
-
-async function unpackOne(run: UnpackRun, job: LayerJob): Promise<OpenedLayer> {
-  try {
-    return await unpackLayer(run, job);
-  } catch (error) {
-    throw withPlace(error, `${run.origin.name}: layer ${job.blob.digest}`);
-  }
-}
-
-async function unpackLayer(run: UnpackRun, job: LayerJob): Promise<OpenedLayer> {
-  const { options, context, workers } = run;
-  const { snapshots } = options.env.store;
-  const blob = await fetchBlob(run, job.blob);
-  const active = snapshots.prepare(null);
-  try {
-    const { userxattr } = options.env;
-    const unpacked = await workers.unpack(
-      { blob, folder: active.upper, userxattr },
-      { signal: context.signal },
-    );
-    if (unpacked.diffId === job.diffId) return { job, active, unpacked };
-    const why = `it unpacks to ${unpacked.diffId}, the config says ${job.diffId}`;
-    throw new TsbuildError("TSB_INTEGRITY", why);
-  } catch (error) {
-    snapshots.discard(active);
-    throw error;
-  }
+  const workers = Array.from({ length: LAYERS_AT_ONCE }, () =>
+    worker().catch((error: unknown) => {
+      failure ??= { error };
+      stop.abort(error);
+    }),
+  );
+  await Promise.all(workers);
+  if (failure !== undefined) throw failure.error;
 }
 
 /** Folders that the layer needs but does not describe look as they do below: it would hide them otherwise. */
