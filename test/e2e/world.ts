@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
-import { asUser, handOver, testUser } from "./user.ts";
+import { asUser, handOver, type TestUser, testUser } from "./user.ts";
 
 const repository = join(import.meta.dirname, "../..");
 const main = join(repository, "packages/cli/src/main.ts");
@@ -105,13 +105,14 @@ export function missing(...programs: readonly string[]): string | undefined {
 
 /** A state folder and a scratch folder of their own, gone at the end: root's, or the user's whom the tests are run for. */
 export class World {
-  readonly user = testUser();
+  readonly user: TestUser | undefined;
   readonly folder = mkdtempSync(join(tmpdir(), "tsbuild-test-"));
   #outputs = 0;
   readonly root = join(this.folder, "state");
   readonly env: Record<string, string> = { TSBUILD_CONFIG: join(this.folder, "no-config.json") };
 
-  constructor() {
+  constructor(options: { readonly user?: TestUser | undefined } = {}) {
+    this.user = options.user ?? testUser();
     writeFileSync(join(this.folder, "no-config.json"), "{}");
     if (this.user !== undefined) Object.assign(this.env, { HOME: this.folder, USER: this.user.name });
   }

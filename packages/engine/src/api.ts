@@ -32,6 +32,11 @@ export interface BuildRequest {
   readonly attestations?: readonly AttestationRequest[] | undefined;
   /** Named contexts (C017): a folder, `docker-image://REF`, `oci-layout://FOLDER[:TAG]`, a git or an http URL. */
   readonly buildContexts?: Readonly<Record<string, string>> | undefined;
+  /**
+   * Bytes that depend on contents alone (W024): SOURCE_DATE_EPOCH is the context's commit where it is not given, the user's files are dated so, and
+   * later times in new layers are cut off at it.
+   */
+  readonly reproducible?: boolean | undefined;
   /** Do not apply `.dockerignore`, whatever kind of context it is in (W008). */
   readonly noIgnore?: boolean | undefined;
   /** Ask no server: names are what they were when they were last asked for (W026). */

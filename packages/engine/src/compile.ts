@@ -25,6 +25,7 @@ function compileKey(request: CompileRequest): string {
     sorted(request.namedContexts),
     request.context ?? null,
     request.contextEpochSeconds === undefined ? null : String(request.contextEpochSeconds),
+    request.reproducible === undefined ? null : String(request.reproducible.epochSeconds),
     JSON.stringify(request.noCache),
     request.network,
     JSON.stringify(request.addHosts),

@@ -68,7 +68,8 @@ function annotatedOutput(output: OutputRequest, { request }: BuildRun): OutputRe
 
 async function commitAll({ run, results, names }: Delivery): Promise<readonly CommittedImage[]> {
   const { request, session, signal } = run;
-  const { commitImage, wantedCompression } = await import("@tsbuild/export");
+  const { clampsAll, commitImage, wantedCompression } = await import("@tsbuild/export");
+  const clamped = request.reproducible === true || clampsAll(request.outputs);
   const title = wantsStored(run) ? "exporting to image" : "preparing layers";
   return asStep(run.emit, title, async (tell) => {
     const images: CommittedImage[] = [];
@@ -85,7 +86,8 @@ async function commitAll({ run, results, names }: Delivery): Promise<readonly Co
         signal,
         onProgress: tell,
       };
-      images.push(await commitImage(session.store, await squashed(run, platform, commit)));
+      const whole = await squashed(run, platform, commit);
+      images.push(await commitImage(session.store, clamped ? await withoutLaterTimes(run, whole) : whole));
     }
     return images;
   });
@@ -99,6 +101,18 @@ async function squashed(
   if (request.squash === undefined) return commit;
   const [{ squash }, { keptLayers }] = await Promise.all([import("@tsbuild/export"), import("./squash.ts")]);
   return squash(session.store, commit, { keepLayers: keptLayers(platform, request.squash) });
+}
+
+/** An image whose times are cut off before it is measured is the same wherever it goes. */
+async function withoutLaterTimes(
+  { session, signal }: BuildRun,
+  commit: CommitRequest,
+): Promise<CommitRequest> {
+  const { clampSnapshot } = await import("@tsbuild/export");
+  const { snapshot, epochSeconds, config } = commit;
+  const baseLayers = config.rootfs.diff_ids.length;
+  const cut = await clampSnapshot(session.store, { snapshot, baseLayers, epochSeconds, signal });
+  return { ...commit, snapshot: cut, clamped: true };
 }
 
 /** One platform and nothing to be said of it: the image is a manifest, and that is all (W032). */

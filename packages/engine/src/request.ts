@@ -31,6 +31,8 @@ export interface PreparedRequest {
   readonly contextIgnores: NonNullable<CompileRequest["contextIgnores"]>;
   /** Seconds since the epoch that a fetched context is from. */
   readonly epochSeconds?: number | undefined;
+  /** Those of a reproducible build that is given none. */
+  readonly defaultEpochSeconds?: number | undefined;
 }
 
 function contextFolder(path: string): string {
@@ -108,7 +110,7 @@ async function openContext(request: BuildRequest, tools: RemoteTools, env: Env):
     case "remote": {
       const args = buildArgs(request, env);
       const keepGitDir = /^(?:1|t|true)$/i.test(args["BUILDKIT_CONTEXT_KEEP_GIT_DIR"] ?? "");
-      const reproducible = (args["SOURCE_DATE_EPOCH"] ?? "") !== "";
+      const reproducible = request.reproducible === true || (args["SOURCE_DATE_EPOCH"] ?? "") !== "";
       const { redactUrl } = await import("@tsbuild/ops/git");
       const opened = await openRemoteContext(context.url, { keepGitDir, reproducible }, tools);
       return asOpened(opened, redactUrl(context.url));
@@ -156,7 +158,9 @@ export async function prepareRequest(
     const ignore = await ignorePatterns(dockerfile.ignore);
     contexts.set("context", { name: "context", folder, shown, ignore });
   }
-  return { request, dockerfile, contexts, epochSeconds, contextIgnores: Object.fromEntries(ignores) };
+  const defaultEpochSeconds = await defaultEpoch(request, opened, tools.signal);
+  const contextIgnores = Object.fromEntries(ignores);
+  return { request, dockerfile, contexts, epochSeconds, defaultEpochSeconds, contextIgnores };
 }
 
 /** `--build-arg NAME` takes the caller's value, if there is one (D052). */
@@ -189,6 +193,19 @@ function differentPlatforms({ platforms }: BuildRequest): CompileRequest["platfo
   return [...new Map(platforms.map((platform) => [formatPlatform(platform), platform])).values()];
 }
 
+/** The time that a reproducible build is dated: of the context's commit, else of the beginning of time. */
+async function defaultEpoch(
+  request: BuildRequest,
+  { folder, epochSeconds }: OpenedContext,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  if (!request.reproducible) return undefined;
+  if (epochSeconds !== undefined) return epochSeconds;
+  if (folder === undefined || request.context.type !== "folder") return 0;
+  const { folderCommitTime } = await import("@tsbuild/ops/git");
+  return (await folderCommitTime(folder, signal)) ?? 0;
+}
+
 /** What the frontend is asked. */
 export function compileRequest(prepared: PreparedRequest, env: Env): CompileRequest {
   const { request, dockerfile } = prepared;
@@ -205,6 +222,8 @@ export function compileRequest(prepared: PreparedRequest, env: Env): CompileRequ
     buildPlatform: hostPlatform(),
     buildArgs: buildArgs(request, env),
     contextEpochSeconds: prepared.epochSeconds,
+    reproducible:
+      prepared.defaultEpochSeconds === undefined ? undefined : { epochSeconds: prepared.defaultEpochSeconds },
     contextIgnores: prepared.contextIgnores,
     labels: request.labels,
     secretNames: Object.keys(request.secrets ?? {}).sort(),

@@ -178,13 +178,24 @@ export function imageAttributes(request: ExportRequest): ImageAttributes {
   };
 }
 
+/** All outputs that have layers want their times cut off: then the image itself may have it so. */
+export function clampsAll(requests: readonly ExportRequest[]): boolean {
+  const layered = requests.filter(({ type }) => ["oci", "docker", "registry", "image"].includes(type));
+  return (
+    layered.length > 0 && layered.map(imageAttributes).every(({ rewriteTimestamps }) => rewriteTimestamps)
+  );
+}
+
 /** The first compression that these outputs ask of the layers as they are: what is worth doing while they are measured. */
 export function wantedCompression(requests: readonly ExportRequest[]): CompressionVariant | undefined {
+  const clamped = clampsAll(requests);
   return requests
     .filter(({ type }) => type === "oci" || type === "docker" || type === "registry")
     .map(imageAttributes)
-    .find(({ variant, rewriteTimestamps }) => variant.compression !== "uncompressed" && !rewriteTimestamps)
-    ?.variant;
+    .find(
+      ({ variant, rewriteTimestamps }) =>
+        variant.compression !== "uncompressed" && rewriteTimestamps === clamped,
+    )?.variant;
 }
 
 export interface FileAttributes {

@@ -170,9 +170,20 @@ export async function commitImage(store: Store, request: CommitRequest): Promise
   );
   const manifest = store.blobs.write(manifestBytes);
   shareLayers(store, request.snapshot, config.rootfs.diff_ids);
-  const { snapshot, names, platform, epochSeconds, origin } = request;
+  const { snapshot, names, platform, epochSeconds, origin, clamped } = request;
   const baseLayers = Math.min(request.config.rootfs.diff_ids.length, layers.length);
-  const image = { imageId, manifest, config, snapshot, names, platform, layers, baseLayers, epochSeconds };
+  const image = {
+    imageId,
+    manifest,
+    config,
+    snapshot,
+    names,
+    platform,
+    layers,
+    baseLayers,
+    epochSeconds,
+    clamped,
+  };
   if (request.register !== false) registerImage(store, image, origin);
   return image;
 }

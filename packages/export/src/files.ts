@@ -7,12 +7,15 @@ import { fileAttributes } from "./attributes.ts";
 import { exportFailure, makeFolder, writeArchive } from "./destination.ts";
 import type { CommittedImage, ExportOptions, ExportRequest } from "./types.ts";
 
+/** With SOURCE_DATE_EPOCH no file is later than it, whatever made it (FEATURES, testSourceDateEpochLocalExporter). */
 function mergedTree(
-  { snapshot }: Pick<CommittedImage, "snapshot">,
+  { snapshot, epochSeconds }: Pick<CommittedImage, "snapshot" | "epochSeconds">,
   { store, signal }: ExportOptions,
 ): MergedTree {
   if (snapshot === null) return { lowers: [], signal };
-  return { lowers: store.snapshots.lowers(snapshot), open: () => store.views.open(snapshot), signal };
+  const maxMtimeNs = epochSeconds === undefined ? undefined : BigInt(epochSeconds) * 1_000_000_000n;
+  const open = () => store.views.open(snapshot);
+  return { lowers: store.snapshots.lowers(snapshot), open, signal, maxMtimeNs };
 }
 
 /** A root filesystem's members in a folder of their own; `folder` empty: at the top. */

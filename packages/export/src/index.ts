@@ -1,6 +1,7 @@
 export type { Attestation } from "./attestation.ts";
 export { imagePurl } from "./attestation.ts";
-export { isLoad, wantedCompression } from "./attributes.ts";
+export { clampsAll, isLoad, wantedCompression } from "./attributes.ts";
+export { type ClampRequest, clampSnapshot } from "./clamp.ts";
 export { commitImage, measureLayers, registerImage } from "./commit.ts";
 export { exportFailure, writeArchive } from "./destination.ts";
 export { exportResult } from "./export.ts";

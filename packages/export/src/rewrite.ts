@@ -22,6 +22,7 @@ export async function rewriteTimestamps(
   image: CommittedImage,
   options: ExportOptions,
 ): Promise<CommittedImage> {
+  if (image.clamped) return image;
   if (image.epochSeconds === undefined) {
     throw new TsbuildError("TSB_USAGE", "rewrite-timestamp=true needs a time to cut off at", {
       hint: "set SOURCE_DATE_EPOCH, e.g. SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)",

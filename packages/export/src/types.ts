@@ -22,6 +22,8 @@ export interface CommitRequest extends ImageResult {
   /** False: the image is not put under its names; it lives as long as the store's lease. Default true. */
   readonly register?: boolean | undefined;
   readonly origin?: "built" | "imported" | undefined;
+  /** Its new layers have no times after the epoch any more. */
+  readonly clamped?: boolean | undefined;
   /** How an output will want the layers: those that nobody has packed yet are compressed while they are measured. */
   readonly compress?: CompressionVariant | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -57,6 +59,8 @@ export interface CommittedImage {
   /** How many of the layers are the base image's. */
   readonly baseLayers: number;
   readonly epochSeconds?: number | undefined;
+  /** See `CommitRequest`. */
+  readonly clamped?: boolean | undefined;
   /** What is claimed of it; every output attaches that in its own form. */
   readonly attestations?: readonly Attestation[] | undefined;
   /** Documents of an image that was made before, which go out byte for byte: its config, and the manifest it came with. */

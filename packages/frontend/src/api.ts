@@ -53,6 +53,11 @@ export interface CompileRequest {
   readonly contextIsArchive?: boolean | undefined;
   /** Seconds since the epoch that a fetched main context is from, for SOURCE_DATE_EPOCH=context (D056). */
   readonly contextEpochSeconds?: number | undefined;
+  /**
+   * A build whose bytes are to depend on contents alone (W024): files of local contexts get the time of SOURCE_DATE_EPOCH, and where none is
+   * given, these seconds are it.
+   */
+  readonly reproducible?: { readonly epochSeconds: number } | undefined;
   readonly noCache: "none" | "all" | readonly string[];
   readonly network: "default" | "none" | "host";
   readonly addHosts: readonly { readonly host: string; readonly ip: string }[];

@@ -60,6 +60,8 @@ async function startContext(
   });
   const { stages } = program;
   const question = { request, resolver, source: ast, wordOptions, platforms, globalArgs: args, stages };
+  if (request.reproducible !== undefined && wantedEpoch(buildArgs, args) === "")
+    buildArgs.set("SOURCE_DATE_EPOCH", String(request.reproducible.epochSeconds));
   const wanted = wantedEpoch(buildArgs, args);
   const epochSeconds = await resolveEpoch(wanted, question);
   if (wanted !== "" || buildArgs.has("SOURCE_DATE_EPOCH")) setEpoch(epochSeconds, buildArgs, args);

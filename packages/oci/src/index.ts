@@ -52,6 +52,7 @@ export type { FileRange, TarEntry, TarEntryType, TarMember, TarPiece } from "./t
 export { bytesOf } from "./tar/ranges.ts";
 export { type ReadMember, readTar } from "./tar/reader.ts";
 export { type WriteTarOptions, writeTar, writeTarPieces } from "./tar/writer.ts";
+export { type ClampOptions, clampLayer, hasLaterTimes } from "./tree/clamp.ts";
 export { type CopyMergedOptions, copyMerged } from "./tree/copy.ts";
 export { type CopyPathOptions, copyPath } from "./tree/copy-path.ts";
 export { type MergedTree, type PackMergedOptions, packMerged } from "./tree/merged.ts";

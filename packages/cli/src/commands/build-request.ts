@@ -54,6 +54,7 @@ export async function buildRequest(flags: ParsedFlags, io: CommandIo): Promise<B
     noCacheFilter: commaList(flags.all("no-cache-filter")),
     noCacheSteps: flags.all("no-cache-step"),
     pull: flags.isOn("pull"),
+    reproducible: flags.isOn("reproducible"),
     noIgnore: flags.isOn("no-dockerignore"),
     offline: flags.isOn("offline"),
     sourcePolicy: flags.last("source-policy"),

@@ -64,6 +64,11 @@ export const inputFlags: readonly FlagSpec[] = [
     text: "Rules (BuildKit's JSON) that allow, deny or replace sources (default: $EXPERIMENTAL_BUILDKIT_SOURCE_POLICY)",
   },
   {
+    name: "reproducible",
+    group: "Input",
+    text: "Bytes that depend on contents alone: SOURCE_DATE_EPOCH is the time of the context's commit (0 without one) if not given, copied files are dated so, and later times in new layers are cut off",
+  },
+  {
     name: "no-dockerignore",
     group: "Input",
     text: "Do not apply .dockerignore",

@@ -124,10 +124,15 @@ function imagesIn(store: Store, archive: ReadArchive, platform: Platform): Found
   if (index === undefined) return listed;
   const images = fromLayout(store, parseIndex(index, "index.json"), platform);
   return images.map((image) => {
-    if (image.names.length > 0) return image;
     const same = listed.find(({ document }) => document.config.digest === image.document.config.digest);
-    return { ...image, names: same?.names ?? [] };
+    const names = image.names.length > 0 ? image.names : (same?.names ?? []);
+    // Archives for docker load have plain layers because they are read at once: nobody wants to push them so.
+    return { ...image, names, isOriginal: same === undefined || image.document.layers.some(isCompressed) };
   });
+}
+
+function isCompressed({ mediaType }: Descriptor): boolean {
+  return /[+.](gzip|zstd)$/.test(mediaType);
 }
 
 function fromList(store: Store, archive: ReadArchive, image: DockerArchiveImage): FoundImage {

@@ -63,10 +63,19 @@ export function expandCopy(step: CopyStep): ExpandedCopy {
   };
 }
 
+/** What the user's files are dated: as they are, unless the build is to be reproducible from any copy of them (W024). */
+function timeOptions({ context }: CopyStep, { local }: CopyRequest): CopyOptions {
+  const { request, epochSeconds } = context;
+  if (!local || request.reproducible === undefined || epochSeconds === undefined) return {};
+  return { timestampNs: BigInt(epochSeconds) * 1_000_000_000n };
+}
+
 /** Options that hold for every source of the instruction. */
-function commonOptions(step: CopyStep, { chown, chmod }: ExpandedCopy): CopyOptions {
+function commonOptions(step: CopyStep, request: CopyRequest): CopyOptions {
+  const { chown, chmod } = request;
   return {
     createDestPath: true,
+    ...timeOptions(step, request),
     ...(chmod === "" ? {} : { mode: parseMode(chmod) }),
     ...(chown === "" ? {} : { owner: ownerOf(chown) }),
     excludePatterns: step.command.exclude,
