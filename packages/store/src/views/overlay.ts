@@ -1,7 +1,11 @@
+import { close as closeDescriptor } from "node:fs";
+import { promisify } from "node:util";
 import { errnoCode, type SnapshotId } from "@tsbuild/base";
 import type { NativeFs } from "@tsbuild/native-fs";
 import type { SnapshotStore, SnapshotView, SnapshotViews, WritableView } from "../api.ts";
 import { MAX_LOWERS, MAX_LOWERS_IN_A_STRING } from "./lower-limits.ts";
+
+const closeOnThread = promisify(closeDescriptor);
 
 export interface OverlayViewsOptions {
   readonly fs: Pick<NativeFs, "mountOverlay" | "close" | "openFolder">;
@@ -75,7 +79,12 @@ export class OverlayViews implements SnapshotViews {
     return {
       active,
       root,
-      seal: async () => close(),
+      seal: async () => {
+        const wasOpen = open;
+        open = false;
+        /* The kernel takes 1–5 ms to take an overlay down: on a thread, as other steps want this one. */
+        if (wasOpen) await closeOnThread(root);
+      },
       commit: async () => {
         close();
         return snapshots.commit(active);
