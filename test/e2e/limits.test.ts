@@ -57,6 +57,21 @@ describe.skipIf(reason !== undefined)("limits and failures of steps", () => {
     expect(stderr).toContain("can't fork");
   });
 
+  test.skipIf(notAsUser("") === undefined)(
+    "limits that nobody lets a user set are named once a build",
+    async () => {
+      const { code, stderr } = await build(
+        "refused",
+        ["RUN true", "RUN echo 2"],
+        "-m",
+        "40m",
+        "--resource=pids=6",
+      );
+      expect(code).toBe(0);
+      expect(stderr.match(/steps run without the limits? of .*memory/g)).toHaveLength(1);
+    },
+  );
+
   test("what is missing when a program is not found", async () => {
     const script = ["RUN printf '#!/opt/none\\n' > /s && chmod +x /s", 'RUN ["/s"]'];
     expect((await build("script", script)).stderr).toContain("its first line names /opt/none");

@@ -85,7 +85,7 @@ int main(int argc, char **argv) {
   if (argc > 1 && strcmp(argv[1], "emulate") == 0) return emulate_main(argc - 2, argv + 2);
   struct err err = {.line = -1};
   struct plan plan;
-  struct sandbox sb = {.plan = &plan, .control = CONTROL_FD, .report = -1, .root = -1, .host = -1, .user_namespace = -1};
+  struct sandbox sb = {.plan = &plan, .control = CONTROL_FD, .report = -1, .root = -1, .host = -1, .user_namespace = -1, .group = -1};
   start(&sb, &plan, argc > 1 ? argv[1] : "", &err);
   if (sb.report < 0) return send_failure(sb.control, &err) == 0 ? 0 : 1;
   struct report report = {.kind = REPORT_FAILED, .err = err};

@@ -82,6 +82,7 @@ static int become_init(struct sandbox *sb, const struct streams *streams, struct
 static void release_plan_fds(const struct sandbox *sb, struct streams *streams) {
   for (uint32_t i = 0; i < sb->plan->fd_count; i++) close(FIRST_PLAN_FD + (int)i);
   for (uint32_t i = 0; i < sb->tree_count; i++) close(sb->trees[i].fd);
+  if (sb->group >= 0) close(sb->group);
   close(streams->report_write);
   if (streams->input_read >= 0) close(streams->input_read);
   for (int i = 0; i < 2; i++) {
@@ -94,6 +95,10 @@ int op_clone(struct sandbox *sb, const struct op *op, struct err *err) {
   if (sb->report >= 0) return fail_with(err, EINVAL, "clone3", "second clone in a plan");
   if (make_streams(&streams, sb->plan->flags, err) < 0) return -1;
   struct clone_args args = {.flags = op->arg[0].number, .exit_signal = SIGCHLD};
+  if (sb->group >= 0) {
+    args.flags |= CLONE_INTO_CGROUP;
+    args.cgroup = (uint64_t)sb->group;
+  }
   sb->adopts = (op->arg[0].number & CLONE_NEWPID) == 0;
   if (sb->adopts && adopt_orphans(err) < 0) return -1;
   /* Containers forbid clone3 as a whole, as their filters cannot look at its flags. */

@@ -33,6 +33,8 @@ struct sandbox {
   int user_namespace;
   /* There is no pid namespace whose end is the end of all its processes. */
   bool adopts;
+  /* The v2 control group that PID 1 starts in; -1: this process's own. */
+  int group;
   uint32_t tree_count;
   struct tree trees[MAX_TREES];
 };

@@ -1,151 +1,13 @@
 /**
- * The step's own control groups, made only when a limit asks for them: joining one can wait for a grace period of the kernel on
- * a busy machine. Limits are best effort: a builder in a container often has no group that it may write to.
+ * The step's own control groups, made only when a limit or a device rule asks for them: joining one can wait for a grace period of the
+ * kernel on a busy machine. Limits are best effort, as a builder in a container often has no group that it may write to: what
+ * cannot be set is told.
  */
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { errnoCode } from "@tsbuild/base";
-import type { CgroupLayout } from "./host.ts";
-import type { RuntimeResources } from "./oci-spec.ts";
-
-/** A file of a group and what is written to it. */
-export interface CgroupSetting {
-  readonly file: string;
-  readonly value: string;
-}
-
-/** One folder to make: the group, what has to be written first in its parents, and its limits. */
-export interface CgroupPlan {
-  /** Parents from the top down, each with the settings that let children have controllers. */
-  readonly parents: readonly { readonly path: string; readonly settings: readonly CgroupSetting[] }[];
-  readonly path: string;
-  readonly settings: readonly CgroupSetting[];
-  readonly version: 1 | 2;
-  readonly hasMemory: boolean;
-  /** Files that a new group has empty and that must say something before a process can join (cpuset of v1): taken from the parent. */
-  readonly inherits: readonly string[];
-}
-
-type Controller = "memory" | "cpu" | "cpuset" | "pids";
-
-/** Settings in the order of writing, without those that nobody asked for. */
-function given(
-  ...settings: readonly (readonly [file: string, value: number | string | undefined])[]
-): CgroupSetting[] {
-  return settings.flatMap(([file, value]) => (value === undefined ? [] : [{ file, value: String(value) }]));
-}
-
-function settingsV1({ memory, cpu, pids }: RuntimeResources): Record<Controller, CgroupSetting[]> {
-  return {
-    memory: given(["memory.limit_in_bytes", memory?.limit], ["memory.memsw.limit_in_bytes", memory?.swap]),
-    cpu: given(
-      ["cpu.shares", cpu?.shares],
-      ["cpu.cfs_period_us", cpu?.period],
-      ["cpu.cfs_quota_us", cpu?.quota],
-    ),
-    cpuset: given(["cpuset.cpus", cpu?.cpus], ["cpuset.mems", cpu?.mems]),
-    pids: given(["pids.max", limitWord(pids?.limit)]),
-  };
-}
-
-/** v2 writes unlimited as a word. */
-function limitWord(value: number | undefined): number | string | undefined {
-  return value !== undefined && value < 0 ? "max" : value;
-}
-
-/** The weight of v2 (1…10000) for the shares of v1 (2…262144), as runtimes convert it (crun and runc, cgroup v2 documents). */
-function weightOf(shares: number | undefined): number | undefined {
-  if (shares === undefined || shares === 0) return undefined;
-  return 1 + Math.floor(((Math.min(Math.max(shares, 2), 262_144) - 2) * 9999) / 262_142);
-}
-
-function settingsV2({ memory, cpu, pids }: RuntimeResources): Record<Controller, CgroupSetting[]> {
-  const swap = memory === undefined || memory.swap < 0 ? memory?.swap : memory.swap - memory.limit;
-  const quota = cpu?.quota === undefined ? undefined : `${limitWord(cpu.quota)} ${cpu.period}`;
-  return {
-    memory: given(["memory.max", limitWord(memory?.limit)], ["memory.swap.max", limitWord(swap)]),
-    cpu: given(["cpu.weight", weightOf(cpu?.shares)], ["cpu.max", quota]),
-    cpuset: given(["cpuset.cpus", cpu?.cpus], ["cpuset.mems", cpu?.mems]),
-    pids: given(["pids.max", limitWord(pids?.limit)]),
-  };
-}
-
-const CONTROLLERS: readonly Controller[] = ["memory", "cpu", "cpuset", "pids"];
-
-function groupPath(own: string, cgroupsPath: string): string {
-  return cgroupsPath.startsWith("/") ? cgroupsPath : join(own, cgroupsPath);
-}
-
-/** Every folder from below the mount point down to the parent of `path`. */
-function parentsOf(mountPoint: string, path: string): string[] {
-  const parents: string[] = [];
-  for (let parent = dirname(path); parent !== "/" && parent !== "."; parent = dirname(parent)) {
-    parents.unshift(join(mountPoint, parent));
-  }
-  return parents;
-}
-
-function plansV1(
-  layout: Extract<CgroupLayout, { version: 1 }>,
-  cgroupsPath: string,
-  { resources, always }: CgroupRequest,
-): CgroupPlan[] {
-  const settings = settingsV1(resources);
-  return layout.hierarchies.flatMap(({ controllers, mountPoint, path: own }) => {
-    const known = CONTROLLERS.filter((name) => controllers.includes(name));
-    const wanted = known.filter((name) => settings[name].length > 0);
-    if (wanted.length === 0 && !always) return [];
-    const path = groupPath(own, cgroupsPath);
-    const plan: CgroupPlan = {
-      parents: parentsOf(mountPoint, path).map((parent) => ({ path: parent, settings: [] })),
-      path: join(mountPoint, path),
-      settings: wanted.flatMap((name) => settings[name]),
-      version: 1,
-      hasMemory: known.includes("memory"),
-      inherits: known.includes("cpuset") ? ["cpuset.cpus", "cpuset.mems"] : [],
-    };
-    return [plan];
-  });
-}
-
-function planV2(
-  layout: Extract<CgroupLayout, { version: 2 }>,
-  cgroupsPath: string,
-  { resources }: CgroupRequest,
-): CgroupPlan {
-  const settings = settingsV2(resources);
-  const wanted = CONTROLLERS.filter((name) => settings[name].length > 0);
-  const path = groupPath(layout.path, cgroupsPath);
-  /* One write each: a controller that a parent does not hand down must not keep the others away. */
-  const enable = wanted.map((name) => ({ file: "cgroup.subtree_control", value: `+${name}` }));
-  return {
-    parents: [layout.mountPoint, ...parentsOf(layout.mountPoint, path)].map((parent) => ({
-      path: parent,
-      settings: enable,
-    })),
-    path: join(layout.mountPoint, path),
-    settings: wanted.flatMap((name) => settings[name]),
-    version: 2,
-    hasMemory: wanted.includes("memory"),
-    inherits: [],
-  };
-}
-
-export interface CgroupRequest {
-  readonly resources: RuntimeResources;
-  /** The step is to be in a group of its own also without limits: somebody named its parent. */
-  readonly always: boolean;
-}
-
-/** What to make for a step's limits; nothing without limits or without control groups. Pure. */
-export function planCgroups(layout: CgroupLayout, cgroupsPath: string, request: CgroupRequest): CgroupPlan[] {
-  const unlimited = Object.keys(request.resources).length === 0 && !request.always;
-  if (unlimited || layout.version === 0) return [];
-  return layout.version === 1
-    ? plansV1(layout, cgroupsPath, request)
-    : [planV2(layout, cgroupsPath, request)];
-}
+import type { CgroupPlan, CgroupSetting, LimitName } from "./cgroup-plan.ts";
 
 /**
  * The ways in which a machine says that it has no such limit or does not let us set it. EBUSY: a v2 group with processes of its
@@ -162,19 +24,27 @@ const UNAVAILABLE = new Set([
   "ENODEV",
 ]);
 
-/** True if it was done, false if the machine has not got it; anything else is thrown. */
-function attempt(action: () => void): boolean {
+/** The errno if the machine has not got it, undefined if it was done; anything else is thrown. */
+function attempt(action: () => void): string | undefined {
   try {
     action();
-    return true;
+    return undefined;
   } catch (error) {
-    if (UNAVAILABLE.has(errnoCode(error) ?? "")) return false;
+    const code = errnoCode(error) ?? "";
+    if (UNAVAILABLE.has(code)) return code;
     throw error;
   }
 }
 
-function makeFolder(path: string): boolean {
-  return attempt(() => void mkdirSync(path, { recursive: true }));
+/** Not recursive: the plan lists all parents, and Node never ends where a kernel's file system answers ENOENT for a folder with a parent. */
+function makeFolder(path: string): string | undefined {
+  return attempt(() => {
+    try {
+      mkdirSync(path);
+    } catch (error) {
+      if (errnoCode(error) !== "EEXIST") throw error;
+    }
+  });
 }
 
 function inherit(path: string, files: readonly string[]): void {
@@ -187,24 +57,65 @@ function inherit(path: string, files: readonly string[]): void {
   }
 }
 
-function makeGroup(plan: CgroupPlan): boolean {
-  for (const { path, settings } of plan.parents) {
-    if (!makeFolder(path)) return false;
+/** A limit that this machine does not set: why, as a clause, and of which folder or file that holds. */
+export interface RefusedLimit {
+  readonly limit: LimitName;
+  readonly reason: string;
+  readonly path: string;
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  EACCES: "this user may not write to",
+  EPERM: "this user may not write to",
+  EROFS: "read-only is",
+  ENOENT: "this machine has no",
+  EBUSY: "its group has processes of its own and hands no controller down:",
+};
+
+type Refusal = Pick<RefusedLimit, "reason" | "path">;
+
+function refusal(code: string, path: string): Refusal {
+  return { reason: REASONS[code] ?? code, path };
+}
+
+function refusedAll(settings: readonly CgroupSetting[], why: Refusal): RefusedLimit[] {
+  return settings.flatMap(({ limit }) => (limit === undefined ? [] : [{ limit, ...why }]));
+}
+
+interface MadeGroup {
+  readonly exists: boolean;
+  readonly refused: readonly RefusedLimit[];
+}
+
+function makeGroup(plan: CgroupPlan): MadeGroup {
+  /* By `+controller`: a parent that hands none down says more than the file that is missing for it. */
+  const withheld = new Map<string, Refusal>();
+  for (const { path, settings } of [...plan.parents, { path: plan.path, settings: [] }]) {
+    const code = makeFolder(path);
+    /* Named without the step, as it holds for all steps. */
+    if (code !== undefined)
+      return { exists: false, refused: refusedAll(plan.settings, refusal(code, dirname(plan.path))) };
     inherit(path, plan.inherits);
-    for (const { file, value } of settings) attempt(() => writeFileSync(join(path, file), value));
+    for (const { file, value } of settings) {
+      const refused = attempt(() => writeFileSync(join(path, file), value));
+      if (refused !== undefined) withheld.set(value, refusal(refused, join(path, file)));
+    }
   }
-  if (!makeFolder(plan.path)) return false;
-  inherit(plan.path, plan.inherits);
-  for (const { file, value } of plan.settings) attempt(() => writeFileSync(join(plan.path, file), value));
-  return true;
+  const refused = plan.settings.flatMap((setting) => {
+    const code = attempt(() => writeFileSync(join(plan.path, setting.file), setting.value));
+    if (code === undefined) return [];
+    const parents = withheld.get(`+${setting.file.split(".")[0]}`);
+    return refusedAll([setting], parents ?? refusal(code, join(dirname(plan.path), "*", setting.file)));
+  });
+  return { exists: true, refused };
 }
 
 function readNumber(path: string): number | undefined {
   let text = "";
-  const found = attempt(() => {
+  attempt(() => {
     text = readFileSync(path, "utf8");
   });
-  return found && /^\d+$/.test(text.trim()) ? Number(text) : undefined;
+  return /^\d+$/.test(text.trim()) ? Number(text) : undefined;
 }
 
 function readCounter(path: string, key: string): number {
@@ -233,16 +144,27 @@ export interface CgroupUsage {
 /** Groups that exist; `remove` them when no process of the step is left. */
 export class StepCgroups {
   readonly #plans: readonly CgroupPlan[];
+  readonly refused: readonly RefusedLimit[];
 
   /** `onGroup` hears of each group before it is made: one whose maker is killed stays, empty, until somebody removes it. */
-  constructor(plans: readonly CgroupPlan[], onGroup: ((path: string) => void) | undefined) {
+  constructor(plans: readonly CgroupPlan[], onGroup?: (path: string) => void) {
     for (const { path } of plans) onGroup?.(path);
-    this.#plans = plans.filter(makeGroup);
+    const made = plans.map((plan) => ({ plan, ...makeGroup(plan) }));
+    this.#plans = made.filter(({ exists }) => exists).map(({ plan }) => plan);
+    this.refused = made.flatMap(({ refused }) => refused);
   }
 
   /** Files through which a process joins. */
   get joinFiles(): string[] {
     return this.#plans.map(({ path, version }) => join(path, joinFile(version)));
+  }
+
+  /** How a step gets into its groups: cloned into the one of v2, by the files of those of v1. */
+  get ways(): { readonly cgroupFiles: readonly string[]; readonly group: string | undefined } {
+    const unified = this.#plans.find(({ version }) => version === 2);
+    return unified === undefined
+      ? { cgroupFiles: this.joinFiles, group: undefined }
+      : { cgroupFiles: [], group: unified.path };
   }
 
   usage(): CgroupUsage {
@@ -257,8 +179,10 @@ export class StepCgroups {
   async remove(): Promise<void> {
     for (const { path } of this.#plans) {
       /* The kernel lets go of the last process a moment after it was reaped. */
-      for (let tries = 0; tries < 20 && !attempt(() => rmdirSync(path)) && existsSync(path); tries++)
+      for (let tries = 0; tries < 20; tries++) {
+        if (attempt(() => rmdirSync(path)) === undefined || !existsSync(path)) break;
         await sleep(5);
+      }
     }
   }
 }

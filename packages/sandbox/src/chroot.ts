@@ -4,13 +4,15 @@
  */
 import { TsbuildError } from "@tsbuild/base";
 import { capabilityMask, defaultCapabilities } from "./capabilities.ts";
-import { planCgroups, StepCgroups } from "./cgroup.ts";
+import { StepCgroups } from "./cgroup.ts";
+import { planCgroups, unplacedLimits } from "./cgroup-plan.ts";
 import { type HostFacts, readHostFacts } from "./host.ts";
 import { toRuntimeSpec } from "./oci-spec.ts";
 import { canceled, outcomeOf, setupError } from "./outcome.ts";
 import { perform } from "./perform.ts";
 import { identityOps, sessionOps } from "./plan.ts";
 import type { SandboxPlan } from "./plan-encode.ts";
+import { tellRefused } from "./refused-limits.ts";
 import type { SandboxOptions } from "./run.ts";
 import type { ExecIo, ExecOutcome, ExecSpec, Sandbox } from "./spec.ts";
 
@@ -80,6 +82,11 @@ async function runGrouped(
     onGroup,
   );
   try {
+    tellRefused(io, {
+      resources,
+      unplaced: unplacedLimits(host.cgroups, resources),
+      refused: groups.refused,
+    });
     const plan = chrootPlan(spec, host, groups.joinFiles);
     const last = await perform(binary, plan, io);
     if (io.signal.aborted) throw canceled();

@@ -1,11 +1,13 @@
 /**
  * A control group whose processes may open the usual devices and no other, so that a step can use nodes that it makes itself
- * (debootstrap does) as under Docker. Only the devices controller of v1: one group for all steps of all builders below one group.
+ * (debootstrap does) as under Docker. With the devices controller of v1: one group for all steps of all builders below one group. With v2
+ * each step's own group asks a program (device-filter.ts).
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { errnoCode } from "@tsbuild/base";
 import { joinFile } from "./cgroup.ts";
+import type { HostFacts } from "./host.ts";
 
 /** Where the devices controller is mounted, and this process's own group in it. */
 export interface DeviceHierarchy {
@@ -32,6 +34,14 @@ function restrict(folder: string): boolean {
   writeFileSync(join(folder, "devices.deny"), "a");
   for (const rule of deviceRules) writeFileSync(join(folder, "devices.allow"), rule);
   return rulesOf(folder) === wanted;
+}
+
+/** A v2 group may be given a program: in the first user namespace alone, with these rights (bpf(2)). */
+export function mayFilterDevices({ cgroups, capabilities, userNamespace }: HostFacts): boolean {
+  const allowed =
+    capabilities.includes("CAP_SYS_ADMIN") ||
+    (capabilities.includes("CAP_BPF") && capabilities.includes("CAP_NET_ADMIN"));
+  return cgroups.version === 2 && userNamespace === "none" && allowed;
 }
 
 /** Folder of the group, made or not. */

@@ -15,9 +15,12 @@ import {
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { errnoCode, TsbuildError } from "@tsbuild/base";
+import type { RefusedLimit } from "./cgroup.ts";
+import { unplacedLimits } from "./cgroup-plan.ts";
 import { type HostFacts, ownGroups, readHostFacts } from "./host.ts";
-import { type RuntimeSpec, toRuntimeSpec } from "./oci-spec.ts";
+import { type RuntimeResources, type RuntimeSpec, toRuntimeSpec } from "./oci-spec.ts";
 import { isFdSource, parseFdSource } from "./plan-mounts.ts";
+import { tellRefused } from "./refused-limits.ts";
 import type { ExecIo, ExecOutcome, ExecSpec, Sandbox } from "./spec.ts";
 
 export interface OciSandboxOptions {
@@ -112,7 +115,7 @@ export function bundleSpec(
     return { ...namespace, path: target };
   });
   const resources = { ...spec.linux.resources, devices: deviceRules(spec, options.confined) };
-  const { cgroupsPath, ...rest } = spec.linux;
+  const { cgroupsPath, resources: _limits, ...rest } = spec.linux;
   const linux = { ...rest, namespaces, ...(options.grouped ? { cgroupsPath, resources } : {}) };
   return {
     spec: { ...spec, root, mounts, linux },
@@ -132,10 +135,20 @@ function mayMakeGroups({ cgroups }: HostFacts): boolean {
   });
 }
 
-function writeBundle(folder: string, step: ExecSpec, host: HostFacts): Bundle {
-  const { spec, attachments } = bundleSpec(toRuntimeSpec(step, host), folder, {
+function notDelegated({ cgroups }: HostFacts, resources: RuntimeResources): RefusedLimit[] {
+  const [path = ""] = ownGroups(cgroups);
+  const reason = "this user may not write to all control groups that it is in, as";
+  return unplacedLimits({ version: 0 }, resources).map((limit) => ({ limit, reason, path }));
+}
+
+function writeBundle(folder: string, step: ExecSpec, host: HostFacts, io: ExecIo): Bundle {
+  const runtime = toRuntimeSpec(step, host);
+  const { resources } = runtime.linux;
+  const grouped = host.userNamespace === "none" || mayMakeGroups(host);
+  if (!grouped) tellRefused(io, { resources, unplaced: [], refused: notDelegated(host, resources) });
+  const { spec, attachments } = bundleSpec(runtime, folder, {
     confined: step.security === "sandbox",
-    grouped: host.userNamespace === "none" || mayMakeGroups(host),
+    grouped,
   });
   const files = step.mounts.filter((mount) => mount.type === "bind").map(({ kind }) => kind === "file");
   for (const [index, { target }] of attachments.entries()) {
@@ -264,7 +277,7 @@ export function createOciSandbox(options: OciSandboxOptions): Sandbox {
     const folder = mkdtempSync(join(options.temporaryFolder(), "bundle-"));
     const id = `tsbuild-${process.pid}-${randomBytes(6).toString("hex")}`;
     try {
-      const bundle = writeBundle(folder, { ...step, id }, host);
+      const bundle = writeBundle(folder, { ...step, id }, host, io);
       return await runBundle({ bundle, id, step, io });
     } finally {
       await deleteContainer(runtime, options.stateFolder, id);

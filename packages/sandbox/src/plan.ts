@@ -47,6 +47,10 @@ export interface PlanContext {
   readonly host: HostFacts;
   /** Files through which a process joins the step's own groups; none: it stays in this process's groups. */
   readonly cgroupFiles: readonly string[];
+  /** Folder of the v2 group that the step starts in. */
+  readonly group?: string | undefined;
+  /** What that group is to say about devices; see deviceFilter. */
+  readonly deviceFilter?: Uint8Array | undefined;
   /** One of these groups decides which devices open: nodes that the step makes may then be used. Default: none does. */
   readonly devicesGuarded?: boolean | undefined;
   /** What comes in on this process's standard input goes to the step's; a terminal is the spec's to ask for. Default: nothing does. */
@@ -64,14 +68,20 @@ function rlimitOp({ type, soft, hard }: RuntimeSpec["process"]["rlimits"][number
 }
 
 /** The cgroup namespace shows the group that a process is in when it is made: so only after the step has joined its own. */
-function namespaceOps(spec: RuntimeSpec, cgroupFiles: readonly string[]): PlanOp[] {
+function namespaceOps(spec: RuntimeSpec, { cgroupFiles, group, deviceFilter }: PlanContext): PlanOp[] {
   const flags = spec.linux.namespaces
     .filter(({ path }) => path === undefined)
     .reduce((sum, { type }) => sum | NAMESPACE_FLAGS[type], 0);
-  if (cgroupFiles.length === 0) return [{ op: "clone", flags }];
+  if (cgroupFiles.length === 0 && group === undefined) return [{ op: "clone", flags }];
+  const filter: PlanOp[] =
+    group === undefined || deviceFilter === undefined
+      ? []
+      : [{ op: "device_filter", group, program: deviceFilter }];
   return [
+    ...filter,
+    ...(group === undefined ? [] : [{ op: "into_group", group } as const]),
     { op: "clone", flags: flags & ~NAMESPACE_FLAGS.cgroup },
-    { op: "join_cgroups", paths: cgroupFiles },
+    ...(cgroupFiles.length === 0 ? [] : [{ op: "join_cgroups", paths: cgroupFiles } as const]),
     { op: "unshare", flags: NAMESPACE_FLAGS.cgroup },
   ];
 }
@@ -174,7 +184,8 @@ export function compilePlan(spec: RuntimeSpec, context: PlanContext): SandboxPla
   const root = table.index(parseFdSource(spec.root.path).fd);
   const trees: PlanOp[] = [];
   /* An insecure step may open devices; it has no masks either, and that is how the spec tells. */
-  const confined = spec.linux.maskedPaths.length > 0 && context.devicesGuarded !== true;
+  const guarded = context.devicesGuarded === true || context.deviceFilter !== undefined;
+  const confined = spec.linux.maskedPaths.length > 0 && !guarded;
   const mounts = planMounts(spec, {
     cgroups: context.host.cgroups,
     makesDevices: context.host.userNamespace === "none",
@@ -184,7 +195,7 @@ export function compilePlan(spec: RuntimeSpec, context: PlanContext): SandboxPla
   const stdio = spec.process.terminal ? "terminal" : context.input === true ? "input" : "log";
   const ops: PlanOp[] = [
     ...trees,
-    ...namespaceOps(spec, context.cgroupFiles),
+    ...namespaceOps(spec, context),
     ...networkOps(spec, table),
     { op: "root", mount: root, attrs: confined ? NODEV : 0 },
     { op: "hostname", name: spec.hostname },

@@ -1,41 +1,99 @@
-import { planCgroups, StepCgroups } from "./cgroup.ts";
-import { deviceGroup } from "./device-group.ts";
+import { StepCgroups } from "./cgroup.ts";
+import { planCgroups, unplacedLimits } from "./cgroup-plan.ts";
+import { deviceFilter } from "./device-filter.ts";
+import { deviceGroup, deviceRules, mayFilterDevices } from "./device-group.ts";
 import { canConnectOnDemand, type HostFacts, readHostFacts } from "./host.ts";
-import { toRuntimeSpec } from "./oci-spec.ts";
+import { type RuntimeSpec, toRuntimeSpec } from "./oci-spec.ts";
 import { canceled, outcomeOf, setupError } from "./outcome.ts";
-import { perform } from "./perform.ts";
-import { compilePlan } from "./plan.ts";
+import { type LastFrame, perform } from "./perform.ts";
+import { compilePlan, type PlanContext } from "./plan.ts";
+import type { SandboxPlan } from "./plan-encode.ts";
+import { tellRefused } from "./refused-limits.ts";
 import type { ExecIo, ExecOutcome, ExecSpec, Sandbox } from "./spec.ts";
 
-async function run(
-  { binary, onGroup }: SandboxOptions,
-  host: HostFacts,
-  spec: ExecSpec,
-  io: ExecIo,
-): Promise<ExecOutcome> {
-  if (io.signal.aborted) throw canceled();
-  const runtime = toRuntimeSpec(spec, host);
-  const groups = new StepCgroups(
-    planCgroups(host.cgroups, runtime.linux.cgroupsPath, {
-      resources: runtime.linux.resources,
-      always: spec.cgroup.parent !== "",
-    }),
-    onGroup,
-  );
-  try {
-    const guard = spec.security === "insecure" ? undefined : deviceGroup(host.devices);
-    const plan = compilePlan(runtime, {
-      host,
-      cgroupFiles: [...groups.joinFiles, ...(guard === undefined ? [] : [guard])],
-      devicesGuarded: guard !== undefined,
-      input: spec.stdio === "input",
-    });
-    const last = await perform(binary, plan, io);
+/** What keeps a step's device nodes shut: a group of v1, a program of v2, or, without either, `nodev` on every mount. */
+type DeviceGuard =
+  | { readonly kind: "group"; readonly file: string }
+  | { readonly kind: "filter"; readonly program: Uint8Array }
+  | undefined;
+
+class NativeSandbox implements Sandbox {
+  readonly #options: SandboxOptions;
+  #host: HostFacts | undefined;
+  /** False once the kernel, or a group above, has refused a program. */
+  #filters = true;
+
+  constructor(options: SandboxOptions) {
+    this.#options = options;
+    this.#host = options.host;
+  }
+
+  get connectsOnDemand(): boolean {
+    return canConnectOnDemand(this.#facts());
+  }
+
+  async run(spec: ExecSpec, io: ExecIo): Promise<ExecOutcome> {
     if (io.signal.aborted) throw canceled();
-    if (last.type === "failed") throw setupError(plan, last);
-    return outcomeOf(last, groups.usage());
-  } finally {
-    await groups.remove();
+    const host = this.#facts();
+    const runtime = toRuntimeSpec(spec, host);
+    const guard = this.#deviceGuard(spec, host);
+    const { resources, cgroupsPath } = runtime.linux;
+    const always = spec.cgroup.parent !== "" || guard?.kind === "filter";
+    const groups = new StepCgroups(
+      planCgroups(host.cgroups, cgroupsPath, { resources, always }),
+      this.#options.onGroup,
+    );
+    try {
+      tellRefused(io, {
+        resources,
+        unplaced: unplacedLimits(host.cgroups, resources),
+        refused: groups.refused,
+      });
+      const { plan, last } = await this.#perform({ runtime, groups, guard, spec, io });
+      if (io.signal.aborted) throw canceled();
+      if (last.type === "failed") throw setupError(plan, last);
+      return outcomeOf(last, groups.usage());
+    } finally {
+      await groups.remove();
+    }
+  }
+
+  #facts(): HostFacts {
+    this.#host ??= readHostFacts();
+    return this.#host;
+  }
+
+  #deviceGuard({ security }: ExecSpec, host: HostFacts): DeviceGuard {
+    if (security === "insecure") return undefined;
+    const file = deviceGroup(host.devices);
+    if (file !== undefined) return { kind: "group", file };
+    if (!this.#filters || !mayFilterDevices(host)) return undefined;
+    return { kind: "filter", program: deviceFilter(deviceRules) };
+  }
+
+  async #perform(step: {
+    readonly runtime: RuntimeSpec;
+    readonly groups: StepCgroups;
+    readonly guard: DeviceGuard;
+    readonly spec: ExecSpec;
+    readonly io: ExecIo;
+  }): Promise<{ readonly plan: SandboxPlan; readonly last: LastFrame }> {
+    const { runtime, groups, guard, spec, io } = step;
+    const { cgroupFiles, group } = groups.ways;
+    const context: PlanContext = {
+      host: this.#facts(),
+      cgroupFiles: guard?.kind === "group" ? [...cgroupFiles, guard.file] : cgroupFiles,
+      group,
+      deviceFilter: guard?.kind === "filter" && group !== undefined ? guard.program : undefined,
+      devicesGuarded: guard?.kind === "group",
+      input: spec.stdio === "input",
+    };
+    const plan = compilePlan(runtime, context);
+    const last = await perform(this.#options.binary, plan, io);
+    if (last.type !== "failed" || last.call !== "bpf") return { plan, last };
+    /* Nothing of the plan after its first line has been performed. */
+    this.#filters = false;
+    return this.#perform({ ...step, guard: undefined });
   }
 }
 
@@ -44,21 +102,13 @@ export interface SandboxOptions {
   readonly binary: string;
   /** Hears of each control group before it is made, so that it can be removed should this process be killed. */
   readonly onGroup?: ((path: string) => void) | undefined;
+  /** The machine; by default this one. */
+  readonly host?: HostFacts | undefined;
 }
 
 /**
  * The native sandbox. Reads the machine's facts once; a run holds no state of its own, so any number may be under way at the same time.
  */
 export function createSandbox(options: SandboxOptions): Sandbox {
-  let facts: HostFacts | undefined;
-  const host = (): HostFacts => {
-    facts ??= readHostFacts();
-    return facts;
-  };
-  return {
-    get connectsOnDemand() {
-      return canConnectOnDemand(host());
-    },
-    run: (spec, io) => run(options, host(), spec, io),
-  };
+  return new NativeSandbox(options);
 }

@@ -37,7 +37,8 @@ export interface ExecSpec {
   readonly cgroup: {
     /**
      * Absolute path of the group, in each hierarchy, below which the step's own is made; "": `tsbuild` below this process's
-     * group. A group is made only if a limit or a parent is set; limits that cannot be set (no rights, controller missing) are left out.
+     * group. A group is made only if a limit, a parent or a device rule asks for one; limits that cannot be set (no rights, controller
+     * missing) are left out, and `ExecIo.onNotice` hears which.
      */
     readonly parent: string;
     readonly memoryBytes?: number | undefined;
@@ -111,6 +112,8 @@ export interface ExecIo {
    * its error.
    */
   readonly connectNetwork?: ((namespace: string) => Promise<void>) | undefined;
+  /** Hears, before the process runs, what of the spec this machine does without: a sentence each, the same for each such step. */
+  readonly onNotice?: ((text: string) => void) | undefined;
   /** Hears once, before the process runs, how to send it signals (numbers); ones that come too early wait, ones too late are lost. */
   readonly onStart?: ((send: (signal: number) => void) => void) | undefined;
 }

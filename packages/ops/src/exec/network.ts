@@ -3,6 +3,7 @@ import type { ExecOp } from "@tsbuild/llb";
 import { CHROOT_SHARES, type ExecSpec, type PrivateNetwork, sharesProc } from "@tsbuild/sandbox";
 import type { OpContext } from "@tsbuild/solver";
 import type { OpsEnvironment } from "../environment.ts";
+import { tellOnce } from "./notice.ts";
 
 /** The network of one step (B010), its own until `release`. */
 export interface StepNetwork {
@@ -22,22 +23,19 @@ interface NetworkRun {
 
 const nothing = async (): Promise<void> => undefined;
 
-/** Builds that were told what their steps share with the machine: once is enough. */
-const told = new WeakMap<OpsEnvironment, Set<string>>();
-
 /** `default` is private where that can be had, else the host's, with a word in the log of the first such step. */
-export async function acquireNetwork({ env, op, context }: NetworkRun): Promise<StepNetwork> {
+export async function acquireNetwork(run: NetworkRun): Promise<StepNetwork> {
+  const { env, op } = run;
   const { network, security } = op.kind;
   if (env.isolation === "chroot") {
-    tell(
-      env,
-      context,
+    tellOnce(
+      run,
       `steps run in a chroot: ${CHROOT_SHARES}, and there is no /proc and no /sys (--isolation=chroot)`,
     );
     return { network: network === "none" ? "none" : "host", release: nothing };
   }
   const sharedProc = sharesProc();
-  if (sharedProc) tell(env, context, SHARED_PROC);
+  if (sharedProc) tellOnce(run, SHARED_PROC);
   /* slirp4netns has fewer capabilities than a step: through a shared /proc the step would reach its root folder, the container's. */
   if (network !== "default" || sharedProc)
     return { network: network === "none" ? "none" : "host", release: nothing };
@@ -45,7 +43,7 @@ export async function acquireNetwork({ env, op, context }: NetworkRun): Promise<
   const [pool, sandbox] = await Promise.all([env.networks(), env.sandbox()]);
   const acquired = await pool.acquire({ onDemand: isConfined && sandbox.connectsOnDemand });
   if ("unavailable" in acquired) {
-    if (acquired.unavailable !== "") tell(env, context, sharedNetwork(acquired.unavailable));
+    if (acquired.unavailable !== "") tellOnce(run, sharedNetwork(acquired.unavailable));
     return { network: "host", release: nothing };
   }
   return {
@@ -66,19 +64,6 @@ function sharedNetwork(reason: string): string {
     "For a private one: install passt or slirp4netns, and let /dev/net/tun be opened; " +
     "to choose the host's: --network-provider=host"
   );
-}
-
-function tell(env: OpsEnvironment, context: OpContext, text: string): void {
-  const before = told.get(env) ?? new Set();
-  if (before.has(text)) return;
-  told.set(env, before.add(text));
-  context.emit({
-    type: "log",
-    at: Date.now(),
-    vertex: context.vertex,
-    stream: 2,
-    data: new TextEncoder().encode(`tsbuild: ${text}\n`),
-  });
 }
 
 /** What `host-gateway` stands for (C020): an address of this machine that a private network reaches too, never its loopback. */

@@ -20,6 +20,7 @@ import { mountTarget } from "./mount-target.ts";
 import { prepareMounts, type StepMounts } from "./mounts.ts";
 import { acquireNetwork, type StepNetwork } from "./network.ts";
 import { networkFiles } from "./network-files.ts";
+import { tellOnce } from "./notice.ts";
 import { failureOf } from "./outcome.ts";
 import { type StepParts, stepSpec } from "./step-spec.ts";
 import { dropCopiedFolders, makeStubs, removeStubs, type Stubs } from "./stubs.ts";
@@ -180,7 +181,12 @@ async function runWithNetwork(
     const stubs = makeStubs(env.fs, root.root, mountPoints(spec));
     makeWorkingFolder(run, root.root, spec.user);
     const sandbox = await env.sandbox();
-    const standard = { ...io, signal: context.signal, connectNetwork: network.connect };
+    const standard: ExecIo = {
+      ...io,
+      signal: context.signal,
+      connectNetwork: network.connect,
+      onNotice: (text) => tellOnce(run, text),
+    };
     if (env.isolation === "chroot") return await runPlaced(env, { root, spec, stubs }, standard);
     const outcome = await sandbox.run(spec, standard);
     return { outcome, spec, stubs };
