@@ -4,6 +4,7 @@ import { formatReference, parseReference } from "@tsbuild/oci/documents";
 import type { Ref, SolveResult } from "@tsbuild/solver";
 import { watchNeeds } from "@tsbuild/store";
 import type { BuildRequest, BuildResult } from "./api.ts";
+import type { AttestBuild } from "./attest/attestations.ts";
 import type { SbomGraphs } from "./attest/sbom.ts";
 import type { CacheSharing } from "./cache-sharing.ts";
 import { compileDockerfile } from "./compile.ts";
@@ -80,16 +81,26 @@ export interface RecordedRun extends BuildRun {
   readonly recorder: BuildRecorder;
 }
 
+/** The same build with the labels that its repository gives it, where that is asked for (C056). */
+async function withVcsLabels(run: RecordedRun): Promise<RecordedRun> {
+  if (!run.env["BUILDX_GIT_LABELS"]) return run;
+  const { vcsLabels } = await import("./attest/vcs.ts");
+  const labels = { ...(await vcsLabels(run.request, run.env)), ...run.request.labels };
+  return { ...run, request: { ...run.request, labels } };
+}
+
 async function buildInSteps(
-  run: RecordedRun,
+  given: RecordedRun,
   onFailed: (failed: FirstFailure) => void,
 ): Promise<BuildResult> {
+  const run = await withVcsLabels(given);
   const { session, request, signal } = run;
   const names = request.tags.map((tag) => formatReference(parseReference(tag)));
   const grants = readGrants(request, run.env);
   run.recorder.begin(request, grants);
   // Nobody wants to hear at the end of a long build that there is nothing to load it into.
   for (const output of request.outputs) if (goesToEngine(output)) await containersFor(run, output);
+  await checkAttestations(request);
   const sharing = await openSharing(run);
   const sources = await openSources({ ...run, grants, signal });
   const prepared = await prepareRequest(request, sources, run.env);
@@ -114,7 +125,10 @@ async function buildInSteps(
       run,
       results,
       names,
-      attest: attestFor(run, platforms, shares(refs.slice(platforms.length), sboms)),
+      attest: attestFor(
+        { run, prepared, sources, grants },
+        { platforms, sbomRefs: shares(refs.slice(platforms.length), sboms) },
+      ),
     };
     const delivered = await (sharing === undefined
       ? deliver(delivery)
@@ -156,20 +170,30 @@ function shares(refs: readonly (Ref | null)[], sboms: readonly SbomGraphs[]): re
   });
 }
 
+async function checkAttestations({ attestations = [] }: BuildRequest): Promise<void> {
+  if (attestations.length === 0) return;
+  (await import("./attest/attestations.ts")).checkAttestations(attestations);
+}
+
 /** Nothing of it is loaded by a build that asks for none. */
 function attestFor(
-  run: RecordedRun,
-  platforms: readonly CompiledPlatform[],
-  sbomRefs: readonly (readonly (Ref | null)[])[],
+  build: AttestBuild,
+  {
+    platforms,
+    sbomRefs,
+  }: {
+    readonly platforms: readonly CompiledPlatform[];
+    readonly sbomRefs: readonly (readonly (Ref | null)[])[];
+  },
 ): Delivery["attest"] {
-  if ((run.request.attestations ?? []).length === 0) return undefined;
+  if ((build.run.request.attestations ?? []).length === 0) return undefined;
   return async (images) => {
     const { attestImages } = await import("./attest/attestations.ts");
     const results = images.flatMap((image, at) => {
       const platform = platforms[at];
       return platform === undefined ? [] : [{ platform, image, sbomRefs: sbomRefs[at] ?? [] }];
     });
-    return attestImages({ run }, results);
+    return attestImages(build, results);
   };
 }
 

@@ -18,7 +18,11 @@ export interface RemoteTools {
 }
 
 /** A context that came over the network, and the time that it is from (D056). */
-export type RemoteContext = StreamContext & { readonly epochSeconds?: number | undefined };
+export type RemoteContext = StreamContext & {
+  readonly epochSeconds?: number | undefined;
+  /** What the URL turned out to be: a commit, or the digest of a download. */
+  readonly value?: string | undefined;
+};
 
 export interface GitContextOptions {
   readonly keepGitDir: boolean;
@@ -61,7 +65,8 @@ async function gitContext(
     tools.rules.found(op, resolved.commit);
     const [layer] = tools.store.snapshots.lowers(await git.tree(request, resolved));
     if (layer === undefined) throw new Error("assertion failed: a tree of git has no layer");
-    return { type: "folder", path: layer, epochSeconds: await git.commitTime(request, resolved) };
+    const epochSeconds = await git.commitTime(request, resolved);
+    return { type: "folder", path: layer, epochSeconds, value: resolved.commit };
   });
 }
 
@@ -70,7 +75,7 @@ async function download(
   url: string,
   tools: RemoteTools,
   title: string,
-): Promise<{ readonly path: string; readonly modifiedMs: number | undefined }> {
+): Promise<{ readonly path: string; readonly modifiedMs: number | undefined; readonly value: string }> {
   const op = { identifier: url, attrs: {} };
   const applied = tools.rules.apply(op);
   return asStep(tools.emit, title, async (tell) => {
@@ -82,14 +87,16 @@ async function download(
     const { checkDownload } = await import("@tsbuild/ops/http");
     checkDownload(applied, digest);
     tools.rules.found(op, digest);
-    return { path: tools.store.blobs.path(digest), modifiedMs };
+    return { path: tools.store.blobs.path(digest), modifiedMs, value: digest };
   });
 }
 
 async function httpContext(url: string, tools: RemoteTools): Promise<RemoteContext> {
-  const { path, modifiedMs } = await download(url, tools, `[internal] load remote build context ${url}`);
+  const title = `[internal] load remote build context ${url}`;
+  const { path, modifiedMs, value } = await download(url, tools, title);
   const context = await readStreamContext(createReadStream(path), { ...tools, fs: nativeFs });
-  return { ...context, epochSeconds: modifiedMs === undefined ? undefined : Math.trunc(modifiedMs / 1000) };
+  const epochSeconds = modifiedMs === undefined ? undefined : Math.trunc(modifiedMs / 1000);
+  return { ...context, epochSeconds, value };
 }
 
 /** Fetches the context that a URL names: a repository, an archive, or a Dockerfile without a context (C001, X004, X005). */

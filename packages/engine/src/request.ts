@@ -33,6 +33,8 @@ export interface PreparedRequest {
   readonly epochSeconds?: number | undefined;
   /** Those of a reproducible build that is given none. */
   readonly defaultEpochSeconds?: number | undefined;
+  /** What the URL of a fetched context turned out to be: a commit, or the digest of a download. */
+  readonly contextValue?: string | undefined;
 }
 
 function contextFolder(path: string): string {
@@ -89,15 +91,16 @@ interface OpenedContext {
   /** The whole input was a Dockerfile. */
   readonly text?: string | undefined;
   readonly epochSeconds?: number | undefined;
+  readonly value?: string | undefined;
   /** Name for messages of a folder that is not the user's own. */
   readonly shown?: string | undefined;
 }
 
 function asOpened(context: RemoteContext, shown: string): OpenedContext {
-  const { epochSeconds } = context;
+  const { epochSeconds, value } = context;
   return context.type === "dockerfile"
-    ? { folder: undefined, foreign: true, text: context.text, epochSeconds }
-    : { folder: context.path, foreign: true, epochSeconds, shown };
+    ? { folder: undefined, foreign: true, text: context.text, epochSeconds, value }
+    : { folder: context.path, foreign: true, epochSeconds, value, shown };
 }
 
 async function openContext(request: BuildRequest, tools: RemoteTools, env: Env): Promise<OpenedContext> {
@@ -153,18 +156,26 @@ export async function prepareRequest(
   const ignores = named.flatMap(({ context, ignore }) =>
     ignore === undefined ? [] : ([[context.name, ignore]] as const),
   );
-  const { folder, epochSeconds, shown } = opened;
+  const { folder, epochSeconds, value: contextValue, shown } = opened;
   if (folder !== undefined) {
     const ignore = await ignorePatterns(dockerfile.ignore);
     contexts.set("context", { name: "context", folder, shown, ignore });
   }
   const defaultEpochSeconds = await defaultEpoch(request, opened, tools.signal);
   const contextIgnores = Object.fromEntries(ignores);
-  return { request, dockerfile, contexts, epochSeconds, defaultEpochSeconds, contextIgnores };
+  return {
+    request,
+    dockerfile,
+    contexts,
+    epochSeconds,
+    defaultEpochSeconds,
+    contextValue,
+    contextIgnores,
+  };
 }
 
 /** `--build-arg NAME` takes the caller's value, if there is one (D052). */
-function buildArgs(request: BuildRequest, env: Env): Record<string, string> {
+export function buildArgs(request: BuildRequest, env: Env): Record<string, string> {
   const args: Record<string, string> = {};
   const epoch = env["SOURCE_DATE_EPOCH"];
   if (epoch !== undefined && epoch !== "") args["SOURCE_DATE_EPOCH"] = epoch;

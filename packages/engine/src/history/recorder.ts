@@ -57,6 +57,16 @@ export class BuildRecorder {
     this.#bounds = options.bounds;
   }
 
+  /** When the build began, milliseconds since the epoch. */
+  get startedAt(): number {
+    return this.#startedAt;
+  }
+
+  /** Undefined when there is no record. */
+  get id(): string | undefined {
+    return this.#writer?.id;
+  }
+
   /** From here on there is a record. A request that is refused before (a bad name, a secret that is not there) is no build. */
   begin(request: BuildRequest, grants: StepGrants): void {
     const mask = recordMask(request, grants);

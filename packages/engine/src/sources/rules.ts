@@ -40,6 +40,8 @@ export class BuildRules implements SourceRules {
   readonly #options: RulesOptions;
   #lock: LockContent | undefined;
   readonly #images = new Map<string, Map<string, string>>();
+  /** By identifier, whether a lock could have it or not. */
+  readonly #values = new Map<string, string>();
   readonly #others = { http: new Map<string, string>(), git: new Map<string, string>() };
   /** Images as the graph has them, name and digest, with the name that they were really resolved by. */
   readonly #converted = new Map<string, string>();
@@ -76,8 +78,14 @@ export class BuildRules implements SourceRules {
   }
 
   found(source: SourceName, value: string): void {
+    this.#values.set(source.identifier, value);
     const entry = lockable(source);
     if (entry !== undefined && this.#lock !== undefined) this.#others[entry.kind].set(entry.name, value);
+  }
+
+  /** What a source that this build has looked at turned out to be: a commit, or the digest of a download. */
+  valueOf(identifier: string): string | undefined {
+    return this.#values.get(identifier);
   }
 
   /** The name to resolve an image by: that of the policy, with the digest of the lock. */
