@@ -13,6 +13,6 @@ export { ImportedGraph } from "./imported-graph.ts";
 export { type FetchResult, type ImportedStack, ImportingStorage } from "./imported-storage.ts";
 export { inlineRecords } from "./inline.ts";
 export type { CacheRequest, MountChoice, TargetSettings } from "./options.ts";
-export { CacheOptions, mountChoice, targetSettings } from "./options.ts";
+export { CacheOptions, checkInline, mountChoice, targetSettings } from "./options.ts";
 export { openSource, openTarget, type PlaceOptions } from "./places.ts";
 export type { CacheSource, CacheTarget, ImportedCache, OutgoingBlob } from "./ports.ts";

@@ -25,7 +25,7 @@ const GHA = ["scope", "url", "url_v2", "token", "version", "timeout", "repositor
 const TARGET_KEYS: Readonly<Record<string, readonly string[]>> = {
   registry: ["ref", "registry.insecure", ...FORM, ...TO],
   local: ["dest", "tag", "reset", ...FORM, ...TO],
-  inline: [],
+  inline: ["mode"],
   gha: [...GHA, ...TO],
   s3: [...S3, ...TO],
 };
@@ -155,6 +155,15 @@ export function mountChoice(options: CacheOptions): MountChoice {
     ids.push(part.slice("mounts:".length));
   }
   return ids;
+}
+
+/** An image has the layers of the result and no others (V030). Throws TSB_USAGE for `mode=max`. */
+export function checkInline(options: CacheOptions): void {
+  if (targetSettings(options).mode === "min") return;
+  throw options.fail(
+    "mode=max is not possible: an image has the layers of its result only",
+    "type=registry,ref=NAME:cache,mode=max keeps all steps beside the image",
+  );
 }
 
 export function manifestForm(options: CacheOptions): ManifestForm {

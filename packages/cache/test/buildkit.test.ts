@@ -1,7 +1,7 @@
 import { type Digest, sha256 } from "@tsbuild/base";
 import { mediaTypes } from "@tsbuild/oci/documents";
 import { describe, expect, test } from "vitest";
-import { parseInlineRecords, UNCOMPRESSED } from "../src/document.ts";
+import { parseDocument, parseInlineRecords, UNCOMPRESSED } from "../src/document.ts";
 import { ImportedGraph } from "../src/imported-graph.ts";
 
 /**
@@ -76,5 +76,87 @@ describe("records that BuildKit wrote", () => {
     const [first] = graph.linked(copied!, op(1), 0, "");
     const [last] = graph.linked(first!, op(3), 0, "");
     expect([copied, first, last].map((one) => graph.result(one!)?.layers().length)).toEqual([2, 3, 4]);
+  });
+});
+
+/** In the form of the comment in BuildKit's cache/remotecache/v1/types/doc.go, with what its writer leaves out or writes as null. */
+describe("a document as BuildKit writes it", () => {
+  const [base, middle, top, other] = blobs as [Digest, Digest, Digest, Digest];
+  const name = (text: string) => sha256(text);
+  const createdAt = (second: number) => `2026-11-21T09:48:5${second}.634395572Z`;
+  const document = parseDocument(
+    Buffer.from(
+      JSON.stringify({
+        layers: [
+          {
+            blob: base,
+            parent: -1,
+            annotations: { mediaType: "x", diffID: name("diff"), size: 3, createdAt: createdAt(0) },
+          },
+          { blob: middle }, // Go leaves out the parent 0.
+          { blob: other, parent: -1 },
+          { blob: top, parent: 1 },
+        ],
+        records: [
+          { digest: name("root"), inputs: null, layers: null },
+          { digest: name("content") },
+          {
+            digest: name("copy"),
+            inputs: [
+              [{ link: 0 }],
+              [
+                { selector: name("a"), link: 1 },
+                { selector: "", link: 0 },
+              ],
+            ],
+            layers: [
+              { layer: 1, createdAt: createdAt(1) },
+              { layer: 3, createdAt: createdAt(2) },
+            ],
+          },
+          {
+            digest: name("link"),
+            inputs: [[{ link: 2 }]],
+            chains: [{ layers: [0, 2], createdAt: createdAt(3) }],
+          },
+          {
+            digest: name("empty"),
+            inputs: [[{ link: 2 }]],
+            layers: [{ layer: -1, createdAt: createdAt(4) }],
+          },
+        ],
+      }),
+    ),
+  );
+  const graph = new ImportedGraph("local", document, descriptors);
+  const blobsOf = (key: Parameters<typeof graph.result>[0]) =>
+    graph
+      .result(key)
+      ?.layers()
+      .map(({ blob }) => blob.digest);
+  const root = name("root") as string as Parameters<typeof graph.result>[0];
+  const content = name("content") as string as typeof root;
+  const [copied] = graph.linked(content, name("copy"), 1, name("a"));
+
+  test("one key by every way that leads to it, and only with its selector", () => {
+    expect(graph.linked(root, name("copy"), 0, "")).toEqual([copied]);
+    expect(graph.linked(root, name("copy"), 1, "")).toEqual([copied]);
+    expect(graph.linked(content, name("copy"), 1, "")).toEqual([]);
+    expect(graph.linked(content, name("copy"), 0, name("a"))).toEqual([]);
+  });
+
+  test("of several results the newest, with the layers below it", () => {
+    expect(blobsOf(copied!)).toEqual([base, middle, top]);
+  });
+
+  test("chains name all of their layers themselves", () => {
+    const [linked] = graph.linked(copied!, name("link"), 0, "");
+    expect(blobsOf(linked!)).toEqual([base, other]);
+  });
+
+  test("a result that is nowhere is none, but its key is there for what comes after", () => {
+    const [empty] = graph.linked(copied!, name("empty"), 0, "");
+    expect(empty).toBeDefined();
+    expect(graph.result(empty!)).toBeUndefined();
   });
 });

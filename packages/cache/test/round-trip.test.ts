@@ -8,6 +8,7 @@ import { parseDocument, serializeDocument, UNCOMPRESSED } from "../src/document.
 import { collectChains, type OutgoingLayer } from "../src/export.ts";
 import { ImportedGraph } from "../src/imported-graph.ts";
 import { ImportingStorage } from "../src/imported-storage.ts";
+import { brokenRules } from "./buildkit-rules.ts";
 
 /** A layer that stands for an integer: its diff ID says which. */
 const layers = new Map<string, number>();
@@ -26,6 +27,8 @@ async function* nothing(): AsyncGenerator<Uint8Array> {}
 /** A world that may import: its storage over its own records and those of documents. */
 class Builder extends IntegerWorld {
   readonly fetched: number[] = [];
+  /** Its results are all of no layer. */
+  isEmpty = false;
 
   importing(...documents: readonly Exported[]): ImportingStorage {
     const graphs = documents.map(
@@ -44,6 +47,7 @@ class Builder extends IntegerWorld {
     mode: "min" | "max" = "max",
   ): Promise<Exported> {
     const layersOf = async (result: ResultId): Promise<readonly OutgoingLayer[] | undefined> => {
+      if (this.isEmpty) return [];
       const imported = storage.stackOf(result);
       if (imported !== undefined) return imported.layers.map(({ diffId }) => layerOf(layers.get(diffId)!));
       const ref = this.results.open(result);
@@ -59,7 +63,9 @@ class Builder extends IntegerWorld {
       stackOf: (result) => [result],
     });
     const blobs = new Map(document.layers.map(({ blob }) => [blob, descriptorOf(blob)]));
-    return { bytes: serializeDocument(document), blobs };
+    const bytes = serializeDocument(document);
+    expect(brokenRules(bytes)).toEqual([]);
+    return { bytes, blobs };
   }
 }
 
@@ -131,6 +137,17 @@ describe("export, then import in an empty store", () => {
         plain.value,
       );
     }
+  });
+
+  test("a result without layers is left out: BuildKit would refuse the whole cache for it", async () => {
+    const here = new Builder();
+    here.isEmpty = true;
+    const storage = here.importing();
+    const graph = integer("top", [integer("middle", [constant("a", 1)])]);
+    const { bytes } = await here.export(await here.solve(graph, { storage }), storage);
+    const { layers: written, records } = parseDocument(bytes);
+    expect(written).toEqual([]);
+    expect(records.flatMap(({ results }) => results)).toEqual([]);
   });
 
   test("equal caches are equal bytes", async () => {

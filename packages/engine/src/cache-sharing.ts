@@ -4,6 +4,7 @@ import {
   CacheExport,
   CacheOptions,
   type CacheTarget,
+  checkInline,
   collectChains,
   exportFailure,
   type ImportedGraph,
@@ -67,8 +68,10 @@ export class CacheSharing {
     );
     for (const one of request.cacheTo ?? []) {
       const options = new CacheOptions("--cache-to", one);
-      if (options.type === "inline") this.#inline = true;
-      else {
+      if (options.type === "inline") {
+        checkInline(options);
+        this.#inline = true;
+      } else {
         const settings = targetSettings(options);
         await checkCompression(options, settings);
         this.#exports.push(this.#openExport(await openTarget(options, places), settings));

@@ -303,7 +303,11 @@ function canceled(signal: AbortSignal): TsbuildError {
 /** An op rejects with TsbuildErrors; anything else is a system error that nobody foresaw, or a bug, and keeps its cause. */
 function asTsbuildError(error: unknown): TsbuildError {
   if (error instanceof TsbuildError) return error;
-  const full = errnoCode(error) === "ENOSPC";
   const message = error instanceof Error ? error.message : String(error);
-  return new TsbuildError(full ? "TSB_DISK_FULL" : "TSB_STORE", message, { cause: error });
+  if (!["ENOSPC", "EDQUOT"].includes(errnoCode(error) ?? ""))
+    return new TsbuildError("TSB_STORE", message, { cause: error });
+  return new TsbuildError("TSB_DISK_FULL", message, {
+    hint: "the state folder's file system is full: `tsbuild prune` removes what no image needs, --root moves it",
+    cause: error,
+  });
 }

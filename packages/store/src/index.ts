@@ -1,6 +1,7 @@
 export type * from "./api.ts";
 export { blobSources, rememberSource } from "./blob-sources.ts";
 export { type PruneReport, prune } from "./collect.ts";
+export { guarded } from "./failure.ts";
 export { type FsckReport, fsck, fsckStore, type StoreProblem } from "./fsck.ts";
 export { type Automatic, collectAfterBuild, resolveSize, type Size } from "./gc/after-build.ts";
 export type { Limits, Victim } from "./gc/choose.ts";

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { digestHex, errnoCode, sha256Fields } from "@tsbuild/base";
-import type { Store } from "@tsbuild/store";
+import { guarded, type Store } from "@tsbuild/store";
 
 /**
  * What is remembered of a walk of a context: the walk's bytes, a digest per entry, and the digests made of them. Two
@@ -68,7 +68,7 @@ export function readIndex(store: Store, walked: Walked): ContextIndex | undefine
   };
 }
 
-/** Replaces an index; readers see the old or the new one, never a part. */
+/** Replaces an index; readers see the old or the new one, never a part. Throws TSB_DISK_FULL or TSB_STORE. */
 export function writeIndex(store: Store, walked: Walked, index: ContextIndex): void {
   const header: Header = {
     walkBytes: index.walk.length,
@@ -77,11 +77,13 @@ export function writeIndex(store: Store, walked: Walked, index: ContextIndex): v
     newestNs: String(index.newestNs),
     digests: index.digests,
   };
-  mkdirSync(join(store.root, "contexts"), { recursive: true, mode: 0o700 });
   const temporary = join(store.temporaryFolder(), "index");
-  writeFileSync(
-    temporary,
-    Buffer.concat([Buffer.from(`${MAGIC}${JSON.stringify(header)}\n`), index.walk, index.hashes]),
-  );
-  renameSync(temporary, indexPath(store, walked));
+  guarded("keep what was hashed of a context", store.root, () => {
+    mkdirSync(join(store.root, "contexts"), { recursive: true, mode: 0o700 });
+    writeFileSync(
+      temporary,
+      Buffer.concat([Buffer.from(`${MAGIC}${JSON.stringify(header)}\n`), index.walk, index.hashes]),
+    );
+    renameSync(temporary, indexPath(store, walked));
+  });
 }
