@@ -41,6 +41,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   save: async () => (await import("./commands/image-transfer.ts")).save,
   shell: async () => (await import("./commands/shell.ts")).shell,
   tag: async () => (await import("./commands/image.ts")).tag,
+  verify: async () => (await import("./commands/verify.ts")).verify,
   version: async () => version,
   help: async () => help,
 };

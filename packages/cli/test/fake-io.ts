@@ -11,6 +11,7 @@ import type {
   RunRequest,
   ShellRequest,
   Upkeep,
+  VerifyReport,
 } from "@tsbuild/engine";
 import type { CommandIo, InputStream, OutputStream } from "../src/io.ts";
 
@@ -43,6 +44,7 @@ export interface EngineScript {
   readonly history?: BuildHistory;
   readonly upkeep?: Upkeep;
   readonly localImages?: LocalImages;
+  readonly verified?: VerifyReport;
 }
 
 export class FakeEngine implements Engine {
@@ -71,6 +73,12 @@ export class FakeEngine implements Engine {
     for await (const chunk of request.source) bytes += Buffer.from(chunk).toString();
     this.imports.push({ name: request.name, changes: request.changes, bytes });
     return this.#answer();
+  }
+
+  async verify(request: BuildRequest): Promise<VerifyReport> {
+    this.requests.push(request);
+    if (this.#script.verified === undefined) throw new Error("this fake verifies nothing");
+    return this.#script.verified;
   }
 
   async inspect(request: BuildRequest): Promise<Inspection> {

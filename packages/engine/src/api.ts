@@ -5,6 +5,7 @@ import type { CollectReport } from "@tsbuild/store";
 import type { BuildHistory } from "./history/read.ts";
 import type { LocalImages } from "./images/api.ts";
 import type { Upkeep } from "./upkeep/upkeep.ts";
+import type { VerifyOptions, VerifyReport } from "./verify/verify.ts";
 
 /** Everything a build is asked for: flags of the command line, or fields set by a program. */
 export interface BuildRequest {
@@ -47,6 +48,8 @@ export interface BuildRequest {
   readonly lock?: "locked" | "update" | undefined;
   readonly platforms: readonly Platform[];
   readonly noCache: boolean;
+  /** Every step runs, also those that `noCache` leaves alone (WORKDIR); cache mounts begin empty. */
+  readonly rebuildAll?: boolean | undefined;
   /** Stages whose records are ignored. */
   readonly noCacheFilter: readonly string[];
   /** Parts of the text of steps whose records are ignored; `*` stands for any text (W028). */
@@ -197,6 +200,11 @@ export interface Engine {
     request: BuildRequest,
     options?: { readonly signal?: AbortSignal; readonly onEvent?: (event: BuildEvent) => void },
   ): Promise<BuildResult>;
+  /** Builds twice, or once to be compared with an image that exists, and finds the first difference (W024). */
+  verify(
+    request: BuildRequest,
+    options: Omit<VerifyOptions, "env" | "signal"> & { readonly signal?: AbortSignal },
+  ): Promise<VerifyReport>;
   /** Reads Dockerfile and context of a request for questions about them; nothing is run or stored as a result. */
   inspect(request: BuildRequest, options?: { readonly signal?: AbortSignal }): Promise<Inspection>;
   /** Makes an image of a root filesystem tarball (optionally compressed). */

@@ -20,6 +20,7 @@ function isStep({ op }: Vertex): boolean {
 
 /** Why the records of a vertex do not count, where that is not --no-cache or its filter (those are in the graph). */
 export function ignoredBy(request: BuildRequest, vertex: Vertex): Ignored | undefined {
+  if (request.rebuildAll && isStep(vertex)) return { text: "verify", emptiesMounts: true };
   const name = vertex.metadata.name ?? "";
   const step = isStep(vertex) ? request.noCacheSteps?.find((pattern) => holds(name, pattern)) : undefined;
   if (step !== undefined) return { text: `--no-cache-step ${step}`, emptiesMounts: true };

@@ -33,6 +33,8 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
   return {
     build: (request, { signal = never, onEvent = () => undefined } = {}) =>
       runBuild({ session, request, env, signal, emit: onEvent }),
+    verify: async (request, { signal = never, ...options }) =>
+      (await import("./verify/verify.ts")).verifyBuild(session, request, { ...options, env, signal }),
     inspect: async (request, { signal = never } = {}) =>
       (await import("./inspect.ts")).inspect({ session, request, env, signal }),
     importImage: async (request) => (await import("./import-image.ts")).importImage(session, request),

@@ -63,4 +63,6 @@ export type {
   RemovedImage,
 } from "./images/api.ts";
 export type { PruneRequest, Upkeep } from "./upkeep/upkeep.ts";
+export type { FirstDifference } from "./verify/compare.ts";
+export type { VerifyReport } from "./verify/verify.ts";
 export { VERSION } from "./version.ts";

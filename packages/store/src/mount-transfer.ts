@@ -72,7 +72,9 @@ function nameOf(id: string): string {
 
 function rowsOf({ database }: StoreState, id: string): number[] {
   const rows = database.all<{ id: number }>(
-    "SELECT id FROM cache_mounts WHERE name=? AND NOT retired ORDER BY id",
+    // Those in a namespace (BUILDKIT_CACHE_MOUNT_NS) begin with its name.
+    "SELECT id FROM cache_mounts WHERE name IN (?, ?) AND NOT retired ORDER BY id",
+    id,
     nameOf(id),
   );
   return rows.map((row) => row.id);

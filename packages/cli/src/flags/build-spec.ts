@@ -75,7 +75,7 @@ export const inputFlags: readonly FlagSpec[] = [
   },
 ];
 
-const result: readonly FlagSpec[] = [
+export const resultFlags: readonly FlagSpec[] = [
   { name: "tag", short: "t", value: "NAME[:TAG]", repeat: true, group: "Result", text: "Name of the image" },
   {
     name: "label",
@@ -156,7 +156,7 @@ const result: readonly FlagSpec[] = [
   },
 ];
 
-const steps: readonly FlagSpec[] = [
+export const stepFlags: readonly FlagSpec[] = [
   { name: "no-cache", group: "Steps", text: "Run every step anew" },
   {
     name: "no-cache-filter",
@@ -255,7 +255,7 @@ const caches: readonly FlagSpec[] = [
   },
 ];
 
-const stepLimits: readonly FlagSpec[] = [
+export const stepLimits: readonly FlagSpec[] = [
   {
     name: "ulimit",
     value: "NAME=SOFT[:HARD]",
@@ -307,7 +307,7 @@ const stepLimits: readonly FlagSpec[] = [
   { name: "cpuset-mems", value: "LIST", group: "Limits of each step", text: "Memory nodes, such as 0" },
 ];
 
-const progress: readonly FlagSpec[] = [
+export const progressFlags: readonly FlagSpec[] = [
   {
     name: "progress",
     value: "MODE",
@@ -341,12 +341,12 @@ export const buildSpec: CommandSpec = {
   ],
   flags: [
     ...inputFlags,
-    ...result,
-    ...steps,
+    ...resultFlags,
+    ...stepFlags,
     ...caches,
     ...stepLimits,
     ...registryFlags,
-    ...progress,
+    ...progressFlags,
     ...machineFlags,
     ...callFlags,
   ],

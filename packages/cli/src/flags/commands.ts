@@ -18,8 +18,8 @@ import {
 import { checkSpec, debugSpec, graphSpec } from "./inspect-spec.ts";
 import { loginSpec, logoutSpec } from "./login-spec.ts";
 import { type CommandSpec, machineFlags } from "./spec.ts";
-
 import { cacheSpec, duSpec, fsckSpec, pruneSpec } from "./upkeep-spec.ts";
+import { verifySpec } from "./verify-spec.ts";
 
 export const importSpec: CommandSpec = {
   name: "import",
@@ -191,6 +191,7 @@ export const commandSpecs: readonly CommandSpec[] = [
   loginSpec,
   logoutSpec,
   pruneSpec,
+  verifySpec,
   runSpec,
   shellSpec,
   debugSpec,

@@ -68,6 +68,23 @@ export async function loadImages(
   return loaded;
 }
 
+/** The images of an archive, whose blobs are in the store and whose layers are not unpacked. */
+export async function readArchivedImages(
+  store: Store,
+  source: AsyncIterable<Uint8Array>,
+  { platform, signal }: { readonly platform: Platform; readonly signal: AbortSignal },
+): Promise<
+  readonly { readonly id: Digest; readonly config: ImageConfig; readonly blobs: readonly Digest[] }[]
+> {
+  const archive = await readImageArchive(store, source, signal);
+  return imagesIn(store, archive, platform).map(({ document }) => {
+    const blobs = document.layers.map(({ digest }) => digest);
+    const missing = blobs.find((digest) => !store.blobs.has(digest));
+    if (missing !== undefined) throw refuse(`the layer ${missing} is not in it`);
+    return { id: document.config.digest, config: readConfig(store, document), blobs };
+  });
+}
+
 async function loadImage(session: Session, image: FoundImage, options: LoadOptions): Promise<LoadedImage> {
   const { store } = session;
   const { document, manifest } = image;
