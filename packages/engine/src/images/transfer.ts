@@ -19,6 +19,7 @@ import { type ImageRecord, rememberRepositoryDigest, type Store } from "@tsbuild
 import type { Session } from "../session.ts";
 import type { MovedImage } from "./api.ts";
 import { findImage, isNameless, shownName } from "./find.ts";
+import { storedIndex } from "./stored-index.ts";
 
 /** Fetches an image, whatever its name stands for here, unpacks it and puts it under its name. */
 export async function pullImage(
@@ -49,13 +50,15 @@ export async function pushImage(session: Session, text: string, signal: AbortSig
     });
   }
   const { exportResult } = await import("@tsbuild/export");
-  const image = await committed(session.store, record, { names: [record.name], signal });
-  const { manifest } = await exportResult({ type: "registry", attrs: {} }, image, {
+  const commit = (one: ImageRecord) => committed(session.store, one, { names: [record.name], signal });
+  const index = await storedIndex(session.store, record, commit);
+  const { attrs, images } = index ?? { attrs: {}, images: [await commit(record)] };
+  const { manifest } = await exportResult({ type: "registry", attrs }, images, {
     store: session.store,
     signal,
     registry: (options) => session.registry(options),
   });
-  return { name: shownName(record.name), manifest: manifest ?? image.manifest };
+  return { name: shownName(record.name), manifest: manifest ?? record.manifest };
 }
 
 /** Writes images into one archive that docker load, podman load and skopeo read; `dest` undefined is standard output. */
