@@ -20,8 +20,9 @@ describe.skipIf(reason !== undefined)("tsbuild verify", () => {
     const { code, stdout, stderr } = await verify(folder);
     expect(stdout).toMatch(/^reproducible: sha256:[0-9a-f]{64}, twice\n$/);
     expect(code).toBe(0);
-    expect(stderr).toContain("(rebuilt: verify)");
-    expect(stderr).toMatch(/ 3 rebuilt/);
+    const [, first, second] = stderr.split(/^(?:first|second) build$/m);
+    expect(first).not.toContain("(rebuilt: verify)");
+    expect(second?.split("(rebuilt: verify)")).toHaveLength(4);
     const mounts = (await world.ok(["cache", "mounts", "ls", "--format", "json"])).stdout.trim().split("\n");
     expect(mounts.map((line) => JSON.parse(line).id)).toEqual(["//c"]);
     expect((await world.ok(["images"])).stdout).not.toMatch(/reproducible/);

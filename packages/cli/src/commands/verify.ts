@@ -2,8 +2,9 @@ import type { FirstDifference, VerifyReport } from "@tsbuild/engine";
 import type { ParsedFlags } from "../flags/parse.ts";
 import { oneOf } from "../flags/values.ts";
 import type { CommandIo } from "../io.ts";
-import { type ProgressView, startProgress } from "../progress/driver.ts";
+import { startProgress } from "../progress/driver.ts";
 import { progressMode } from "../progress/mode.ts";
+import type { BuildOutcome } from "../progress/report.ts";
 import { safeLine, safeName } from "../sanitize.ts";
 import { buildRequest } from "./build-request.ts";
 import { engineOptions } from "./engine-options.ts";
@@ -15,14 +16,15 @@ export async function verify(flags: ParsedFlags, io: CommandIo): Promise<number>
   const request = await buildRequest(flags, io);
   const engine = await io.openEngine(engineOptions(flags, io));
   try {
-    const view = await startProgress(mode, io);
-    const report = await shown(view, () =>
-      engine.verify(request, {
-        against: flags.last("against"),
-        signal: io.signal,
-        onEvent: (event) => view.onEvent(event),
-      }),
-    );
+    const report = await engine.verify(request, {
+      against: flags.last("against"),
+      signal: io.signal,
+      onBuild: async (which) => {
+        if (mode === "plain") io.stderr.write(`\n${which} build\n`);
+        const view = await startProgress(mode, io);
+        return { onEvent: (event) => view.onEvent(event), finish: (error) => view.finish(outcomeOf(error)) };
+      },
+    });
     io.stdout.write(format === "json" ? `${JSON.stringify(report)}\n` : verifyText(report));
     return report.difference === undefined ? 0 : 1;
   } finally {
@@ -30,16 +32,8 @@ export async function verify(flags: ParsedFlags, io: CommandIo): Promise<number>
   }
 }
 
-async function shown(view: ProgressView, run: () => Promise<VerifyReport>): Promise<VerifyReport> {
-  let report: VerifyReport;
-  try {
-    report = await run();
-  } catch (error) {
-    await view.finish({ error });
-    throw error;
-  }
-  await view.finish({ result: { names: [] } });
-  return report;
+function outcomeOf(error: unknown): BuildOutcome {
+  return error === undefined ? { result: { names: [] } } : { error };
 }
 
 /** What differs, with both values below each other. */

@@ -28,9 +28,11 @@ export interface VerifyOptions {
   readonly against?: string | undefined;
   readonly signal: AbortSignal;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Told of each build before it begins, and of what happens in it. */
-  readonly onBuild?: ((which: "first" | "second") => void) | undefined;
-  readonly onEvent: (event: BuildEvent) => void;
+  /** Told of each build before it begins; what it gives is told of what happens in the build, and of its end. */
+  readonly onBuild: (which: "first" | "second") => Promise<{
+    onEvent(event: BuildEvent): void;
+    finish(error?: unknown): Promise<void>;
+  }>;
 }
 
 /**
@@ -96,15 +98,19 @@ async function build(
   session: Session,
   request: BuildRequest,
   which: "first" | "second",
-  { onBuild, onEvent, signal, env }: VerifyOptions,
+  { onBuild, signal, env }: VerifyOptions,
 ): Promise<ComparedImage> {
   const { store } = session;
-  onBuild?.(which);
+  const view = await onBuild(which);
   try {
-    const { imageId } = await runBuild({ session, request, env, signal, emit: onEvent });
+    const { imageId } = await runBuild({ session, request, env, signal, emit: view.onEvent });
+    await view.finish();
     if (imageId === undefined) throw new Error("assertion failed: a build for one platform has an image");
     const config = parseImageConfig(store.blobs.read(imageId));
     return await stored(store, { id: imageId, config, snapshot: snapshotOf(store, config), signal });
+  } catch (error) {
+    await view.finish(error);
+    throw error;
   } finally {
     await removeMounts(store, request.buildArgs[MOUNTS]);
   }
