@@ -1,32 +1,19 @@
 /** What builds need of this machine: each gate tried, what takes its place where it is closed, and what opens it. */
-import { accessSync, constants, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { constants, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { errnoCode, hostPlatform } from "@tsbuild/base";
 import { inUserNamespace, nativeFs } from "@tsbuild/native-fs";
-import { findEmulation, type HostFacts, machines, ownGroups, readHostFacts } from "@tsbuild/sandbox";
+import { findEmulation, type HostFacts, machines, readHostFacts } from "@tsbuild/sandbox";
 import { defaultRoot, overlayRefusal } from "@tsbuild/store";
+import { groupGates } from "./doctor-groups.ts";
+import { mapperGate, securityModuleGate } from "./doctor-rights.ts";
+import { type Gate, gate, mayUse } from "./gate.ts";
 import { subordinateIdsHint, userNamespaceReport } from "./user-namespace.ts";
 
+export type { Gate } from "./gate.ts";
+
 type Env = Readonly<Record<string, string | undefined>>;
-
-/** One condition of the kernel or the system. */
-export interface Gate {
-  readonly name: string;
-  readonly holds: boolean;
-  /** Steps cannot run without it. */
-  readonly required: boolean;
-  /** What was seen, in one line. */
-  readonly found: string;
-  /** What happens without it. */
-  readonly fallback: string;
-  /** What to type; "" when nothing needs doing or nothing can be. */
-  readonly fix: string;
-}
-
-function gate(parts: Omit<Gate, "required"> & { readonly required?: boolean }): Gate {
-  return { required: false, ...parts, fix: parts.holds ? "" : parts.fix };
-}
 
 /** A setting of the kernel; undefined where this kernel has no such file. */
 function sysctl(name: string): string | undefined {
@@ -84,6 +71,7 @@ function namespaceGates(env: Env): Gate[] {
       fallback: "files and steps of root alone: a change to another owner fails",
       fix: subordinateIdsHint(report?.uid ?? 0),
     }),
+    mapperGate(env, report),
     setting("user.max_user_namespaces", "0", "28633"),
     setting("kernel.unprivileged_userns_clone", "0", "1"),
     {
@@ -113,29 +101,6 @@ function overlayGate(root: string): Gate {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-}
-
-function mayUse(path: string, mode: number): boolean {
-  try {
-    accessSync(path, mode);
-    return true;
-  } catch (error) {
-    if (errnoCode(error) === undefined) throw error;
-    return false;
-  }
-}
-
-function cgroupGate(facts: HostFacts): Gate {
-  const groups = ownGroups(facts.cgroups);
-  const holds = groups.length > 0 && groups.every((path) => mayUse(path, constants.W_OK));
-  const writable = holds ? "writable" : "not delegated to this user";
-  return gate({
-    name: "cgroups",
-    holds,
-    found: facts.cgroups.version === 0 ? "not mounted" : `version ${facts.cgroups.version}, ${writable}`,
-    fallback: "no limits of memory, CPU and processes for steps",
-    fix: "systemd-run --user --scope -p Delegate=yes tsbuild … (cgroup version 2)",
-  });
 }
 
 function procGate({ hidden = [] }: HostFacts): Gate {
@@ -239,9 +204,10 @@ export function examine(options: { readonly env: Env; readonly root?: string | u
     ...namespaceGates(env),
     openat2Gate(),
     overlayGate(options.root ?? defaultRoot(env, uid)),
-    cgroupGate(facts),
+    ...groupGates(facts),
     procGate(facts),
     seccompGate(facts),
+    securityModuleGate(),
     networkGate(env),
     emulationGate(env),
   ];

@@ -23,6 +23,8 @@ export interface CgroupPlan {
   readonly path: string;
   readonly settings: readonly CgroupSetting[];
   readonly version: 1 | 2;
+  /** This process's own group (v2): it hands controllers down only when no process is left in it. */
+  readonly own?: string | undefined;
   readonly hasMemory: boolean;
   /** Files that a new group has empty and that must say something before a process can join (cpuset of v1): taken from the parent. */
   readonly inherits: readonly string[];
@@ -136,6 +138,7 @@ function planV2(
     path: join(layout.mountPoint, path),
     settings: wanted.flatMap((name) => settings[name]),
     version: 2,
+    own: join(layout.mountPoint, layout.path),
     hasMemory: wanted.includes("memory"),
     inherits: [],
   };

@@ -72,6 +72,31 @@ const REASONS: Readonly<Record<string, string>> = {
   EBUSY: "its group has processes of its own and hands no controller down:",
 };
 
+/**
+ * A group of v2 with processes of its own hands no controller down, and a delegated one (systemd-run -p Delegate=yes) holds this process:
+ * it moves into a leaf beside the steps' groups. Where others share the group that is not ours to do.
+ */
+function moveIntoLeaf(own: string): boolean {
+  const leaf = join(own, "tsbuild-builder");
+  const moved = attempt(() => {
+    if (readFileSync(join(own, "cgroup.procs"), "utf8").trim() !== String(process.pid)) throw sharedGroup();
+    makeFolder(leaf);
+    writeFileSync(join(leaf, "cgroup.procs"), String(process.pid));
+  });
+  return moved === undefined;
+}
+
+function sharedGroup(): NodeJS.ErrnoException {
+  return Object.assign(new Error("the group has other processes"), { code: "EBUSY" });
+}
+
+/** Writes a setting of a parent; undefined or the errno. */
+function setParent(plan: CgroupPlan, path: string, { file, value }: CgroupSetting): string | undefined {
+  const write = (): string | undefined => attempt(() => writeFileSync(join(path, file), value));
+  const code = write();
+  return code === "EBUSY" && path === plan.own && moveIntoLeaf(path) ? write() : code;
+}
+
 type Refusal = Pick<RefusedLimit, "reason" | "path">;
 
 function refusal(code: string, path: string): Refusal {
@@ -88,7 +113,7 @@ interface MadeGroup {
 }
 
 function makeGroup(plan: CgroupPlan): MadeGroup {
-  /* By `+controller`: a parent that hands none down says more than the file that is missing for it. */
+  /* By `+controller`, of the highest group: a parent that hands none down says more than the file that is missing for it. */
   const withheld = new Map<string, Refusal>();
   for (const { path, settings } of [...plan.parents, { path: plan.path, settings: [] }]) {
     const code = makeFolder(path);
@@ -96,9 +121,10 @@ function makeGroup(plan: CgroupPlan): MadeGroup {
     if (code !== undefined)
       return { exists: false, refused: refusedAll(plan.settings, refusal(code, dirname(plan.path))) };
     inherit(path, plan.inherits);
-    for (const { file, value } of settings) {
-      const refused = attempt(() => writeFileSync(join(path, file), value));
-      if (refused !== undefined) withheld.set(value, refusal(refused, join(path, file)));
+    for (const setting of settings) {
+      const refused = setParent(plan, path, setting);
+      if (refused !== undefined && !withheld.has(setting.value))
+        withheld.set(setting.value, refusal(refused, join(path, setting.file)));
     }
   }
   const refused = plan.settings.flatMap((setting) => {

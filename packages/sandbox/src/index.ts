@@ -6,6 +6,7 @@ export {
   defaultCapabilities,
 } from "./capabilities.ts";
 export { CHROOT_SHARES, chrootPlan, createChrootSandbox } from "./chroot.ts";
+export { mayFilterDevices } from "./device-group.ts";
 export { createEmulations, type Emulation, type Emulations } from "./emulation/emulations.ts";
 export { findEmulation, registered } from "./emulation/find.ts";
 export { elfProgram, machines } from "./emulation/machines.ts";

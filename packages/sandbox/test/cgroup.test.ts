@@ -36,6 +36,7 @@ test("v2: every parent hands the controllers down; relative to the builder's own
         { file: "cpu.max", value: "50 100" },
       ],
       version: 2,
+      own: "/cg/builder",
       hasMemory: true,
       inherits: [],
     },

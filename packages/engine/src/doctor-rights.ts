@@ -1,0 +1,75 @@
+/** Gates of who may do what: the programs that map subordinate ids, and the kernel's security modules. */
+import { readFileSync, statSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { errnoCode } from "@tsbuild/base";
+import { type Gate, gate } from "./gate.ts";
+import type { UserNamespaceReport } from "./user-namespace.ts";
+
+const SET_USER_ID = 0o4000;
+const MAPPERS = ["newuidmap", "newgidmap"] as const;
+
+function modeOf(name: string, path: string): { readonly file: string; readonly mode: number } | undefined {
+  for (const folder of path.split(delimiter).filter((part) => part !== "")) {
+    const file = join(folder, name);
+    const stat = statSync(file, { throwIfNoEntry: false });
+    if (stat?.isFile() === true) return { file, mode: stat.mode };
+  }
+  return undefined;
+}
+
+/** What is wrong with a mapper; "" if nothing can be seen to be. File capabilities do instead of the bit, so it alone decides nothing. */
+function mapperFault(name: string, path: string, works: boolean): string {
+  const found = modeOf(name, path);
+  if (found === undefined) return `${name} is not installed`;
+  return works || (found.mode & SET_USER_ID) !== 0
+    ? ""
+    : `${found.file} has no set-user-ID bit, nor capabilities that work`;
+}
+
+/** newuidmap(1) and newgidmap(1) write maps that this user may not write: they have to be root's, or hold CAP_SETUID and CAP_SETGID. */
+export function mapperGate(
+  env: Readonly<Record<string, string | undefined>>,
+  report: UserNamespaceReport | undefined,
+): Gate {
+  const works = report?.got === "range";
+  const faults = MAPPERS.map((name) => mapperFault(name, env["PATH"] ?? "", works)).filter(
+    (text) => text !== "",
+  );
+  const needed = report !== undefined && report.uid !== 0;
+  return gate({
+    name: "newuidmap, newgidmap",
+    holds: !needed || faults.length === 0,
+    found: !needed
+      ? "not needed: this is root"
+      : faults.length > 0
+        ? faults.join(", ")
+        : works
+          ? "map ids"
+          : "installed",
+    fallback: "files and steps of root alone: a change to another owner fails",
+    fix: "apt-get install uidmap; as root: chmod u+s /usr/bin/newuidmap /usr/bin/newgidmap",
+  });
+}
+
+function readLine(path: string): string {
+  try {
+    return readFileSync(path, "utf8").replaceAll("\0", "").trim();
+  } catch (error) {
+    /* EINVAL: the kernel has the file, and no module that would answer. */
+    if (errnoCode(error) === undefined) throw error;
+    return "";
+  }
+}
+
+/** What confines this process, and so its steps: they get no profile or label of their own. */
+export function securityModuleGate(): Gate {
+  const modules = readLine("/sys/kernel/security/lsm");
+  const label = readLine("/proc/self/attr/current");
+  return gate({
+    name: "security modules",
+    holds: true,
+    found: `${modules === "" ? "not told" : modules}; this process and its steps: ${label === "" ? "no profile" : label}`,
+    fallback: "",
+    fix: "",
+  });
+}
