@@ -34,6 +34,9 @@ describe("build: flags become a request", () => {
       dockerfile: undefined,
       tags: [],
       target: undefined,
+      alsoTargets: [],
+      withStages: [],
+      allStages: false,
       buildArgs: {},
       buildContexts: {},
       labels: {},
@@ -75,12 +78,15 @@ describe("build: flags become a request", () => {
       --annotation k=v --annotation index,manifest[linux/arm64]:a.b=c --annotation urn:x=y --provenance=mode=max --attest type=sbom,generator=me
       --platform linux/amd64,linux/arm64 --no-cache --no-cache-filter s1,s2 --pull -o type=oci,dest=x --network none
       --add-host db:1.2.3.4 --secret id=s,src=f --ssh a=${folder} --allow network.host,security.insecure --ulimit nproc=5
-      --shm-size 1m --cgroup-parent /g --resource memory=1g,pids=7 -m 2g --cpu-shares 512 --jobs 3 --iidfile iid --metadata-file meta --push --load --unset env:X,cmd --unset user --squash=s`;
+      --shm-size 1m --cgroup-parent /g --resource memory=1g,pids=7 -m 2g --cpu-shares 512 --jobs 3 --iidfile iid --metadata-file meta --push --load --unset env:X,cmd --unset user --squash=s --target u --with-stage w --all-stages`;
     expect(await request(...line.split(/\s+/), folder)).toEqual({
       context: { type: "folder", path: folder },
       dockerfile: "other/Dockerfile",
       tags: ["a", "b:c"],
       target: "t",
+      alsoTargets: ["u"],
+      withStages: ["w"],
+      allStages: true,
       buildArgs: { X: "1", HOME: undefined },
       buildContexts: {},
       labels: { l: "v", bare: "" },

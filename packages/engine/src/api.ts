@@ -16,7 +16,14 @@ export interface BuildRequest {
   readonly dockerfileText?: string | undefined;
   /** Names for the result in the local store, as the user wrote them. */
   readonly tags: readonly string[];
+  /** The stage to build, by name or number; default: the last. */
   readonly target?: string | undefined;
+  /** Further stages, whose results go where outputs with their `target` say; solved with the first in one (W021). */
+  readonly alsoTargets?: readonly string[] | undefined;
+  /** Stages that are built and go nowhere, such as tests (W022). */
+  readonly withStages?: readonly string[] | undefined;
+  /** All stages of the file are built (W022). */
+  readonly allStages?: boolean | undefined;
   /** `undefined` value: taken from the caller's environment (D052). */
   readonly buildArgs: Readonly<Record<string, string | undefined>>;
   readonly labels: Readonly<Record<string, string>>;
@@ -153,6 +160,8 @@ export interface OutputRequest {
   readonly type: "image" | "registry" | "oci" | "docker" | "local" | "tar" | "cacheonly";
   /** File or folder; `-`: standard output. */
   readonly dest?: string | undefined;
+  /** Whose result it is, of several targets; default: the first one's. */
+  readonly target?: string | undefined;
   /** The other `k=v` of the flag. */
   readonly attrs: Readonly<Record<string, string>>;
 }
@@ -171,6 +180,12 @@ export interface BuildResult {
   /** Digest of the manifest or index of the last output that has one. */
   readonly manifest?: Digest | undefined;
   readonly names: readonly string[];
+  /** Bytes of the image's layers, and of those of the image that had its first name before; absent when it is the same (W017). */
+  readonly growth?:
+    | { readonly name: string; readonly bytes: number; readonly beforeBytes: number }
+    | undefined;
+  /** Stages that nothing of what was built needs (W022). */
+  readonly skippedStages?: readonly string[] | undefined;
   /** What was removed afterwards to stay within the limits of the state folder; absent when nothing was. */
   readonly collected?: CollectReport | undefined;
 }

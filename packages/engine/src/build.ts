@@ -1,21 +1,14 @@
 import { type BuildEvent, TsbuildError } from "@tsbuild/base";
-import type { Compiled, CompiledPlatform } from "@tsbuild/frontend";
+import type { CompiledPlatform } from "@tsbuild/frontend";
 import { formatReference, parseReference } from "@tsbuild/oci/documents";
-import type { Ref, SolveResult } from "@tsbuild/solver";
+import type { Ref } from "@tsbuild/solver";
 import { watchNeeds } from "@tsbuild/store";
 import type { BuildRequest, BuildResult } from "./api.ts";
-import type { AttestBuild } from "./attest/attestations.ts";
 import type { SbomGraphs } from "./attest/sbom.ts";
 import type { CacheSharing } from "./cache-sharing.ts";
 import { compileDockerfile } from "./compile.ts";
-import {
-  containersFor,
-  type Delivered,
-  type Delivery,
-  deliver,
-  goesToEngine,
-  type PlatformResult,
-} from "./deliver.ts";
+import { containersFor, goesToEngine } from "./deliver.ts";
+import { deliverAll, deliveriesOf } from "./deliver-targets.ts";
 import { checkEntitlements } from "./entitlements.ts";
 import { type FirstFailure, saveOutputs, showFailed } from "./first-failure.ts";
 import { readGrants } from "./grants.ts";
@@ -25,6 +18,7 @@ import { writeResultFiles } from "./result-files.ts";
 import type { Session } from "./session.ts";
 import { solveBuild } from "./solve-build.ts";
 import { type BuildSources, openSources, saveLock, useLock } from "./sources/open.ts";
+import { type BuildTarget, compileTargets, skippedStages } from "./targets.ts";
 import { collectAfter, finishNeeds } from "./upkeep/after-build.ts";
 
 export interface BuildRun {
@@ -106,35 +100,29 @@ async function buildInSteps(
   const prepared = await prepareRequest(request, sources, run.env);
   run.recorder.dockerfile(prepared.dockerfile);
   await useLock(sources, request, prepared);
-  const compiled = await compileDockerfile(
-    session.store,
-    compileRequest(prepared, run.env),
-    sources.resolver,
+  const asked = compileRequest(prepared, run.env);
+  const compiled = await compileTargets(request, (target) =>
+    compileDockerfile(session.store, { ...asked, target }, sources.resolver),
   );
   warn(run, prepared, compiled);
-  const platforms = await finalConfigs(request, compiled.platforms);
+  const [main, ...others] = compiled;
+  const targets = [{ ...main, platforms: await finalConfigs(request, main.platforms) }, ...others];
+  const platforms = targets.flatMap((target) => target.platforms);
   for (const platform of platforms) checkEntitlements(request, platform, prepared.dockerfile);
-  const sboms = await sbomsFor(request, platforms, sources);
+  const delivered = targets.flatMap((target) => (target.isDelivered ? target.platforms : []));
+  const sboms = await sbomsFor(request, delivered, sources);
   const more = sboms.flatMap(({ graphs }) => graphs);
   const solved = await solveBuild({ run, prepared, platforms, more, sources, grants, onFailed, sharing });
   const refs = [solved.ref, ...solved.others.map(({ ref }) => ref)];
   try {
     await saveLock(sources, request, prepared);
-    const results = platforms.map((platform, at): PlatformResult => ({ platform, ref: refs[at] ?? null }));
-    const delivery = {
-      run,
-      results,
-      names,
-      attest: attestFor(
-        { run, prepared, sources, grants },
-        { platforms, sbomRefs: shares(refs.slice(platforms.length), sboms) },
-      ),
-    };
-    const delivered = await (sharing === undefined
-      ? deliver(delivery)
-      : deliverShared(delivery, sharing, solved));
-    await writeResultFiles(request, delivered);
-    return delivered.result;
+    const sbomRefs = shares(refs.slice(platforms.length), sboms);
+    const build = { run, prepared, sources, grants };
+    const deliveries = deliveriesOf(build, { targets, names, refs, sbomRefs });
+    const done = await deliverAll(deliveries, sharing, solved);
+    await writeResultFiles(request, done);
+    const skipped = skippedStages(targets);
+    return { ...done[0].result, ...(skipped.length === 0 ? {} : { skippedStages: skipped }) };
   } finally {
     for (const ref of refs) ref?.release();
     await sharing?.close();
@@ -175,28 +163,6 @@ async function checkAttestations({ attestations = [] }: BuildRequest): Promise<v
   (await import("./attest/attestations.ts")).checkAttestations(attestations);
 }
 
-/** Nothing of it is loaded by a build that asks for none. */
-function attestFor(
-  build: AttestBuild,
-  {
-    platforms,
-    sbomRefs,
-  }: {
-    readonly platforms: readonly CompiledPlatform[];
-    readonly sbomRefs: readonly (readonly (Ref | null)[])[];
-  },
-): Delivery["attest"] {
-  if ((build.run.request.attestations ?? []).length === 0) return undefined;
-  return async (images) => {
-    const { attestImages } = await import("./attest/attestations.ts");
-    const results = images.flatMap((image, at) => {
-      const platform = platforms[at];
-      return platform === undefined ? [] : [{ platform, image, sbomRefs: sbomRefs[at] ?? [] }];
-    });
-    return attestImages(build, results);
-  };
-}
-
 async function openSharing(run: BuildRun): Promise<CacheSharing | undefined> {
   const { cacheFrom = [], cacheTo = [] } = run.request;
   if (cacheFrom.length + cacheTo.length === 0) return undefined;
@@ -204,28 +170,10 @@ async function openSharing(run: BuildRun): Promise<CacheSharing | undefined> {
   return CacheSharing.open(run);
 }
 
-/** Outputs first: what they have packed is not packed again for a cache. */
-async function deliverShared(
-  delivery: Delivery,
-  sharing: CacheSharing,
-  solved: SolveResult,
-): Promise<Delivered> {
-  const results: PlatformResult[] = [];
-  for (const result of delivery.results)
-    results.push({ ...result, inlineCache: await sharing.inlineRecords(solved, result.ref) });
-  // Two that pack one layer at the same time would do the work twice.
-  await sharing.packed();
-  const delivered = await deliver({ ...delivery, results }).catch(async (error: unknown) => {
-    await sharing.abandon();
-    throw error;
-  });
-  await sharing.finish(solved);
-  return delivered;
-}
-
 /** A variable that is used three times in a line is worth one warning. */
-function warn(run: BuildRun, prepared: PreparedRequest, compiled: Compiled): void {
-  const different = new Map(compiled.warnings.map((warning) => [JSON.stringify(warning), warning]));
+function warn(run: BuildRun, prepared: PreparedRequest, targets: readonly BuildTarget[]): void {
+  const warnings = targets.flatMap(({ compiled }) => compiled.warnings);
+  const different = new Map(warnings.map((warning) => [JSON.stringify(warning), warning]));
   for (const warning of different.values()) {
     const { rule, message, url, ranges } = warning;
     run.emit({ type: "warning", at: Date.now(), rule, message, url, ranges, file: prepared.dockerfile.file });

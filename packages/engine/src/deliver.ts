@@ -1,3 +1,4 @@
+import type { Digest } from "@tsbuild/base";
 import type { CommitRequest, CommittedImage, ExportResult } from "@tsbuild/export";
 import type { CompiledPlatform } from "@tsbuild/frontend";
 import { type ImageConfig, INLINE_CACHE_KEY } from "@tsbuild/oci/documents";
@@ -20,12 +21,16 @@ export interface Delivery {
   /** In the order of the flag, which is that of an index. */
   readonly results: readonly PlatformResult[];
   readonly names: readonly string[];
+  /** Set for targets beside the first, whose steps have to be told apart. */
+  readonly target?: string | undefined;
   /** Adds what is claimed of the images; undefined: nothing is. */
   readonly attest?: ((images: readonly CommittedImage[]) => Promise<readonly CommittedImage[]>) | undefined;
 }
 
 /** A result that was put where it was asked for, with what tells of it. */
 export interface Delivered {
+  /** As it was asked for. */
+  readonly target: string | undefined;
   readonly result: BuildResult;
   readonly images: readonly CommittedImage[];
   /** Of the last output that has one. */
@@ -66,12 +71,12 @@ function annotatedOutput(output: OutputRequest, { request }: BuildRun): OutputRe
   return isImage ? { ...output, attrs: { ...request.annotations, ...output.attrs } } : output;
 }
 
-async function commitAll({ run, results, names }: Delivery): Promise<readonly CommittedImage[]> {
+async function commitAll({ run, results, names, target }: Delivery): Promise<readonly CommittedImage[]> {
   const { request, session, signal } = run;
   const { clampsAll, commitImage, wantedCompression } = await import("@tsbuild/export");
   const clamped = request.reproducible === true || clampsAll(request.outputs);
   const title = wantsStored(run) ? "exporting to image" : "preparing layers";
-  return asStep(run.emit, title, async (tell) => {
+  return asStep(run.emit, titleFor(title, target), async (tell) => {
     const images: CommittedImage[] = [];
     for (const { platform, ref, inlineCache } of results) {
       const commit: CommitRequest = {
@@ -91,6 +96,10 @@ async function commitAll({ run, results, names }: Delivery): Promise<readonly Co
     }
     return images;
   });
+}
+
+function titleFor(title: string, target: string | undefined): string {
+  return target === undefined ? title : `${title} of ${target}`;
 }
 
 async function squashed(
@@ -125,7 +134,8 @@ function isPlain({ request }: BuildRun, results: readonly PlatformResult[]): boo
 export async function deliver(delivery: Delivery): Promise<Delivered> {
   const { run, results, attest } = delivery;
   const { request, session } = run;
-  if (!wantsImage(run)) return { result: { names: [] }, images: [] };
+  if (!wantsImage(run)) return { target: request.target, result: { names: [] }, images: [] };
+  const before = namedImage(delivery);
   const committed = await commitAll(delivery);
   const images = attest === undefined ? committed : await attest(committed);
   const [first] = images;
@@ -144,20 +154,49 @@ export async function deliver(delivery: Delivery): Promise<Delivered> {
   }
   const imageId = images.length === 1 ? first?.imageId : undefined;
   return {
-    result: { imageId, manifest: last.manifest, names: shownNames },
+    target: request.target,
+    result: { imageId, manifest: last.manifest, names: shownNames, ...growthOf(before, images) },
     images,
     descriptor: last.descriptor,
   };
 }
 
+/** The image that has the first name until now, with the bytes of its layers where they are known. */
+interface NamedImage {
+  readonly name: string;
+  readonly imageId: Digest;
+  readonly bytes: number;
+}
+
+function namedImage({ run, names: [name] }: Delivery): NamedImage | undefined {
+  const { images, snapshots } = run.session.store;
+  const record = name === undefined ? undefined : images.get(name);
+  if (name === undefined || record?.snapshot == null) return undefined;
+  const sizes = snapshots.layers(record.snapshot).map(({ sizeBytes }) => sizeBytes);
+  if (sizes.includes(undefined)) return undefined;
+  return { name, imageId: record.config, bytes: sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0) };
+}
+
+/** W017: what the change cost; nothing is said of the same image, and of several. */
+function growthOf(
+  before: NamedImage | undefined,
+  images: readonly CommittedImage[],
+): Pick<BuildResult, "growth"> {
+  const [image, ...others] = images;
+  if (before === undefined || image === undefined || others.length > 0 || image.imageId === before.imageId)
+    return {};
+  const bytes = image.layers.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  return { growth: { name: before.name, bytes, beforeBytes: before.bytes } };
+}
+
 async function exportOutput(
-  { run, names }: Delivery,
+  { run, names, target }: Delivery,
   output: OutputRequest,
   images: readonly CommittedImage[],
 ): Promise<ExportResult> {
   const { session, signal } = run;
   const { exportResult } = await import("@tsbuild/export");
-  return asStep(run.emit, outputTitle(output, names), (tell, log) =>
+  return asStep(run.emit, titleFor(outputTitle(output, names), target), (tell, log) =>
     exportResult(output, images, {
       store: session.store,
       signal,

@@ -37,7 +37,7 @@ export async function buildRequest(flags: ParsedFlags, io: CommandIo): Promise<B
     context: await contextSource(operand, io),
     ...(file === "-" ? { dockerfileText: await dockerfileFromInput(io) } : { dockerfile: file }),
     tags: flags.all("tag"),
-    target: flags.last("target"),
+    ...targets(flags),
     buildArgs: Object.fromEntries(flags.all("build-arg").map((text) => keyAndValue("--build-arg", text))),
     buildContexts: Object.fromEntries(flags.all("build-context").map(namedContext)),
     labels: Object.fromEntries(flags.all("label").map(label)),
@@ -71,6 +71,12 @@ export async function buildRequest(flags: ParsedFlags, io: CommandIo): Promise<B
     iidFile: flags.last("iidfile"),
     metadataFile: flags.last("metadata-file"),
   };
+}
+
+/** The first target is the one that names, and outputs that say nothing else, are about (W021). */
+function targets(flags: ParsedFlags): Partial<BuildRequest> {
+  const [target, ...alsoTargets] = flags.all("target");
+  return { target, alsoTargets, withStages: flags.all("with-stage"), allStages: flags.isOn("all-stages") };
 }
 
 /** Docker's `--squash` is a switch. */

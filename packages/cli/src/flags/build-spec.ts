@@ -75,6 +75,24 @@ export const inputFlags: readonly FlagSpec[] = [
   },
 ];
 
+const stages: readonly FlagSpec[] = [
+  {
+    name: "with-stage",
+    value: "STAGE",
+    repeat: true,
+    group: "Input",
+    text: "Build this stage as well, such as tests, although the target does not need it",
+  },
+  { name: "all-stages", group: "Input", text: "Build every stage of the file" },
+];
+
+/** Only a build takes several targets. */
+function ofBuild(flag: FlagSpec): FlagSpec {
+  if (flag.name !== "target") return flag;
+  const text = `${flag.text}. Of several, all are built in one; the first is named by -t, outputs take target=STAGE`;
+  return { ...flag, repeat: true, text };
+}
+
 export const resultFlags: readonly FlagSpec[] = [
   { name: "tag", short: "t", value: "NAME[:TAG]", repeat: true, group: "Result", text: "Name of the image" },
   {
@@ -340,7 +358,8 @@ export const buildSpec: CommandSpec = {
     "Progress goes to standard error; standard output only ever carries results.",
   ],
   flags: [
-    ...inputFlags,
+    ...inputFlags.map(ofBuild),
+    ...stages,
     ...resultFlags,
     ...stepFlags,
     ...caches,
@@ -357,6 +376,10 @@ export const buildSpec: CommandSpec = {
       text: "One stage, with an ARG",
     },
     { command: "tsbuild build -o type=oci,dest=app.tar .", text: "An OCI archive instead of a stored image" },
+    {
+      command: "tsbuild build --with-stage test -t app .",
+      text: "Also a stage that the image does not need",
+    },
     { command: "tsbuild build -o out .", text: "The files of the last stage, as a folder" },
     { command: "tsbuild build -t registry.example/app --push .", text: "Build and push" },
     { command: "tsbuild build --cache-from REF --cache-to REF .", text: "Share results with other machines" },

@@ -21,10 +21,10 @@ export function parseOutput(text: string): OutputRequest {
   const first = fields[0] ?? "";
   if (fields.length === 1 && !first.includes("=")) return bareOutput(first);
   const attrs: Record<string, string> = Object.fromEntries(fields.map((field) => keyValue(text, field)));
-  const { type: typeName, dest, ...rest } = attrs;
+  const { type: typeName, dest, target, ...rest } = attrs;
   const type = TYPES.find((candidate) => candidate === typeName);
   if (type === undefined) throw unknownType(text, typeName);
-  return withDestination(text, { type, dest, attrs: rest });
+  return withDestination(text, { type, dest, ...(target === undefined ? {} : { target }), attrs: rest });
 }
 
 function bareOutput(path: string): OutputRequest {

@@ -3,7 +3,7 @@ import type { BuildResult } from "@tsbuild/engine";
 import { safeLine, safeName } from "../sanitize.ts";
 import { partialText } from "./log-lines.ts";
 import { type BuildState, type BuildWarning, isEnded, type LogLine, type Step } from "./state.ts";
-import { formatSeconds, logTime, plural } from "./units.ts";
+import { formatBytes, formatSeconds, logTime, plural } from "./units.ts";
 
 /** How a build ended: exactly one of the two. */
 export interface BuildOutcome {
@@ -95,9 +95,25 @@ export function countLine(state: BuildState, verb: string): string {
   return parts.length === 0 ? `${verb} in ${took}` : `${verb} in ${took}: ${parts.join(", ")}`;
 }
 
-/** `image sha256:…` and its names; empty when the build made no image. */
+/** `image sha256:…` and its names, how much larger it is than before, and stages that were not built. */
 export function imageLines(result: BuildResult | undefined): string[] {
-  const id = result?.imageId ?? result?.manifest;
-  if (result === undefined || id === undefined) return [];
-  return [`image ${id}`, ...result.names.map((name) => `named ${safeName(name)}`)];
+  if (result === undefined) return [];
+  const id = result.imageId ?? result.manifest;
+  const named =
+    id === undefined ? [] : [`image ${id}`, ...result.names.map((name) => `named ${safeName(name)}`)];
+  return [...named, ...growthLine(result), ...skippedLine(result)];
+}
+
+/** W017: a change that costs nothing is not worth a line. */
+function growthLine({ growth }: BuildResult): string[] {
+  if (growth === undefined || growth.bytes === growth.beforeBytes) return [];
+  const { bytes, beforeBytes } = growth;
+  const difference = formatBytes(Math.abs(bytes - beforeBytes));
+  return [`size ${formatBytes(bytes)}, ${difference} ${bytes > beforeBytes ? "more" : "less"} than before`];
+}
+
+/** W022 */
+function skippedLine({ skippedStages = [] }: BuildResult): string[] {
+  if (skippedStages.length === 0) return [];
+  return [`skipped ${skippedStages.map(safeName).join(", ")} (--all-stages builds all)`];
 }
