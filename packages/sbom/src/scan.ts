@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { TreeReader } from "@tsbuild/native-fs";
 import { bounds } from "./bounds.ts";
 import { apkPackages } from "./databases/apk.ts";
+import { berkeleyHeaders, isBerkeleyHash } from "./databases/berkeley.ts";
 import { copyrightLicenses } from "./databases/copyright.ts";
 import { dpkgPackages } from "./databases/dpkg.ts";
 import { isNdb, ndbHeaders } from "./databases/ndb.ts";
@@ -96,14 +97,13 @@ function readApk(scan: Scan, path: string): void {
 const RPM_FOLDERS = ["var/lib/rpm", "usr/lib/sysimage/rpm", "usr/share/rpm"];
 
 async function readRpm(scan: Scan): Promise<void> {
-  const { files, findings } = scan;
+  const { files } = scan;
   for (const folder of RPM_FOLDERS) {
     const names = new Set(files.list(folder));
     if (names.has("rpmdb.sqlite")) await readRpmSqlite(scan, `${folder}/rpmdb.sqlite`);
     else if (names.has("Packages.db")) readRpmNdb(scan, `${folder}/Packages.db`);
-    else if (names.has("Packages")) {
-      findings.note(`${folder}/Packages`, "Berkeley DB, the format of rpm before 4.16, is not read");
-    } else continue;
+    else if (names.has("Packages")) readRpmBerkeley(scan, `${folder}/Packages`);
+    else continue;
     // One folder is usually a link to another.
     return;
   }
@@ -130,12 +130,26 @@ function copyFile(files: RootFiles, path: string, target: string): void {
   }
 }
 
-function readRpmNdb({ files, findings }: Scan, path: string): void {
+function readRpmNdb(scan: Scan, path: string): void {
+  readRpmPages(scan, path, { is: isNdb, headers: ndbHeaders, name: "rpm's own format" });
+}
+
+function readRpmBerkeley(scan: Scan, path: string): void {
+  readRpmPages(scan, path, { is: isBerkeleyHash, headers: berkeleyHeaders, name: "a hash of Berkeley DB" });
+}
+
+interface PageFormat {
+  readonly name: string;
+  readonly is: (bytes: Buffer) => boolean;
+  readonly headers: (bytes: Buffer) => Iterable<Buffer>;
+}
+
+function readRpmPages({ files, findings }: Scan, path: string, format: PageFormat): void {
   findings.tryTo(path, () => {
     const bytes = files.read(path, bounds.databaseBytes);
     if (bytes === undefined) return;
-    if (isNdb(bytes)) addRpms(findings, path, ndbHeaders(bytes));
-    else findings.note(path, "it is no database of rpm's own format");
+    if (format.is(bytes)) addRpms(findings, path, format.headers(bytes));
+    else findings.note(path, `not read: it is not ${format.name}`);
   });
 }
 

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, onTestFinished, test } from "vitest";
+import { berkeleyHeaders, isBerkeleyHash } from "../src/databases/berkeley.ts";
 import { ndbHeaders } from "../src/databases/ndb.ts";
 import { rpmPackage } from "../src/databases/rpm-header.ts";
 import { sqliteHeaders } from "../src/databases/rpm-sqlite.ts";
@@ -134,4 +135,76 @@ test("ndb: the headers that its slots name; cut or damaged it says so", () => {
   const damaged = Buffer.from(bytes);
   damaged.write("XXXX", 3 * 16);
   expect(() => [...ndbHeaders(damaged)]).toThrow("damaged");
+});
+
+const PAGE_BYTES = 512;
+
+function berkeleyPage(
+  type: number,
+  fields: { readonly next?: number; readonly entries?: number; readonly offset?: number },
+): Buffer {
+  const page = Buffer.alloc(PAGE_BYTES);
+  page.writeUInt32LE(fields.next ?? 0, 16);
+  page.writeUInt16LE(fields.entries ?? 0, 20);
+  page.writeUInt16LE(fields.offset ?? 0, 22);
+  page[25] = type;
+  return page;
+}
+
+/** A page of keys and values: items from its end, their offsets from its start. */
+function hashPage(items: readonly Buffer[]): Buffer {
+  const page = berkeleyPage(13, { entries: items.length });
+  let end = PAGE_BYTES;
+  for (const [index, item] of items.entries()) {
+    end -= item.length;
+    item.copy(page, end);
+    page.writeUInt16LE(end, 26 + 2 * index);
+  }
+  return page;
+}
+
+/** As many pages as the text takes, from number `first` on. */
+function overflowPages(text: Buffer, first: number): Buffer[] {
+  const room = PAGE_BYTES - 26;
+  const parts = Array.from({ length: Math.ceil(text.length / room) }, (_, at) =>
+    text.subarray(at * room, (at + 1) * room),
+  );
+  return parts.map((part, at) => {
+    const page = berkeleyPage(7, { offset: part.length, next: at + 1 < parts.length ? first + at + 1 : 0 });
+    part.copy(page, 26);
+    return page;
+  });
+}
+
+function berkeley(long: Buffer): Buffer {
+  const meta = berkeleyPage(8, {});
+  meta.writeUInt32LE(0x61561, 12);
+  meta.writeUInt32LE(PAGE_BYTES, 20);
+  const inline = (bytes: Buffer) => Buffer.concat([Buffer.from([1]), bytes]);
+  const offPage = Buffer.alloc(12);
+  offPage[0] = 3;
+  offPage.writeUInt32LE(2, 4);
+  offPage.writeUInt32LE(long.length, 8);
+  const keyOf = (number: number) => inline(Buffer.from([number, 0, 0, 0]));
+  const items = [keyOf(0), inline(Buffer.from([2, 0, 0, 0])), keyOf(1), inline(key), keyOf(2), offPage];
+  return Buffer.concat([meta, hashPage(items), ...overflowPages(long, 2)]);
+}
+
+test("Berkeley DB: values on their page and on pages of their own; a circle or a cut ends", () => {
+  const long = Buffer.concat([bash, Buffer.alloc(1500)]);
+  const bytes = berkeley(long);
+  expect(isBerkeleyHash(bytes)).toBe(true);
+  const found = [...berkeleyHeaders(bytes)];
+  expect(found.map((blob) => rpmPackage(blob, "db")?.name)).toEqual([undefined, "bash"]);
+  expect(found[1]?.equals(long)).toBe(true);
+  const circle = Buffer.from(bytes);
+  circle.writeUInt32LE(2, 2 * PAGE_BYTES + 16);
+  expect([...berkeleyHeaders(circle)][1]).toHaveLength(long.length);
+  for (let length = 512; length < bytes.length; length += 64) {
+    try {
+      for (const blob of berkeleyHeaders(bytes.subarray(0, length))) rpmPackage(blob, "db");
+    } catch (error) {
+      expect(error).toBeInstanceOf(RangeError);
+    }
+  }
 });
