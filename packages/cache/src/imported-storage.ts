@@ -63,9 +63,9 @@ export class ImportingStorage implements CacheStorage {
     ];
   }
 
-  keysOf(result: ResultId): readonly CacheKeyId[] {
-    if (!result.startsWith(PREFIX)) return this.#store.keysOf(result);
-    return this.#graphs.flatMap((graph) => graph.keysOf(result.slice(PREFIX.length)));
+  keysOf(result: ResultId, atMost?: number): readonly CacheKeyId[] {
+    if (!result.startsWith(PREFIX)) return this.#store.keysOf(result, atMost);
+    return this.#graphs.flatMap((graph) => graph.keysOf(result.slice(PREFIX.length))).slice(0, atMost);
   }
 
   save({ links, records }: Parameters<CacheStorage["save"]>[0]): void {

@@ -74,7 +74,7 @@ test("--help does without the engine", () => {
 
 test("the engine is in it; a registry's client is not started to list images", () => {
   const { status, stdout, stderr, modules } = run("images", "--root", join(scratch, "root"));
-  expect([status, stderr, stdout]).toEqual([0, "", "NAME  IMAGE ID  CREATED  SIZE\n"]);
+  expect([status, stderr, stdout]).toEqual([0, "", "REPOSITORY  TAG  IMAGE ID  CREATED  SIZE\n"]);
   expect(modules).toContain("sqlite");
   for (const name of ["http", "https", "http2", "tls"]) expect(modules, name).not.toContain(name);
 });

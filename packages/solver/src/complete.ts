@@ -25,7 +25,7 @@ export async function complete(solving: Solving, state: VertexState): Promise<vo
 /** Completes inputs, side by side. */
 async function joinInputs(solving: Solving, state: VertexState, which: readonly number[]): Promise<void> {
   advance(state, "joining", "its inputs");
-  await Promise.all(which.map((i) => solving.watch(digestInput(solving, state, i))));
+  await Promise.all(which.map((i) => digestInput(solving, state, i)));
 }
 
 /**

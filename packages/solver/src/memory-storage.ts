@@ -81,8 +81,8 @@ export class MemoryCacheStorage<T> implements CacheStorage {
     return this.#records.get(key) ?? [];
   }
 
-  keysOf(result: ResultId): readonly CacheKeyId[] {
-    return this.#keys.get(result) ?? [];
+  keysOf(result: ResultId, atMost?: number): readonly CacheKeyId[] {
+    return (this.#keys.get(result) ?? []).slice(0, atMost);
   }
 
   /** Links that lead to a key, newest first. */
@@ -126,19 +126,22 @@ export class MemoryCacheStorage<T> implements CacheStorage {
     this.#parents.set(child, [...(this.#parents.get(child) ?? []), { parent, link }]);
   }
 
-  // Lists are replaced, never changed: what a caller was given stays as it was.
+  // Lists that callers were given are replaced, never changed.
   #saveRecord(record: CacheRecord): void {
     const records = this.records(record.key);
     if (records.some((known) => known.result === record.result)) return;
     const older = records.findIndex((known) => known.createdAt <= record.createdAt);
     this.#records.set(record.key, records.toSpliced(older < 0 ? records.length : older, 0, record));
-    this.#keys.set(record.result, [...this.keysOf(record.result), record.key]);
+    const keys = this.#keys.get(record.result);
+    if (keys === undefined) this.#keys.set(record.result, [record.key]);
+    else keys.push(record.key);
     const newest = this.#newest.get(record.description);
     if (newest === undefined || newest.createdAt <= record.createdAt)
       this.#newest.set(record.description, record);
   }
 }
 
-function edgeName(parent: CacheKeyId, link: CacheLink): string {
-  return JSON.stringify([parent, link.op, link.output, link.input, link.selector]);
+/** The selector, which may have any letter, comes last. */
+function edgeName(parent: CacheKeyId, { op, output, input, selector }: CacheLink): string {
+  return `${parent} ${op} ${output} ${input} ${selector}`;
 }

@@ -124,8 +124,8 @@ export interface CacheStorage {
   linked(parent: CacheKeyId, link: CacheLink): readonly CacheKeyId[];
   /** Records of a key, newest first. */
   records(key: CacheKeyId): readonly CacheRecord[];
-  /** Keys under which a result is stored: equal results are reached from any of them. */
-  keysOf(result: ResultId): readonly CacheKeyId[];
+  /** Keys under which a result is stored, oldest first: equal results are reached from any of them. A common result (scratch) has thousands. */
+  keysOf(result: ResultId, atMost?: number): readonly CacheKeyId[];
   /** Adds links and a record in one transaction; what exists already is left as it is. */
   save(entry: {
     readonly links: readonly {

@@ -43,24 +43,26 @@ function knownBy(input: InputState): unknown {
  */
 async function settleInputs(solving: Solving, state: VertexState): Promise<void> {
   const judged = Promise.withResolvers<void>();
-  const settling = state.inputs.map(async (_, i) => {
-    await solving.watch(settleInput(solving, state, i));
+  const look = () => {
     state.outlook ??= judge(solving.storage, state);
     if (state.outlook !== undefined) judged.resolve();
-  });
+  };
+  const settling = state.inputs.map((_, i) => settleInput(solving, state, i).then(look));
   await Promise.race([Promise.all(settling), judged.promise]);
 }
 
-async function settleInput(solving: Solving, state: VertexState, index: number): Promise<void> {
+function settleInput(solving: Solving, state: VertexState, index: number): Promise<void> {
   const input = state.inputs[index]!;
-  if (countsByContent(state, index)) await digestInput(solving, state, index);
-  else await solving.need(input.state, "settled");
+  return countsByContent(state, index)
+    ? digestInput(solving, state, index)
+    : solving.need(input.state, "settled");
 }
 
-/** Completes an input and digests what the vertex uses of it. Once per input. */
+/** Completes an input and digests what the vertex uses of it, if that is what counts. Once per input. The solve does not end before. */
 export function digestInput(solving: Solving, state: VertexState, index: number): Promise<void> {
   const input = state.inputs[index]!;
-  input.digesting ??= digest(solving, state, index);
+  if (!countsByContent(state, index)) return solving.need(input.state, "complete");
+  input.digesting ??= solving.watch(digest(solving, state, index));
   return input.digesting;
 }
 

@@ -6,6 +6,7 @@ import { define } from "./define.ts";
 import { earlierRecord } from "./earlier.ts";
 import { makeStates, outputOf } from "./graph-states.ts";
 import { type JobLimit, jobLimit } from "./job-limit.ts";
+import { Outstanding } from "./outstanding.ts";
 import type {
   CacheKeyId,
   CacheRecord,
@@ -115,7 +116,7 @@ class Scheduler implements Solving {
   readonly states: readonly VertexState[];
   readonly #request: SolveRequest;
   readonly #abort = new AbortController();
-  readonly #work: Promise<unknown>[] = [];
+  readonly #work = new Outstanding();
   #failure: TsbuildError | undefined;
 
   constructor(request: SolveRequest) {
@@ -169,7 +170,7 @@ class Scheduler implements Solving {
   }
 
   watch<T>(work: Promise<T>): Promise<T> {
-    this.#work.push(work);
+    this.#work.add(work);
     return work;
   }
 
@@ -184,18 +185,10 @@ class Scheduler implements Solving {
       await Promise.all(completed);
       if (this.signal.aborted) throw new Stopped();
     } finally {
-      await this.#drain();
+      // Also what a failure left behind.
+      await this.#work.drained();
       this.#closeReports();
       this.#request.onRecorded?.(this.#recorded());
-    }
-  }
-
-  /** Waits for all that was started, also for what a failure left behind. */
-  async #drain(): Promise<void> {
-    for (let seen = 0; seen < this.#work.length; ) {
-      const batch = this.#work.slice(seen);
-      seen += batch.length;
-      await Promise.allSettled(batch);
     }
   }
 

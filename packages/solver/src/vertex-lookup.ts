@@ -104,7 +104,8 @@ export function setOwnKey(
   output: OutputState,
   { key, result }: { readonly key: CacheKeyId; readonly result: ResultId | undefined },
 ): void {
-  const others = result === undefined ? [] : storage.keysOf(result).filter((other) => other !== key);
+  const known = result === undefined ? [] : storage.keysOf(result, MAX_OTHER_KEYS + 1);
+  const others = known.filter((other) => other !== key);
   output.own = [key];
   output.visible = [key, ...others.slice(0, MAX_OTHER_KEYS)];
 }

@@ -83,10 +83,11 @@ export class SqliteCacheStorage implements RecordStorage {
     return rows.map((row) => this.#record(row));
   }
 
-  keysOf(result: ResultId): readonly CacheKeyId[] {
+  keysOf(result: ResultId, atMost = -1): readonly CacheKeyId[] {
     const rows = this.#state.database.all<{ name: string }>(
-      "SELECT k.name FROM cache_records r JOIN cache_keys k ON k.id = r.key WHERE r.result=? ORDER BY r.id",
+      "SELECT k.name FROM cache_records r JOIN cache_keys k ON k.id = r.key WHERE r.result=? ORDER BY r.id LIMIT ?",
       result,
+      atMost,
     );
     return rows.map((row) => row.name as CacheKeyId);
   }
