@@ -91,6 +91,11 @@ export interface BuildRequest {
   /** Parallel steps; default: the number of processors. */
   readonly jobs?: number | undefined;
   /**
+   * What steps may take together, by what each took when it last ran: `8GB`, `50%` of the free memory, `off`; default: $TSBUILD_JOBS_MEMORY, else
+   * `90%`. The first step runs whatever it takes (W018).
+   */
+  readonly jobsMemory?: string | undefined;
+  /**
    * Hears of the step that made the build fail, after the last event and before `build` rejects: until this resolves the step's files,
    * mounts and secrets are there for a shell.
    */

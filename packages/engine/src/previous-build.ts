@@ -19,9 +19,17 @@ import type { PreparedRequest } from "./request.ts";
 interface RememberedStep {
   readonly name: string;
   readonly key: CacheKeyId;
+  /** The most memory that it took when it last ran. */
+  readonly peakMemoryBytes?: number | undefined;
 }
 
 const KIND = "build-steps";
+
+interface RememberOptions {
+  readonly emit: (event: BuildEvent) => void;
+  /** Of a step that ran in this build. */
+  readonly peakMemoryOf: (vertex: VertexDigest) => number | undefined;
+}
 
 /**
  * What makes two builds versions of one: the same Dockerfile, target and platforms from the same place, whatever is in the files. A digest.
@@ -50,7 +58,7 @@ export class PreviousBuild {
   readonly #project: Digest;
   readonly #graph: Graph;
   #isFirst = false;
-  #matched: ReadonlyMap<VertexDigest, CacheKeyId> | undefined;
+  #matched: ReadonlyMap<VertexDigest, RememberedStep> | undefined;
 
   constructor(store: Store, project: Digest, graph: Graph) {
     this.#store = store;
@@ -60,8 +68,18 @@ export class PreviousBuild {
 
   /** Key of the step that a vertex was in the last build. Read when the first step has to run: a cached build needs none of it. */
   keyOf(vertex: VertexDigest): CacheKeyId | "first-build" | undefined {
+    const step = this.#stepOf(vertex);
+    return this.#isFirst ? "first-build" : step?.key;
+  }
+
+  /** What the step took when it last ran. */
+  peakMemoryOf(vertex: VertexDigest): number | undefined {
+    return this.#stepOf(vertex)?.peakMemoryBytes;
+  }
+
+  #stepOf(vertex: VertexDigest): RememberedStep | undefined {
     this.#matched ??= this.#match();
-    return this.#isFirst ? "first-build" : this.#matched.get(vertex);
+    return this.#matched.get(vertex);
   }
 
   #remembered(): readonly RememberedStep[] {
@@ -69,7 +87,7 @@ export class PreviousBuild {
     return value === undefined ? [] : (JSON.parse(Buffer.from(value).toString()) as RememberedStep[]);
   }
 
-  #match(): ReadonlyMap<VertexDigest, CacheKeyId> {
+  #match(): ReadonlyMap<VertexDigest, RememberedStep> {
     const before = this.#remembered();
     this.#isFirst = before.length === 0;
     const now = this.#graph.vertices.map((vertex) => ({
@@ -80,8 +98,8 @@ export class PreviousBuild {
       before.map(({ name }) => name),
       now.map(({ name }) => name),
     );
-    const matched = new Map<VertexDigest, CacheKeyId>();
-    for (const [index, old] of pairs) matched.set(now[index]!.digest, before[old]!.key);
+    const matched = new Map<VertexDigest, RememberedStep>();
+    for (const [index, old] of pairs) matched.set(now[index]!.digest, before[old]!);
     return matched;
   }
 
@@ -89,12 +107,9 @@ export class PreviousBuild {
    * Remembers what was found and recorded. Steps that a failed build did not come to keep what is known of them. That a full disk keeps it
    * from being written is a warning: it must neither fail a build nor take the place of the error that one failed with.
    */
-  remember(
-    recorded: ReadonlyMap<VertexDigest, CacheKeyId>,
-    { emit }: { readonly emit: (event: BuildEvent) => void },
-  ): void {
+  remember(recorded: ReadonlyMap<VertexDigest, CacheKeyId>, { emit, peakMemoryOf }: RememberOptions): void {
     try {
-      this.#write(recorded);
+      this.#write(recorded, peakMemoryOf);
     } catch (error) {
       if (!(error instanceof TsbuildError)) throw error;
       const message = `the next build will not say what changed since this one: ${error.message}`;
@@ -102,10 +117,15 @@ export class PreviousBuild {
     }
   }
 
-  #write(recorded: ReadonlyMap<VertexDigest, CacheKeyId>): void {
+  #write(
+    recorded: ReadonlyMap<VertexDigest, CacheKeyId>,
+    peakMemoryOf: RememberOptions["peakMemoryOf"],
+  ): void {
     const steps = this.#graph.vertices.flatMap(({ digest, metadata }): RememberedStep[] => {
-      const key = recorded.get(digest) ?? this.#matched?.get(digest);
-      return key === undefined ? [] : [{ name: metadata.name ?? digest, key }];
+      const before = this.#matched?.get(digest);
+      const key = recorded.get(digest) ?? before?.key;
+      const peakMemoryBytes = peakMemoryOf(digest) ?? before?.peakMemoryBytes;
+      return key === undefined ? [] : [{ name: metadata.name ?? digest, key, peakMemoryBytes }];
     });
     if (steps.length > 0) this.#store.memo.set(KIND, this.#project, Buffer.from(JSON.stringify(steps)));
   }

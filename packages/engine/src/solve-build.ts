@@ -3,16 +3,18 @@ import { TsbuildError } from "@tsbuild/base";
 import type { CompiledPlatform } from "@tsbuild/frontend";
 import { type Graph, type UnitedGraph, uniteGraphs } from "@tsbuild/llb";
 import { type OpsEnvironment, resolveOp, type StepGrants } from "@tsbuild/ops";
-import { type SolveResult, solve } from "@tsbuild/solver";
+import { type SolveResult, startSolve } from "@tsbuild/solver";
 import type { RecordedRun } from "./build.ts";
 import type { CacheSharing } from "./cache-sharing.ts";
 import { ignoredBy, maxAgeOf } from "./cache-wishes.ts";
 import { declaredArgs } from "./declared-args.ts";
 import { type FirstFailure, releaseStep } from "./first-failure.ts";
+import { jobMemory } from "./job-memory.ts";
 import { PreviousBuild, projectOf } from "./previous-build.ts";
 import type { PreparedRequest } from "./request.ts";
 import type { BuildSources } from "./sources/open.ts";
 import { placeOf } from "./upkeep/after-build.ts";
+import { Watchdog, watchdogSeconds } from "./watchdog.ts";
 
 /** What is solved, and with what. */
 export interface BuildToSolve {
@@ -45,6 +47,7 @@ export async function solveBuild(build: BuildToSolve): Promise<SolveResult> {
   const { networkProvider } = request;
   const { graph, others } = unitePlatforms(platforms, build.more);
   run.recorder.graph(graph);
+  const watchdog = new Watchdog(watchdogSeconds(run.env), emit);
   let failed: FirstFailure | undefined;
   const env: OpsEnvironment = session.environment({
     ...sources,
@@ -59,21 +62,24 @@ export async function solveBuild(build: BuildToSolve): Promise<SolveResult> {
   });
   const previous = new PreviousBuild(session.store, projectOf(request, prepared, platforms), graph);
   try {
-    return await solve({
+    const running = startSolve({
       graph,
       others,
       ignoreCache: (vertex) => ignoredBy(request, vertex),
       maxAge: (vertex) => maxAgeOf(vertex),
       earlier: (vertex) => previous.keyOf(vertex),
-      onRecorded: (recorded) => previous.remember(recorded, run),
+      onRecorded: (recorded) =>
+        previous.remember(recorded, { emit, peakMemoryOf: (vertex) => run.recorder.peakMemoryOf(vertex) }),
       resolveOp: (vertex) => run.recorder.watch(vertex, resolveOp(env, vertex)),
       storage: sharing === undefined ? session.store.cache : await sharing.storage(),
       locks: session.store.locks,
       jobs: request.jobs ?? availableParallelism(),
+      memory: jobMemory(request.jobsMemory, run.env, (vertex) => previous.peakMemoryOf(vertex)),
       signal,
-      emit,
+      emit: watchdog.emit,
       onSaved: sharing === undefined ? undefined : (result) => sharing.saved(result),
     });
+    return await watchdog.watch(running);
   } catch (error) {
     await sharing?.abandon();
     await sharing?.close();

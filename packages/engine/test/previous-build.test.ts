@@ -23,6 +23,8 @@ function opened(): Store {
   return store;
 }
 
+const quietly = { emit: () => undefined, peakMemoryOf: () => undefined };
+
 /** A store whose remembered values cannot be written. */
 function failing(store: Store, error: Error): Store {
   const set = (): void => {
@@ -33,8 +35,18 @@ function failing(store: Store, error: Error): Store {
 
 test("the steps of the last build are known to the next", () => {
   const store = opened();
-  new PreviousBuild(store, project, graph).remember(new Map([[vertex, key]]), { emit: () => undefined });
+  new PreviousBuild(store, project, graph).remember(new Map([[vertex, key]]), quietly);
   expect(new PreviousBuild(store, project, graph).keyOf(vertex)).toBe(key);
+});
+
+test("what a step took is known to the next build, also when the one between found it in the cache", () => {
+  const store = opened();
+  const ran = { ...quietly, peakMemoryOf: () => 5e9 };
+  new PreviousBuild(store, project, graph).remember(new Map([[vertex, key]]), ran);
+  const cached = new PreviousBuild(store, project, graph);
+  expect(cached.peakMemoryOf(vertex)).toBe(5e9);
+  cached.remember(new Map([[vertex, key]]), quietly);
+  expect(new PreviousBuild(store, project, graph).peakMemoryOf(vertex)).toBe(5e9);
 });
 
 test("what cannot be remembered is a warning, not a failure in the place of the build's own", () => {
@@ -42,11 +54,14 @@ test("what cannot be remembered is a warning, not a failure in the place of the 
   const events: BuildEvent[] = [];
   const full = new TsbuildError("TSB_DISK_FULL", "cannot write the state database: it is full");
   const previous = new PreviousBuild(failing(store, full), project, graph);
-  previous.remember(new Map([[vertex, key]]), { emit: (event) => events.push(event) });
+  previous.remember(new Map([[vertex, key]]), {
+    ...quietly,
+    emit: (event) => events.push(event),
+  });
   expect(events).toMatchObject([{ type: "warning", message: expect.stringContaining("it is full") }]);
 });
 
 test("a mistake of ours is not taken for a full disk", () => {
   const previous = new PreviousBuild(failing(opened(), new TypeError("oops")), project, graph);
-  expect(() => previous.remember(new Map([[vertex, key]]), { emit: () => undefined })).toThrow("oops");
+  expect(() => previous.remember(new Map([[vertex, key]]), quietly)).toThrow("oops");
 });

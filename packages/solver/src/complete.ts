@@ -56,7 +56,7 @@ async function findAndLoad(solving: Solving, state: VertexState): Promise<boolea
 /** Under the lock nobody else does the same work, in this process or another (V024). */
 async function runLocked(solving: Solving, state: VertexState, name: string): Promise<void> {
   assertInputsComplete(state);
-  advance(state, "locking", `lock ${name}`);
+  advance(state, "locking", `whoever does the same work now (lock ${name.slice(0, 19)})`);
   const lock = await solving.locks.acquire(name, solving.signal);
   state.holdsLock = true;
   try {

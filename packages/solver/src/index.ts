@@ -1,6 +1,7 @@
 export { explainMiss, type MissInput, type MissSubject } from "./explain.ts";
 export { type JobLimit, jobLimit } from "./job-limit.ts";
 export { GENERATION_LINK, portableOp } from "./keys.ts";
+export { MemoryGate, type MemoryGauge } from "./memory-gate.ts";
 export { MemoryWorkLocks } from "./memory-locks.ts";
 export { MemoryCacheStorage, MemoryResults } from "./memory-storage.ts";
 export type * from "./ports.ts";
@@ -14,4 +15,5 @@ export {
   solve,
   startSolve,
 } from "./solve.ts";
+export type { MemoryLimit } from "./solving.ts";
 export type { Ignored, MaxAge } from "./vertex-state.ts";

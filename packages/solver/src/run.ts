@@ -13,8 +13,20 @@ import { advance, refOf, type VertexState } from "./vertex-state.ts";
  */
 export async function runVertex(solving: Solving, state: VertexState): Promise<void> {
   advance(state, "queued", "a job slot");
-  const work = () => execute(solving, state);
-  await (state.op.cheap === true ? work() : solving.limit(work));
+  if (state.op.cheap === true) await execute(solving, state);
+  else await solving.limit(() => withMemory(solving, state));
+}
+
+async function withMemory(solving: Solving, state: VertexState): Promise<void> {
+  const { memory, signal } = solving;
+  if (memory === undefined) return execute(solving, state);
+  state.waitsFor = "memory that other steps are expected to take";
+  const leave = await memory.gate.enter(memory.expected(state.vertex) ?? 0, signal);
+  // A failure is about to stop the solve: until it has, nobody gets the place.
+  await execute(solving, state).then(leave, (error: unknown) => {
+    setImmediate(leave);
+    throw error;
+  });
 }
 
 async function execute(solving: Solving, state: VertexState): Promise<void> {

@@ -19,7 +19,7 @@ import type {
 } from "./ports.ts";
 import { Reporter } from "./report.ts";
 import { settle } from "./settle.ts";
-import { type Solving, Stopped } from "./solving.ts";
+import { type MemoryLimit, type Solving, Stopped } from "./solving.ts";
 import { advance, type Ignored, type MaxAge, type Stage, type VertexState } from "./vertex-state.ts";
 import { describeWaiting } from "./waiting.ts";
 
@@ -33,6 +33,8 @@ export interface SolveRequest {
   readonly locks: WorkLocks;
   /** How many vertices run at once (`cheap` ones do not count), or a limit shared with other solves. */
   readonly jobs: number | JobLimit;
+  /** What else those that count as jobs wait for. */
+  readonly memory?: MemoryLimit | undefined;
   /** Whose records are not looked at, besides those whose metadata says so. */
   ignoreCache?(vertex: Vertex): Ignored | undefined;
   /** Records of a vertex that are older than this are not taken. */
@@ -81,6 +83,8 @@ export interface RunningSolve {
   readonly result: Promise<SolveResult>;
   /** Who waits for what, one line each; empty when nobody does. */
   describeWaiting(): string;
+  /** Whether an op runs now: then the others may well wait. */
+  isWorking(): boolean;
 }
 
 /**
@@ -95,7 +99,11 @@ export async function solve(request: SolveRequest): Promise<SolveResult> {
 /** As `solve`, for a caller that wants to watch it. */
 export function startSolve(request: SolveRequest): RunningSolve {
   const scheduler = new Scheduler(request);
-  return { result: scheduler.solve(), describeWaiting: () => describeWaiting(scheduler.states) };
+  return {
+    result: scheduler.solve(),
+    describeWaiting: () => describeWaiting(scheduler.states),
+    isWorking: () => scheduler.states.some(({ phase }) => phase === "running" || phase === "saving"),
+  };
 }
 
 const NO_CACHE: Ignored = { text: "--no-cache", emptiesMounts: true };
@@ -110,6 +118,7 @@ class Scheduler implements Solving {
   readonly storage: CacheStorage;
   readonly locks: WorkLocks;
   readonly limit: JobLimit;
+  readonly memory: MemoryLimit | undefined;
   readonly signal: AbortSignal;
   readonly report: Reporter;
   readonly onSaved: ((result: ResultId) => void) | undefined;
@@ -124,6 +133,7 @@ class Scheduler implements Solving {
     this.storage = request.storage;
     this.locks = request.locks;
     this.limit = typeof request.jobs === "number" ? jobLimit(request.jobs) : request.jobs;
+    this.memory = request.memory;
     this.signal = this.#abort.signal;
     // Every vertex at work listens to it: many listeners are no leak here.
     setMaxListeners(0, this.signal);

@@ -1,13 +1,24 @@
+import type { Vertex } from "@tsbuild/llb";
 import type { JobLimit } from "./job-limit.ts";
+import type { MemoryGate } from "./memory-gate.ts";
 import type { CacheRecord, CacheStorage, OpContext, ResultId, WorkLocks } from "./ports.ts";
 import type { Reporter } from "./report.ts";
 import type { Stage, VertexState } from "./vertex-state.ts";
+
+/** Beyond the number of jobs: a step begins when there is memory for it. */
+export interface MemoryLimit {
+  /** May be shared with other solves. */
+  readonly gate: MemoryGate;
+  /** The most bytes that the vertex took when it last ran, if it ever did. */
+  expected(vertex: Vertex): number | undefined;
+}
 
 /** One solve, as its transitions see it. */
 export interface Solving {
   readonly storage: CacheStorage;
   readonly locks: WorkLocks;
   readonly limit: JobLimit;
+  readonly memory: MemoryLimit | undefined;
   /** Aborted by the caller or by the first failure. */
   readonly signal: AbortSignal;
   readonly report: Reporter;

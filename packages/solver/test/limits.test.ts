@@ -150,7 +150,9 @@ describe("describeWaiting", () => {
       },
     });
     await turn();
-    expect(describeWaiting()).toMatch(/^waiter: locking, waits for lock sha256:[0-9a-f]{64}$/);
+    expect(describeWaiting()).toMatch(
+      /^waiter: locking, waits for whoever does the same work now \(lock sha256:[0-9a-f]{12}\)$/,
+    );
     hold.open();
     await Promise.all([holder, waiter]);
   });

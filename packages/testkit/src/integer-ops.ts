@@ -7,6 +7,7 @@ import {
   type KeyField,
   type MaxAge,
   MemoryCacheStorage,
+  type MemoryGate,
   MemoryResults,
   MemoryWorkLocks,
   type OpContext,
@@ -136,6 +137,7 @@ export interface IntegerReport {
 
 export interface IntegerSolveOptions {
   readonly jobs?: SolveRequest["jobs"] | undefined;
+  readonly memory?: { readonly gate: MemoryGate; expected(name: string): number | undefined } | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly output?: number | undefined;
   /** Further results, each a graph of its own that is solved with the first. */
@@ -174,6 +176,10 @@ export class IntegerWorld {
       storage: options.storage ?? counted.storage,
       locks: this.locks,
       jobs: options.jobs ?? 4,
+      memory: options.memory && {
+        gate: options.memory.gate,
+        expected: (vertex) => options.memory?.expected(specOf(vertex).name),
+      },
       ignoreCache: (vertex) =>
         options.ignoreCache?.(specOf(vertex).name) === true
           ? { text: "--no-cache", emptiesMounts: true }

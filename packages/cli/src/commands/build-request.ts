@@ -66,6 +66,7 @@ export async function buildRequest(flags: ParsedFlags, io: CommandIo): Promise<B
     networkProvider: networkProvider(flags.last("network-provider")),
     addHosts: flags.all("add-host").map(parseAddHost),
     ...stepGrants(flags, io),
+    jobsMemory: flags.last("jobs-memory"),
     jobs: jobs === undefined ? undefined : positiveInteger("--jobs", jobs),
     failureOutputs: flags.all("output-on-fail").map(parseFailureOutput),
     iidFile: flags.last("iidfile"),

@@ -254,6 +254,12 @@ export const stepFlags: readonly FlagSpec[] = [
     group: "Steps",
     text: "Steps that run at the same time (default: the number of processors)",
   },
+  {
+    name: "jobs-memory",
+    value: "SIZE|off",
+    group: "Steps",
+    text: "What they may take together, by what each took when it last ran: 8GB, 50% of the free memory (default: $TSBUILD_JOBS_MEMORY, else 90%); docs/memory.md",
+  },
 ];
 
 const caches: readonly FlagSpec[] = [

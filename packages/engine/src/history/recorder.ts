@@ -102,6 +102,11 @@ export class BuildRecorder {
     for (const [vertex, facts] of graphFacts(graph)) this.#note(vertex, facts);
   }
 
+  /** The most memory that a step took, once it has run. */
+  peakMemoryOf(vertex: VertexDigest): number | undefined {
+    return this.#facts.get(vertex)?.peakMemoryBytes;
+  }
+
   watch(vertex: Vertex, op: VertexOp): VertexOp {
     return watchOp(vertex, op, { mask: this.#mask, note: (facts) => this.#note(vertex.digest, facts) });
   }
