@@ -53,6 +53,15 @@ describe.skipIf(reason !== undefined)("--platform with several", () => {
     const told = JSON.parse(readFileSync(meta, "utf8")) as Record<string, unknown>;
     expect(told["containerimage.descriptor"]).toMatchObject({ digest: told["containerimage.digest"] });
     expect(told).not.toHaveProperty("containerimage.config.digest");
+    expect(told["tsbuild.images"]).toMatchObject([{ platform: "linux/arm64" }, { platform: "linux/amd64" }]);
+    expect(told["tsbuild.steps"]).toContainEqual(
+      expect.objectContaining({
+        status: "ok",
+        reason: expect.any(String),
+        name: expect.stringMatching(/RUN head/),
+      }),
+    );
+    expect(Object.keys(told).filter((key) => key.startsWith("buildx.build.provenance"))).toEqual([]);
     const again = await world.build(folder, ...both, "-t", "multi:1", "--progress=plain");
     expect(again).toMatch(/: \d+ cached\n/);
   });
@@ -66,6 +75,22 @@ describe.skipIf(reason !== undefined)("--platform with several", () => {
     }
     const wrong = await world.tsbuild(["build", "--offline", "--platform", "linux/s390x", on]);
     expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringContaining("linux/arm64, linux/amd64 only")]);
+  });
+
+  test("the metadata file has provenance and warnings when they are asked for", async () => {
+    const meta = world.path("asked.json");
+    const env = { BUILDX_METADATA_PROVENANCE: "max", BUILDX_METADATA_WARNINGS: "1" };
+    const lower = world.context("lower", { Dockerfile: "FROM scratch as x\nCOPY Dockerfile /\n" });
+    await world.ok(["build", ...both, "--metadata-file", meta, lower], { env });
+    const told = JSON.parse(readFileSync(meta, "utf8")) as Record<string, unknown>;
+    expect(told["buildx.build.warnings"]).toMatchObject([{ rule: "FromAsCasing" }]);
+    for (const platform of ["linux/arm64", "linux/amd64"]) {
+      expect(told[`buildx.build.provenance/${platform}`]).toMatchObject({
+        buildDefinition: { internalParameters: { buildConfig: { llbDefinition: expect.any(Array) } } },
+      });
+    }
+    const wrong = { BUILDX_METADATA_PROVENANCE: "most" };
+    expect((await world.tsbuild(["build", "--metadata-file", meta, lower], { env: wrong })).code).toBe(2);
   });
 
   test("a plan and a failed step know all platforms", async () => {

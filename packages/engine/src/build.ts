@@ -120,7 +120,14 @@ async function buildInSteps(
     const build = { run, prepared, sources, grants };
     const deliveries = deliveriesOf(build, { targets, names, refs, sbomRefs });
     const done = await deliverAll(deliveries, sharing, solved);
-    await writeResultFiles(request, done);
+    await writeResultFiles(run, done, {
+      warnings: compiled.flatMap((target) => target.compiled.warnings),
+      provenance: async (mode, image, name) => {
+        const { provenanceFor } = await import("./attest/attestations.ts");
+        const target = targets.find((one) => one.name === name) ?? main;
+        return provenanceFor(build, { mode, image, platforms: target.platforms });
+      },
+    });
     const skipped = skippedStages(targets);
     return { ...done[0].result, ...(skipped.length === 0 ? {} : { skippedStages: skipped }) };
   } finally {

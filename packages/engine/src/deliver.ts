@@ -1,7 +1,7 @@
 import type { Digest } from "@tsbuild/base";
 import type { CommitRequest, CommittedImage, ExportResult } from "@tsbuild/export";
 import type { CompiledPlatform } from "@tsbuild/frontend";
-import { type ImageConfig, INLINE_CACHE_KEY } from "@tsbuild/oci/documents";
+import { type ImageConfig, INLINE_CACHE_KEY, mediaTypes } from "@tsbuild/oci/documents";
 import { snapshotOf } from "@tsbuild/ops";
 import type { Ref } from "@tsbuild/solver";
 import type { BuildResult, OutputRequest } from "./api.ts";
@@ -130,6 +130,14 @@ function isPlain({ request }: BuildRun, results: readonly PlatformResult[]): boo
   return results.length === 1 && Object.keys(annotations).length === 0 && attestations.length === 0;
 }
 
+/** What tells of an image as the store has it. */
+function storedResult({ session }: BuildRun, image: CommittedImage | undefined): ExportResult {
+  if (image === undefined) return {};
+  const { manifest: digest } = image;
+  const size = session.store.blobs.size(digest) ?? 0;
+  return { manifest: digest, descriptor: { mediaType: mediaTypes.ociManifest, digest, size } };
+}
+
 /** Puts the result where it was asked for. Without a name or an output it goes to the local store, nameless: nothing is dropped. */
 export async function deliver(delivery: Delivery): Promise<Delivered> {
   const { run, results, attest } = delivery;
@@ -139,7 +147,7 @@ export async function deliver(delivery: Delivery): Promise<Delivered> {
   const committed = await commitAll(delivery);
   const images = attest === undefined ? committed : await attest(committed);
   const [first] = images;
-  let last: ExportResult = { manifest: first?.manifest };
+  let last: ExportResult = storedResult(run, first);
   if (wantsStored(run) && !isPlain(run, results)) {
     const { registerImages } = await import("@tsbuild/export");
     last = registerImages(session.store, images, { attrs: request.annotations ?? {} });

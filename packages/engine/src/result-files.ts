@@ -1,5 +1,6 @@
-import type { BuildRequest } from "./api.ts";
+import type { RecordedRun } from "./build.ts";
 import type { Delivered } from "./deliver.ts";
+import type { MetadataFacts } from "./metadata.ts";
 import { writeWhole } from "./write-whole.ts";
 
 /**
@@ -7,28 +8,16 @@ import { writeWhole } from "./write-whole.ts";
  * that of the first target; of several targets the metadata has one object each, under its name.
  */
 export async function writeResultFiles(
-  { iidFile, metadataFile }: BuildRequest,
+  run: RecordedRun,
   delivered: readonly [Delivered, ...Delivered[]],
+  facts: MetadataFacts,
 ): Promise<void> {
+  const { iidFile, metadataFile } = run.request;
   const { imageId, manifest } = delivered[0].result;
   const id = imageId ?? manifest;
   if (iidFile !== undefined && id !== undefined) await writeWhole(iidFile, id);
-  if (metadataFile !== undefined)
-    await writeWhole(metadataFile, `${JSON.stringify(metadataOfAll(delivered), undefined, 2)}\n`);
-}
-
-function metadataOfAll(delivered: readonly [Delivered, ...Delivered[]]): Readonly<Record<string, unknown>> {
-  if (delivered.length === 1) return metadataOf(delivered[0]);
-  return Object.fromEntries(delivered.map((one) => [one.target ?? "default", metadataOf(one)]));
-}
-
-/** The keys that buildx writes (FEATURES 2.4). */
-function metadataOf({ result, descriptor }: Delivered): Readonly<Record<string, unknown>> {
-  const { manifest, imageId, names } = result;
-  return {
-    ...(manifest === undefined ? {} : { "containerimage.digest": manifest }),
-    ...(imageId === undefined ? {} : { "containerimage.config.digest": imageId }),
-    ...(descriptor === undefined ? {} : { "containerimage.descriptor": descriptor }),
-    ...(names.length === 0 ? {} : { "image.name": names.join(",") }),
-  };
+  if (metadataFile === undefined) return;
+  const { metadataOfAll } = await import("./metadata.ts");
+  const metadata = await metadataOfAll(run, delivered, facts);
+  await writeWhole(metadataFile, `${JSON.stringify(metadata, undefined, 2)}\n`);
 }

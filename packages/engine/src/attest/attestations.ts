@@ -1,3 +1,4 @@
+import { formatPlatform } from "@tsbuild/base";
 import type { Attestation, CommittedImage } from "@tsbuild/export";
 import type { CompiledPlatform } from "@tsbuild/frontend";
 import type { StepGrants } from "@tsbuild/ops";
@@ -55,6 +56,23 @@ export function checkAttestations(requests: readonly AttestationRequest[]): void
   for (const request of requests) {
     if (request.type === "provenance") provenanceOptions(request);
   }
+}
+
+/** The predicate alone, for who only wants to read it. */
+export async function provenanceFor(
+  build: AttestBuild,
+  about: {
+    readonly mode: ProvenanceOptions["mode"];
+    readonly image: CommittedImage;
+    readonly platforms: readonly CompiledPlatform[];
+  },
+): Promise<unknown> {
+  const { mode, image, platforms } = about;
+  const platform = platforms.find((one) => formatPlatform(one.platform) === formatPlatform(image.platform));
+  if (platform === undefined) return undefined;
+  const claim = await provenanceClaim(build, provenanceOptions({ type: "provenance", attrs: { mode } }));
+  const [made] = await claim({ platform, image, sbomRefs: [] });
+  return made?.predicate;
 }
 
 async function openClaim(build: AttestBuild, request: AttestationRequest): Promise<Claim> {

@@ -67,6 +67,11 @@ export class BuildRecorder {
     return this.#writer?.id;
   }
 
+  /** So far, with what is known of them. */
+  get steps(): readonly StepRecord[] {
+    return Array.from(this.#steps.values(), (step) => ({ ...this.#facts.get(step.vertex), ...step }));
+  }
+
   /** From here on there is a record. A request that is refused before (a bad name, a secret that is not there) is no build. */
   begin(request: BuildRequest, grants: StepGrants): void {
     const mask = recordMask(request, grants);
@@ -254,8 +259,7 @@ export class BuildRecorder {
     clearTimeout(this.#writing);
     this.#writing = undefined;
     const begin = monotonicMs();
-    const steps = Array.from(this.#steps.values(), (step) => ({ ...this.#facts.get(step.vertex), ...step }));
-    this.#writer?.write(JSON.stringify({ ...this.#record, steps }));
+    this.#writer?.write(JSON.stringify({ ...this.#record, steps: this.steps }));
     this.#writeMs = monotonicMs() - begin;
   }
 
