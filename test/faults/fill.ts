@@ -1,6 +1,6 @@
 /**
- * `node test/faults/fill.ts [--only NAME]…`: commands of all kinds on disks that are full after every 4 KiB that they might write. Needs
- * root and busybox.
+ * `node test/faults/fill.ts [--only NAME]… [--from PAGES] [--step PAGES]`: commands of all kinds on disks that are full after every
+ * 4 KiB that they might write. Needs root and busybox.
  */
 import { mkdirSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -11,8 +11,13 @@ import { filledCommands, mountSmall, runFilled } from "./fill-steps.ts";
 const reason = missing("busybox", "tar", "mount", "umount", "fallocate");
 if (reason !== undefined) throw new Error(`full disks: ${reason}`);
 const { values } = parseArgs({
-  options: { only: { type: "string", multiple: true }, from: { type: "string", default: "0" } },
+  options: {
+    only: { type: "string", multiple: true },
+    from: { type: "string", default: "0" },
+    step: { type: "string", default: "1" },
+  },
 });
+const step = Number(values.step);
 
 const PAGE = 4096;
 /** A command is done with when it had room so often in a row. */
@@ -32,7 +37,7 @@ try {
     let failed = 0;
     let row = 0;
     let pages = Number(values.from);
-    for (; row < ENOUGH; pages += pages < 64 ? 1 : pages < 256 ? 4 : 16) {
+    for (; row < ENOUGH; pages += step * (pages < 64 ? 1 : pages < 256 ? 4 : 16)) {
       if (await runFilled(fill, name, { freeBytes: pages * PAGE, thorough: true })) row++;
       else {
         row = 0;

@@ -141,6 +141,7 @@ describe("prune", () => {
   it.each([
     ["--max-used", "much"],
     ["--filter", "tpye=x"],
+    ["--filter", "type=exec.cachmount"],
     ["--filter", "until=soon"],
   ])("refuses %s %s", async (...flag) => {
     const { code, stderr } = await output(["prune", ...flag]);
@@ -159,7 +160,12 @@ describe("fsck and cache", () => {
   });
 
   it("unknown words get a hint", async () => {
-    expect((await output(["cache", "mounts", "exprt"])).stderr).toMatch(/export/);
+    expect((await output(["cache", "mounts", "exprt"])).stderr).toMatch(
+      /action "exprt"\nhint: did you mean export\?/,
+    );
+    expect((await output(["cache", "mounts", "import", "go", "/nowhere.tar"])).stderr).toMatch(
+      /the archive \/nowhere.tar cannot be read/,
+    );
     expect((await output(["cache", "steps"])).stderr).toMatch(/cache knows mounts/);
     expect((await output(["cache", "mounts", "rm", "go"])).stdout).toBe("go: 1 folder removed\n");
   });

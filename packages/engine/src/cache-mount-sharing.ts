@@ -7,12 +7,7 @@ import type { OpenedCache } from "./cache-import.ts";
 
 function isChosen(choice: MountChoice, id: string): boolean {
   if (choice === "all" || choice === "none") return choice === "all";
-  return choice.some((wanted) => nameOf(wanted) === nameOf(id));
-}
-
-/** Ids are paths to the store: `go` and `/go` are one. */
-function nameOf(id: string): string {
-  return id.startsWith("/") ? id : `/${id}`;
+  return choice.some((wanted) => wanted === id || `/${wanted}` === id);
 }
 
 /** Packs the cache mounts that go along with an exported cache (W005), each into a blob of the store. */
@@ -41,10 +36,10 @@ export async function packMounts(
 export async function takeMounts(run: BuildRun, cache: OpenedCache, choice: MountChoice): Promise<void> {
   const { store } = run.session;
   const transfer = mountTransfer(store);
-  const here = new Set((await transfer.list()).map(({ id }) => nameOf(id)));
+  const here = new Set((await transfer.list()).map(({ id }) => id));
   for (const { id, blob, size } of cache.imported.document.mounts) {
-    if (!isChosen(choice, id) || here.has(nameOf(id))) continue;
-    here.add(nameOf(id));
+    if (!isChosen(choice, id) || here.has(id)) continue;
+    here.add(id);
     const descriptor = cache.imported.blobs.get(blob) ?? { mediaType: CACHE_MOUNT_TYPE, digest: blob, size };
     const expected = { digest: blob, size: descriptor.size };
     await store.blobs.ingest(cache.imported.blob(descriptor, run.signal), expected);

@@ -6,13 +6,14 @@ import { decompress, packTree, unpackArchive } from "@tsbuild/oci";
 import type { Store } from "./api.ts";
 import { removeCacheMount } from "./cache-mounts.ts";
 import { guarded } from "./failure.ts";
+import { mountNames, mountTitle } from "./mount-names.ts";
 import { type StoreState, stateOf } from "./state.ts";
 import { mountUsage } from "./usage/folders.ts";
 
 export interface MountInfo {
   /** Row: several folders of one id are those of private users that met a busy one. */
   readonly number: number;
-  /** As the steps name it: `id=`, or the target's path. */
+  /** As the steps name it: `id=`, or the target's path; with a namespace before it, where one is set. */
   readonly id: string;
   readonly sizeBytes: number;
   readonly createdAt: number;
@@ -45,7 +46,7 @@ export function mountTransfer(store: Store): CacheMountTransfer {
     import: (id, source, signal) =>
       importMount(state, { id, source, signal, folder: store.temporaryFolder() }),
     remove: (id) => {
-      const rows = rowsOf(state, id);
+      const { rows } = find(state, id);
       if (rows.length === 0) throw unknownMount(state, id);
       const removed = rows.filter((row) => removeCacheMount(state, row)).length;
       state.trash.start();
@@ -65,24 +66,21 @@ async function list(state: StoreState): Promise<readonly MountInfo[]> {
   }));
 }
 
-/** Ids are paths to the store, as they are to BuildKit (D078): `go` and `/go` are one. */
-function nameOf(id: string): string {
-  return id.startsWith("/") ? id : `/${id}`;
-}
-
-function rowsOf({ database }: StoreState, id: string): number[] {
-  const rows = database.all<{ id: number }>(
-    // Those in a namespace (BUILDKIT_CACHE_MOUNT_NS) begin with its name.
-    "SELECT id FROM cache_mounts WHERE name IN (?, ?) AND NOT retired ORDER BY id",
-    id,
-    nameOf(id),
-  );
-  return rows.map((row) => row.id);
+/** The name that an ID stands for here, and its folders. */
+function find({ database }: StoreState, id: string): { readonly name: string; readonly rows: number[] } {
+  const names = mountNames(id);
+  const found = names.map((name) => ({
+    name,
+    rows: database
+      .all<{ id: number }>("SELECT id FROM cache_mounts WHERE name=? AND NOT retired ORDER BY id", name)
+      .map((row) => row.id),
+  }));
+  return found.find(({ rows }) => rows.length > 0) ?? { name: names[0], rows: [] };
 }
 
 function unknownMount({ database }: StoreState, id: string): TsbuildError {
   const known = database.all<{ name: string }>("SELECT DISTINCT name FROM cache_mounts WHERE NOT retired");
-  const names = known.map(({ name }) => name);
+  const names = known.map(({ name }) => mountTitle(name));
   return new TsbuildError("TSB_USAGE", `no cache mount has the id ${JSON.stringify(id)}`, {
     hint: names.length === 0 ? "no step has made one yet" : `there are ${names.slice(0, 10).join(", ")}`,
   });
@@ -93,7 +91,7 @@ function exportMount(
   id: string,
   signal: AbortSignal,
 ): { readonly inUse: boolean; readonly tar: AsyncIterable<Uint8Array> } {
-  const [row] = rowsOf(state, id);
+  const [row] = find(state, id).rows;
   if (row === undefined) throw unknownMount(state, id);
   const { layout, native } = state;
   const lock = native.tryLock(join(layout.cacheMounts, `${row}.lock`), "exclusive");
@@ -130,8 +128,7 @@ async function importMount(
   } finally {
     native.close(root);
   }
-  const old = rowsOf(state, given.id);
-  const name = nameOf(given.id);
+  const { name, rows: old } = find(state, given.id);
   database.transaction(() => {
     const now = Date.now();
     database.run("UPDATE cache_mounts SET retired=1 WHERE name=?", name);

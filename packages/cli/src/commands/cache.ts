@@ -1,14 +1,14 @@
 import { once } from "node:events";
-import { createReadStream } from "node:fs";
 import { suggestion, TsbuildError } from "@tsbuild/base";
 import type { Upkeep } from "@tsbuild/engine";
 import type { ParsedFlags } from "../flags/parse.ts";
 import { oneOf } from "../flags/values.ts";
-import { type CommandIo, inputBytes } from "../io.ts";
+import type { CommandIo } from "../io.ts";
 import { formatBytes, plural } from "../progress/units.ts";
 import { safeLine } from "../sanitize.ts";
 import { columns } from "../upkeep/table.ts";
 import { age } from "./images.ts";
+import { readArchive } from "./read-archive.ts";
 
 interface Asked {
   readonly upkeep: Upkeep;
@@ -35,9 +35,8 @@ export async function cache(flags: ParsedFlags, io: CommandIo): Promise<number> 
   }
   const action = Object.hasOwn(ACTIONS, word) ? ACTIONS[word] : undefined;
   if (action === undefined) {
-    const near = suggestion(word, Object.keys(ACTIONS));
-    throw new TsbuildError("TSB_USAGE", `cache mounts has no action ${JSON.stringify(word)}${near}`, {
-      hint: `one of ${Object.keys(ACTIONS).join(", ")}`,
+    throw new TsbuildError("TSB_USAGE", `cache mounts has no action ${JSON.stringify(word)}`, {
+      hint: suggestion(word, Object.keys(ACTIONS)),
     });
   }
   const engine = await io.openEngine({ root: flags.last("root"), env: io.env });
@@ -109,11 +108,7 @@ async function writeTo(out: NodeJS.WritableStream, tar: AsyncIterable<Uint8Array
 async function importMount(asked: Asked): Promise<void> {
   const { mounts, io } = asked;
   const { id, file } = idAndFile(asked, "import");
-  await mounts.import(
-    id,
-    file === undefined ? inputBytes(io.stdin, io.signal) : createReadStream(file),
-    io.signal,
-  );
+  await mounts.import(id, await readArchive(file ?? "-", io), io.signal);
 }
 
 async function removeMounts({ mounts, operands, io }: Asked): Promise<void> {

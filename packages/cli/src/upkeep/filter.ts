@@ -1,4 +1,4 @@
-import { suggestion, TsbuildError } from "@tsbuild/base";
+import { nearest, TsbuildError } from "@tsbuild/base";
 import type { UsageRecord } from "@tsbuild/engine";
 
 type Test = (record: UsageRecord, value: string) => boolean;
@@ -20,6 +20,12 @@ const TESTS: Readonly<Record<string, Test>> = {
   immutable: flag(({ mutable }) => !mutable),
 };
 
+/** BuildKit's record types (V041), of which tsbuild has no `frontend`, and what only tsbuild has. */
+const TYPES: ReadonlySet<string> = new Set([
+  ...["regular", "internal", "frontend", "source.local", "source.git.checkout", "exec.cachemount"],
+  ...["blob", "history"],
+]);
+
 /** V046. `until` is apart: it is an age. Throws TSB_USAGE. */
 export function parseFilters(
   filters: readonly string[],
@@ -34,18 +40,24 @@ export function parseFilters(
     }
     const test = Object.hasOwn(TESTS, key) ? TESTS[key] : undefined;
     if (test === undefined) throw unknownKey(key, text);
+    if (key === "type") checkType(text, value);
     return (record) => test(record, value) !== (operator === "!=");
   });
   return (record) => tests.every((test) => test(record));
 }
 
 function unknownKey(key: string, text: string): TsbuildError {
-  const keys = [...Object.keys(TESTS), "until"];
-  return new TsbuildError(
-    "TSB_USAGE",
-    `--filter ${JSON.stringify(text)}: unknown key${suggestion(key, keys)}`,
-    {
-      hint: `one of ${keys.join(", ")}`,
-    },
-  );
+  return unknown(`--filter ${JSON.stringify(text)}: unknown key`, key, [...Object.keys(TESTS), "until"]);
+}
+
+function unknown(message: string, word: string, known: readonly string[]): TsbuildError {
+  const meant = nearest(word, known);
+  const hint = meant === undefined ? `one of ${known.join(", ")}` : `did you mean ${meant}?`;
+  return new TsbuildError("TSB_USAGE", message, { hint });
+}
+
+/** A type that nothing can have would quietly select nothing. */
+function checkType(text: string, value: string): void {
+  if (TYPES.has(value)) return;
+  throw unknown(`--filter ${JSON.stringify(text)}: unknown type`, value, [...TYPES]);
 }

@@ -95,15 +95,16 @@ function isSource({ type }: UsageRecord): boolean {
   return type === "source.local" || type === "source.git.checkout" || type === "exec.cachemount";
 }
 
+function mountLimit({ mountBytes }: Limits, { description }: UsageRecord): number | undefined {
+  return mountBytes?.[description] ?? mountBytes?.[`/${description}`];
+}
+
 function reasonFor(record: UsageRecord, choice: Choice, budget: Budget): string | undefined {
   if (!choice.matches(record)) return undefined;
   if (choice.everything) return "nothing keeps it";
   const { limits, now } = choice;
   const idleMs = now - record.lastUsedAt;
-  if (
-    record.type === "exec.cachemount" &&
-    record.sizeBytes > (limits.mountBytes?.[record.description] ?? Infinity)
-  )
+  if (record.type === "exec.cachemount" && record.sizeBytes > (mountLimit(limits, record) ?? Infinity))
     return "larger than its own limit";
   if (isSource(record) && budget.sourcesPassed() && idleMs > (limits.sources?.unusedForMs ?? Infinity))
     return `sources and cache mounts unused for ${days(limits.sources?.unusedForMs ?? 0)}`;

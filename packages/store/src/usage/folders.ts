@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { errnoCode } from "@tsbuild/base";
 import { neededBlobs, rememberedBlobs } from "../blob-roots.ts";
 import { FolderHistoryStore } from "../history/folder.ts";
+import { mountTitle } from "../mount-names.ts";
 import type { StoreState } from "../state.ts";
 import type { Holders } from "./holders.ts";
 import { diskBytes } from "./measure.ts";
@@ -95,7 +96,7 @@ export async function mountUsage(state: StoreState, holders?: Holders): Promise<
       entry({
         id: `mount:${row.id}`,
         type: "exec.cachemount",
-        description: row.name,
+        description: mountTitle(row.name),
         sizeBytes: await diskBytes(join(state.layout.cacheMounts, String(row.id))),
         createdAt: row.created_at,
         lastUsedAt: row.last_used_at,
