@@ -6,6 +6,7 @@ import { watchNeeds } from "@tsbuild/store";
 import type { BuildRequest, BuildResult } from "./api.ts";
 import type { SbomGraphs } from "./attest/sbom.ts";
 import type { CacheSharing } from "./cache-sharing.ts";
+import { uselessWishes } from "./cache-wishes.ts";
 import { compileDockerfile } from "./compile.ts";
 import { containersFor, goesToEngine } from "./deliver.ts";
 import { deliverAll, deliveriesOf } from "./deliver-targets.ts";
@@ -185,4 +186,7 @@ function warn(run: BuildRun, prepared: PreparedRequest, targets: readonly BuildT
     const { rule, message, url, ranges } = warning;
     run.emit({ type: "warning", at: Date.now(), rule, message, url, ranges, file: prepared.dockerfile.file });
   }
+  const vertices = compiled.platforms.flatMap(({ graph }) => graph.vertices);
+  for (const message of uselessWishes(run.request, vertices))
+    run.emit({ type: "warning", at: Date.now(), message });
 }

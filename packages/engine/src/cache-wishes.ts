@@ -1,3 +1,4 @@
+import { suggestion } from "@tsbuild/base";
 import { durationText, pragmaOf, type Vertex } from "@tsbuild/llb";
 import type { Ignored, MaxAge } from "@tsbuild/solver";
 import type { BuildRequest } from "./api.ts";
@@ -35,4 +36,29 @@ export function ignoredBy(request: BuildRequest, vertex: Vertex): Ignored | unde
 export function maxAgeOf(vertex: Vertex): MaxAge | undefined {
   const { ttlMs } = pragmaOf(vertex.metadata);
   return ttlMs === undefined ? undefined : { ms: ttlMs, text: `older than ${durationText(ttlMs)}` };
+}
+
+/** Wishes that no step of the build is meant by: most likely a name that was mistyped, and a build that is not what was asked for. */
+export function uselessWishes(
+  { noCacheFilter, noCacheSteps = [] }: Pick<BuildRequest, "noCacheFilter" | "noCacheSteps">,
+  vertices: readonly Vertex[],
+): string[] {
+  if (noCacheFilter.length + noCacheSteps.length === 0) return [];
+  const names = vertices.filter(isStep).map(({ metadata }) => metadata.name ?? "");
+  // As steps are shown: "[STAGE 2/5] RUN make", with the platform before the stage where there are several.
+  const stages = new Set(names.flatMap((name) => /^\[(?:\S+\/\S+ )?(\S+) \d+\//.exec(name)?.[1] ?? []));
+  const isStage = (wanted: string): boolean =>
+    [...stages].some((stage) => stage.toLowerCase() === wanted.toLowerCase());
+  return [
+    ...noCacheFilter
+      .filter((stage) => !isStage(stage))
+      .map((stage) => {
+        const known = [...stages];
+        const hint = known.length === 0 ? "" : `; ${suggestion(stage, known)}`;
+        return `--no-cache-filter ${stage}: this build has no step in such a stage${hint}`;
+      }),
+    ...noCacheSteps
+      .filter((pattern) => !names.some((name) => holds(name, pattern)))
+      .map((pattern) => `--no-cache-step ${pattern}: no step of this build has this text`),
+  ];
 }
