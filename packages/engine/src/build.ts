@@ -186,7 +186,8 @@ function warn(run: BuildRun, prepared: PreparedRequest, targets: readonly BuildT
     const { rule, message, url, ranges } = warning;
     run.emit({ type: "warning", at: Date.now(), rule, message, url, ranges, file: prepared.dockerfile.file });
   }
-  const vertices = compiled.platforms.flatMap(({ graph }) => graph.vertices);
+  const graphs = targets.flatMap(({ compiled }) => compiled.platforms.map(({ graph }) => graph));
+  const vertices = graphs.flatMap((graph) => graph.vertices);
   for (const message of uselessWishes(run.request, vertices))
     run.emit({ type: "warning", at: Date.now(), message });
 }
