@@ -2,10 +2,10 @@
  * Measures whole commands, interleaved: each round runs every program once, so that the machine's drift hits all alike. Prints medians, the ratio to the
  * baseline of the case, and the largest peak memory. `pnpm bench [SLUG …] [--rounds N] [--with buildah] [--with docker] [--as-user]`.
  *
- * Baselines: `node -e 0` for start-up, `find -printf` for walks, and buildah where it is asked for and installed.
+ * Baselines: `node -e 0` for start-up, `find -printf` for walks, `cp -a` for copies, and buildah where it is asked for and installed.
  */
 import { spawn } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { identityOf } from "../e2e/user.ts";
@@ -24,6 +24,8 @@ interface Program {
   readonly name: string;
   readonly command: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Runs before each round, untimed. */
+  readonly before?: (() => void | Promise<void>) | undefined;
 }
 
 /** Peak resident size of a process, read while it runs: the kernel forgets it with the process. */
@@ -74,18 +76,23 @@ function median(values: readonly number[]): number {
 }
 
 function tsbuild(world: World, workload: Workload, folder: string): Program {
-  const command = [
-    launcher,
-    "build",
-    "--progress=plain",
-    ...workload.flags,
-    "--output",
-    "type=cacheonly",
-    folder,
-  ];
+  const output = workload.flags.includes("--tag") ? [] : ["--output", "type=cacheonly"];
+  const command = [launcher, "build", "--progress=plain", ...workload.flags, ...output, folder];
   const identity = world.user === undefined ? [] : identityOf(world.user);
   const name = world.user === undefined ? "tsbuild" : "as a user";
   return { name, command: [...identity, ...command], env: { ...world.env, TSBUILD_ROOT: world.root } };
+}
+
+/** Another state folder for each run, with the base image in it. */
+function freshEachTime(world: World, program: Program): Program {
+  const env: Record<string, string> = { ...program.env };
+  let count = 0;
+  const before = async (): Promise<void> => {
+    env["TSBUILD_ROOT"] = world.path(`fresh-${count++}`);
+    const args = ["import", world.path("busybox.tar"), "busybox", "--change", 'CMD ["sh"]'];
+    await runOk(launcher, args, { env });
+  };
+  return { ...program, env, before };
 }
 
 /** A world of a normal user with subordinate ids, who is made for it. */
@@ -105,10 +112,23 @@ async function makeUserWorld(): Promise<{ readonly world: World; close(): Promis
   };
 }
 
-function baseline(slug: string, folder: string): Program {
-  if (slug.startsWith("context-50k"))
-    return { name: "find -printf", command: ["find", folder, "-printf", "%p %s %T@\\n"] };
+function baseline(world: World, { baseline: kind }: Workload, folder: string): Program {
+  if (kind === "find") return { name: "find -printf", command: ["find", folder, "-printf", "%p %s %T@\\n"] };
+  if (kind === "copy")
+    return {
+      name: "cp -a",
+      command: ["cp", "-a", "-T", folder, world.path("copy")],
+      before: nextCopy(world),
+    };
   return { name: "node -e 0", command: [process.execPath, "-e", "0"] };
+}
+
+/** Copies stay: removing so many files makes ext4 slow for a minute. */
+function nextCopy(world: World): () => void {
+  let count = 0;
+  return () => {
+    if (existsSync(world.path("copy"))) renameSync(world.path("copy"), world.path(`copy-${count++}`));
+  };
 }
 
 function buildah(world: World, workload: Workload, folder: string): Program {
@@ -170,7 +190,8 @@ async function measure(
   const folder = world.path("ctx", workload.slug);
   mkdirSync(folder, { recursive: true });
   workload.make(folder);
-  const programs = [tsbuild(world, workload, folder), baseline(workload.slug, folder)];
+  const own = tsbuild(world, workload, folder);
+  const programs = [workload.fresh ? freshEachTime(world, own) : own, baseline(world, workload, folder)];
   if (options.userWorld !== undefined) programs.push(tsbuild(options.userWorld, workload, folder));
   if (options.peers.includes("buildah")) programs.push(buildah(world, workload, folder));
   if (options.daemon !== undefined) programs.push(docker(options.daemon, workload, folder));
@@ -179,6 +200,7 @@ async function measure(
   for (let round = 0; round <= options.rounds; round++) {
     for (const program of programs) {
       workload.touch?.(folder, round);
+      await program.before?.();
       const sample = await time(program);
       if (round > 0) samples.get(program.name)?.push(sample);
     }

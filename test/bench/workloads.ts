@@ -10,6 +10,10 @@ export interface Workload {
   readonly flags: readonly string[];
   /** Changes the context before each timed build. */
   readonly touch?: ((folder: string, round: number) => void) | undefined;
+  /** Each timed build has a state folder that has seen nothing but the base image. */
+  readonly fresh?: boolean | undefined;
+  /** What it is compared with: a walk of the context, a copy of it, or the start of Node. */
+  readonly baseline?: "find" | "copy" | undefined;
   /** Work by which the time is divided: steps, for the cost of one more. */
   readonly per?: number | undefined;
 }
@@ -64,6 +68,10 @@ function manyFiles(folder: string): void {
   write(join(folder, "Dockerfile"), "FROM busybox\nWORKDIR /app\nCOPY . .\n");
 }
 
+function changeOne(folder: string, round: number): void {
+  writeFileSync(join(folder, "index.js"), `// v${round} ${process.pid}\n`);
+}
+
 const RUN_STEPS = 30;
 
 export const workloads: readonly Workload[] = [
@@ -95,12 +103,35 @@ export const workloads: readonly Workload[] = [
     },
     flags: ["--no-cache", "--jobs", "16"],
   },
-  { slug: "context-50k", what: `${FILES} files copied, unchanged`, make: manyFiles, flags: [] },
+  {
+    slug: "context-50k",
+    what: `${FILES} files copied, unchanged`,
+    make: manyFiles,
+    flags: [],
+    baseline: "find",
+  },
+  {
+    slug: "context-50k-first",
+    what: `${FILES} files copied for the first time`,
+    make: manyFiles,
+    flags: [],
+    fresh: true,
+    baseline: "copy",
+  },
   {
     slug: "context-50k-one-changed",
     what: `${FILES} files copied, one changed`,
     make: manyFiles,
     flags: [],
-    touch: (folder, round) => writeFileSync(join(folder, "index.js"), `// v${round} ${process.pid}\n`),
+    touch: changeOne,
+    baseline: "copy",
+  },
+  {
+    slug: "context-50k-one-changed-image",
+    what: `${FILES} files copied, one changed, as a named image`,
+    make: manyFiles,
+    flags: ["--tag", "bench"],
+    touch: changeOne,
+    baseline: "copy",
   },
 ];

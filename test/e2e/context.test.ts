@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { missing, World } from "./world.ts";
@@ -48,6 +48,31 @@ describe.skipIf(reason !== undefined)("where a context and a Dockerfile come fro
     expect(await files(["-"], { input })).toEqual(
       ["all", "all/.dockerignore", "all/Dockerfile", "all/a", "all/a/b", "all/large"].sort(),
     );
+  });
+
+  test("of many files only what changed is copied again", async () => {
+    const many = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`d${i % 9}/f${i}`, `file ${i}`]));
+    const folder = world.context("many", { Dockerfile: "FROM scratch\nCOPY . /all/\n", ...many });
+    const build = async (): Promise<(path: string) => string> => {
+      const dest = world.path(`out${number++}`);
+      await world.ok(["build", "--progress=plain", "-o", dest, folder]);
+      return (path) => readFileSync(join(dest, "all", path), "utf8");
+    };
+    await build();
+    writeFileSync(join(folder, "d1/f1"), "FILE 1");
+    writeFileSync(join(folder, "d1/new"), "new");
+    rmSync(join(folder, "d2/f2"));
+    const read = await build();
+    expect([read("d1/f1"), read("d1/new"), read("d3/f3")]).toEqual(["FILE 1", "new", "file 3"]);
+    expect(() => read("d2/f2")).toThrow(/ENOENT/);
+    const layers = join(world.root, "v1/snapshots");
+    const files = readdirSync(layers, { recursive: true, encoding: "utf8" }).map((path) =>
+      join(layers, path),
+    );
+    const names = (end: string): number[] =>
+      files.filter((path) => path.endsWith(end)).map((path) => statSync(path).nlink);
+    expect(names("/all/d3/f3")).toEqual([2, 2]);
+    expect(names("/all/d1/f1")).toEqual([1, 1]);
   });
 
   test("an archive on standard input with another Dockerfile (-f)", async () => {

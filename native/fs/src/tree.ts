@@ -122,6 +122,18 @@ export class TreeReader {
     return this.#text(start, this.#u32(index, 92), (this.#u32(index, 88) & NAME_IS_BYTES) !== 0);
   }
 
+  /** Whether an entry of another walk has the same name, byte for byte. */
+  sameName(index: number, other: TreeReader, otherIndex: number): boolean {
+    const length = this.#u32(index, 92);
+    if (length !== other.#u32(otherIndex, 92)) return false;
+    const start = this.#at(index) + RECORD_BYTES;
+    const otherStart = other.#at(otherIndex) + RECORD_BYTES;
+    for (let i = 0; i < length; i++) {
+      if (this.#buffer[start + i] !== other.#buffer[otherStart + i]) return false;
+    }
+    return true;
+  }
+
   /** Relative to the walked path, "" for entry 0. */
   path(index: number): string {
     return this.#join(this.parent(index), this.name(index));

@@ -34,17 +34,54 @@ export interface DigestRoot {
  */
 export function digestRoot(root: DigestRoot, options: { readonly ownerless: boolean }): Digest {
   const { reader, chosen } = root;
-  const hash = createHash("sha256");
-  hash.update(`root ${framed(root.name)} ${chosen.length}\n`);
+  const hash = new BatchedHash();
+  hash.text(`root ${framed(root.name)} ${chosen.length}\n`);
   for (const index of chosen) {
-    hash.update(headerOf(reader, index, options.ownerless));
-    if (reader.isFile(index)) hash.update(root.dataOf(index));
+    hash.text(headerOf(reader, index, options.ownerless));
+    if (reader.isFile(index)) hash.bytes(root.dataOf(index));
     if (!reader.hasXattrs(index)) continue;
     for (const { name, value } of reader.xattrs(index)) {
-      if (isContentXattr(name)) hash.update(`x ${framed(name)} ${value.length}:`).update(value);
+      if (!isContentXattr(name)) continue;
+      hash.text(`x ${framed(name)} ${value.length}:`);
+      hash.bytes(value);
     }
   }
-  return `sha256:${hash.digest("hex")}` as Digest;
+  return hash.digest();
+}
+
+const BATCH_BYTES = 64 * 1024;
+
+/** sha256 of many small pieces: a call of `update` costs more than hashing a hundred bytes. */
+class BatchedHash {
+  readonly #hash = createHash("sha256");
+  readonly #batch = Buffer.allocUnsafe(BATCH_BYTES);
+  #used = 0;
+
+  text(text: string): void {
+    // No character takes more than three bytes.
+    if (text.length * 3 > BATCH_BYTES - this.#used) this.#flush();
+    if (text.length * 3 > BATCH_BYTES) this.#hash.update(text);
+    else this.#used += this.#batch.write(text, this.#used);
+  }
+
+  bytes(bytes: Uint8Array): void {
+    if (bytes.length > BATCH_BYTES - this.#used) this.#flush();
+    if (bytes.length > BATCH_BYTES) this.#hash.update(bytes);
+    else {
+      this.#batch.set(bytes, this.#used);
+      this.#used += bytes.length;
+    }
+  }
+
+  digest(): Digest {
+    this.#flush();
+    return `sha256:${this.#hash.digest("hex")}` as Digest;
+  }
+
+  #flush(): void {
+    this.#hash.update(this.#batch.subarray(0, this.#used));
+    this.#used = 0;
+  }
 }
 
 function framed(text: string): string {

@@ -1,12 +1,25 @@
 import type { TreeReader } from "@tsbuild/native-fs";
 
-/** Indexes of the entries that two walks have at the same path: both are in the same order, so one pass over both finds the pairs. */
+/**
+ * Indexes of the entries that two walks have at the same path: both are in the same order, so one pass over both finds the pairs. Mostly the
+ * next of one is the next of the other, which needs no text of a path.
+ */
 export function* samePaths(before: TreeReader, after: TreeReader): Generator<readonly [number, number]> {
+  /** Of each folder that both have: its index in `after` by that in `before`, plus one. */
+  const folders = new Uint32Array(before.count);
   let old = 0;
-  for (let index = 0; index < after.count && old < before.count; index++) {
-    const path = after.path(index);
-    while (old < before.count && walkOrder(before.path(old), path) < 0) old++;
-    if (old < before.count && before.path(old) === path) yield [old, index];
+  let index = 0;
+  while (old < before.count && index < after.count) {
+    const parent = before.parent(old);
+    const together =
+      parent < 0
+        ? index === 0
+        : (folders[parent] ?? 0) === after.parent(index) + 1 && after.parent(index) >= 0;
+    if (together && before.sameName(old, after, index)) {
+      if (before.isFolder(old) && after.isFolder(index)) folders[old] = index + 1;
+      yield [old++, index++];
+    } else if (walkOrder(before.path(old), after.path(index)) < 0) old++;
+    else index++;
   }
 }
 
@@ -15,7 +28,6 @@ export function* samePaths(before: TreeReader, after: TreeReader): Generator<rea
  * compares bytes: where these differ a pair may be missed, and the file is read again.
  */
 function walkOrder(a: string, b: string): number {
-  if (a === b) return 0;
   const length = Math.min(a.length, b.length);
   for (let i = 0; i < length; i++) {
     const left = a.charCodeAt(i);

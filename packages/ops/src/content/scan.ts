@@ -7,7 +7,6 @@ import { samePaths } from "./same-paths.ts";
 import { skipOf } from "./skip.ts";
 
 export const HASH_BYTES = 32;
-const NO_HASH = Buffer.alloc(HASH_BYTES);
 // Kernel timestamps come from the last tick of the clock: up to 10 ms behind. An entry changed that shortly before the walk, or
 // during it, could change again without its ctime moving (git's "racy" problem).
 const TICK_NS = 20_000_000n;
@@ -49,6 +48,12 @@ class DataDigests {
     return slot(this.bytes, index);
   }
 
+  #isMissing(index: number): boolean {
+    const end = (index + 1) * HASH_BYTES;
+    for (let at = index * HASH_BYTES; at < end; at++) if (this.bytes[at] !== 0) return false;
+    return true;
+  }
+
   async fill(
     from: {
       readonly fs: NativeFs;
@@ -58,7 +63,7 @@ class DataDigests {
     },
     chosen: Uint32Array,
   ): Promise<void> {
-    const missing = chosen.filter((index) => from.reader.isFile(index) && this.of(index).equals(NO_HASH));
+    const missing = chosen.filter((index) => from.reader.isFile(index) && this.#isMissing(index));
     let next = 0;
     const worker = async (): Promise<void> => {
       while (next < missing.length) {
@@ -66,7 +71,8 @@ class DataDigests {
         next += HASH_BATCH;
         const paths = Array.from(batch, (index) => rootPath(from.located, from.reader.path(index)));
         const digests = await from.fs.hashFiles(from.root, paths);
-        for (const [i, index] of batch.entries()) slot(digests, i).copy(this.bytes, index * HASH_BYTES);
+        for (const [i, index] of batch.entries())
+          digests.copy(this.bytes, index * HASH_BYTES, i * HASH_BYTES, (i + 1) * HASH_BYTES);
       }
     };
     await Promise.all(Array.from({ length: PARALLEL }, worker));
@@ -176,7 +182,7 @@ function carryOver(reader: TreeReader, old: ContextIndex | undefined): Buffer {
   for (const [oldIndex, index] of samePaths(before, reader)) {
     if (!sameFile(reader, index, before, oldIndex)) continue;
     if (reader.ctimeNs(index) + TICK_NS >= old.startedNs) continue;
-    slot(old.hashes, oldIndex).copy(hashes, index * HASH_BYTES);
+    old.hashes.copy(hashes, index * HASH_BYTES, oldIndex * HASH_BYTES, (oldIndex + 1) * HASH_BYTES);
   }
   return hashes;
 }

@@ -1,12 +1,14 @@
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { errnoCode, type SnapshotId } from "@tsbuild/base";
 import { TreeReader } from "@tsbuild/native-fs";
+import { guarded } from "@tsbuild/store";
 import type { Selected } from "../content/content-key.ts";
 import { isContentXattr } from "../content/digest.ts";
 import { samePaths } from "../content/same-paths.ts";
 import { HASH_BYTES } from "../content/scan.ts";
 import type { OpsEnvironment } from "../environment.ts";
+import { writeParts } from "../local/index-file.ts";
 import { SharedNames } from "./shared-names.ts";
 
 /** What a COPY put into a layer: a file beside the layer's folder, gone with it. */
@@ -37,13 +39,15 @@ export function isLarge({ reader, chosen }: Selected): boolean {
   return bytes >= MIN_BYTES;
 }
 
-/** Writes down what is in a layer that is still being written. */
-export function writeCopied(layerFolder: string, tree: CopiedTree): void {
+/** Writes down what is in a layer that is still being written. Throws TSB_DISK_FULL or TSB_STORE. */
+export function writeCopied({ store }: OpsEnvironment, layerFolder: string, tree: CopiedTree): void {
   const { walk, hashes, chosen, dest } = tree;
   const header = { walk: walk.length, hashes: hashes.length, chosen: chosen.byteLength, dest };
   const picked = Buffer.from(chosen.buffer, chosen.byteOffset, chosen.byteLength);
-  const parts = [Buffer.from(`${MAGIC}${JSON.stringify(header)}\n`), walk, hashes, picked];
-  writeFileSync(fileOf(layerFolder), Buffer.concat(parts));
+  const head = Buffer.from(`${MAGIC}${JSON.stringify(header)}\n`);
+  guarded("keep what was copied", store.root, () => {
+    writeParts(fileOf(layerFolder), [head, walk, hashes, picked]);
+  });
 }
 
 function fileOf(layerFolder: string): string {

@@ -132,10 +132,10 @@ function timeOf({ timestampNs }: CopyAction): bigint | undefined {
   return timestampNs >= 0n ? timestampNs : undefined;
 }
 
-/** What the step copied the last time, to the same place. */
+/** What the step copied the last time, to the same place. With --no-cache all is copied: whoever asks for that may not trust what is there. */
 function lastLayer(copy: DirectCopy): LastCopied | undefined {
   const { run, selected, tree } = copy;
-  if (tree.kind !== "context" || !isLarge(selected)) return undefined;
+  if (run.context.ignoreCache || tree.kind !== "context" || !isLarge(selected)) return undefined;
   const last = lastCopied(run.env, stepKey(copy));
   return last?.tree.dest === pathOf(copy.place) ? last : undefined;
 }
@@ -147,9 +147,9 @@ function stepKey({ run, base, tree }: DirectCopy): string {
 }
 
 /** Writes down what was copied, for the next run. False when there is no point in that. */
-function keep({ tree, selected, place }: DirectCopy, { upper }: ActiveSnapshot): boolean {
+function keep({ run, tree, selected, place }: DirectCopy, { upper }: ActiveSnapshot): boolean {
   const { reader, chosen, hashes } = selected;
   if (tree.kind !== "context" || hashes === undefined || !isLarge(selected)) return false;
-  writeCopied(upper, { walk: reader.bytes, hashes, chosen, dest: pathOf(place) });
+  writeCopied(run.env, upper, { walk: reader.bytes, hashes, chosen, dest: pathOf(place) });
   return true;
 }

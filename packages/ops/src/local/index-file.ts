@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { digestHex, errnoCode, sha256Fields } from "@tsbuild/base";
 import { guarded, type Store } from "@tsbuild/store";
@@ -68,6 +68,16 @@ export function readIndex(store: Store, walked: Walked): ContextIndex | undefine
   };
 }
 
+/** Writes a new file of several megabytes without putting them together first. */
+export function writeParts(path: string, parts: readonly Uint8Array[]): void {
+  const fd = openSync(path, "wx", 0o600);
+  try {
+    for (const part of parts) writeFileSync(fd, part);
+  } finally {
+    closeSync(fd);
+  }
+}
+
 /** Replaces an index; readers see the old or the new one, never a part. Throws TSB_DISK_FULL or TSB_STORE. */
 export function writeIndex(store: Store, walked: Walked, index: ContextIndex): void {
   const header: Header = {
@@ -80,10 +90,7 @@ export function writeIndex(store: Store, walked: Walked, index: ContextIndex): v
   const temporary = join(store.temporaryFolder(), "index");
   guarded("keep what was hashed of a context", store.root, () => {
     mkdirSync(join(store.root, "contexts"), { recursive: true, mode: 0o700 });
-    writeFileSync(
-      temporary,
-      Buffer.concat([Buffer.from(`${MAGIC}${JSON.stringify(header)}\n`), index.walk, index.hashes]),
-    );
+    writeParts(temporary, [Buffer.from(`${MAGIC}${JSON.stringify(header)}\n`), index.walk, index.hashes]);
     renameSync(temporary, indexPath(store, walked));
   });
 }
