@@ -126,6 +126,22 @@ describe.skipIf(!isRoot)("content of a context", () => {
     expect(await digest()).not.toBe(second);
   });
 
+  test("a file that goes away between the walk and the reading is an error that says so", async () => {
+    const { hashFiles } = env.fs;
+    const fs = {
+      ...env.fs,
+      hashFiles: (root: number, paths: readonly string[]) => {
+        rmSync(join(folder, "ctx/sub"), { recursive: true, force: true });
+        return hashFiles(root, paths);
+      },
+    };
+    const ref = refForContext({ name: "context", folder: join(folder, "ctx"), ignore: [] });
+    await expect(contentKey({ ...env, fs }, ref, [all])).rejects.toMatchObject({
+      code: "TSB_CONTEXT",
+      message: expect.stringMatching(/^"sub(\/b)?" in the build context changed while it was being read$/),
+    });
+  });
+
   test("what the ignore file hides does not count; what it brings back does", async () => {
     const patterns = ["sub", "!sub/keep"];
     const first = await digest({}, patterns);

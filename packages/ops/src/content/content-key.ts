@@ -63,7 +63,7 @@ export async function select(
     const scan = await scans.get(env, tree, located);
     const { reader } = scan;
     const chosen = filterEntries(located, reader, selector, visibility);
-    if (tree.kind === "context") await scan.digestData(tree.root, chosen);
+    if (tree.kind === "context") await scan.digestData(tree, chosen);
     const hashes = tree.kind === "context" ? scan.hashes() : undefined;
     selected.push({ located, reader, chosen, hashes });
   }
@@ -132,7 +132,7 @@ async function digestScan(options: {
   const { scan, tree, located, selector, visibility, key } = options;
   const { reader } = scan;
   const chosen = filterEntries(located, reader, selector, visibility);
-  await scan.digestData(tree.root, chosen);
+  await scan.digestData(tree, chosen);
   const root = { name: keyName(located), reader, chosen, dataOf: (index: number) => scan.dataOf(index) };
   const digest = digestRoot(root, { ownerless: tree.kind === "context" });
   scan.remember(key, digest);

@@ -2,6 +2,7 @@ import { type NativeFs, TreeReader } from "@tsbuild/native-fs";
 import type { OpsEnvironment } from "../environment.ts";
 import { type ContextIndex, readIndex, type Walked, writeIndex } from "../local/index-file.ts";
 import type { SourceTree } from "../tree.ts";
+import { contextChanged, pathOfError, showsChange } from "./changed.ts";
 import { type Located, rootPath } from "./locate.ts";
 import { samePaths } from "./same-paths.ts";
 import { skipOf } from "./skip.ts";
@@ -18,8 +19,8 @@ const TICK_NS = 20_000_000n;
 export interface Scan {
   readonly located: Located;
   readonly reader: TreeReader;
-  /** Fills in the digests of these entries, read from `root`; what is known from an earlier build is not read again. */
-  digestData(root: number, chosen: Uint32Array): Promise<void>;
+  /** Fills in the digests of these entries, read from the tree; what is known from an earlier build is not read again. */
+  digestData(tree: SourceTree, chosen: Uint32Array): Promise<void>;
   /** Data digest of a regular file; only after `digestData`. */
   dataOf(index: number): Uint8Array;
   /** All of them, 32 bytes per entry. */
@@ -151,9 +152,15 @@ class TreeScan implements Scan {
     return this.#known().bytes;
   }
 
-  async digestData(root: number, chosen: Uint32Array): Promise<void> {
+  async digestData(tree: SourceTree, chosen: Uint32Array): Promise<void> {
     const { located, reader } = this;
-    await this.#known().fill({ fs: this.#parts.env.fs, root, located, reader }, chosen);
+    const { fs } = this.#parts.env;
+    try {
+      await this.#known().fill({ fs, root: tree.root, located, reader }, chosen);
+    } catch (error) {
+      if (!showsChange(tree, error)) throw error;
+      throw contextChanged(tree, { path: pathOfError(error), meanwhile: "read", cause: error });
+    }
   }
 
   /** Digests by index: all of the old index when nothing changed, else those of entries that did not change. */

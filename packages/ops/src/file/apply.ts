@@ -1,8 +1,10 @@
 import { errnoCode, TsbuildError } from "@tsbuild/base";
 import { encodeTreeOps, type NativeFs, type TreeOp } from "@tsbuild/native-fs";
+import { contextChanged, pathOfError, showsChange } from "../content/changed.ts";
 import { HASH_BYTES } from "../content/scan.ts";
 import type { SourceTree } from "../tree.ts";
 import type { CopyOps } from "./entries.ts";
+import { parentOf } from "./target.ts";
 
 // Ops per call of the addon: bounds the memory of one batch and how long an abort waits.
 const BATCH = 1024;
@@ -73,24 +75,13 @@ export async function applyAll(target: CopyTarget, ops: Iterable<TreeOp>): Promi
   }
 }
 
-function changed(tree: SourceTree, path: string, cause?: unknown): TsbuildError {
-  const where =
-    tree.kind === "context" ? JSON.stringify(tree.context.shown ?? tree.context.folder) : "the source";
-  return new TsbuildError(
-    "TSB_CONTEXT",
-    `${JSON.stringify(path)} in the build context changed while it was being copied`,
-    { hint: `build again when nothing writes to ${where} any more`, cause },
-  );
-}
-
-/** Codes by which a file shows that it is not what the walk saw: other content, gone, a link or a folder in its place. */
-const CHANGED: readonly (string | undefined)[] = ["ESTALE", "ENOENT", "ELOOP", "ENOTDIR", "EINVAL"];
-
-/** `path` in the source, `to` in the target: which of them an error is about, its own path says. */
+/** Which of both an error is about, its own path says: a file of the source, or the folder that it was in. */
 function explainCopy(error: unknown, tree: SourceTree, paths: { from: string; to: string }): unknown {
-  const own = typeof error === "object" && error !== null && "path" in error && error.path === paths.from;
-  const isChange = own && tree.kind === "context" && CHANGED.includes(errnoCode(error));
-  return isChange ? changed(tree, paths.from, error) : explain(error, paths.to);
+  const { from, to } = paths;
+  const isOwn = [from, parentOf(from)].includes(pathOfError(error));
+  if (isOwn && showsChange(tree, error))
+    return contextChanged(tree, { path: from, meanwhile: "copied", cause: error });
+  return explain(error, to);
 }
 
 /** All settle before a failure is passed on: nobody may write to the target after it is thrown away. */
@@ -144,7 +135,8 @@ async function copyOthers(target: CopyTarget, tree: SourceTree, ops: CopyOps): P
     for (const [i, { index }] of batch.entries()) {
       const expected = hashes.subarray(index * HASH_BYTES, (index + 1) * HASH_BYTES);
       const found = copied.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES);
-      if (!found.equals(expected)) throw changed(tree, ops.pathsOf(index).from);
+      if (found.equals(expected)) continue;
+      throw contextChanged(tree, { path: ops.pathsOf(index).from, meanwhile: "copied" });
     }
   }
 }
