@@ -1,9 +1,9 @@
-import type { Digest } from "@tsbuild/base";
 import type { CommitRequest, CommittedImage, ExportResult } from "@tsbuild/export";
 import type { CompiledPlatform } from "@tsbuild/frontend";
 import { type ImageConfig, INLINE_CACHE_KEY, mediaTypes } from "@tsbuild/oci/documents";
 import { snapshotOf } from "@tsbuild/ops";
 import type { Ref } from "@tsbuild/solver";
+import type { ImageRecord } from "@tsbuild/store";
 import type { BuildResult, OutputRequest } from "./api.ts";
 import type { BuildRun } from "./build.ts";
 import { asStep } from "./export-step.ts";
@@ -163,38 +163,32 @@ export async function deliver(delivery: Delivery): Promise<Delivered> {
   const imageId = images.length === 1 ? first?.imageId : undefined;
   return {
     target: request.target,
-    result: { imageId, manifest: last.manifest, names: shownNames, ...growthOf(before, images) },
+    result: { imageId, manifest: last.manifest, names: shownNames, ...growthOf(delivery, before, images) },
     images,
     descriptor: last.descriptor,
   };
 }
 
-/** The image that has the first name until now, with the bytes of its layers where they are known. */
-interface NamedImage {
-  readonly name: string;
-  readonly imageId: Digest;
-  readonly bytes: number;
+/** The image that has the first name until now. */
+function namedImage({ run, names: [name] }: Delivery): ImageRecord | undefined {
+  return name === undefined ? undefined : run.session.store.images.get(name);
 }
 
-function namedImage({ run, names: [name] }: Delivery): NamedImage | undefined {
-  const { images, snapshots } = run.session.store;
-  const record = name === undefined ? undefined : images.get(name);
-  if (name === undefined || record?.snapshot == null) return undefined;
-  const sizes = snapshots.layers(record.snapshot).map(({ sizeBytes }) => sizeBytes);
-  if (sizes.includes(undefined)) return undefined;
-  return { name, imageId: record.config, bytes: sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0) };
-}
-
-/** W017: what the change cost; nothing is said of the same image, and of several. */
+/** W017: what the change cost; nothing is said of the same image, of several, and where layers were never measured. */
 function growthOf(
-  before: NamedImage | undefined,
+  { run }: Delivery,
+  before: ImageRecord | undefined,
   images: readonly CommittedImage[],
 ): Pick<BuildResult, "growth"> {
   const [image, ...others] = images;
-  if (before === undefined || image === undefined || others.length > 0 || image.imageId === before.imageId)
-    return {};
-  const bytes = image.layers.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  return { growth: { name: before.name, bytes, beforeBytes: before.bytes } };
+  if (before?.snapshot == null || image === undefined || others.length > 0) return {};
+  if (image.imageId === before.config) return {};
+  const sizes = run.session.store.snapshots.layers(before.snapshot).map(({ sizeBytes }) => sizeBytes);
+  if (sizes.length === 0 || sizes.includes(undefined)) return {};
+  const sum = (numbers: readonly (number | undefined)[]) =>
+    numbers.reduce<number>((total, number) => total + (number ?? 0), 0);
+  const bytes = sum(image.layers.map(({ sizeBytes }) => sizeBytes));
+  return { growth: { name: before.name, bytes, beforeBytes: sum(sizes) } };
 }
 
 async function exportOutput(

@@ -4,22 +4,41 @@ import {
   type CopyInstruction,
   expandWord,
   NO_VARIABLES,
+  nearest,
   type RunInstruction,
 } from "@tsbuild/dockerfile";
 import type { CompileContext } from "./context.ts";
 import { at, locate, Mistakes, mistake } from "./failure.ts";
+import { expandsFrom } from "./pragmas.ts";
 import type { Stage, StageCommand } from "./stage.ts";
 import { EMPTY_IMAGE } from "./stage-names.ts";
 
+function plainFrom(from: string, context: CompileContext): string {
+  if (expandWord(from, NO_VARIABLES, context.wordOptions).text === from) return from;
+  throw mistake(
+    `--from=${from} has a variable, which only FROM can use`,
+    `add a stage \`FROM ${from} AS name\` and copy --from=name; or, for tsbuild alone, the comment \`# tsbuild: expand-from\` above`,
+  );
+}
+
+/** As FROM expands it: with the ARGs before the first FROM, whatever the stage has (W035). */
+function expandedFrom(from: string, { globalArgs, wordOptions }: CompileContext): string {
+  const { text, unmatched } = expandWord(from, globalArgs, wordOptions);
+  if (text !== "" && text !== EMPTY_IMAGE) return text;
+  const [unknown = ""] = unmatched;
+  const near = nearest(unknown, globalArgs.names());
+  throw mistake(
+    `--from=${from} names no stage and no image: it is ${text === "" ? "empty" : text}`,
+    near === undefined ? "declare the ARG before the first FROM, with a default" : `did you mean ${near}?`,
+  );
+}
+
 /** The stage of a `COPY --from` (D060–D063): a name before a number, else an image or named context. */
 function copySource(command: CopyInstruction, range: LineRange, context: CompileContext): Stage | undefined {
-  const { from } = command;
-  if (from === "") return undefined;
-  if (expandWord(from, NO_VARIABLES, context.wordOptions).text !== from)
-    throw mistake(
-      `--from=${from} has a variable, which only FROM can use`,
-      `add a stage \`FROM ${from} AS name\` and copy --from=name`,
-    );
+  if (command.from === "") return undefined;
+  const from = expandsFrom(command.comments)
+    ? expandedFrom(command.from, context)
+    : plainFrom(command.from, context);
   const { stages } = context;
   if (/^[+-]?\d+$/.test(from)) return stages.at(Number(from));
   return stages.find(from) ?? stages.implicit(from, range);

@@ -41,11 +41,15 @@ function given<K extends keyof StepPragma>(key: K, value: StepPragma[K] | undefi
   return value === undefined ? {} : { [key]: value };
 }
 
+/** Not about the step but about where its files come from: read by `expandsFrom`. */
+const EXPAND_FROM = "expand-from";
+
 const READERS: Readonly<Record<string, Reader>> = {
   "no-cache": () => ({ noCache: true }),
   ttl: (value, complain) => given("ttlMs", duration("ttl", value, complain)),
   retry: (value, complain) => given("retry", count(value, complain)),
   timeout: (value, complain) => given("timeoutMs", duration("timeout", value, complain)),
+  [EXPAND_FROM]: () => ({}),
 };
 
 function readOne(text: string, complain: Complain): StepPragma {
@@ -59,14 +63,23 @@ function readOne(text: string, complain: Complain): StepPragma {
   return {};
 }
 
+function pragmaTexts(comments: readonly string[]): string[] {
+  const texts = comments.flatMap((comment) => COMMENT.exec(comment)?.[1]?.split(/[,|]/) ?? []);
+  return texts.map((text) => text.trim()).filter((text) => text !== "");
+}
+
+/** `# tsbuild: expand-from`: variables in `--from` are those of the ARGs before the first FROM (W035). */
+export function expandsFrom(comments: readonly string[]): boolean {
+  return pragmaTexts(comments).includes(EXPAND_FROM);
+}
+
 /**
  * Reads the comments right above an instruction: `# tsbuild: no-cache`, `ttl=24h`, `retry=3`, `timeout=10m`, several with commas (W028). What
  * cannot be read is told and has no effect.
  */
 export function readPragma(comments: readonly string[], complain: Complain): StepPragma {
-  const texts = comments.flatMap((comment) => COMMENT.exec(comment)?.[1]?.split(/[,|]/) ?? []);
-  return texts
-    .map((text) => text.trim())
-    .filter((text) => text !== "")
-    .reduce<StepPragma>((pragma, text) => ({ ...pragma, ...readOne(text, complain) }), {});
+  return pragmaTexts(comments).reduce<StepPragma>(
+    (pragma, text) => ({ ...pragma, ...readOne(text, complain) }),
+    {},
+  );
 }

@@ -461,3 +461,43 @@ describe("stages of the result", () => {
     expect((await run(text)).platforms[0]?.skippedStages).toEqual(["test"]);
   });
 });
+
+describe("variables in --from", () => {
+  const text = (pragma: string) =>
+    [
+      "ARG TOOLS=alpine:3",
+      "ARG STAGE=first",
+      "FROM debian AS first",
+      "FROM debian",
+      "ARG TOOLS=busybox",
+      pragma,
+      "COPY --from=$TOOLS /x /x",
+      pragma,
+      "COPY --from=${STAGE} /y /y",
+    ].join("\n");
+  const names = ({ platforms }: Compiled) =>
+    platforms[0]?.graph.vertices.flatMap(({ op: { kind } }) =>
+      kind.type === "source" ? [kind.identifier] : [],
+    );
+
+  test("are refused, and with the comment those of the ARGs before the first FROM", async () => {
+    expect(await failure(run(text("# nothing")))).toMatchObject({
+      message: expect.stringContaining("--from=$TOOLS has a variable"),
+      hint: expect.stringContaining("# tsbuild: expand-from"),
+    });
+    const expanded = await run(text("# tsbuild: expand-from"), { buildArgs: { TOOLS: "alpine:4" } });
+    expect(names(expanded)?.sort()).toEqual([
+      "docker-image://docker.io/library/alpine:4",
+      "docker-image://docker.io/library/debian:latest",
+    ]);
+  });
+
+  test("that are empty, or not declared", async () => {
+    const wrong = "ARG TOOLS\nFROM debian\n# tsbuild: expand-from\nCOPY --from=$TOLS /x /x\n";
+    expect(await failure(run(wrong))).toMatchObject({
+      message: "--from=$TOLS names no stage and no image: it is empty",
+    });
+    const named = "ARG TOOLS=a\nFROM debian\n# tsbuild: expand-from\nCOPY --from=$TOLS /x /x\n";
+    expect((await failure(run(named))).hint).toBe("did you mean TOOLS?");
+  });
+});

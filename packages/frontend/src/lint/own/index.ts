@@ -10,6 +10,7 @@ import { cdHasNoEffect } from "./cd-has-no-effect.ts";
 import { commandInOneString } from "./command-in-one-string.ts";
 import { copyBeforeInstall } from "./copy-before-install.ts";
 import { deletedInLaterLayer } from "./deleted-in-later-layer.ts";
+import { expandedFrom } from "./expanded-from.ts";
 import { floatingBaseTag } from "./floating-base-tag.ts";
 import { heredocWithoutErrexit } from "./heredoc-without-errexit.ts";
 import { jsonFormMistake } from "./json-form-mistake.ts";
@@ -30,6 +31,7 @@ export const OWN_RULES: readonly OwnRule[] = [
   commandInOneString,
   copyBeforeInstall,
   deletedInLaterLayer,
+  expandedFrom,
   floatingBaseTag,
   heredocWithoutErrexit,
   jsonFormMistake,
