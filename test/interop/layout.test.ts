@@ -66,13 +66,13 @@ describe.skipIf(reason !== undefined)("an OCI layout", () => {
     return layout;
   }
 
-  test.each(["gzip", "zstd", "uncompressed"])(
+  test.each(["gzip", "estargz", "zstd", "uncompressed"])(
     "with %s layers has right digests everywhere",
     async (algorithm) => {
       const layout = await exported(`folder-${algorithm}`, `,compression=${algorithm}`);
       expect(await layoutProblems(layout)).toEqual([]);
       const { manifest, config, index } = readLayout(layout);
-      const suffix = algorithm === "uncompressed" ? "tar" : `tar+${algorithm}`;
+      const suffix = algorithm === "uncompressed" ? "tar" : `tar+${algorithm.replace("estargz", "gzip")}`;
       expect(manifest.layers.slice(2).map(({ mediaType }) => mediaType)).toEqual(
         Array(3).fill(`application/vnd.oci.image.layer.v1.${suffix}`),
       );
@@ -82,6 +82,24 @@ describe.skipIf(reason !== undefined)("an OCI layout", () => {
       expect(index.manifests[0]?.platform).toEqual({ os: config.os, architecture: config.architecture });
     },
   );
+
+  test("as eStargz tells snapshotters where its tables are, and umoci unpacks it as any other", async () => {
+    const layout = await exported("folder-lazy", ",compression=estargz");
+    const { manifest } = readLayout(layout);
+    const digests = manifest.layers.map(
+      ({ annotations }) => annotations?.["containerd.io/snapshot/stargz/toc.digest"],
+    );
+    expect(digests.slice(0, 2)).toEqual([undefined, undefined]);
+    for (const digest of digests.slice(2)) expect(digest).toMatch(/^sha256:/);
+    await runOk("umoci", ["unpack", "--image", `${layout}:1`, world.path("lazy")]);
+    const there = ["bin/busybox", "stargz.index.json", ".no.prefetch.landmark"].map(
+      (path) => `lazy/rootfs/${path}`,
+    );
+    await runOk(
+      "ls",
+      there.map((path) => world.path(path)),
+    );
+  });
 
   test("has the base's layers as the registry has them", async () => {
     const layout = await exported("folder-base", "");

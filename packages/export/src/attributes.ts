@@ -14,6 +14,8 @@ export interface ImageAttributes {
   readonly names: readonly string[] | undefined;
   readonly ociTypes: boolean;
   readonly variant: CompressionVariant;
+  /** The gzip is eStargz: other diff IDs, since the table of contents is a file of the layer. */
+  readonly estargz: boolean;
   /** Also blobs that exist in another form are compressed anew. */
   readonly force: boolean;
   /** A tar; else a folder. */
@@ -72,12 +74,21 @@ function parseBoolean({ type, attrs }: ExportRequest, key: string, fallback: boo
   throw usage(type, `${key}=${quoted(value)} is neither true nor false`);
 }
 
+function gzipVariant(request: ExportRequest): CompressionVariant {
+  return parseVariant({ ...request, attrs: { ...request.attrs, compression: "gzip" } });
+}
+
 function parseVariant(request: ExportRequest): CompressionVariant {
   const { type, attrs } = request;
   // What goes into an engine of this machine is unpacked there at once.
   const compression = attrs["compression"] ?? (isLoad(request) ? "uncompressed" : "gzip");
+  if (compression === "estargz") return gzipVariant(request);
   if (compression !== "gzip" && compression !== "zstd" && compression !== "uncompressed") {
-    throw usage(type, `compression=${quoted(compression)} is not known`, "gzip, zstd or uncompressed");
+    throw usage(
+      type,
+      `compression=${quoted(compression)} is not known`,
+      "gzip, estargz, zstd or uncompressed",
+    );
   }
   const text = attrs["compression-level"];
   if (text === undefined || compression === "uncompressed") return { compression };
@@ -163,6 +174,7 @@ export function imageAttributes(request: ExportRequest): ImageAttributes {
     names: parseNames(request),
     ociTypes: parseBoolean(request, "oci-mediatypes", ociDefault),
     variant,
+    estargz: request.attrs["compression"] === "estargz",
     force: parseBoolean(request, "force-compression", false),
     tar: parseBoolean(request, "tar", true),
     rewriteTimestamps: parseBoolean(request, "rewrite-timestamp", false),
@@ -192,6 +204,7 @@ export function wantedCompression(requests: readonly ExportRequest[]): Compressi
   return requests
     .filter(({ type }) => type === "oci" || type === "docker" || type === "registry")
     .map(imageAttributes)
+    .filter(({ estargz }) => !estargz)
     .find(
       ({ variant, rewriteTimestamps }) =>
         variant.compression !== "uncompressed" && rewriteTimestamps === clamped,

@@ -90,7 +90,7 @@ export async function packageImage(
     return came;
   }
   const layers = await layerBlobs(image, attributes, options);
-  const config = smallBlob(image.original?.config ?? serializeImageConfig(image.config));
+  const config = smallBlob(configBytes(image, layers));
   const { ociTypes, annotations } = attributes;
   const manifest: Manifest = {
     schemaVersion: 2,
@@ -111,6 +111,14 @@ export async function packageImage(
     platform: descriptorPlatform(image),
   };
   return { image, descriptor, manifest, blobs: [document, config, ...layers.map((layer) => layer.blob)] };
+}
+
+/** As it was, unless layers go out as something that unpacks to more than they are. */
+function configBytes({ config, original }: CommittedImage, layers: readonly LayerBlob[]): Uint8Array {
+  const own = layers.some(({ diffId }) => diffId !== undefined);
+  if (!own) return original?.config ?? serializeImageConfig(config);
+  const diffIds = config.rootfs.diff_ids.map((diffId, at) => layers[at]?.diffId ?? diffId);
+  return serializeImageConfig({ ...config, rootfs: { type: "layers", diff_ids: diffIds } });
 }
 
 export function descriptorPlatform({ config }: CommittedImage): NonNullable<Descriptor["platform"]> {

@@ -1,11 +1,15 @@
 import { createReadStream } from "node:fs";
-import { type Digest, sha256, TsbuildError } from "@tsbuild/base";
+import { type DiffId, type Digest, sha256, TsbuildError } from "@tsbuild/base";
 import { nativeFs } from "@tsbuild/native-fs";
 import {
   type CompressionVariant,
   compress,
+  copied,
+  DEFAULT_LEVELS,
   type Descriptor,
   decompress,
+  estargz,
+  estargzVariant,
   type LayerCompression,
   type LayoutBlob,
   layerMediaType,
@@ -13,6 +17,8 @@ import {
   type PackedLayer,
   packLayerPieces,
   type TarPiece,
+  TOC_DIGEST,
+  UNCOMPRESSED_SIZE,
   variantName,
 } from "@tsbuild/oci";
 import type { ImageAttributes } from "./attributes.ts";
@@ -29,6 +35,8 @@ const LOADED = "loaded";
 export interface LayerBlob {
   readonly descriptor: Descriptor;
   readonly blob: LayoutBlob;
+  /** What it unpacks to, where that is not the layer itself: an eStargz blob holds a table of contents besides. */
+  readonly diffId?: DiffId | undefined;
 }
 
 interface LayerExport {
@@ -44,11 +52,18 @@ function compressionOf(mediaType: string): LayerCompression {
 
 /** The same blob under the family of media types that is asked for; bytes and digest stay. */
 function describe(
-  blob: Pick<Descriptor, "mediaType" | "digest" | "size">,
+  blob: Pick<Descriptor, "mediaType" | "digest" | "size" | "annotations">,
   attributes: ImageAttributes,
 ): Descriptor {
-  const { digest, size } = blob;
-  return { mediaType: layerMediaType(compressionOf(blob.mediaType), !attributes.ociTypes), digest, size };
+  const { digest, size, annotations = {} } = blob;
+  // What lets snapshotters mount an eStargz layer before it is fetched. Other annotations of a base's layers are its own affair.
+  const kept = Object.entries(annotations).filter(([key]) => key === TOC_DIGEST || key === UNCOMPRESSED_SIZE);
+  return {
+    mediaType: layerMediaType(compressionOf(blob.mediaType), !attributes.ociTypes),
+    digest,
+    size,
+    ...(kept.length === 0 ? {} : { annotations: Object.fromEntries(kept) }),
+  };
 }
 
 function fromStore(blob: Descriptor, { attributes, options }: LayerExport): LayerBlob {
@@ -118,6 +133,31 @@ async function compressLayer(job: LayerExport): Promise<LayerBlob> {
   return fromStore(blob, job);
 }
 
+/** With a blob in the store: its diff ID, which no descriptor has. (containerd's label of the same meaning.) */
+const DIFF_ID = "containerd.io/uncompressed";
+
+async function estargzLayer(job: LayerExport): Promise<LayerBlob> {
+  const { layer, attributes, options } = job;
+  const { blobs } = options.store;
+  const level = attributes.variant.level ?? DEFAULT_LEVELS.gzip;
+  const variant = estargzVariant(level);
+  const known = blobs.compressed(layer.diffId, variant);
+  const blob = known ?? (await makeEstargz(job, level));
+  if (known === undefined) blobs.setCompressed(layer.diffId, variant, blob);
+  return { ...fromStore(blob, job), diffId: blob.annotations?.[DIFF_ID] as DiffId | undefined };
+}
+
+async function makeEstargz(job: LayerExport, level: number): Promise<Descriptor> {
+  const { layer, options } = job;
+  // A reader of archives keeps chunks for a while; these are memory that is used again.
+  const made = estargz(copied(compressedStream(job, { compression: "uncompressed" })), level);
+  const stream = told(made.stream, `compressing ${layer.diffId}`, options);
+  const { digest, size } = await options.store.blobs.ingest(stream);
+  const { diffId, sizeBytes, tocDigest } = made.result();
+  const annotations = { [TOC_DIGEST]: tocDigest, [UNCOMPRESSED_SIZE]: String(sizeBytes), [DIFF_ID]: diffId };
+  return { mediaType: layerMediaType("gzip"), digest, size, annotations };
+}
+
 /** The tar itself: it goes from the layer folder to the output without being stored in between. */
 function uncompressedLayer(job: LayerExport): LayerBlob {
   const { layer, attributes, options } = job;
@@ -155,6 +195,7 @@ export async function layerBlob(job: LayerExport): Promise<LayerBlob> {
   const { blobs } = options.store;
   const pulled = attributes.force ? undefined : blobs.compressed(layer.diffId, PULLED);
   if (pulled !== undefined) return fromStore(pulled, job);
+  if (attributes.estargz) return estargzLayer(job);
   if (attributes.variant.compression === "uncompressed") return uncompressedLayer(job);
   const made = blobs.compressed(layer.diffId, variantName(attributes.variant));
   return made === undefined ? compressLayer(job) : fromStore(made, job);

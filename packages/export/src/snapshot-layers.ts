@@ -24,7 +24,8 @@ export async function snapshotLayers(
   attrs: Readonly<Record<string, string>>,
   options: ExportOptions,
 ): Promise<SnapshotLayer[]> {
-  const attributes = imageAttributes({ type: "oci", attrs });
+  // A cache's layers are known by the diff IDs of their files alone.
+  const attributes = { ...imageAttributes({ type: "oci", attrs }), estargz: false };
   const { variant } = attributes;
   const compress = variant.compression === "uncompressed" ? undefined : variant;
   const layers = await measureLayers(options.store, { ...options, snapshot, compress });

@@ -8,6 +8,13 @@ export {
   variantName,
 } from "./compression/compress.ts";
 export { type DecompressOptions, decompress } from "./compression/decompress.ts";
+export {
+  type EstargzSummary,
+  estargz,
+  estargzVariant,
+  TOC_DIGEST,
+  UNCOMPRESSED_SIZE,
+} from "./compression/estargz.ts";
 export { type Compression, sniffCompression } from "./compression/sniff.ts";
 export { parseImageConfig } from "./documents/config.ts";
 export { type DockerArchiveImage, parseDockerArchive } from "./documents/docker-archive.ts";

@@ -150,7 +150,7 @@ export const resultFlags: readonly FlagSpec[] = [
     value: "SPEC",
     repeat: true,
     group: "Result",
-    text: "type=image|registry|oci|docker|local|tar|cacheonly[,dest=PATH][,KEY=VALUE]; a bare PATH is type=local, - a tar on standard output",
+    text: "type=image|registry|oci|docker|local|tar|cacheonly[,dest=PATH][,KEY=VALUE]; a bare PATH is type=local, - a tar on standard output; of images: name, push, compression=gzip|estargz|zstd|uncompressed, compression-level, force-compression, rewrite-timestamp, oci-mediatypes",
   },
   { name: "push", group: "Result", text: "Push the image to its registry: -o type=registry" },
   {
