@@ -102,7 +102,7 @@ describe.skipIf(reason !== undefined)("the history of builds", () => {
 
   test("two at once: both are there, each with its own; one at work is not removed", async () => {
     const context = world.context("two", {
-      Dockerfile: "FROM busybox\nARG WHO\nRUN echo $WHO is here && sleep 2\n",
+      Dockerfile: "FROM busybox\nARG WHO\nRUN echo $WHO is here && sleep 5\n",
     });
     const args = (who: string): string[] => ["build", "--build-arg", `WHO=${who}`, "-t", who, context];
     const both = Promise.all([world.tsbuild(args("ada")), world.tsbuild(args("bob"))]);
