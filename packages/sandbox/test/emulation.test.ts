@@ -65,6 +65,21 @@ test("what the kernel was told comes first, if it opened the emulator; else a st
   expect(findEmulation(foreign, options)).toEqual({ type: "emulator", program: qemu });
 });
 
+test("what the kernel was told of is emulated, whatever else it can run", async () => {
+  const binfmtFolder = folder();
+  const { elfMachine } = machineOf("386");
+  writeFileSync(
+    join(binfmtFolder, "i386"),
+    `enabled\ninterpreter /q\nflags: F\noffset 0\nmagic 7f454c46010101000000000000000000020003${"00"}\nmask ff\n`,
+  );
+  expect(elfMachine).toBe(3);
+  const made = createEmulations({ binary: "/none", path: "", temporaryFolder: folder, binfmtFolder });
+  expect(await made.emulation({ os: "linux", architecture: "386" })).toEqual({
+    emulator: undefined,
+    userNamespace: undefined,
+  });
+});
+
 test("this machine's own platform needs none; without one the error names what to install, or what stands in the way", async () => {
   const bin = folder();
   const binary = join(bin, "sandbox");

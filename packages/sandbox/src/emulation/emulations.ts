@@ -6,7 +6,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { formatPlatform, hostPlatform, type Platform, TsbuildError } from "@tsbuild/base";
-import { type FindOptions, findEmulation } from "./find.ts";
+import { type FindOptions, findEmulation, registered } from "./find.ts";
 import { binfmtRule, type Machine, machines } from "./machines.ts";
 
 /** How a step for another platform runs. */
@@ -18,7 +18,7 @@ export interface Emulation {
 }
 
 export interface Emulations {
-  /** Undefined: this machine's own kind. Rejects with TSB_SANDBOX naming what to install. */
+  /** Undefined: this machine's own kind, or one that it runs like its own. Rejects with TSB_SANDBOX naming what to install. */
   emulation(platform: Platform): Promise<Emulation | undefined>;
   close(): Promise<void>;
 }
@@ -34,7 +34,7 @@ interface Running {
 }
 
 export function createEmulations(options: EmulationOptions): Emulations {
-  const known = new Map<string, Promise<Emulation>>();
+  const known = new Map<string, Promise<Emulation | undefined>>();
   const running: Running[] = [];
   return {
     emulation: async (platform) => {
@@ -53,12 +53,23 @@ export function createEmulations(options: EmulationOptions): Emulations {
   };
 }
 
-async function open(options: EmulationOptions, platform: Platform, running: Running[]): Promise<Emulation> {
+/** Machines whose programs a processor and its kernel run at full speed besides their own, where that is not switched off. */
+const COMPATIBLE: Readonly<Record<string, string>> = { amd64: "386", arm64: "arm" };
+
+async function open(
+  options: EmulationOptions,
+  platform: Platform,
+  running: Running[],
+): Promise<Emulation | undefined> {
   const machine = machines.find(({ architecture }) => architecture === platform.architecture);
   const found = machine === undefined ? undefined : findEmulation(machine, options);
   if (machine === undefined || found === undefined || found.type === "none")
     throw noEmulator(platform, machine);
-  if (found.type === "kernel") return { emulator: undefined, userNamespace: undefined };
+  if (found.type === "kernel") {
+    const own = COMPATIBLE[hostPlatform().architecture] === machine.architecture;
+    const isNative = own && registered(machine, options.binfmtFolder) === undefined;
+    return isNative ? undefined : { emulator: undefined, userNamespace: undefined };
+  }
   const { program } = found;
   const started = await start(options.binary, binfmtRule(machine, program)).catch((cause: unknown) => {
     throw notTold(platform, program, cause);
