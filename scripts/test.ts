@@ -16,6 +16,7 @@ const programs: Readonly<Record<string, string>> = {
   umoci: "umoci",
   runc: "runc",
   podman: "podman",
+  buildah: "buildah",
   bzip2: "bzip2",
   xz: "xz-utils",
   zstd: "zstd",
