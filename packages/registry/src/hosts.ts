@@ -39,6 +39,14 @@ export function isLoopback(host: string): boolean {
   return isIP(name) === 4 ? name.startsWith("127.") : name === "::1";
 }
 
+/** True for addresses of one wire (RFC 3927, RFC 4291), and for what URLs make of the loopback's other spellings: no address at all. */
+export function isLinkLocal(hostname: string): boolean {
+  const name = hostname.replace(/^\[|\]$/g, "");
+  if (isIP(name) === 4) return name.startsWith("169.254.") || name === "0.0.0.0";
+  /* IPv4 in IPv6, as `new URL` writes it: ::ffff:7f00:1. */
+  return isIP(name) === 6 && /^(fe[89ab].:|::$|::ffff:(7f|a9fe:|0:))/.test(name);
+}
+
 function normalizeUrl(text: string): string {
   const withScheme = /^https?:\/\//.test(text) ? text : `${isLoopback(text) ? "http" : "https"}://${text}`;
   let url: URL;

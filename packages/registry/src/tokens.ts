@@ -2,7 +2,7 @@ import { TsbuildError } from "@tsbuild/base";
 import type { Challenge } from "./challenge.ts";
 import type { Credential } from "./credentials/types.ts";
 import { refused } from "./failure.ts";
-import { isLoopback } from "./hosts.ts";
+import { isLinkLocal, isLoopback } from "./hosts.ts";
 
 /** Life of a token whose server does not say (distribution, "Token Authentication Specification"). */
 const DEFAULT_LIFE_S = 60;
@@ -39,10 +39,25 @@ export interface TokenRequest {
 }
 
 /**
+ * A registry somewhere else has no business on this machine, nor at addresses that mean something else on every wire (what a cloud tells its
+ * machines): what answers there would be asked in this machine's name, and its answer printed.
+ */
+function checkReach({ what, registryUrl }: TokenRequest, realm: URL): void {
+  const { host, hostname } = new URL(registryUrl);
+  const isNear = isLoopback(realm.host) || isLinkLocal(realm.hostname);
+  if (!isNear || isLoopback(host) || realm.hostname === hostname) return;
+  throw new TsbuildError(
+    "TSB_AUTH",
+    `${what}: ${host} names a token server that only this machine can reach: ${realm.origin}`,
+  );
+}
+
+/**
  * A challenge names the server that gets the password, so the challenger chooses where it goes. Never in clear over a network, unless the
  * user has said so for that host; and to this machine only from this machine.
  */
 function checkRealm(request: TokenRequest, realm: URL): void {
+  checkReach(request, realm);
   if (request.credential === undefined || realm.protocol === "https:") return;
   const registry = new URL(request.registryUrl);
   if (isLoopback(realm.host) && isLoopback(registry.host)) return;
