@@ -50,6 +50,8 @@ export interface KeptRecord {
   readonly id: string;
   /** Number, in the record, of the first step that failed and whose output is kept. */
   readonly failedStep?: number | undefined;
+  /** Of the layers that steps made in this build, where they were measured, by vertex. */
+  readonly layerBytes?: Readonly<Record<string, number>> | undefined;
 }
 
 /** What a vertex took while it ran. */

@@ -198,3 +198,40 @@ test("widths: wide and combining characters, cut at a column", () => {
   ]);
   expect(expandTabs("a\tb\t\tc")).toBe("a       b               c");
 });
+
+test("a step that waits says for which, and an ended one how large its layer is (W016)", () => {
+  const vertices = [
+    { digest: digest("FROM base"), name: "FROM base", inputs: [] },
+    { digest: digest("RUN make"), name: "RUN make", inputs: [digest("FROM base")] },
+    { digest: digest("RUN test"), name: "RUN test", inputs: [digest("FROM base")] },
+    { digest: digest("COPY out"), name: "COPY out", inputs: [digest("RUN make"), digest("RUN test")] },
+  ];
+  const state = stateAfter(
+    on.begin(),
+    { type: "graph", at: T0, vertices },
+    on.start(0, "FROM base"),
+    on.cached(0, "FROM base"),
+    on.start(0, "RUN make", { inputs: [digest("FROM base")] }),
+  );
+  expect(frameText(state).split("\n").slice(3)).toEqual([" · RUN test", " · COPY out  (after 2 steps)"]);
+  const later = [
+    on.done(100, "RUN make"),
+    on.start(100, "RUN test"),
+    on.done(200, "RUN test"),
+    on.start(200, "COPY out"),
+    on.done(3000, "COPY out"),
+    on.end(3000, undefined, { id: "0123abcd", layerBytes: { [digest("COPY out")]: 4_200_000 } }),
+  ];
+  const ended = stateAfter(
+    on.begin(),
+    { type: "graph", at: T0, vertices },
+    on.start(0, "FROM base"),
+    on.cached(0, "FROM base"),
+    ...later,
+  );
+  const lines = finalLines(ended, new Set(), { result: { names: [] } }, options()).map((line) =>
+    paint(line, false),
+  );
+  expect(lines).toContain(" ✓ COPY out                                      4.20MB 2.8s");
+  expect(lines.at(-1)).toMatch(/the longest chain: .* of 3\.0s$/);
+});

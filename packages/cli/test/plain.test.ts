@@ -37,6 +37,11 @@ test("a build with a cached, a rebuilt and a new step (C039)", () => {
 #3 [3/3] COPY a b
 #3 DONE 0.1s
 
+  STEP               STATUS    TIME  WHY
+  [1/3] FROM debian  cached
+  [2/3] RUN make     rebuilt  14.0s  changed: src/a.ts
+  [3/3] COPY a b     rebuilt   0.1s
+
 built in 14.2s: 1 cached, 2 rebuilt
 image ${sha256("x")}
 named docker.io/library/app:latest
@@ -69,6 +74,10 @@ ${lines.map((line) => `#2 0.500 ${line}`).join("\n")}
 
 #1 RUN a
 #1 CANCELED
+
+  STEP   STATUS    TIME
+  RUN a  canceled  1.0s
+  RUN b  failed    1.0s
 
 ------
  > RUN b:
@@ -111,6 +120,10 @@ test("output of parallel steps comes in blocks, and each gets the floor in turn"
 #1 RUN a
 #1 1.300 a3
 #1 DONE 1.5s
+
+  STEP   STATUS   TIME
+  RUN a  rebuilt  1.5s
+  RUN b  rebuilt  1.4s
 
 built in 1.5s: 2 rebuilt
 `);
@@ -219,4 +232,73 @@ test("quiet and none: only the output of what failed", () => {
     "------\n > RUN a:\n0.001 boom\n------\n",
   );
   expect(printed(new SilentPrinter(), [...events, on.done(2, "RUN a")], { result: { names: [] } })).toBe("");
+});
+
+test("the table: sizes, the chain that the time is made of, many cached steps as one line", () => {
+  const names = Array.from({ length: 45 }, (_, i) => `RUN ${i}`);
+  const inputs = (name: string) => [digest(name)];
+  const text = printed(
+    plain(),
+    [
+      on.begin(),
+      ...names.flatMap((name) => [on.start(0, name), on.cached(0, name)]),
+      on.start(0, "FROM slow"),
+      on.done(4000, "FROM slow"),
+      on.start(0, "RUN apart"),
+      on.done(5000, "RUN apart"),
+      on.start(4000, "COPY found", { inputs: inputs("FROM slow") }),
+      on.cached(4000, "COPY found"),
+      on.start(4000, "RUN last", { inputs: inputs("COPY found") }),
+      on.done(7000, "RUN last", { kind: "never-built", text: "never built here" }),
+      on.end(7500, undefined, { id: "0123abcd", layerBytes: { [digest("RUN last")]: 4_200_000 } }),
+    ],
+    { result: { names: [] } },
+  );
+  expect(text.slice(text.indexOf("  STEP"))).toBe(`  STEP       STATUS   TIME    SIZE  WHY
+* FROM slow  rebuilt  4.0s
+  RUN apart  rebuilt  5.0s
+* RUN last   rebuilt  3.0s  4.20MB  never built here
+  and 46 more that were cached
+* the longest chain: 7.0s of 7.5s
+
+built in 7.5s: 46 cached, 3 rebuilt
+`);
+});
+
+test("in GitHub's log a step's lines are a group, and what ends the build stands outside", () => {
+  const error = new TsbuildError("TSB_EXEC", "exit code 2", { vertex: digest("RUN b") });
+  const text = printed(
+    new PlainPrinter({ colors: false, groups: true }),
+    [
+      on.begin(),
+      on.start(0, "RUN a"),
+      on.log(100, "RUN a", "::error::no command of ours\n"),
+      on.done(200, "RUN a"),
+      on.start(200, "RUN b"),
+      on.log(300, "RUN b", "b1\n"),
+      on.failed(400, "RUN b", "exit code 2"),
+      on.end(500, error),
+    ],
+    { error },
+  );
+  expect(text).toBe(`::group::#1 RUN a
+#1 0.100 ::error::no command of ours
+#1 DONE 0.2s
+::endgroup::
+
+::group::#2 RUN b
+#2 0.100 b1
+#2 ERROR: exit code 2
+::endgroup::
+
+  STEP   STATUS   TIME
+  RUN a  rebuilt  0.2s
+  RUN b  failed   0.2s
+
+------
+ > RUN b:
+0.100 b1
+------
+failed in 500ms: 1 rebuilt, 1 failed
+`);
 });

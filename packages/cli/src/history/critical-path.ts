@@ -1,28 +1,57 @@
 import type { BuildRecord, StepRecord } from "@tsbuild/engine";
 
-/**
- * The chain of steps that the build's time is made of: from the step that ended last back to the input that ended last, and so
- * on. Making any other step faster would not have made the build faster. Steps from the cache took no time, and exporting has no
- * inputs: both are left out. `end`: of a step that did not end, in milliseconds since the epoch.
- */
-export function criticalPath({ steps }: BuildRecord, end: number): ReadonlySet<StepRecord> {
-  const byVertex = new Map<string, StepRecord>(steps.map((step) => [step.vertex, step]));
-  const path = new Set<StepRecord>();
-  const ran = steps.filter((step) => step.internal !== true && step.status !== "cached");
-  for (let next = lastEnded(ran, end); next !== undefined && !path.has(next); ) {
-    path.add(next);
-    const inputs = next.inputs.flatMap((vertex) => byVertex.get(vertex) ?? []);
-    next = lastEnded(
-      inputs.filter((step) => step.status !== "cached"),
-      end,
-    );
-  }
-  return path;
+/** What a chain is looked for in. */
+export interface ChainOptions<T> {
+  inputsOf(step: T): readonly T[];
+  /** Milliseconds since the epoch. */
+  endOf(step: T): number;
 }
 
-function lastEnded(steps: readonly StepRecord[], end: number): StepRecord | undefined {
-  return steps.reduce<StepRecord | undefined>(
-    (last, step) => (last === undefined || (step.endedAt ?? end) > (last.endedAt ?? end) ? step : last),
-    undefined,
+/**
+ * The chain of steps that the build's time is made of: from the step that ended last back to the input that ended last, and so
+ * on. Making any other step faster would not have made the build faster. `ran`: without those from the cache, which took no time; but one that was found
+ * there by its content had to wait for its inputs, so the chain leads through it.
+ */
+export function longestChain<T>(ran: readonly T[], { inputsOf, endOf }: ChainOptions<T>): ReadonlySet<T> {
+  const known = new Set(ran);
+  const chain = new Set<T>();
+  const last = (steps: readonly T[]) =>
+    steps.reduce<T | undefined>(
+      (latest, step) => (latest === undefined || endOf(step) > endOf(latest) ? step : latest),
+      undefined,
+    );
+  for (let next = last(ran); next !== undefined && !chain.has(next); ) {
+    chain.add(next);
+    next = last(nearest(inputsOf(next), { known, inputsOf }));
+  }
+  return chain;
+}
+
+/** The known ones among steps and, behind others, among their inputs. */
+function nearest<T>(
+  steps: readonly T[],
+  { known, inputsOf }: { readonly known: ReadonlySet<T>; inputsOf(step: T): readonly T[] },
+): readonly T[] {
+  const seen = new Set<T>();
+  const found: T[] = [];
+  const pending = [...steps];
+  for (let step = pending.pop(); step !== undefined; step = pending.pop()) {
+    if (seen.has(step)) continue;
+    seen.add(step);
+    if (known.has(step)) found.push(step);
+    else pending.push(...inputsOf(step));
+  }
+  return found;
+}
+
+/** Of a recorded build. Exporting has no inputs and is left out. `end`: of a step that did not end, in milliseconds since the epoch. */
+export function criticalPath({ steps }: BuildRecord, end: number): ReadonlySet<StepRecord> {
+  const byVertex = new Map<string, StepRecord>(steps.map((step) => [step.vertex, step]));
+  return longestChain(
+    steps.filter((step) => step.internal !== true && step.status !== "cached"),
+    {
+      inputsOf: ({ inputs }) => inputs.flatMap((vertex) => byVertex.get(vertex) ?? []),
+      endOf: ({ endedAt }) => endedAt ?? end,
+    },
   );
 }

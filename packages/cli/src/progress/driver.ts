@@ -26,7 +26,10 @@ async function makePrinter(mode: Exclude<ProgressMode, "tty">, io: CommandIo): P
   switch (mode) {
     case "plain": {
       const { PlainPrinter } = await import("./plain.ts");
-      return new PlainPrinter({ colors: hasColors(io.stderr, io.env) });
+      return new PlainPrinter({
+        colors: hasColors(io.stderr, io.env),
+        groups: io.env["GITHUB_ACTIONS"] === "true",
+      });
     }
     case "rawjson": {
       const { RawJsonPrinter } = await import("./raw-json.ts");

@@ -1,8 +1,10 @@
 import { TsbuildError } from "@tsbuild/base";
+import { safeName } from "../sanitize.ts";
 import type { Line } from "./paint.ts";
 import { type BuildOutcome, countLine, failureTail, imageLines, logTail, warningLines } from "./report.ts";
 import { type BuildState, isEnded, type Step } from "./state.ts";
 import { type LineOptions, logLine, stepLine, transferLine } from "./step-line.ts";
+import { chainLine, layerBytes, unfinishedInputs } from "./table.ts";
 import { formatSeconds } from "./units.ts";
 import { fit } from "./width.ts";
 
@@ -41,7 +43,7 @@ export function buildFrame(state: BuildState, retired: ReadonlySet<string>, opti
   const body = present
     .filter((step) => step.status !== "waiting" && !leaving.includes(step))
     .flatMap((step) => [stepLine(step, options), ...(details.get(step.key) ?? [])]);
-  const waiting = waitingLines(present, room - body.length, options);
+  const waiting = waitingLines(state, present, { ...options, rows: room - body.length });
   return {
     retired: leaving,
     lines: [headerLine(state, options), ...cut([...body, ...waiting], room, options)],
@@ -80,9 +82,19 @@ function detailsOf(
   return details;
 }
 
-function waitingLines(present: readonly Step[], room: number, options: FrameOptions): Line[] {
+/** In as many rows as `options` has. */
+function waitingLines(state: BuildState, present: readonly Step[], options: FrameOptions): Line[] {
   const waiting = present.filter((step) => step.status === "waiting");
-  return waiting.slice(0, Math.max(0, room)).map((step) => stepLine(step, options));
+  return waiting
+    .slice(0, Math.max(0, options.rows))
+    .map((step) => stepLine(step, options, { waitsFor: waitsFor(state, step) }));
+}
+
+/** The one step that it waits for, or how many they are. One whose inputs are there waits for a job, or for its look-up. */
+function waitsFor(state: BuildState, step: Step): string | undefined {
+  const [first, ...others] = unfinishedInputs(state, step);
+  if (first === undefined) return undefined;
+  return others.length === 0 ? `after ${safeName(first.name)}` : `after ${others.length + 1} steps`;
 }
 
 function cut(lines: readonly Line[], room: number, options: FrameOptions): readonly Line[] {
@@ -109,12 +121,13 @@ export function finalLines(
   const verb = failed ? (known?.code === "TSB_CANCELED" ? "Canceled" : "Failed") : "Built";
   const text = (line: string): Line => [{ text: line }];
   return [
-    ...steps.map((step) => stepLine(step, options)),
+    ...steps.map((step) => stepLine(step, options, { layerBytes: layerBytes(state, step) })),
     ...warningLines(state.warnings).map((line): Line => [{ text: line, style: "yellow" }]),
     ...(failed ? failureTail(state, known).map(text) : []),
     ...(state.startedCount === 0
       ? []
       : [[{ text: `[+] ${countLine(state, verb)}`, style: "bold" }] satisfies Line]),
+    ...chainLine(state).map((line) => text(`    ${line}`)),
     ...imageLines(outcome.result).map((line) => text(`    ${line}`)),
   ];
 }

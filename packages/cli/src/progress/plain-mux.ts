@@ -5,6 +5,19 @@ const MIN_FLOOR_MS = 1000;
 /** … or whatever it says, when another has waited and it has had the floor for this long. */
 const MAX_FLOOR_MS = 5000;
 
+/** What stands around the lines that a step has the floor for. */
+export interface Groups {
+  /** The header as it is printed. */
+  begin(header: string): string;
+  /** After the last line; before the empty one. */
+  readonly end: string;
+}
+
+export const noGroups: Groups = { begin: (header) => header, end: "" };
+
+/** Workflow commands for the log: GitHub folds each group. Nobody else can give them: a line of a step has its number before it. */
+export const githubGroups: Groups = { begin: (header) => `::group::${header}`, end: "::endgroup::\n" };
+
 interface Waiting {
   header: string;
   lines: string[];
@@ -25,6 +38,11 @@ export class PlainMux {
   #floorSince = 0;
   #lastLineAt = 0;
   #text = "";
+  readonly #groups: Groups;
+
+  constructor(groups: Groups = noGroups) {
+    this.#groups = groups;
+  }
 
   open(step: number, header: string, at: number): void {
     this.#steps.set(step, { header, lines: [], ended: false, shown: false });
@@ -79,7 +97,7 @@ export class PlainMux {
     const holder = this.#floor;
     const someoneWaits = [...this.#steps].some(([step, waiting]) => step !== holder && hasText(waiting));
     if (holder === undefined || !someoneWaits) return;
-    this.#text += `#${holder} ...\n\n`;
+    this.#text += `#${holder} ...\n${this.#groups.end}\n`;
     this.#floor = undefined;
     const waiting = this.#steps.get(holder)!;
     // Behind the others, so that the floor goes round.
@@ -105,7 +123,7 @@ export class PlainMux {
 
   #give(step: number, at: number): void {
     const waiting = this.#steps.get(step)!;
-    this.#text += [waiting.header, ...waiting.lines].map((line) => `${line}\n`).join("");
+    this.#text += [this.#groups.begin(waiting.header), ...waiting.lines].map((line) => `${line}\n`).join("");
     waiting.lines = [];
     waiting.shown = true;
     this.#floor = step;
@@ -116,7 +134,7 @@ export class PlainMux {
   #leave(): void {
     if (this.#floor !== undefined) this.#steps.delete(this.#floor);
     this.#floor = undefined;
-    this.#text += "\n";
+    this.#text += `${this.#groups.end}\n`;
   }
 }
 

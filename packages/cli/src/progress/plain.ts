@@ -1,7 +1,7 @@
 import { type BuildEvent, TsbuildError, type VertexDigest } from "@tsbuild/base";
 import { safeLine, safeName } from "../sanitize.ts";
 import { lineText, NO_BYTES, partialText, splitLog } from "./log-lines.ts";
-import { PlainMux } from "./plain-mux.ts";
+import { githubGroups, noGroups, PlainMux } from "./plain-mux.ts";
 import { joinLines, type Printer } from "./printer.ts";
 import {
   type BuildOutcome,
@@ -20,6 +20,7 @@ import {
   stepOf,
   type Transfer,
 } from "./state.ts";
+import { tableLines } from "./table.ts";
 import { formatBytes, formatSeconds, logTime } from "./units.ts";
 
 /** A transfer at work, or a line that is rewritten again and again, is printed at most this often. */
@@ -33,14 +34,18 @@ interface OpenLine {
 /** Lines of text for logs and CI (C039): `#N [stage i/n] CMD`, `#N 0.123 text`, `#N DONE 1.2s`. */
 export class PlainPrinter implements Printer {
   readonly #colors: boolean;
-  readonly #mux = new PlainMux();
+  readonly #mux: PlainMux;
   #state: BuildState = initialState;
   readonly #open = new Map<string, OpenLine>();
   readonly #transferPrintedAt = new Map<string, number>();
 
-  /** `colors`: the stream is a terminal that shows colours; colours of logs are kept then. */
-  constructor(options: { readonly colors: boolean }) {
+  /**
+   * `colors`: the stream is a terminal that shows colours; colours of logs are kept then. `groups`: the log is GitHub's, which folds what stands between
+   * its marks.
+   */
+  constructor(options: { readonly colors: boolean; readonly groups?: boolean | undefined }) {
     this.#colors = options.colors;
+    this.#mux = new PlainMux(options.groups === true ? githubGroups : noGroups);
   }
 
   print(event: BuildEvent): string {
@@ -78,6 +83,7 @@ export class PlainPrinter implements Printer {
     return (
       this.#mux.takeAll() +
       joinLines([
+        ...tableLines(state),
         ...warningLines(state.warnings),
         ...(failed ? failureTail(state, known) : []),
         ...summary,

@@ -76,10 +76,14 @@ function place(warning: BuildWarning): string {
   return ` (${safeName(warning.file)}${line === undefined ? "" : `:${line}`})`;
 }
 
-/** Steps of the Dockerfile count; loading a context or exporting does only when it went wrong. */
+/** And not loading a context or exporting. */
+export function isOfDockerfile({ name, members }: Step): boolean {
+  return !name.startsWith("[internal]") && !members.some(({ vertex }) => vertex.internal);
+}
+
+/** Steps of the Dockerfile count; others do only when they went wrong. */
 function counts(step: Step): boolean {
-  const internal = step.name.startsWith("[internal]") || step.members.some(({ vertex }) => vertex.internal);
-  return !internal || step.status === "failed" || step.status === "canceled";
+  return isOfDockerfile(step) || step.status === "failed" || step.status === "canceled";
 }
 
 /** `built in 4.2s: 3 cached, 2 rebuilt`; a fully cached build is a matter of milliseconds. */

@@ -31,6 +31,13 @@ export const asciiMarks: Marks = {
   ellipsis: "...",
 };
 
+/** What of the rest of the build a step's line tells. */
+export interface Around {
+  /** For what it has not begun. */
+  readonly waitsFor?: string | undefined;
+  readonly layerBytes?: number | undefined;
+}
+
 export interface LineOptions {
   readonly columns: number;
   readonly now: number;
@@ -47,9 +54,9 @@ const STYLES: Readonly<Record<StepStatus, Style | undefined>> = {
 };
 
 /** ` ✓ [2/4] RUN make  (changed: src/a.ts)          1.2s`, exactly as wide as the screen. */
-export function stepLine(step: Step, options: LineOptions): Line {
-  const right = rightText(step, options.now);
-  const reason = step.status === "rebuilt" ? rebuildReason(step) : undefined;
+export function stepLine(step: Step, options: LineOptions, around: Around = {}): Line {
+  const right = rightText(step, options.now, around);
+  const reason = step.status === "rebuilt" ? rebuildReason(step) : around.waitsFor;
   const room = options.columns - 3 - displayWidth(right) - 1;
   const reasonRoom = reason === undefined ? 0 : Math.min(displayWidth(reason) + 4, Math.floor(room / 2));
   const name = fit(safeName(step.name), room - reasonRoom, options.marks.ellipsis);
@@ -60,13 +67,14 @@ export function stepLine(step: Step, options: LineOptions): Line {
   return [
     styled(` ${options.marks.status[step.status]} `, style),
     styled(name, quiet ? "dim" : undefined),
-    styled(why, "yellow"),
+    styled(why, quiet ? "dim" : "yellow"),
     { text: `${" ".repeat(blanks)} ` },
     styled(right, quiet ? "dim" : style === "red" ? "red" : undefined),
   ];
 }
 
-function rightText(step: Step, now: number): string {
+function rightText(step: Step, now: number, { layerBytes }: Around): string {
+  const size = layerBytes === undefined ? "" : `${formatBytes(layerBytes)} `;
   const took = formatSeconds((step.endedAt ?? now) - (step.startedAt ?? now));
   switch (step.status) {
     case "waiting":
@@ -78,7 +86,7 @@ function rightText(step: Step, now: number): string {
     case "canceled":
       return `canceled ${took}`;
     default:
-      return took;
+      return `${size}${took}`;
   }
 }
 

@@ -150,7 +150,18 @@ export class BuildRecorder {
     }, "old builds are not removed from the history");
     return id === undefined
       ? undefined
-      : { id, failedStep: logged.find(({ status }) => status === "failed")?.number };
+      : {
+          id,
+          failedStep: logged.find(({ status }) => status === "failed")?.number,
+          layerBytes: this.#layerBytes(),
+        };
+  }
+
+  #layerBytes(): KeptRecord["layerBytes"] {
+    const known = [...this.#facts].flatMap(([vertex, { sizeBytes }]) =>
+      sizeBytes === undefined ? [] : [[vertex, sizeBytes] as const],
+    );
+    return known.length === 0 ? undefined : Object.fromEntries(known);
   }
 
   #note(vertex: VertexDigest, facts: StepFacts): void {
