@@ -16,6 +16,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   build: async () => (await import("./commands/build.ts")).build,
   cache: async () => (await import("./commands/cache.ts")).cache,
   check: async () => (await import("./commands/check.ts")).check,
+  context: async () => (await import("./commands/context.ts")).context,
   debug: async () => (await import("./commands/debug.ts")).debug,
   doctor: async () => (await import("./commands/doctor.ts")).doctor,
   du: async () => (await import("./commands/du.ts")).du,

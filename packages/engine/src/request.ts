@@ -37,7 +37,8 @@ export interface PreparedRequest {
   readonly contextValue?: string | undefined;
 }
 
-function contextFolder(path: string): string {
+/** The absolute path of a context folder. Throws TSB_USAGE when it is none. */
+export function contextFolder(path: string): string {
   const folder = resolve(path);
   try {
     if (statSync(folder).isDirectory()) return folder;

@@ -1,4 +1,5 @@
 import { buildSpec } from "./build-spec.ts";
+import { contextSpec } from "./context-spec.ts";
 import { doctorSpec } from "./doctor-spec.ts";
 import { explainSpec } from "./explain-spec.ts";
 import { fmtSpec } from "./fmt-spec.ts";
@@ -170,6 +171,7 @@ export const commandSpecs: readonly CommandSpec[] = [
   cacheSpec,
   checkSpec,
   doctorSpec,
+  contextSpec,
   duSpec,
   fmtSpec,
   fsckSpec,
