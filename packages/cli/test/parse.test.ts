@@ -76,7 +76,7 @@ describe("wrong flags", () => {
   });
   test("a flag of Docker's that is not there is called that", () => {
     expect(usageError(buildSpec, ["--security-opt=x"])).toContain(
-      "this version of tsbuild does not have --security-opt",
+      "tsbuild does not have --security-opt: steps have docker's default profile",
     );
   });
   test("a missing value", () => {

@@ -7,7 +7,8 @@ export function engineOptions(flags: ParsedFlags, io: CommandIo): EngineOptions 
   return {
     root: flags.last("root"),
     snapshotter: flags.last("snapshotter"),
-    isolation: flags.last("isolation"),
+    // docker's word for what its daemon would do.
+    isolation: flags.last("isolation") === "default" ? "auto" : flags.last("isolation"),
     ociRuntime: flags.last("oci-runtime"),
     env: io.env,
     insecureRegistries: flags.all("insecure-registry"),

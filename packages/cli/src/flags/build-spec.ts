@@ -331,6 +331,14 @@ export const stepLimits: readonly FlagSpec[] = [
   { name: "cpuset-mems", value: "LIST", group: "Limits of each step", text: "Memory nodes, such as 0" },
 ];
 
+/** Of docker's first builder: they ask for what is done anyway, or mean nothing here (C029). */
+const habits: readonly FlagSpec[] = [
+  { name: "rm", text: "nothing is left of a step" },
+  { name: "force-rm", text: "nothing is left of a step" },
+  { name: "compress", text: "a context is read where it is" },
+  { name: "stream", text: "a context is read where it is" },
+].map(({ name, text }) => ({ name, group: "Accepted for habit's sake", text: `Without effect: ${text}` }));
+
 export const progressFlags: readonly FlagSpec[] = [
   {
     name: "progress",
@@ -374,6 +382,7 @@ export const buildSpec: CommandSpec = {
     ...progressFlags,
     ...machineFlags,
     ...callFlags,
+    ...habits,
   ],
   examples: [
     { command: "tsbuild build -t app .", text: "Build ./Dockerfile and name the image" },

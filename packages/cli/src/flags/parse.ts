@@ -12,11 +12,16 @@ export interface ParsedFlags {
   isOn(name: string): boolean;
 }
 
-/** Flags that Docker has and this version has not: named, so that nobody looks for a typing error. */
-const DOCKER_ONLY: ReadonlySet<string> = new Set(
-  `allow builder cache-from cache-to cgroup-parent isolation memory
-  secret security-opt shm-size ssh ulimit`.split(/\s+/),
-);
+/** Flags that others have and this program has not: said with the reason, so that nobody looks for a typing error. */
+const NOT_HERE: ReadonlyMap<string, string> = new Map([
+  ["builder", "there are no builders to choose from: tsbuild builds in its own process"],
+  [
+    "security-opt",
+    "steps have docker's default profile; RUN --security=insecure with --allow security.insecure is without",
+  ],
+  ["policy", "policies in Rego are not known; --source-policy-file takes BuildKit's JSON rules"],
+  ["cgroupns", "steps always have a cgroup namespace of their own"],
+]);
 
 /**
  * Parses as Docker's command line does: `--flag value`, `--flag=value`, `-f value`, `-fvalue`, `-f=value`, switches
@@ -116,8 +121,9 @@ class FlagParser implements ParsedFlags {
   #unknown(spelling: string, word = spelling): TsbuildError {
     const name = spelling.replace(/^-+/, "");
     const inWord = word === spelling ? "" : ` in ${JSON.stringify(word)}`;
-    if (spelling.startsWith("--") && DOCKER_ONLY.has(name)) {
-      return new TsbuildError("TSB_USAGE", `this version of tsbuild does not have ${spelling}`, {
+    const why = spelling.startsWith("--") ? NOT_HERE.get(name) : undefined;
+    if (why !== undefined) {
+      return new TsbuildError("TSB_USAGE", `tsbuild does not have ${spelling}: ${why}`, {
         hint: `tsbuild ${this.#spec.name} --help lists what it has`,
       });
     }
