@@ -73,6 +73,8 @@ describe.skipIf(reason !== undefined)("--platform with several", () => {
       await world.build(on, "--platform", `linux/${platform}`, "-o", out);
       expect(readFileSync(`${out}/arch`, "utf8")).toBe(`${platform}\n`);
     }
+    const quiet = (await world.ok(["build", "-q", ...both, "-t", "multi:1", folder])).stdout.trim();
+    expect((await world.ok(["inspect", "-f", "{{.Architecture}}", quiet])).stdout).toBe("amd64\n");
     const wrong = await world.tsbuild(["build", "--offline", "--platform", "linux/s390x", on]);
     expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringContaining("linux/arm64, linux/amd64 only")]);
   });

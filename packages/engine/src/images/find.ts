@@ -46,7 +46,11 @@ export function findImage(store: Store, text: string): FoundImage {
 function byPrefix(store: Store, hex: string): ImageRecord[] {
   return store.images
     .list()
-    .filter(({ config, manifest }) => [config, manifest].some((digest) => digestHex(digest).startsWith(hex)));
+    .filter(({ config, manifest, index }) =>
+      [config, manifest, ...(index === undefined ? [] : [index.digest])].some((digest) =>
+        digestHex(digest).startsWith(hex),
+      ),
+    );
 }
 
 function parsed(text: string): ImageReference | undefined {

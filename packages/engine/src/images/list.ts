@@ -7,7 +7,7 @@ export function listImages(store: Store): ImageSummary[] {
   return store.images.list().map((image) => ({
     ...namesOf(store, image),
     imageId: image.config,
-    manifest: image.manifest,
+    manifest: image.index?.digest ?? image.manifest,
     createdAt: image.createdAt,
     sizeBytes: sizeOf(store, image),
   }));
