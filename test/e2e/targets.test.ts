@@ -56,6 +56,9 @@ describe.skipIf(reason !== undefined)("several targets", () => {
     const { stderr } = await world.ok(["build", "--progress=plain", "--with-stage", "test", folder]);
     expect(stderr).toContain("tested");
     expect(stderr).toContain("skipped docs, bad");
+    const plan = await world.ok(["build", "--call=plan", "--all-stages", folder]);
+    expect(plan.stdout).toMatch(/RUN test -f/);
+    expect(plan.stdout).toMatch(/RUN exit 3/);
     const failed = await world.tsbuild(["build", "--progress=plain", "--all-stages", folder]);
     expect(failed.code).toBe(1);
     expect(failed.stderr).toContain("RUN exit 3");

@@ -6,6 +6,7 @@ import { compileRequest, prepareRequest } from "./request.ts";
 import type { Session } from "./session.ts";
 import { openSources, useLock } from "./sources/open.ts";
 import { refuseForeignSyntax } from "./syntax.ts";
+import { compileTargets } from "./targets.ts";
 
 export interface InspectOptions {
   readonly session: Session;
@@ -37,7 +38,9 @@ export async function inspect({ session, request, env, signal }: InspectOptions)
     targets: async (): Promise<Target[]> => (await import("@tsbuild/frontend")).listTargets({ file, text }),
     compile: (): Promise<Compiled> => compileDockerfile(session.store, asked, resolver),
     plan: async (): Promise<BuildPlan> => {
-      const compiled = await compileDockerfile(session.store, asked, resolver);
+      const compiled = await compiledTargets(request, (target) =>
+        compileDockerfile(session.store, { ...asked, target }, resolver),
+      );
       return (await import("./plan.ts")).planBuild({
         session,
         request,
@@ -49,4 +52,13 @@ export async function inspect({ session, request, env, signal }: InspectOptions)
       });
     },
   };
+}
+
+/** All that a build of the request would solve, as one. */
+async function compiledTargets(
+  request: BuildRequest,
+  compileTarget: (target: string | undefined) => Promise<Compiled>,
+): Promise<Compiled> {
+  const targets = await compileTargets(request, compileTarget);
+  return { ...targets[0].compiled, platforms: targets.flatMap(({ platforms }) => platforms) };
 }
