@@ -74,6 +74,24 @@ describe.skipIf(reason !== undefined)("a registry behind docker.io", () => {
     expect(await world.inside("app", "cat", "/m")).toBe("two\n");
   });
 
+  test("--pull asks for no manifest when the tag is what it was: only GETs count for rate limits (R011)", async () => {
+    const folder = world.context("pulled", { Dockerfile: "FROM base\n" });
+    await world.build(folder, "--pull", "-t", "pulled");
+    const asked = registry.requests.length;
+    await world.build(folder, "--pull", "-t", "pulled");
+    const since = registry.requests.slice(asked).map(({ method, path }) => `${method} ${path}`);
+    expect(since.filter((request) => request.includes("/manifests/"))).toEqual([
+      "HEAD /v2/library/base/manifests/latest",
+    ]);
+    // A registry that does not answer a HEAD rightly is asked as before.
+    registry.onRequest = ({ method }) => (method === "HEAD" ? { type: "status", status: 405 } : undefined);
+    publish("three");
+    await world.build(folder, "--pull", "-t", "pulled");
+    registry.onRequest = undefined;
+    const inspected = await world.ok(["inspect", "pulled"]);
+    expect(inspected.stdout).toContain("MARKER=three");
+  });
+
   test("a fully cached build fetches no layer and starts no process", async () => {
     const folder = world.context("app", { Dockerfile: "FROM base\nRUN echo $MARKER > /m\n" });
     await world.build(folder, "-t", "app");

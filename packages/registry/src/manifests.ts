@@ -78,13 +78,16 @@ async function wholeManifest(
   });
 }
 
-/** HEAD: the digest of a name, which rate limits do not count (R005, R011). Undefined when the registry does not tell it. */
+/**
+ * HEAD: the digest of a name, which rate limits do not count (R005, R011). Undefined when the registry does not tell it. Tried once: who
+ * gets no answer asks by GET, which is patient.
+ */
 export async function headManifest(
   target: Target,
   reference: ImageReference,
   options: CallOptions,
 ): Promise<ResolvedManifest | undefined> {
-  const asked = call(target, "HEAD", reference, options);
+  const asked: Call = { ...call(target, "HEAD", reference, options), retry: false };
   const answer = await target.transport.send(asked);
   if (answer.status !== 200) throw await target.transport.refusal(asked, answer);
   await drop(answer);

@@ -59,9 +59,11 @@ async function* inBlocks(
   threads: number = Math.min(availableParallelism(), MAX_COMPRESSORS),
 ): AsyncGenerator<Compressed> {
   const running: Promise<Compressed>[] = [];
-  // One more than are being compressed: it is filled meanwhile.
-  for await (const block of fillBlocks(stream, ring(threads + 1, sizeBytes))) {
-    const first = running.length === threads ? running.shift() : undefined;
+  // One more than are compressed at once: it waits until a thread is free, so that none is idle while the first is passed on.
+  const ahead = threads + 1;
+  // And one that is filled meanwhile.
+  for await (const block of fillBlocks(stream, ring(ahead + 1, sizeBytes))) {
+    const first = running.length === ahead ? running.shift() : undefined;
     if (first !== undefined) yield await first;
     const compressing = compressBlock(block, compression).then((output) => ({ block, output }));
     // Awaited in its turn; when reading stops earlier, nobody does. The addon keeps the block until it is done with it.

@@ -21,6 +21,8 @@ interface FetchRequest {
 }
 
 export interface FetchedImage {
+  /** What the name stands for: an index, or the manifest. */
+  readonly root: Digest;
   readonly manifest: Digest;
   readonly document: Manifest;
   readonly config: ImageConfig;
@@ -60,20 +62,21 @@ function noPlatform(request: FetchRequest, bytes: Uint8Array): TsbuildError {
 }
 
 /** Follows indexes to the manifest of the platform (R005). */
-async function platformManifest(request: FetchRequest): Promise<OriginManifest> {
+async function platformManifest(request: FetchRequest): Promise<OriginManifest & { readonly root: Digest }> {
   let current = await request.origin.manifest(request.digest, request.signal);
+  const root = current.digest;
   for (let depth = 0; isIndex(current.bytes); depth++) {
     const entry = selectPlatform(parseIndex(current.bytes), request.platform);
     if (entry === undefined || depth === MAX_DEPTH) throw noPlatform(request, current.bytes);
     current = await request.origin.manifest(entry.digest, request.signal);
   }
-  return current;
+  return { ...current, root };
 }
 
 /** Gets manifest and config of an image into the store's blobs; no layer. */
 export async function fetchImage(request: FetchRequest): Promise<FetchedImage> {
   const { store, origin, signal } = request;
-  const { bytes, digest } = await platformManifest(request);
+  const { bytes, digest, root } = await platformManifest(request);
   const document = parseManifest(bytes);
   if (!store.blobs.has(document.config.digest)) {
     const { digest: expected, size } = document.config;
@@ -93,5 +96,5 @@ export async function fetchImage(request: FetchRequest): Promise<FetchedImage> {
   const written = store.blobs.write(bytes);
   if (written !== digest)
     throw new TsbuildError("TSB_INTEGRITY", `${origin.name}: expected manifest ${digest}, got ${written}`);
-  return { manifest: digest, document, config };
+  return { root, manifest: digest, document, config };
 }

@@ -16,6 +16,8 @@ export interface Origin {
   readonly name: string;
   /** The repository that the blobs come from: to another one on its host they can be mounted. */
   readonly repository?: { readonly host: string; readonly repository: string } | undefined;
+  /** What the name stands for now, asked for in a way that rate limits do not count; undefined when it is not told. */
+  head?(signal: AbortSignal | undefined): Promise<Digest | undefined>;
   manifest(digest: Digest | undefined, signal: AbortSignal | undefined): Promise<OriginManifest>;
   blob(blob: Descriptor, signal: AbortSignal | undefined): AsyncIterable<Uint8Array>;
 }
@@ -26,9 +28,24 @@ export function registryOrigin(client: RegistryClient, reference: ImageReference
   return {
     name,
     repository: { host: reference.host, repository: reference.repository },
+    head: (signal) => headOf(client, reference, signal),
     manifest: (digest, signal) => client.manifest(at(digest), { signal }),
     blob: (blob, signal) => client.blob(reference, blob, { signal }),
   };
+}
+
+async function headOf(
+  client: RegistryClient,
+  reference: ImageReference,
+  signal: AbortSignal | undefined,
+): Promise<Digest | undefined> {
+  try {
+    return (await client.head(reference, { signal }))?.digest;
+  } catch (error) {
+    // Some registries and mirrors know no HEAD, and a refusal has no words in an answer to one: what GET is answered is what counts.
+    if (error instanceof TsbuildError) return undefined;
+    throw error;
+  }
 }
 
 interface LayoutName {

@@ -19,7 +19,7 @@ import type { RegistryClient } from "@tsbuild/registry";
 import type { OpContext } from "@tsbuild/solver";
 import type { ImageRecord, ImageVariant, Store } from "@tsbuild/store";
 import type { ImageProvider, OpsEnvironment, ProvidedImage, ResolveOptions } from "../environment.ts";
-import { fetchImage, isIndex } from "./fetch.ts";
+import { type FetchedImage, fetchImage, isIndex } from "./fetch.ts";
 import { layoutOrigin, type Origin, registryOrigin } from "./origin.ts";
 
 export interface ProviderOptions {
@@ -109,12 +109,43 @@ async function resolveImage(
   const { store } = options.env;
   const fetched = await onRemote(wanted.name, async () => {
     const origin = await wanted.origin();
+    const unchanged = isLayout ? undefined : await unchangedImage(options, wanted, { origin, platform });
+    if (unchanged !== undefined) return unchanged;
     return fetchImage({ store, origin, digest: wanted.digest, platform, signal: options.signal });
   }).catch((error: unknown) => {
     throw isLayout ? error : withLocalPlatforms(error, store, wanted, platform);
   });
-  if (!isLayout) store.memo.set("image", memoKey(wanted, platform), Buffer.from(fetched.manifest, "latin1"));
+  if (!isLayout) remember(store, memoKey(wanted, platform), fetched);
   return { ...fetched, name: wanted.name, origin: wanted.origin, snapshot: undefined };
+}
+
+function remember(store: Store, key: string, { root, manifest }: FetchedImage): void {
+  store.memo.set("image", key, Buffer.from(manifest, "latin1"));
+  store.memo.set("image-root", key, Buffer.from(root, "latin1"));
+}
+
+/** What was fetched before, when the registry says to a HEAD that the name still stands for it: that counts for no rate limit (R011). */
+async function unchangedImage(
+  { env, signal }: ProviderOptions,
+  wanted: Wanted,
+  { origin, platform }: { readonly origin: Origin; readonly platform: Platform },
+): Promise<FetchedImage | undefined> {
+  const { store } = env;
+  const before = store.memo.get("image-root", memoKey(wanted, platform));
+  const manifest = rememberedManifest(store, wanted, platform);
+  if (before === undefined || manifest === undefined || wanted.digest !== undefined) return undefined;
+  const stored = storedImage(store, manifest);
+  const root = stored === undefined ? undefined : await origin.head?.(signal);
+  if (root === undefined || root !== Buffer.from(before).toString("latin1")) return undefined;
+  return stored && { ...stored, root };
+}
+
+/** Manifest and config, when both are here. */
+function storedImage(store: Store, manifest: Digest): Omit<FetchedImage, "root"> | undefined {
+  if (!store.blobs.has(manifest) || isIndex(store.blobs.read(manifest))) return undefined;
+  const document = parseManifest(store.blobs.read(manifest));
+  if (!store.blobs.has(document.config.digest)) return undefined;
+  return { manifest, document, config: parseImageConfig(store.blobs.read(document.config.digest)) };
 }
 
 function memoKey(wanted: Wanted, platform: Platform): string {
@@ -143,12 +174,8 @@ function fromStore(options: ProviderOptions, wanted: Wanted, how: ResolveOptions
   const fitting = record && (byPlatform(store, record, platform) ?? (anyPlatform ? record : undefined));
   if (fitting !== undefined) return fromRecord(store, fitting, wanted);
   const manifest = wanted.digest ?? (options.pull ? undefined : rememberedManifest(store, wanted, platform));
-  if (manifest === undefined || !store.blobs.has(manifest) || isIndex(store.blobs.read(manifest)))
-    return undefined;
-  const document = parseManifest(store.blobs.read(manifest));
-  if (!store.blobs.has(document.config.digest)) return undefined;
-  const config = parseImageConfig(store.blobs.read(document.config.digest));
-  return { name: wanted.name, manifest, document, config, origin: wanted.origin, snapshot: undefined };
+  const stored = manifest === undefined ? undefined : storedImage(store, manifest);
+  return stored && { ...stored, name: wanted.name, origin: wanted.origin, snapshot: undefined };
 }
 
 function platformsOf(store: Store, record: ImageRecord): { variant: ImageVariant; platform: Platform }[] {
