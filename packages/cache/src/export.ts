@@ -1,4 +1,4 @@
-import { type Digest, TsbuildError } from "@tsbuild/base";
+import { type Digest, errnoCode, TsbuildError } from "@tsbuild/base";
 import type { CacheKeyId, ResultId, SolvedOutput } from "@tsbuild/solver";
 import { ChainCollector, type PortableResult } from "./chains.ts";
 import type { CacheDocument, MountEntry } from "./document.ts";
@@ -234,11 +234,20 @@ export function annotated(
 
 /** What a failed export means to the user. */
 export function exportFailure(title: string, error: unknown): TsbuildError {
+  const ignoring = "with ignore-error=true a cache that cannot be exported is only warned of";
+  if (error instanceof TsbuildError) return error.with({ hint: error.hint ?? ignoring });
+  const what = `the cache was not exported to ${title}`;
+  const code = errnoCode(error) ?? "";
+  if (code === "ENOSPC" || code === "EDQUOT") {
+    return new TsbuildError("TSB_DISK_FULL", `${what}: no space left`, {
+      hint: `free some space or choose another dest=; ${ignoring}`,
+      cause: error,
+    });
+  }
+  const inTheWay = code === "ENOTDIR" || code === "EEXIST";
   const message = error instanceof Error ? error.message : String(error);
-  const hint = "with ignore-error=true a cache that cannot be exported is only warned of";
-  if (error instanceof TsbuildError) return error.with({ hint: error.hint ?? hint });
-  return new TsbuildError("TSB_EXPORT", `exporting the cache to ${title}: ${message}`, {
-    hint,
+  return new TsbuildError("TSB_EXPORT", `${what}: ${message}`, {
+    hint: inTheWay ? `a file is in the way: choose another dest=; ${ignoring}` : ignoring,
     cause: error,
   });
 }

@@ -160,7 +160,10 @@ export class CacheSharing {
     } catch (error) {
       const failure = exportFailure(target.title, error);
       if (!settings.ignoreError || failure.code === "TSB_CANCELED") throw failure;
-      this.#warn(`the cache was not exported to ${target.title}: ${failure.message}`);
+      const known = failure.message.includes(target.title);
+      this.#warn(
+        known ? failure.message : `the cache was not exported to ${target.title}: ${failure.message}`,
+      );
     }
   }
 
