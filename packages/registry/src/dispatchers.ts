@@ -57,7 +57,7 @@ export class Dispatchers {
       connections: pool === "metadata" ? 1 : (this.#hosts[host]?.connections ?? TRANSFERS),
       headersTimeout: this.#idleMs,
       bodyTimeout: this.#idleMs,
-      // Streams of many registries are slower, or broken, over HTTP/2.
+      // Streams of many registries are slower, or broken, over HTTP/2 (docs/registries.md).
       allowH2: false,
     };
     const connect = { timeout: 10_000, ...secure };
