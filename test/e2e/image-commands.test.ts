@@ -104,6 +104,25 @@ describe.skipIf(reason !== undefined)("commands on images", () => {
     expect(gone.stderr).toContain("busybox");
   }, 60_000);
 
+  test("an image output names the image, and wrong options are told before anything is built", async () => {
+    const folder = world.context("output", { Dockerfile: "FROM busybox\nLABEL o=1\n" });
+    const output = "type=image,name=by/output:1,name-canonical=true";
+    await world.ok(["build", "--progress=none", "-o", output, folder]);
+    const listed = await world.ok([
+      "images",
+      "--format",
+      "{{.Repository}}:{{.Tag}}",
+      "--filter",
+      "label=o=1",
+    ]);
+    expect(listed.stdout.split("\n").sort()).toEqual(["", "by/output:1", "by/output:<none>"]);
+    const refused = await world.tsbuild(["build", "-o", "type=oci,dest=x.tar,compresion=zstd", folder]);
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toContain("did you mean compression?");
+    expect(refused.stderr).not.toContain("FROM");
+    await world.ok(["rmi", "by/output:1"]);
+  }, 60_000);
+
   test("image prune takes the nameless ones", async () => {
     const folder = world.context("nameless", { Dockerfile: "FROM busybox\nLABEL n=1\n" });
     const nameless = (await world.ok(["build", "-q", folder])).stdout.trim();

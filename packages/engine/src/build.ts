@@ -94,6 +94,8 @@ async function buildInSteps(
   const grants = readGrants(request, run.env);
   run.recorder.begin(request, grants);
   // Nobody wants to hear at the end of a long build that there is nothing to load it into.
+  if (request.outputs.some(({ attrs }) => Object.keys(attrs).length > 0))
+    (await import("@tsbuild/export")).checkOutputs(request.outputs);
   for (const output of request.outputs) if (goesToEngine(output)) await containersFor(run, output);
   await checkAttestations(request);
   const sharing = await openSharing(run);

@@ -60,6 +60,13 @@ function wantsStored({ request }: BuildRun): boolean {
   );
 }
 
+/** An image output with options, such as a name, puts the image into the store itself. */
+function isNamedAtOnce({ request }: BuildRun): boolean {
+  const { outputs, tags } = request;
+  const plain = outputs.some(({ type, attrs }) => type === "image" && Object.keys(attrs).length === 0);
+  return outputs.length === 0 || tags.length > 0 || plain;
+}
+
 /** The exporter of images says which words are true and false. */
 function isStored({ attrs }: OutputRequest): boolean {
   return attrs["store"] === undefined || /^(1|t|true)$/i.test(attrs["store"]);
@@ -86,7 +93,7 @@ async function commitAll({ run, results, names, target }: Delivery): Promise<rea
         platform: platform.platform,
         epochSeconds: platform.epochSeconds,
         // An index, and what has annotations, is put under the name as a whole.
-        register: wantsStored(run) && isPlain(run, results),
+        register: isNamedAtOnce(run) && isPlain(run, results),
         compress: wantedCompression(request.outputs),
         signal,
         onProgress: tell,

@@ -190,6 +190,14 @@ export function imageAttributes(request: ExportRequest): ImageAttributes {
   };
 }
 
+/** Throws for options that no output takes, before hours are spent on what they are about. */
+export function checkOutputs(requests: readonly ExportRequest[]): void {
+  for (const request of requests) {
+    if (request.type === "local" || request.type === "tar") fileAttributes(request);
+    else if (request.type !== "cacheonly") imageAttributes(request);
+  }
+}
+
 /** All outputs that have layers want their times cut off: then the image itself may have it so. */
 export function clampsAll(requests: readonly ExportRequest[]): boolean {
   const layered = requests.filter(({ type }) => ["oci", "docker", "registry", "image"].includes(type));

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { fileAttributes, imageAttributes } from "../src/attributes.ts";
+import { checkOutputs, fileAttributes, imageAttributes } from "../src/attributes.ts";
 import type { ExportRequest } from "../src/types.ts";
 
 function request(type: ExportRequest["type"], attrs: Record<string, string> = {}): ExportRequest {
@@ -48,6 +48,14 @@ describe("options of an image output", () => {
     expect(
       imageAttributes(request("image", { store: "0", "name-canonical": "1", "dangling-name-prefix": "x" })),
     ).toMatchObject({ store: false, nameCanonical: true, danglingPrefix: "x" });
+  });
+
+  test("are checked for all outputs at once", () => {
+    checkOutputs([request("local", { mode: "delete" }), request("oci", { name: "a" }), request("cacheonly")]);
+    expect(() => checkOutputs([request("oci"), request("tar", { mode: "delete" })])).toThrow(
+      "unknown option",
+    );
+    expect(() => checkOutputs([request("image", { compression: "lzma" })])).toThrow('"lzma" is not known');
   });
 
   test("are read", () => {
