@@ -115,16 +115,24 @@ export class Program {
 
 /**
  * A module that is loaded when something of it is first used: most of what a program imports from Node, a short run of it needs not (node:crypto alone
- * takes 5 ms). Only for modules of Node, whose loading nobody can see.
+ * takes 5 ms). Only for modules of Node, whose loading nobody can see. Asked for its names it loads, too: `import()` copies them.
  */
-function whenUsed(load: () => object): object {
-  let loaded: object | undefined;
+export function whenUsed(load: () => object): object {
+  let known: object | undefined;
+  const loaded = (): object => {
+    known ??= load();
+    return known;
+  };
   return new Proxy(
     {},
     {
-      get: (_target, name) => {
-        loaded ??= load();
-        return Reflect.get(loaded, name);
+      get: (_target, name) => Reflect.get(loaded(), name),
+      has: (_target, name) => Reflect.has(loaded(), name),
+      ownKeys: () => Reflect.ownKeys(loaded()),
+      getOwnPropertyDescriptor: (_target, name) => {
+        const found = Reflect.getOwnPropertyDescriptor(loaded(), name);
+        // A proxy may only tell of configurable ones, as its own target has none.
+        return found === undefined ? undefined : { ...found, configurable: true };
       },
     },
   );
