@@ -20,6 +20,7 @@ const programs: Readonly<Record<string, string>> = {
   bzip2: "bzip2",
   xz: "xz-utils",
   zstd: "zstd",
+  setfattr: "attr",
   tmux: "tmux",
   newuidmap: "uidmap",
   // Last, and by itself: it cannot be installed beside Docker's own packages.

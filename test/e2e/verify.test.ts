@@ -24,8 +24,10 @@ describe.skipIf(reason !== undefined)("tsbuild verify", () => {
     expect(first).not.toContain("(rebuilt: verify)");
     expect(second?.split("(rebuilt: verify)")).toHaveLength(4);
     const mounts = (await world.ok(["cache", "mounts", "ls", "--format", "json"])).stdout.trim().split("\n");
-    expect(mounts.map((line) => JSON.parse(line).id)).toEqual(["//c"]);
+    expect(mounts.map((line) => JSON.parse(line).id)).toEqual(["/c"]);
     expect((await world.ok(["images"])).stdout).not.toMatch(/reproducible/);
+    const { stderr: later } = await world.ok(["build", "--progress=plain", folder]);
+    expect(later, "records are left alone").toMatch(/^built in .*: 4 cached$/m);
   }, 120_000);
 
   test("shows layer, path and attribute with both values", async () => {

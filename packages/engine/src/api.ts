@@ -55,7 +55,7 @@ export interface BuildRequest {
   readonly lock?: "locked" | "update" | undefined;
   readonly platforms: readonly Platform[];
   readonly noCache: boolean;
-  /** Every step runs, also those that `noCache` leaves alone (WORKDIR); cache mounts begin empty. */
+  /** Every step runs, also those that `noCache` leaves alone (WORKDIR); cache mounts begin empty, and no record is left. */
   readonly rebuildAll?: boolean | undefined;
   /** Stages whose records are ignored. */
   readonly noCacheFilter: readonly string[];

@@ -3,7 +3,7 @@ import { TsbuildError } from "@tsbuild/base";
 import type { CompiledPlatform } from "@tsbuild/frontend";
 import { type Graph, type UnitedGraph, uniteGraphs } from "@tsbuild/llb";
 import { type OpsEnvironment, resolveOp, type StepGrants } from "@tsbuild/ops";
-import { type SolveResult, startSolve } from "@tsbuild/solver";
+import { type CacheStorage, type SolveResult, startSolve } from "@tsbuild/solver";
 import type { RecordedRun } from "./build.ts";
 import type { CacheSharing } from "./cache-sharing.ts";
 import { ignoredBy, maxAgeOf } from "./cache-wishes.ts";
@@ -13,6 +13,7 @@ import { jobMemory } from "./job-memory.ts";
 import { PreviousBuild, projectOf } from "./previous-build.ts";
 import type { PreparedRequest } from "./request.ts";
 import type { BuildSources } from "./sources/open.ts";
+import { unsavedStorage } from "./unsaved-storage.ts";
 import { placeOf } from "./upkeep/after-build.ts";
 import { Watchdog, watchdogSeconds } from "./watchdog.ts";
 
@@ -68,10 +69,12 @@ export async function solveBuild(build: BuildToSolve): Promise<SolveResult> {
       ignoreCache: (vertex) => ignoredBy(request, vertex),
       maxAge: (vertex) => maxAgeOf(vertex),
       earlier: (vertex) => previous.keyOf(vertex),
-      onRecorded: (recorded) =>
-        previous.remember(recorded, { emit, peakMemoryOf: (vertex) => run.recorder.peakMemoryOf(vertex) }),
+      onRecorded: (recorded) => {
+        if (request.rebuildAll) return;
+        previous.remember(recorded, { emit, peakMemoryOf: (vertex) => run.recorder.peakMemoryOf(vertex) });
+      },
       resolveOp: (vertex) => run.recorder.watch(vertex, resolveOp(env, vertex)),
-      storage: sharing === undefined ? session.store.cache : await sharing.storage(),
+      storage: await storageOf(build),
       locks: session.store.locks,
       jobs: request.jobs ?? availableParallelism(),
       memory: jobMemory(request.jobsMemory, run.env, (vertex) => previous.peakMemoryOf(vertex)),
@@ -86,6 +89,11 @@ export async function solveBuild(build: BuildToSolve): Promise<SolveResult> {
     if (failed !== undefined) remember(build, failed);
     throw locate(error, graph, prepared);
   }
+}
+
+async function storageOf({ run, sharing }: BuildToSolve): Promise<CacheStorage> {
+  const storage = sharing === undefined ? run.session.store.cache : await sharing.storage();
+  return run.request.rebuildAll ? unsavedStorage(storage) : storage;
 }
 
 function remember({ run, onFailed }: BuildToSolve, failed: FirstFailure): void {

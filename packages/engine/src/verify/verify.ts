@@ -83,7 +83,7 @@ const MOUNTS = "BUILDKIT_CACHE_MOUNT_NS";
 
 /** Nothing of the first build is used but its sources; caches of its own leave the user's as they are. */
 function anew(request: BuildRequest): BuildRequest {
-  const namespace = `/verify-${randomBytes(6).toString("hex")}`;
+  const namespace = `verify-${randomBytes(6).toString("hex")}`;
   return { ...request, rebuildAll: true, jobs: 1, buildArgs: { ...request.buildArgs, [MOUNTS]: namespace } };
 }
 
@@ -117,7 +117,7 @@ async function build(
 }
 
 async function removeMounts(store: Store, namespace: string | undefined): Promise<void> {
-  if (namespace === undefined || !namespace.startsWith("/verify-")) return;
+  if (namespace === undefined || !namespace.startsWith("verify-")) return;
   const mounts = mountTransfer(store);
   const ids = (await mounts.list()).map(({ id }) => id).filter((id) => id.startsWith(`${namespace}/`));
   for (const id of new Set(ids)) mounts.remove(id);
