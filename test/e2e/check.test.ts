@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { unmarshalDefinition } from "@tsbuild/llb";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { importBusybox, missing, run, World } from "./world.ts";
+import { importBusybox, main, missing, run, World } from "./world.ts";
 
 const reason = missing("busybox", "tar");
 if (reason !== undefined) console.log(`skipped: end-to-end checks: ${reason}`);
@@ -91,7 +91,7 @@ describe.skipIf(reason !== undefined)("questions about a Dockerfile", () => {
     const json = JSON.parse((await world.ok(["graph", "--format=json", good])).stdout);
     expect(json.ops).toHaveLength(4);
     const definition = world.path("definition.pb");
-    const command = `"$0" packages/cli/src/main.ts build --print=definition "${good}" > "${definition}"`;
+    const command = `"$0" "${main}" build --print=definition "${good}" > "${definition}"`;
     const env = { ...world.env, TSBUILD_ROOT: world.root };
     const cwd = join(import.meta.dirname, "../..");
     expect((await run("sh", ["-c", command, process.execPath], { cwd, env })).code).toBe(0);

@@ -1,12 +1,10 @@
 /** Root without CAP_SYS_ADMIN, as in an ordinary container: a user namespace of its own where one may be made, else words. */
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Finished, importBusybox, missing, run, World } from "./world.ts";
+import { type Finished, importBusybox, main, missing, run, World } from "./world.ts";
 
 const reason = missing("busybox", "tar", "setpriv", "unshare");
 if (reason !== undefined) console.log(`skipped: builds in a container: ${reason}`);
 
-const main = join(import.meta.dirname, "../../packages/cli/src/main.ts");
 /** Docker's default set. */
 const KEPT =
   "chown dac_override fowner fsetid kill setgid setuid setpcap net_bind_service net_raw sys_chroot mknod audit_write setfcap";

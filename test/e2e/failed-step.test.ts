@@ -4,12 +4,11 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { importBusybox, missing, World } from "./world.ts";
+import { importBusybox, main, missing, World } from "./world.ts";
 
 const reason = missing("busybox", "tar", "tmux", "ssh-keygen");
 if (reason !== undefined) console.log(`skipped: shells in failed steps: ${reason}`);
 
-const main = join(import.meta.dirname, "../../packages/cli/src/main.ts");
 const STEP =
   "RUN --mount=type=cache,target=/cache --mount=type=bind,source=f,target=/ctx/f echo kept > /made && echo cached > /cache/c && exit 3";
 const DOCKERFILE = `FROM busybox

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { importBusybox, missing, run, World } from "./world.ts";
+import { importBusybox, main, missing, run, World } from "./world.ts";
 
 const reason = missing("busybox", "tar");
 if (reason !== undefined) console.log(`skipped: end-to-end secrets: ${reason}`);
@@ -142,10 +142,7 @@ describe.skipIf(noSsh !== undefined)("ssh", () => {
     const context = world.context("ssh", { Dockerfile: dockerfile.join("\n") });
     const keys = ["ed25519", "rsa", "ecdsa"].map((name) => join(context, name)).join(",");
     const flags = ["build", "--progress=plain", "--no-cache", "--ssh=default", `--ssh=keys=${keys}`, context];
-    const program = [
-      "--disable-warning=ExperimentalWarning",
-      join(import.meta.dirname, "../../packages/cli/src/main.ts"),
-    ];
+    const program = ["--disable-warning=ExperimentalWarning", main];
     const { code, stderr } = await run("bash", ["-c", bash, "bash", process.execPath, ...program, ...flags], {
       cwd: context,
       env: { ...world.env, TSBUILD_ROOT: world.root },

@@ -5,12 +5,11 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { BuildRecord } from "@tsbuild/engine";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { importBusybox, missing, runOk, World } from "./world.ts";
+import { importBusybox, main, missing, runOk, World } from "./world.ts";
 
 const reason = missing("busybox", "tar");
 if (reason !== undefined) console.log(`skipped: the history of builds: ${reason}`);
 
-const main = join(import.meta.dirname, "../../packages/cli/src/main.ts");
 const SECRET = "correct-horse-battery";
 
 async function exported(world: World, reference = "^0"): Promise<BuildRecord> {

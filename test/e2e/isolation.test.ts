@@ -4,12 +4,11 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { mountsOf, runningCommands } from "./processes.ts";
-import { type Finished, importBusybox, missing, type RunOptions, run, World } from "./world.ts";
+import { type Finished, importBusybox, main, missing, type RunOptions, run, World } from "./world.ts";
 
 const reason = missing("busybox", "tar", "setpriv");
 if (reason !== undefined) console.log(`skipped: builds without namespaces: ${reason}`);
 
-const main = join(import.meta.dirname, "../../packages/cli/src/main.ts");
 /** Docker's default set: CAP_SYS_ADMIN, which namespaces and mounts need, is not in it. */
 const KEPT =
   "chown dac_override fowner fsetid kill setgid setuid setpcap net_bind_service net_raw sys_chroot mknod audit_write setfcap";

@@ -1,12 +1,11 @@
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { busyboxTar, type Finished, findProgram, missing, run, runOk, World } from "./world.ts";
+import { busyboxTar, type Finished, findProgram, main, missing, run, runOk, World } from "./world.ts";
 
 const skip = missing("busybox", "useradd", "userdel", "setpriv", "newuidmap", "newgidmap");
 if (skip !== undefined) console.warn(`test/e2e/rootless.test.ts skipped: ${skip}`);
 
-const main = join(import.meta.dirname, "../../packages/cli/src/main.ts");
 const name = `tsbuild-t${process.pid}`;
 
 describe.skipIf(skip !== undefined)("a normal user", () => {

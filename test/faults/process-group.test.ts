@@ -1,10 +1,8 @@
 import { spawn } from "node:child_process";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { importBusybox, missing, World } from "../e2e/world.ts";
+import { importBusybox, main, missing, World } from "../e2e/world.ts";
 
 const reason = missing("busybox", "tar");
-const main = join(import.meta.dirname, "../../packages/cli/src/main.ts");
 if (reason !== undefined) console.log(`skipped: interrupts of process groups: ${reason}`);
 
 describe.skipIf(reason !== undefined)("an interrupt of the whole process group, as Ctrl-C is one", () => {

@@ -1,7 +1,7 @@
 import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { missing, runOk, World } from "../e2e/world.ts";
+import { main, missing, runOk, World } from "../e2e/world.ts";
 import { debianLayout, nodeContext, npmFolder } from "./debian-base.ts";
 import { blobPath, layoutProblems, readLayout } from "./layout.ts";
 import { Podman } from "./podman.ts";
@@ -139,7 +139,6 @@ describe.skipIf(reason !== undefined)("on Debian", () => {
     const env = Object.entries({ ...world.env, TSBUILD_ROOT: world.root }).map(
       ([key, value]) => `${key}=${value}`,
     );
-    const main = join(repository, "packages/cli/src/main.ts");
     // The page is asked for from here: a private network has no ports on the host.
     const flags = ["--disable-warning=ExperimentalWarning", main, "run", "--network", "host", ...args];
     return startService("env", [...env, process.execPath, ...flags]);
@@ -198,8 +197,8 @@ describe.skipIf(reason !== undefined)("on Debian", () => {
     });
 
     test("with one source changed, builds only what depends on it and says so", async () => {
-      const main = join(folder, "src/main.js");
-      writeFileSync(main, `${readFileSync(main, "utf8")}// changed\n`);
+      const source = join(folder, "src/main.js");
+      writeFileSync(source, `${readFileSync(source, "utf8")}// changed\n`);
       const log = await build();
       expect(statusOf(log, "RUN --mount=type=cache,target=/root/.npm npm ci")).toBe("CACHED");
       expect(statusOf(log, "COPY test test")).toBe("DONE");
