@@ -289,6 +289,12 @@ describe.skipIf(missing !== undefined)("unpackArchive", () => {
 });
 
 describe("isArchive", () => {
+  test("knows a tar in xz that comes whole, so that its decoder has ended before it is asked to stop", async () => {
+    const xz =
+      "/Td6WFoAAATm1rRGAgAhARwAAAAQz1jM4Cf/AFtdADMAM1AYaImDAdzibiEFSnA3yYxx0vAMW/m/dcUw4TucolrZ/EhR2ZEmCpxX1cmxKf3BpPnlLCoi9taUkrOD/uTdVSB1g/d2d3JFwPBSx61UGj3hvTzxsYcHVAAAALGTYhsBgEdtAAF3gFAAAACUVpmvscRn+wIAAAAABFla";
+    expect(await isArchive(streamOf(Buffer.from(xz, "base64")))).toBe(true);
+  });
+
   test("goes by content, through any compression", async () => {
     const tar = await collect(writeTar([file("a", "x")]));
     for (const bytes of [tar, gzipSync(tar)]) expect(await isArchive(streamOf(bytes))).toBe(true);

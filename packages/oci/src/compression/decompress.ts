@@ -28,9 +28,10 @@ async function* unzstd(source: ByteSource): AsyncGenerator<Buffer> {
 
 /** xz-decompress is liblzma's little sister (xz-embedded) as WebAssembly: streaming, no native code. */
 async function* unxz(source: ByteSource): AsyncGenerator<Buffer> {
-  // A CommonJS module whose types claim a named export.
-  const loaded = (await import("xz-decompress")) as unknown as { default: typeof import("xz-decompress") };
-  const { XzReadableStream } = loaded.default;
+  // A CommonJS module that says it was an ES module: Node gives it as `default` all the same, a bundler gives its names.
+  const loaded: { default?: typeof import("xz-decompress") } & Partial<typeof import("xz-decompress")> =
+    await import("xz-decompress");
+  const { XzReadableStream } = loaded.default ?? (loaded as typeof import("xz-decompress"));
   let ofSource: { readonly error: unknown } | undefined;
   const input = async function* () {
     try {
@@ -40,11 +41,18 @@ async function* unxz(source: ByteSource): AsyncGenerator<Buffer> {
       throw error;
     }
   };
+  const decoded = new XzReadableStream(ReadableStream.from(input())).getReader();
   try {
-    for await (const chunk of new XzReadableStream(ReadableStream.from(input()))) yield Buffer.from(chunk);
+    for (let next = await decoded.read(); !next.done; next = await decoded.read()) {
+      // Its bytes are the decoder's own memory.
+      yield Buffer.from(next.value);
+    }
   } catch (error) {
     if (ofSource !== undefined) throw ofSource.error;
     throw damaged("xz", error);
+  } finally {
+    // Who reads no further frees the decoder for the next; what the decoder says of that, it says of no data.
+    await decoded.cancel().catch(() => undefined);
   }
 }
 
