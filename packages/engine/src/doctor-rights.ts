@@ -1,5 +1,5 @@
 /** Gates of who may do what: the programs that map subordinate ids, and the kernel's security modules. */
-import { readFileSync, statSync } from "node:fs";
+import { readFileSync, type Stats, statSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { errnoCode } from "@tsbuild/base";
 import { type Gate, gate } from "./gate.ts";
@@ -11,10 +11,20 @@ const MAPPERS = ["newuidmap", "newgidmap"] as const;
 function modeOf(name: string, path: string): { readonly file: string; readonly mode: number } | undefined {
   for (const folder of path.split(delimiter).filter((part) => part !== "")) {
     const file = join(folder, name);
-    const stat = statSync(file, { throwIfNoEntry: false });
+    const stat = statOf(file);
     if (stat?.isFile() === true) return { file, mode: stat.mode };
   }
   return undefined;
+}
+
+/** As for a shell, a folder of $PATH that this user may not look into has no program. */
+function statOf(file: string): Stats | undefined {
+  try {
+    return statSync(file, { throwIfNoEntry: false });
+  } catch (error) {
+    if (errnoCode(error) === "EACCES") return undefined;
+    throw error;
+  }
 }
 
 /** What is wrong with a mapper; "" if nothing can be seen to be. File capabilities do instead of the bit, so it alone decides nothing. */
