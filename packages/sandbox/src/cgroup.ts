@@ -167,6 +167,16 @@ export interface CgroupUsage {
   readonly peakMemoryBytes: number | undefined;
 }
 
+/** Reads it of the groups of a step that still exist, whoever made them; nothing is known without one of memory. */
+export function readUsage(plans: readonly CgroupPlan[]): CgroupUsage {
+  const memory = plans.find(({ hasMemory }) => hasMemory);
+  if (memory === undefined) return { oomKilled: false, peakMemoryBytes: undefined };
+  const unified = memory.version === 2;
+  const events = join(memory.path, unified ? "memory.events" : "memory.oom_control");
+  const peak = join(memory.path, unified ? "memory.peak" : "memory.max_usage_in_bytes");
+  return { oomKilled: readCounter(events, "oom_kill") > 0, peakMemoryBytes: readNumber(peak) };
+}
+
 /** Groups that exist; `remove` them when no process of the step is left. */
 export class StepCgroups {
   readonly #plans: readonly CgroupPlan[];
@@ -194,12 +204,7 @@ export class StepCgroups {
   }
 
   usage(): CgroupUsage {
-    const memory = this.#plans.find(({ hasMemory }) => hasMemory);
-    if (memory === undefined) return { oomKilled: false, peakMemoryBytes: undefined };
-    const unified = memory.version === 2;
-    const events = join(memory.path, unified ? "memory.events" : "memory.oom_control");
-    const peak = join(memory.path, unified ? "memory.peak" : "memory.max_usage_in_bytes");
-    return { oomKilled: readCounter(events, "oom_kill") > 0, peakMemoryBytes: readNumber(peak) };
+    return readUsage(this.#plans);
   }
 
   async remove(): Promise<void> {

@@ -8,16 +8,16 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
-  readFileSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
-import { errnoCode, TsbuildError } from "@tsbuild/base";
-import type { RefusedLimit } from "./cgroup.ts";
-import { unplacedLimits } from "./cgroup-plan.ts";
+import { TsbuildError } from "@tsbuild/base";
+import { type RefusedLimit, readUsage } from "./cgroup.ts";
+import { type CgroupPlan, planCgroups, unplacedLimits } from "./cgroup-plan.ts";
 import { type HostFacts, ownGroups, readHostFacts } from "./host.ts";
+import { failureOfRuntime, OnlyWords, runtimeErrors, statusOfFailure } from "./oci-failure.ts";
 import { type RuntimeResources, type RuntimeSpec, toRuntimeSpec } from "./oci-spec.ts";
 import { isFdSource, parseFdSource } from "./plan-mounts.ts";
 import { tellRefused } from "./refused-limits.ts";
@@ -46,6 +46,8 @@ interface Attachment {
 interface Bundle {
   readonly folder: string;
   readonly attachments: readonly Attachment[];
+  /** The group that limits the step's memory, which the runtime makes; none without such a limit. */
+  readonly memoryGroups: readonly CgroupPlan[];
 }
 
 const run = promisify(execFile);
@@ -157,7 +159,19 @@ function writeBundle(folder: string, step: ExecSpec, host: HostFacts, io: ExecIo
     else mkdirSync(target);
   }
   writeFileSync(join(folder, "config.json"), JSON.stringify(spec));
-  return { folder, attachments };
+  return { folder, attachments, memoryGroups: grouped ? memoryGroups(runtime, host) : [] };
+}
+
+function memoryGroups({ linux: { resources, cgroupsPath } }: RuntimeSpec, host: HostFacts): CgroupPlan[] {
+  const { memory } = resources;
+  if (memory === undefined) return [];
+  return planCgroups(host.cgroups, cgroupsPath, { resources: { memory }, always: false });
+}
+
+/** Whether a container's groups can be looked at when it has ended: only then is it known what the kernel killed in them. */
+async function canKeep(runtime: string): Promise<boolean> {
+  const help = await run(runtime, ["run", "--help"]).catch(() => ({ stdout: "" }));
+  return help.stdout.includes("--keep");
 }
 
 /** Starts the runtime below the helper that mounts; settles when no process of the step is left. */
@@ -198,38 +212,6 @@ function start(args: readonly string[], fds: readonly number[], step: ExecSpec, 
   });
 }
 
-/** Messages of level error in the runtime's JSON log; none when the command itself ran. */
-function runtimeErrors(log: string): string[] {
-  let text: string;
-  try {
-    text = readFileSync(log, "utf8");
-  } catch (error) {
-    if (errnoCode(error) === "ENOENT") return [];
-    throw error;
-  }
-  return text.split("\n").flatMap((line) => {
-    if (line === "") return [];
-    const { level, msg } = JSON.parse(line) as { readonly level?: string; readonly msg?: string };
-    return level === "error" && msg !== undefined ? [msg] : [];
-  });
-}
-
-/** Exit status of a shell for a program that cannot be executed; undefined: the runtime failed in another way. */
-function statusOfFailure(message: string): number | undefined {
-  if (!/\bexec\b/.test(message)) return undefined;
-  if (/not found|no such file or directory/i.test(message)) return 127;
-  return /permission denied|exec format error/i.test(message) ? 126 : undefined;
-}
-
-function failure(runtime: string, errors: readonly string[], code: number): TsbuildError {
-  const message = errors.at(-1) ?? `it ended with ${code}`;
-  return new TsbuildError("TSB_SANDBOX", `${runtime}: ${message}`, {
-    hint: /hybrid|cgroup/i.test(message)
-      ? "this runtime cannot use the machine's control groups (crun refuses hybrid ones): use --oci-runtime=runc, or none"
-      : undefined,
-  });
-}
-
 function isAlive(pid: number): boolean {
   return existsSync(`/proc/${pid}`);
 }
@@ -262,12 +244,14 @@ function notEmulated(): TsbuildError {
 
 /**
  * A sandbox that runs each step in an OCI runtime. Two things differ from the native one: the command is PID 1 itself, so nothing reaps
- * for it and signals without a handler do not reach it from inside; and peak memory and OOM kills are not told.
+ * for it and signals without a handler do not reach it from inside; and peak memory and OOM kills are told of steps with a limit of memory only, if
+ * the runtime keeps the group of a container that has ended.
  */
 export function createOciSandbox(options: OciSandboxOptions): Sandbox {
   const runtime = findRuntime(options.runtime, options.path);
   let host: HostFacts | undefined;
   let ready: Promise<void> | undefined;
+  let keeps: Promise<boolean> | undefined;
   const runStep = async (step: ExecSpec, io: ExecIo): Promise<ExecOutcome> => {
     if (io.signal.aborted) throw new TsbuildError("TSB_CANCELED", "the step was canceled");
     if (step.userNamespace !== undefined) throw notEmulated();
@@ -296,13 +280,16 @@ export function createOciSandbox(options: OciSandboxOptions): Sandbox {
     const command = [runtime, "--root", options.stateFolder, "--log", log, "--log-format", "json"];
     const args = [options.binary, "attach", ...triples, "--", ...command];
     const fds = bundle.attachments.map(({ fd }) => fd);
-    const code = await start([...args, "run", "--bundle", bundle.folder, id], fds, step, io);
+    if (bundle.memoryGroups.length > 0) keeps ??= canKeep(runtime);
+    const keep = (await keeps) === true && bundle.memoryGroups.length > 0 ? ["--keep"] : [];
+    const words = new OnlyWords(io);
+    const code = await start([...args, "run", ...keep, "--bundle", bundle.folder, id], fds, step, words.io);
     if (io.signal.aborted) throw new TsbuildError("TSB_CANCELED", "the step was canceled");
     const errors = code === 0 ? [] : runtimeErrors(log);
-    const exitCode = errors.length === 0 ? code : statusOfFailure(errors.join("\n"));
+    const exitCode = errors.length === 0 ? words.statusOfInit(code) : statusOfFailure(errors.join("\n"));
     if (exitCode === undefined || (exitCode === 125 && errors.length > 0))
-      throw failure(runtime, errors, code);
-    return { exitCode, oomKilled: false };
+      throw failureOfRuntime(runtime, errors, code);
+    return { exitCode, ...readUsage(keep.length > 0 ? bundle.memoryGroups : []) };
   };
   return { connectsOnDemand: false, run: runStep };
 }
