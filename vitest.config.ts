@@ -6,6 +6,9 @@ const ROOTLESS = [
   ...["failed-step", "failure-output", "network", "oci-runtime", "git-ssh", "emulation"],
 ];
 
+/** End-to-end tests that run a second time with steps in runc: all whose outcome is the runtime's to give. */
+const IN_RUNC = ["build", "exec", "grants", "limits", "failed-step", "failure-output", "network"];
+
 /** Attacks on what a normal user's builds promise as well. */
 const ROOTLESS_ATTACKS = ["kernel", "secrets"];
 
@@ -14,6 +17,7 @@ const ROOTLESS_ATTACKS = ["kernel", "secrets"];
  * - unit: every package's own tests; no root, no network, no Debian package needed.
  * - system: real mounts, namespaces, processes and peers; skips with a printed reason where the machine lacks something.
  * - rootless: end-to-end tests again, as a normal user with subordinate ids, who is made for it.
+ * - runc: end-to-end tests again, with steps in runc instead of the native sandbox: the spec is one, whoever performs it.
  */
 export default defineConfig({
   test: {
@@ -50,6 +54,16 @@ export default defineConfig({
           ],
           env: { TSBUILD_TEST_USER: `tsbuild-u${process.pid}` },
           globalSetup: "test/e2e/make-user.ts",
+          testTimeout: 120_000,
+          hookTimeout: 300_000,
+          maxWorkers: 2,
+        },
+      },
+      {
+        test: {
+          name: "runc",
+          include: IN_RUNC.map((name) => `test/e2e/${name}.test.ts`),
+          env: { TSBUILD_OCI_RUNTIME: "runc" },
           testTimeout: 120_000,
           hookTimeout: 300_000,
           maxWorkers: 2,

@@ -4,7 +4,7 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { importBusybox, main, missing, World } from "./world.ts";
+import { importBusybox, main, missing, ociRuntime, World } from "./world.ts";
 
 const reason = missing("busybox", "tar", "tmux", "ssh-keygen");
 if (reason !== undefined) console.log(`skipped: shells in failed steps: ${reason}`);
@@ -86,6 +86,9 @@ describe.skipIf(reason !== undefined)("a failed step", () => {
     expect(before).toContain(`>>> ${STEP}`);
     const answers = await type(QUESTIONS, "hello-/work-0");
     expect(answers).toMatch(/^kept\ncached\nfrom the context\nhello-\/work-0$/m);
+    /* The terminal's shell, too, is started by whom this run is for (see exec.test.ts). */
+    const first = await type(`echo pid $$ ans""wers`, "answers\n");
+    expect(/^pid 1 answers$/m.test(first)).toBe(ociRuntime() !== undefined);
     const end = await type("exit 9", "the end: 1");
     expect(end.match(/^ERROR: /gm)).toHaveLength(1);
   });

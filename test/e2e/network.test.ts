@@ -20,6 +20,8 @@ const providers = ["pasta", "slirp4netns"].filter((name) => {
 /** Names of abstract sockets are the whole machine's: another run of these tests has its own. */
 const ABSTRACT = `tsbuild-network-test-${process.pid}`;
 
+const SLEEP = `sleep 4141.${process.pid}`;
+
 function outsideAddress(): string | undefined {
   const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
   return addresses.find(({ internal, family }) => !internal && family === "IPv4")?.address;
@@ -108,12 +110,12 @@ describe.skipIf(reason !== undefined)("the network of a step", () => {
     test("goes with a builder that is killed", async () => {
       const mark = `${world.root}/`;
       const context = world.context(`${provider}-kill`, {
-        Dockerfile: "FROM busybox\nRUN echo up; sleep 4141\n",
+        Dockerfile: `FROM busybox\nRUN echo up; ${SLEEP}\n`,
       });
       const signalOn = { match: /#2 [\d.]+ up/, signal: "SIGKILL" } as const;
       await world.tsbuild(["build", "--progress=plain", "--no-cache", flag, context], { signalOn });
-      for (let tries = 0; tries < 100 && runningCommands("sleep 4141").length > 0; tries++) await sleep(20);
-      expect(runningCommands("sleep 4141")).toEqual([]);
+      for (let tries = 0; tries < 100 && runningCommands(SLEEP).length > 0; tries++) await sleep(20);
+      expect(runningCommands(SLEEP)).toEqual([]);
       expect(runningCommands(mark).filter((line) => line.includes(provider))).toEqual([]);
     });
   });

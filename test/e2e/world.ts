@@ -99,10 +99,20 @@ export function findProgram(name: string): string | undefined {
 
 const FOR_A_USER = ["useradd", "userdel", "setpriv", "newuidmap", "newgidmap"];
 
+/** Whom the vitest project `runc` has performing the steps of all builds; undefined: the native sandbox. */
+export function ociRuntime(): string | undefined {
+  return process.env["TSBUILD_OCI_RUNTIME"];
+}
+
 /** Why this machine cannot run tests that need root and these programs; undefined when it can. */
 export function missing(...programs: readonly string[]): string | undefined {
   if (process.getuid?.() !== 0) return "needs root";
-  const needed = process.env["TSBUILD_TEST_USER"] === undefined ? programs : [...programs, ...FOR_A_USER];
+  const runtime = ociRuntime();
+  const needed = [
+    ...programs,
+    ...(process.env["TSBUILD_TEST_USER"] === undefined ? [] : FOR_A_USER),
+    ...(runtime === undefined ? [] : [runtime]),
+  ];
   const absent = needed.filter((name) => findProgram(name) === undefined);
   return absent.length === 0 ? undefined : `needs ${absent.join(", ")} (apt-get install)`;
 }
