@@ -20,6 +20,7 @@ describe.skipIf(reason !== undefined)("COPY and ADD", () => {
     expect(readdirSync(join(world.outside, "empty"))).toEqual([]);
   }
 
+  // Fails when COPY resolves a source below the context by name alone: without RESOLVE_IN_ROOT, or with magic links.
   test("links of a context lead nowhere out of it, by name, by wildcard and with --parents", async () => {
     const folder = world.context("links", { "a/file": "own" });
     for (const [name, target] of [
@@ -51,6 +52,7 @@ describe.skipIf(reason !== undefined)("COPY and ADD", () => {
     expect((await world.attemptFolder(folder)).log).toContain(world.text);
   });
 
+  // Fails when a destination or a WORKDIR is a joined string, which the kernel resolves from the host's root.
   test("destinations and their parents that are links of the image stay in the image", async () => {
     const targets = [
       world.outside,
@@ -76,6 +78,7 @@ describe.skipIf(reason !== undefined)("COPY and ADD", () => {
     }
   });
 
+  // Fails when a stage's files are looked up from the host's root, or a link that was copied as such is followed on the host.
   test("links of another stage or image stay in it, as sources and with --link and --parents", async () => {
     const stage = [
       "FROM busybox AS evil",
@@ -94,6 +97,7 @@ describe.skipIf(reason !== undefined)("COPY and ADD", () => {
     }
   });
 
+  // Fails when the target of a hard link, or the folder of a member, is taken from the host's root or up through `..`.
   test("hard links and links of archives reach nothing outside of where they are unpacked", async () => {
     const members = [
       { name: "hard", type: "link" as const, target: world.precious },
@@ -115,6 +119,7 @@ describe.skipIf(reason !== undefined)("COPY and ADD", () => {
     }
   });
 
+  // Fails when a digest becomes part of a path before its form was checked.
   test("digests of a layout that are paths name nothing", async () => {
     for (const digest of [
       `sha256:../../../..${world.precious}`,
@@ -138,6 +143,7 @@ describe.skipIf(reason !== undefined)("COPY and ADD", () => {
     }
   });
 
+  // Fails when a step keeps the working folder of the builder, or a host's folder.
   test("a core dump of a step lands in the step, if anywhere", async () => {
     const before = readdirSync(process.cwd());
     const { log } = await world.attempt([

@@ -32,6 +32,7 @@ describe.skipIf(reason !== undefined)("ways out of a step", () => {
   });
   afterAll(() => world.close());
 
+  // Fails when this machine keeps a leaked descriptor from being a way out: then the tests below prove nothing.
   test("canary: who inherits a folder of the host is outside by way of /proc/self/fd", () => {
     const rootfs = world.path("busybox");
     mkdirSync(join(rootfs, "proc"), { recursive: true });
@@ -47,6 +48,7 @@ describe.skipIf(reason !== undefined)("ways out of a step", () => {
   });
 
   describe.each(RUNTIMES)("in the %s sandbox", (name, flags) => {
+    // Fails when the step changes into its folder before the builder's descriptors are closed, or the folder may be outside of the root.
     test("no descriptor is a working folder (CVE-2024-21626)", async () => {
       const read = `RUN cat ${UP}.${world.precious} ${UP}..${world.precious}; ls ${UP}`;
       for (const fd of DESCRIPTORS) {
@@ -66,6 +68,7 @@ describe.skipIf(reason !== undefined)("ways out of a step", () => {
       }
     });
 
+    // Fails when descriptors are closed by the execution (close-on-exec) only: the program is looked up before.
     test("no program is found through a descriptor, in PATH or by name", async () => {
       const paths = DESCRIPTORS.map((fd) => `/proc/self/fd/${fd}/${UP}${world.outside.slice(1)}`);
       const { code, log } = await world.attempt(
@@ -86,6 +89,7 @@ describe.skipIf(reason !== undefined)("ways out of a step", () => {
         expect((await world.attempt(["FROM busybox", line], flags)).code).toBe(1);
     });
 
+    // Fails when /dev/null is opened in the root by its name after the step's mounts, with descriptors still open.
     test("standard input is the null device, whatever a mount puts at /dev/null", async () => {
       for (const fd of DESCRIPTORS.slice(0, 6)) {
         const dockerfile = [
@@ -100,6 +104,7 @@ describe.skipIf(reason !== undefined)("ways out of a step", () => {
       expect(world.isIntact).toBe(true);
     });
 
+    // Fails when a descriptor of the builder, of a cache or of a root is inherited by the command.
     test("what is open in a step is its standard streams (B011)", async () => {
       const { log } = await world.attempt(
         "FROM busybox\nRUN --mount=type=cache,target=/c exec sh -c 'for f in /proc/self/fd/*; do n=$(readlink $f); echo \"open ${f##*/} $n\"; done'\n",
@@ -110,6 +115,7 @@ describe.skipIf(reason !== undefined)("ways out of a step", () => {
       expect(open.length).toBeGreaterThan(0);
     });
 
+    // Fails when PID 1 runs from a file that can be written to: a bind of the program itself, without the read-only mount.
     test("the program that starts steps cannot be overwritten (CVE-2019-5736)", async () => {
       const programs = [
         join(import.meta.dirname, "../../native/build/tsbuild-sandbox"),
@@ -126,6 +132,7 @@ describe.skipIf(reason !== undefined)("ways out of a step", () => {
       expect(digests()).toEqual(before);
     });
 
+    // Fails when mount points are removed by the path that they had at first, without the check of what is there now.
     test("taking mount points away takes nothing of the host away (CVE-2024-23652)", async () => {
       const victim = join(world.outside, "empty/inner");
       const time = new Date("2001-02-03T04:05:06Z");
@@ -148,6 +155,7 @@ describe.skipIf(reason !== undefined)("ways out of a step", () => {
       rmdirSync(victim);
     });
 
+    // Fails when a target is made or mounted on at a joined path, or /etc/resolv.conf and /etc/hosts are bound by name.
     test("mount targets that are links of the image stay in the image", async () => {
       const { code, log } = await world.attempt(
         [
@@ -167,6 +175,7 @@ describe.skipIf(reason !== undefined)("ways out of a step", () => {
       expect(log, String(code)).toMatch(/mine/);
     });
 
+    // Fails when a source below a stage is resolved by name instead of below the stage's descriptor.
     test("sources of mounts that are links stay in their stage (CVE-2024-23651)", async () => {
       const dockerfile = [
         "FROM busybox AS evil",
@@ -180,7 +189,7 @@ describe.skipIf(reason !== undefined)("ways out of a step", () => {
     });
 
     /*
-     * A builder that resolved the target in the cache's folder by a joined string would mount on the host. A target that is met under
+     * Fails when the target in the cache's folder is resolved by a joined string: the mount is the host's then. A target that is met under
      * both names, or not at all, proves that mounts were made in the middle of the swapping. Not by --no-cache, which empties caches.
      */
     test("targets below a cache that somebody swaps stay in the step's root, whichever is met (CVE-2024-23651)", async () => {

@@ -19,6 +19,7 @@ describe.skipIf(reason !== undefined)("hostile inputs", () => {
   afterAll(() => world.close());
 
   describe("pipes in place of files are refused, not waited for", () => {
+    // Fails when one of them is opened without O_NONBLOCK, or read before it is known to be a plain file.
     test.each([
       ["Dockerfile", []],
       [".dockerignore", []],
@@ -36,12 +37,14 @@ describe.skipIf(reason !== undefined)("hostile inputs", () => {
       expect(code).toBeLessThan(3);
     });
 
+    // Fails when a Dockerfile is read to its end instead of to its limit.
     test("a Dockerfile without end is cut off", async () => {
       const folder = world.context("endless", { x: "" });
       const { log } = await world.attemptFolder(folder, ["-f", "/dev/zero"], PATIENCE);
       expect(log).toMatch(/has more than \d+ bytes/);
     });
 
+    // Fails when files of the image are opened without a look at what they are, or read without a limit.
     test("passwd and group: pipes, devices, links out of the image, more than is sane", async () => {
       for (const make of [
         "mkfifo /etc/passwd",
@@ -60,6 +63,7 @@ describe.skipIf(reason !== undefined)("hostile inputs", () => {
     });
   });
 
+  // Fails when the file of a context that was sent is opened by its path in the folder that it was unpacked to.
   test("a link named Dockerfile or .dockerignore leads nowhere out of a context that a stranger sent", async () => {
     for (const name of ["Dockerfile", ".dockerignore"]) {
       const members = [
@@ -76,6 +80,7 @@ describe.skipIf(reason !== undefined)("hostile inputs", () => {
     expect((await world.attemptFolder(folder)).log).toContain(world.text);
   });
 
+  // Fails when the length of a name is left to the kernel, which says it after folders were made.
   test("a path ten thousand folders deep is refused at once, in every archive", async () => {
     const name = `${"a/".repeat(10_000)}f`;
     const record = (size: number): string => `${size} path=${name}\n`;
@@ -103,6 +108,7 @@ describe.skipIf(reason !== undefined)("hostile inputs", () => {
       expect(log).toMatch(/path of 20001 bytes .*; Linux takes 4095/);
   });
 
+  // Fails when decompression is bounded by the disk only, or what was unpacked stays.
   test("a small file that decompresses without end is refused and leaves nothing", async () => {
     // 3 GiB of zeros in frames of 32 MiB: about 300 kB.
     const frame = zstdCompressSync(Buffer.alloc(32 * 1024 * 1024));
@@ -124,6 +130,7 @@ describe.skipIf(reason !== undefined)("hostile inputs", () => {
     );
   });
 
+  // Fails when device nodes open in a step: without the devices group and with mounts that allow them.
   test("devices and set-user-id programs of archives give a step nothing that it had not", async () => {
     const members = [
       { name: "mem", type: "char" as const },
@@ -141,6 +148,7 @@ describe.skipIf(reason !== undefined)("hostile inputs", () => {
     expect(log.split("\n").filter((line) => / OPENED$/.test(line))).toEqual([]);
   });
 
+  // Fails when output, names or messages are printed with their escape sequences.
   test("text of strangers does not reach a terminal as more than text", async () => {
     const evil = `${ESCAPE}]0;title\u0007${ESCAPE}[2J\u009b31mX`;
     const attempts = [
@@ -155,6 +163,7 @@ describe.skipIf(reason !== undefined)("hostile inputs", () => {
     expect(attempts[0]?.log).toContain("X");
   });
 
+  // Fails when a file of the user's is packed under a whiteout's name, which the next to unpack it takes for one.
   test("files named like whiteouts are files, and hide nothing in the image that they are packed into", async () => {
     const folder = world.context("whiteouts", {
       Dockerfile: "FROM busybox\nRUN mkdir /d && echo kept > /d/kept\nCOPY names /d/\n",
@@ -173,6 +182,7 @@ describe.skipIf(reason !== undefined)("hostile inputs", () => {
     expect(JSON.parse(readFileSync(join(layout, "oci-layout"), "utf8"))).toMatchObject({});
   });
 
+  // Fails when rights are asked of the Dockerfile's own instructions only, or after the cache.
   test("ONBUILD triggers and results in the cache are no way around --allow (CVE-2024-23653)", async () => {
     const base = world.context("onbuild", {
       Dockerfile: "FROM busybox\nONBUILD RUN --security=insecure echo insecure\n",

@@ -2,6 +2,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { tarOf } from "../e2e/tar.ts";
 import { AttackWorld, compileProgram, RUNTIMES, skipReason } from "./support/attack.ts";
 
 const reason = skipReason("kernel.test.ts", "cc");
@@ -20,6 +21,7 @@ describe.skipIf(reason !== undefined)("the kernel behind a step", () => {
   });
   afterAll(() => world.close());
 
+  // Fails when the machine refuses root itself: then the next test proves nothing.
   test("canary: without a sandbox root reaches nearly everything that the tests below count", () => {
     const other = spawn("sleep", ["60"]);
     const { stdout } = spawnSync(world.path("kernel"), [String(other.pid)], { encoding: "utf8" });
@@ -32,16 +34,30 @@ describe.skipIf(reason !== undefined)("the kernel behind a step", () => {
 
   const COPY = ["FROM busybox", "COPY --chmod=755 kernel /kernel"];
 
+  // Fails when the filter, the capabilities, or the masks of /proc and /sys let one of the calls through.
   test.each(RUNTIMES)("in the %s sandbox it reaches none of it (B002, B003, B005)", async (name, flags) => {
-    const steps = ["RUN /kernel 1 && echo as-root", "USER alice", "RUN /kernel 1; echo as-alice"];
-    const { log, code } = await world.attempt([...COPY, ...steps], flags, { files: { kernel: program } });
+    const archive = tarOf([{ name: "kernel", data: program, mode: 0o4755 }]);
+    const steps = [
+      ...[
+        "ADD suid.tar /suid/",
+        "RUN /kernel 1 && echo as-root",
+        "USER alice",
+        "RUN /kernel 1; echo as-alice",
+      ],
+      "RUN /suid/kernel 1; echo by-set-user-id",
+    ];
+    const files = { kernel: program, "suid.tar": archive };
+    const { log, code } = await world.attempt([...COPY, ...steps], flags, { files });
     expect(code, log).toBe(0);
-    expect(log).toMatch(/as-root[\s\S]*as-alice/);
+    expect(log).toMatch(
+      /user 0$[\s\S]*as-root$[\s\S]*user 1000$[\s\S]*as-alice$[\s\S]*user 0$[\s\S]*by-set-user-id$/m,
+    );
     // In runc PID 1 is the step's own shell.
     const own = name === "runc" ? ["ptrace_other", "read_other"] : [];
     expect(reached(log).filter((call) => !own.includes(call))).toEqual([]);
   });
 
+  // Fails when a step is in the host's pid namespace, sees its /proc, or has the builder's environment in PID 1.
   test.each(RUNTIMES)("in the %s sandbox the host's processes are not there at all", async (_name, flags) => {
     const host = spawn("sleep", ["61.5"]);
     const script = `RUN ls -d /proc/[0-9]* | wc -l > /count; cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2> /dev/null | tr '\\0' ' '; kill -9 ${host.pid} 2> /dev/null; kill -9 -1; true`;
@@ -59,6 +75,7 @@ describe.skipIf(reason !== undefined)("the kernel behind a step", () => {
     host.kill();
   });
 
+  // Fails when a mask or a read-only mount is left out, is laid on a copy, or can be taken off by the step.
   test.each(RUNTIMES)(
     "in the %s sandbox masked files stay masked, read-only ones read-only",
     async (_n, flags) => {

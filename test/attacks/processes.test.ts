@@ -16,6 +16,7 @@ describe.skipIf(reason !== undefined)("steps that do not end by themselves", () 
   afterAll(() => world.close());
 
   describe.each(RUNTIMES)("in the %s sandbox", (_name, flags) => {
+    // Fails when the end of a step is the end of its command: without the namespace whose PID 1 ends last.
     test("a daemon ends with its step, whatever it ignores", async () => {
       const sleep = "sleep 717171";
       const { code, log } = await world.attempt(
@@ -28,6 +29,7 @@ describe.skipIf(reason !== undefined)("steps that do not end by themselves", () 
       expect(runningCommands(sleep)).toEqual([]);
     });
 
+    // Fails when a step is asked to end (SIGTERM) and waited for, or only its own process group is killed.
     test("an interrupt ends a step that ignores signals, with all that it forked, at once", async () => {
       const sleep = "sleep 727272";
       const many = "i=0; while [ $i -lt 400 ]; do i=$((i+1)); sleep 727272 & done";
@@ -42,6 +44,7 @@ describe.skipIf(reason !== undefined)("steps that do not end by themselves", () 
       expect(runningCommands(sleep)).toEqual([]);
     });
 
+    // Fails when the limit of processes is not set, or on the builder's own group.
     test("a fork bomb under --resource pids meets its limit, and the build says so", async () => {
       const bomb = "i=0; while [ $i -lt 200 ]; do i=$((i+1)); sleep 737373 & done; echo done";
       const limited = await world.attempt(["FROM busybox", `RUN ${bomb}`], [...flags, "--resource=pids=40"]);

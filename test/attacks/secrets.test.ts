@@ -20,6 +20,7 @@ describe.skipIf(reason !== undefined)("secrets", () => {
   beforeAll(() => world.start());
   afterAll(() => world.close());
 
+  // Fails when a value is in a layer, a mount point's file, the environment of PID 1, a log, or the record of a build.
   test("are not there for steps that do not mount them, nor after the step that does", async () => {
     writeFileSync(world.path("secret"), SECRET);
     const look =
@@ -45,6 +46,7 @@ describe.skipIf(reason !== undefined)("secrets", () => {
     expect(filesWith(world.root, SECRET).length).toBeGreaterThan(0);
   });
 
+  // Fails when messages of errors are printed without the masks of the output.
   test("stay out of a failed build's message and its record", async () => {
     const { log } = await world.attempt(
       ["FROM busybox", 'RUN --mount=type=secret,id=f,env=F cat "/no/$F"; exit 7'],
@@ -55,6 +57,7 @@ describe.skipIf(reason !== undefined)("secrets", () => {
     expect(log).not.toContain("failing-s3cr3t-value");
   });
 
+  // Fails when the folders are made with the umask's mode.
   test("the state folder is its owner's alone, also below one that is open to all (no other user reads blobs)", async () => {
     const open = world.path("open");
     mkdirSync(open, { mode: 0o777 });

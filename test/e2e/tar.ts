@@ -3,7 +3,7 @@ export interface Member {
   readonly name: string;
   readonly type?: "file" | "link" | "symlink" | "folder" | "char";
   readonly target?: string;
-  readonly data?: string;
+  readonly data?: string | Uint8Array;
   readonly mode?: number;
 }
 

@@ -45,6 +45,7 @@ int main(int argc, char **argv) {
   char bytes[16] = {0};
   struct iovec local = {bytes, sizeof bytes}, remote = {(void *)&show, sizeof bytes};
   pid_t other = argc > 1 ? (pid_t)atoi(argv[1]) : 1;
+  printf("effective user %u\n", (unsigned)geteuid());
   show("io_uring_setup", syscall(SYS_io_uring_setup, 1, NULL));
   show("userfaultfd", syscall(SYS_userfaultfd, -1));
   show("bpf", syscall(SYS_bpf, 5, NULL, 0xffffff));
