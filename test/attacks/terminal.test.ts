@@ -2,12 +2,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { main } from "../e2e/world.ts";
 import { AttackWorld, compileProgram, RUNTIMES, skipReason } from "./support/attack.ts";
 
 const reason = skipReason("terminal.test.ts", "cc", "script", "bash");
-const main = join(import.meta.dirname, "../../packages/cli/src/main.ts");
 
 /** What of `typed` the program put into the line that somebody reads next. */
 function typedInto(screen: string): string | undefined {
