@@ -1,10 +1,54 @@
+import { setImmediate as turn } from "node:timers/promises";
 import pLimit from "p-limit";
 
-/** Runs work when one of a number of slots is free. One limit may be given to several solves. */
-export type JobLimit = <T>(work: () => Promise<T>) => Promise<T>;
+/**
+ * Runs work when one of a number of slots is free: of what waits then, the one with the lowest place. One limit may be given to several
+ * solves.
+ */
+export type JobLimit = <T>(work: () => Promise<T>, place: number) => Promise<T>;
 
-/** `jobs` slots, given in the order in which they were asked for. */
+interface Waiting {
+  readonly place: number;
+  /** Settles when the work has ended; never rejects. */
+  run(): Promise<void>;
+}
+
+/**
+ * `jobs` slots, given in the order of the works' places, equal ones in the order in which they asked.
+ *
+ * Demand goes through a graph from its result: the last stage of a Dockerfile is asked for first. Were slots given in that order,
+ * `COPY --from` of the first stage could not begin before the last stage has.
+ */
 export function jobLimit(jobs: number): JobLimit {
   const limit = pLimit(Math.max(1, jobs));
-  return (work) => limit(work);
+  const queue = new PlaceQueue();
+  return <T>(work: () => Promise<T>, place: number) => {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    queue.add({ place, run: () => work().then(resolve, reject) });
+    void limit(async () => {
+      // Whoever becomes ready by the same event asks within this turn.
+      await turn();
+      await queue.take().run();
+    });
+    return promise;
+  };
+}
+
+class PlaceQueue {
+  /** The lowest place last, once sorted. */
+  #waiting: Waiting[] = [];
+  #added: Waiting[] = [];
+
+  add(waiting: Waiting): void {
+    this.#added.push(waiting);
+  }
+
+  take(): Waiting {
+    if (this.#added.length > 0) {
+      // Sorting is stable: reversed, equal ones that came first are taken first.
+      this.#waiting = [...this.#added.reverse(), ...this.#waiting].sort((a, b) => b.place - a.place);
+      this.#added = [];
+    }
+    return this.#waiting.pop()!;
+  }
 }

@@ -14,7 +14,7 @@ import { advance, refOf, type VertexState } from "./vertex-state.ts";
 export async function runVertex(solving: Solving, state: VertexState): Promise<void> {
   advance(state, "queued", "a job slot");
   if (state.op.cheap === true) await execute(solving, state);
-  else await solving.limit(() => withMemory(solving, state));
+  else await solving.limit(() => withMemory(solving, state), state.position);
 }
 
 async function withMemory(solving: Solving, state: VertexState): Promise<void> {

@@ -31,7 +31,7 @@ export interface SolveRequest {
   resolveOp(vertex: Vertex): VertexOp;
   readonly storage: CacheStorage;
   readonly locks: WorkLocks;
-  /** How many vertices run at once (`cheap` ones do not count), or a limit shared with other solves. */
+  /** How many vertices run at once (`cheap` ones do not count; of those that are ready, the first in the graph goes first), or a limit shared with other solves. */
   readonly jobs: number | JobLimit;
   /** What else those that count as jobs wait for. */
   readonly memory?: MemoryLimit | undefined;

@@ -102,6 +102,57 @@ describe("independent steps run side by side", () => {
   });
 });
 
+describe("steps begin in the order of the graph", () => {
+  /** As a Dockerfile whose last stage copies from each of the others in turn: `copy0` is the input of `copy1`, and so on. */
+  function fanOut(count: number): IntegerVertex {
+    const base = constant("base", 1, { cheap: true });
+    let onto: IntegerVertex = base;
+    for (let i = 0; i < count; i++) {
+      const stage = integer(`s${i}`, [base]);
+      onto = integer(`copy${i}`, [onto, stage], { cheap: true, content: { 1: (n) => n } });
+    }
+    return onto;
+  }
+  const stages = (ran: readonly string[]) => ran.filter((name) => name.startsWith("s"));
+  const inOrder = Array.from({ length: 8 }, (_, i) => `s${i}`);
+
+  test.each([1, 3, 16])("stages that one after the other is copied from, %i at once", async (jobs) => {
+    expect(stages((await world.solve(fanOut(8), { jobs })).ran)).toEqual(inOrder);
+  });
+
+  test("a base that is cached", async () => {
+    await world.solve(constant("base", 1, { cheap: true }));
+    expect(stages((await world.solve(fanOut(8), { jobs: 16 })).ran)).toEqual(inOrder);
+  });
+
+  test("one that becomes ready late goes before those behind it that still wait", async () => {
+    const hold = gate();
+    const first = integer("first", [], { wait: hold.wait });
+    const after = integer("after", [first]);
+    const rest = ["a", "b", "c"].map((name) => integer(name));
+    const solving = world.solve(integer("top", [after, ...rest]), { jobs: 1 });
+    await hold.reached;
+    hold.open();
+    expect((await solving).ran).toEqual(["first", "after", "a", "b", "c", "top"]);
+  });
+
+  test("equal places of several solves are taken in the order in which they asked", async () => {
+    const limit = jobLimit(1);
+    const order: string[] = [];
+    const note = (name: string, place: number) => limit(async () => order.push(name), place);
+    await Promise.all([note("b", 1), note("c", 1), note("a", 0), note("d", 1)]);
+    expect(order).toEqual(["a", "b", "c", "d"]);
+  });
+
+  test("a slot is free again after a failure", async () => {
+    const limit = jobLimit(1);
+    const fails = limit(() => Promise.reject(new Error("broken")), 0);
+    const next = limit(async () => "ran", 1);
+    await expect(fails).rejects.toThrow("broken");
+    expect(await next).toBe("ran");
+  });
+});
+
 describe("size", () => {
   test("a chain of 10,000 is solved without deep recursion", async () => {
     let chain: IntegerVertex = constant("first", 1);
@@ -117,7 +168,7 @@ describe("describeWaiting", () => {
     const hold = gate();
     const queued = integer("queued", [], { wait: hold.wait });
     const running = integer("running", [], { wait: hold.wait });
-    const top = integer("top", [integer("middle", [queued]), running]);
+    const top = integer("top", [running, integer("middle", [queued])]);
     let describeWaiting: () => string = () => "";
     const solving = world.solve(top, {
       jobs: 1,
@@ -131,7 +182,7 @@ describe("describeWaiting", () => {
       "running: running, holds its lock, waits for its op",
       "queued: queued, holds its lock, waits for a job slot",
       "middle: joining, waits for its inputs; unfinished inputs: queued (queued)",
-      "top: joining, waits for its inputs; unfinished inputs: middle (joining), running (running)",
+      "top: joining, waits for its inputs; unfinished inputs: running (running), middle (joining)",
     ]);
     hold.open();
     await solving;

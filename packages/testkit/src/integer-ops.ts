@@ -86,7 +86,7 @@ export function integerGraph(result: IntegerVertex | null, output = 0): Graph {
   };
 }
 
-/** Inputs first, without recursion: test graphs may be deep. */
+/** Inputs first and in their order, as a definition has them, without recursion: test graphs may be deep. */
 function collect(result: IntegerVertex, into: Map<VertexDigest, Vertex>): void {
   const pending = [{ vertex: result, entered: false }];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
@@ -97,7 +97,7 @@ function collect(result: IntegerVertex, into: Map<VertexDigest, Vertex>): void {
       continue;
     }
     pending.push({ vertex, entered: true });
-    for (const input of vertex.inputs) pending.push({ vertex: input.vertex, entered: false });
+    for (const input of vertex.inputs.toReversed()) pending.push({ vertex: input.vertex, entered: false });
   }
 }
 
