@@ -1,7 +1,5 @@
-import { nearest, TsbuildError } from "@tsbuild/base";
+import { assert, nearest, TsbuildError } from "@tsbuild/base";
 import { exitStatus, RUN_FAILED } from "./exit-status.ts";
-import { commandSpecs } from "./flags/commands.ts";
-import { commandHelp, programHelp } from "./flags/help.ts";
 import { type ParsedFlags, parseFlags } from "./flags/parse.ts";
 import type { CommandSpec } from "./flags/spec.ts";
 import { formatError } from "./format-error.ts";
@@ -47,41 +45,51 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   help: async () => help,
 };
 
+/** The tables of all commands are large: a build, which is what starts most often, reads its own alone. */
+async function specOf(name: string): Promise<CommandSpec> {
+  if (name === "build") return (await import("./flags/build-spec.ts")).buildSpec;
+  const { commandSpecs } = await import("./flags/commands.ts");
+  const spec = commandSpecs.find((candidate) => candidate.name === name);
+  assert(spec !== undefined, `the command ${name} has no table of flags`);
+  return spec;
+}
+
+const isCommand = (word: string | undefined): word is string =>
+  word !== undefined && Object.hasOwn(commands, word);
+
 /** Runs one command line (without the program's name); resolves with the exit status, and never rejects. */
 export async function runCli(args: readonly string[], io: CommandIo): Promise<number> {
   const debug = args.some((arg) => arg === "--debug" || arg === "-D");
-  const { spec, rest } = splitCommand(args);
+  const { name, rest } = splitCommand(args);
   try {
-    return await dispatch(spec, rest, io);
+    return await dispatch(name, rest, io);
   } catch (error) {
     if (!io.isQuiet()) io.stderr.write(formatError(error, { debug, color: hasColors(io.stderr, io.env) }));
     const wasCanceled = error instanceof TsbuildError && error.code === "TSB_CANCELED";
-    return (spec?.name === "run" || spec?.name === "shell") && !wasCanceled ? RUN_FAILED : exitStatus(error);
+    return (name === "run" || name === "shell") && !wasCanceled ? RUN_FAILED : exitStatus(error);
   }
 }
 
 /** The command may follow global flags: `tsbuild --root /x build .`; they go to the command's own parser. */
-function splitCommand(args: readonly string[]): { spec: CommandSpec | undefined; rest: readonly string[] } {
+function splitCommand(args: readonly string[]): { name: string | undefined; rest: readonly string[] } {
   let at = 0;
   while (args[at]?.startsWith("-")) at += args[at] === "--root" ? 2 : 1;
-  const spec = commandSpecs.find((candidate) => candidate.name === args[at]);
-  return spec === undefined
-    ? { spec, rest: args }
-    : { spec, rest: [...args.slice(0, at), ...args.slice(at + 1)] };
+  const word = args[at];
+  return isCommand(word)
+    ? { name: word, rest: [...args.slice(0, at), ...args.slice(at + 1)] }
+    : { name: undefined, rest: args };
 }
 
-async function dispatch(
-  spec: CommandSpec | undefined,
-  rest: readonly string[],
-  io: CommandIo,
-): Promise<number> {
-  if (spec === undefined) return withoutCommand(rest, io);
+async function dispatch(name: string | undefined, rest: readonly string[], io: CommandIo): Promise<number> {
+  if (name === undefined) return withoutCommand(rest, io);
+  const spec = await specOf(name);
   const flags = parseFlags(spec, rest);
   if (flags.isOn("help")) {
+    const { commandHelp } = await import("./flags/help.ts");
     io.stdout.write(commandHelp(spec));
     return 0;
   }
-  const command = await commands[spec.name]!();
+  const command = await commands[name]!();
   return command(flags, io);
 }
 
@@ -89,6 +97,7 @@ async function withoutCommand(args: readonly string[], io: CommandIo): Promise<n
   if (args.includes("--version") || args.includes("-v")) return version(undefined, io);
   const word = args.find((arg) => !arg.startsWith("-"));
   if (args.includes("--help") || args.includes("-h") || args.length === 0) {
+    const { programHelp } = await import("./flags/help.ts");
     io.stdout.write(programHelp());
     return 0;
   }
@@ -96,10 +105,7 @@ async function withoutCommand(args: readonly string[], io: CommandIo): Promise<n
 }
 
 function unknownCommand(word: string): TsbuildError {
-  const near = nearest(
-    word,
-    commandSpecs.map((spec) => spec.name),
-  );
+  const near = nearest(word, Object.keys(commands));
   const what = word.startsWith("-") ? "flag" : "command";
   return new TsbuildError("TSB_USAGE", `unknown ${what} ${JSON.stringify(word)}`, {
     hint: near === undefined ? "tsbuild --help" : `did you mean tsbuild ${near}?`,
@@ -113,8 +119,8 @@ async function version(_flags: unknown, io: CommandIo): Promise<number> {
 
 async function help(flags: ParsedFlags, io: CommandIo): Promise<number> {
   const [word] = flags.operands;
-  const spec = commandSpecs.find((candidate) => candidate.name === word);
-  if (word !== undefined && spec === undefined) throw unknownCommand(word);
-  io.stdout.write(spec === undefined ? programHelp() : commandHelp(spec));
+  if (word !== undefined && !isCommand(word)) throw unknownCommand(word);
+  const { commandHelp, programHelp } = await import("./flags/help.ts");
+  io.stdout.write(word === undefined ? programHelp() : commandHelp(await specOf(word)));
   return 0;
 }

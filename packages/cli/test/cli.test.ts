@@ -7,6 +7,8 @@ import type { BuildRequest } from "@tsbuild/engine";
 import { describe, expect, test } from "vitest";
 import { runCli } from "../src/cli.ts";
 import { age } from "../src/commands/images.ts";
+import { commandSpecs } from "../src/flags/commands.ts";
+import { commandHelp } from "../src/flags/help.ts";
 import { inputBytes } from "../src/io.ts";
 import { hasColors, progressMode } from "../src/progress/mode.ts";
 import { digest, on } from "./events.ts";
@@ -447,6 +449,13 @@ describe("shell", () => {
 });
 
 describe("help and version", () => {
+  test("each command that the tables have can be run, and has a table", async () => {
+    for (const spec of commandSpecs) {
+      expect((await cli([spec.name, "--help"])).stdout.text).toBe(commandHelp(spec));
+      expect((await cli(["help", spec.name])).stdout.text).toBe(commandHelp(spec));
+    }
+  });
+
   test("each way to ask for help", async () => {
     const program = await cli(["--help"]);
     expect(program.stdout.text).toContain("Usage: tsbuild COMMAND");
