@@ -178,6 +178,7 @@ export class Session {
     readonly networkProvider?: NetworkChoice | undefined;
     readonly keepFailed?: OpsEnvironment["keepFailed"];
     readonly isArg?: OpsEnvironment["isArg"];
+    readonly onLargeContext?: OpsEnvironment["onLargeContext"];
   }): OpsEnvironment {
     return {
       store: this.store,
@@ -197,6 +198,7 @@ export class Session {
       proxyEnv: [],
       keepFailed: options.keepFailed,
       isArg: options.isArg,
+      onLargeContext: options.onLargeContext,
       grants: options.grants,
     };
   }

@@ -10,6 +10,7 @@ import { ignoredBy, maxAgeOf } from "./cache-wishes.ts";
 import { declaredArgs } from "./declared-args.ts";
 import { type FirstFailure, releaseStep } from "./first-failure.ts";
 import { jobMemory } from "./job-memory.ts";
+import { largeContextWarnings } from "./large-context.ts";
 import { PreviousBuild, projectOf } from "./previous-build.ts";
 import type { PreparedRequest } from "./request.ts";
 import type { BuildSources } from "./sources/open.ts";
@@ -56,6 +57,7 @@ export async function solveBuild(build: BuildToSolve): Promise<SolveResult> {
     grants,
     networkProvider,
     isArg: declaredArgs(prepared.dockerfile.text),
+    onLargeContext: largeContextWarnings(emit),
     keepFailed: (step) => {
       if (failed === undefined) failed = { step, env };
       else releaseStep(step);

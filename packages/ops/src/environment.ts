@@ -4,6 +4,7 @@ import type { ImageConfig } from "@tsbuild/oci";
 import type { Emulation, NetworkPool, Sandbox } from "@tsbuild/sandbox";
 import type { OpContext } from "@tsbuild/solver";
 import type { Store } from "@tsbuild/store";
+import type { LargeContext } from "./content/large.ts";
 import type { KeptStep } from "./exec/kept-step.ts";
 import type { GitProvider } from "./git/provider.ts";
 import type { StepGrants } from "./grants/grants.ts";
@@ -40,6 +41,8 @@ export interface OpsEnvironment {
   readonly keepFailed?: ((step: KeptStep) => void) | undefined;
   /** Whether a variable of a step is one of the Dockerfile's ARGs, for explanations. */
   readonly isArg?: ((name: string) => boolean) | undefined;
+  /** Told when a step reads much of a context that has changed since it was read last. */
+  readonly onLargeContext?: ((large: LargeContext) => void) | undefined;
   /** Secrets, agents and limits of this build. */
   readonly grants: StepGrants;
 }

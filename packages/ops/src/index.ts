@@ -1,4 +1,6 @@
 // What a fully cached build needs. `@tsbuild/ops/process` and `@tsbuild/ops/http` are loaded when something runs or is fetched.
+
+export type { LargeContext } from "./content/large.ts";
 export type {
   FetchedFile,
   HttpFetcher,

@@ -5,6 +5,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
@@ -140,6 +141,28 @@ describe.skipIf(!isRoot)("content of a context", () => {
       code: "TSB_CONTEXT",
       message: expect.stringMatching(/^"sub(\/b)?" in the build context changed while it was being read$/),
     });
+  });
+
+  test("a large context is told of before it is read, and not again while nothing changes (W007)", async () => {
+    writeFileSync(join(folder, "ctx/sub/b"), "");
+    truncateSync(join(folder, "ctx/sub/b"), 600_000_000);
+    await settle();
+    const happened: unknown[] = [];
+    const fs = {
+      ...env.fs,
+      hashFiles: async (_root: number, paths: readonly string[]) => {
+        happened.push(...paths);
+        return Buffer.alloc(32 * paths.length, 1);
+      },
+    };
+    env = { ...env, fs, onLargeContext: ({ bytes, top }) => happened.push({ bytes, top: top[0] }) };
+    await digest();
+    const told = { bytes: 600_000_001, top: { path: "sub/", entries: 2, bytes: 600_000_000 } };
+    expect(happened).toEqual([told, "a", "sub/b"]);
+    await digest();
+    expect(happened).toHaveLength(3);
+    await digest({}, ["sub"]);
+    expect(happened.filter((one) => typeof one === "object")).toEqual([told]);
   });
 
   test("what the ignore file hides does not count; what it brings back does", async () => {

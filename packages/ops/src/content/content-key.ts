@@ -6,6 +6,7 @@ import type { OpsEnvironment } from "../environment.ts";
 import { openTree, type SourceTree } from "../tree.ts";
 import { digestRoot } from "./digest.ts";
 import { allVisible, filterEntries, type Visibility, visibilityOf } from "./filter.ts";
+import { largeContext } from "./large.ts";
 import { isFolder, type Located, locate, rootPath } from "./locate.ts";
 import { HASH_BYTES, type Scan, scanTree } from "./scan.ts";
 import { type Selector, selectorKey } from "./selector.ts";
@@ -116,12 +117,13 @@ async function digestLocated(
     const key = sha256Fields([selectorKey([selector]), located.asked, ...ignore]);
     const scan = await scans.get(env, tree, located);
     const known = scan.remembered(key) as Digest | undefined;
-    parts.push(known ?? (await digestScan({ scan, tree, located, selector, visibility, key })));
+    parts.push(known ?? (await digestScan({ env, scan, tree, located, selector, visibility, key })));
   }
   return sha256Fields(parts);
 }
 
 async function digestScan(options: {
+  readonly env: OpsEnvironment;
   readonly scan: Scan;
   readonly tree: SourceTree;
   readonly located: Located;
@@ -129,9 +131,14 @@ async function digestScan(options: {
   readonly visibility: Visibility;
   readonly key: Digest;
 }): Promise<Digest> {
-  const { scan, tree, located, selector, visibility, key } = options;
+  const { env, scan, tree, located, selector, visibility, key } = options;
   const { reader } = scan;
   const chosen = filterEntries(located, reader, selector, visibility);
+  // Before the data is read: that is what takes long.
+  if (tree.kind === "context" && env.onLargeContext !== undefined) {
+    const large = largeContext(tree.context, { located, reader, chosen });
+    if (large !== undefined) env.onLargeContext(large);
+  }
   await scan.digestData(tree, chosen);
   const root = { name: keyName(located), reader, chosen, dataOf: (index: number) => scan.dataOf(index) };
   const digest = digestRoot(root, { ownerless: tree.kind === "context" });

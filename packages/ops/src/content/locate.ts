@@ -146,7 +146,7 @@ export function locate(
 }
 
 /** Path of an entry from the root of the tree: `path` is relative to the located source. */
-export function rootPath(located: Located, path: string): string {
+export function rootPath(located: Pick<Located, "path">, path: string): string {
   if (path === "") return located.path;
   return located.path === "" ? path : `${located.path}/${path}`;
 }
