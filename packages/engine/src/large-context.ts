@@ -12,10 +12,16 @@ export function largeContextWarnings(emit: (event: BuildEvent) => void): (large:
 }
 
 function describe({ context, entries, bytes, top }: LargeContext): string {
-  const parts = top.map((part) => `${part.path} (${amount(part)})`).join(", ");
+  // Leaving out what is small changes nothing.
+  const parts = top
+    .filter((part) => isShare(part.bytes, bytes) || isShare(part.entries, entries))
+    .map((part) => `${part.path} (${amount(part)})`);
+  const largest = parts.length === 0 ? "" : `; the largest: ${parts.join(", ")}`;
   const where = context.shown ?? context.folder;
-  return `a step reads ${amount({ entries, bytes })} of ${where}; the largest: ${parts}. What it does not need can be left out: name it in .dockerignore (tsbuild context ls shows what counts)`;
+  return `a step reads ${amount({ entries, bytes })} of ${where}${largest}. What it does not need can be left out: name it in .dockerignore (tsbuild context ls shows what counts)`;
 }
+
+const isShare = (part: number, whole: number): boolean => part * 20 >= whole;
 
 function amount({ entries, bytes }: { readonly entries: number; readonly bytes: number }): string {
   const size = `${Math.ceil(bytes / 1_000_000)} MB`;

@@ -9,6 +9,7 @@ const large = (name: string, shown?: string) => ({
   top: [
     { path: "node_modules/", entries: 119_000, bytes: 700_000_000 },
     { path: "dump.sql", entries: 1, bytes: 112_000_000 },
+    { path: "README.md", entries: 1, bytes: 999 },
   ],
 });
 
@@ -26,5 +27,14 @@ test("one warning for each context, with what is largest in it and where to leav
         "a step reads 813 MB in 120000 entries of /srv/app; the largest: node_modules/ (700 MB in 119000 entries), dump.sql (112 MB). What it does not need can be left out: name it in .dockerignore (tsbuild context ls shows what counts)",
     },
     { message: expect.stringContaining("of https://example.com/repo.git;") },
+  ]);
+});
+
+test("many small ones are not named", () => {
+  const events: BuildEvent[] = [];
+  const top = [{ path: "f1", entries: 1, bytes: 10 }];
+  largeContextWarnings((event) => events.push(event))({ ...large("context"), top });
+  expect(events).toMatchObject([
+    { message: expect.stringMatching(/^a step reads 813 MB in 120000 entries of \/srv\/app\. What it/) },
   ]);
 });
