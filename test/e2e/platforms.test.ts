@@ -42,7 +42,8 @@ describe.skipIf(reason !== undefined)("--platform with several", () => {
     const meta = world.path("meta.json");
     const outputs = ["-o", `type=oci,dest=${archive}`, "-o", files, "--metadata-file", meta];
     const built = await world.build(folder, ...both, "-t", "multi:1", ...outputs, "--progress=plain");
-    expect(built.match(/RUN head/g)).toHaveLength(1);
+    // A step's header is said again when it goes on after another's output.
+    expect(new Set(built.match(/^#\d+ .*RUN head/gm))).toHaveProperty("size", 1);
     expect(built).toMatch(/\[linux\/amd64->arm64 cross 2\/2\] RUN echo/);
     const raw = await runOk("skopeo", ["inspect", "--raw", `oci-archive:${archive}`]);
     const index = JSON.parse(raw.stdout) as Document;
