@@ -74,10 +74,11 @@ export async function startDockerDaemon(world: World): Promise<DockerDaemon> {
 }
 
 /**
- * The daemon's own slip, seen now and then on a busy machine: its unpacker does not find the mounted folder that it is to change into. It
- * says nothing about the Dockerfile, and the same build works the next time.
+ * The daemon's own slips, seen now and then on a busy machine: its unpacker does not find the mounted folder that it is to change into, or a
+ * container starts before its root is mounted. They say nothing about the Dockerfile, all of whose bases have a shell, and the same build works the next time.
  */
-const UNPACKING_RACE = "Error after fallback to chroot: no such file or directory";
+const SLIP =
+  /Error after fallback to chroot: no such file|exec: \W*"\/bin\/sh\W*": stat \/bin\/sh: no such file/;
 
 class DockerApi {
   readonly #socket: string;
@@ -140,7 +141,7 @@ class DockerApi {
     for (let attempt = 1; ; attempt++) {
       const log = (await this.call("POST", `/build?${query}`, { file: context })).toString();
       if (!log.includes('"errorDetail"')) return;
-      if (!log.includes(UNPACKING_RACE) || attempt === 3) throw new Error(`docker build ${name}: ${log}`);
+      if (!SLIP.test(log) || attempt === 3) throw new Error(`docker build ${name}: ${log}`);
     }
   }
 
