@@ -1,7 +1,8 @@
 import { spawnSync } from "node:child_process";
-import { accessSync, constants, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { errnoCode } from "@tsbuild/base";
+import { findProgram } from "../find-program.ts";
 import { elfStart, exitProgram, type Machine } from "./machines.ts";
 
 /** How programs of another machine come to run here. */
@@ -62,22 +63,7 @@ function runsHere(machine: Machine, temporaryFolder: () => string): boolean {
 
 /** Static ones only: what the kernel opens for a step loads no library, as the step's root has none for this machine. */
 function findEmulator({ qemu }: Machine, path: string): string | undefined {
-  const names = [`${qemu}-static`, `buildkit-${qemu}`];
-  return path
-    .split(delimiter)
-    .filter((folder) => folder.startsWith("/"))
-    .flatMap((folder) => names.map((name) => join(folder, name)))
-    .find(isExecutable);
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    /* Missing or not for us: the next folder may have one. */
-    return false;
-  }
+  return findProgram([`${qemu}-static`, `buildkit-${qemu}`], path);
 }
 
 export function findEmulation(machine: Machine, options: FindOptions): FoundEmulation {

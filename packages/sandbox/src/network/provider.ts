@@ -5,7 +5,7 @@
  * the host is reachable, as it is from Docker's bridge.
  */
 import { accessSync, constants } from "node:fs";
-import { join } from "node:path";
+import { findProgram } from "../find-program.ts";
 
 /**
  * In the order of preference. slirp4netns was up in 12 ms where pasta took 24, moved 20 MB in 0.12 s (pasta: 0.18 s), and the pasta of
@@ -69,28 +69,13 @@ function slirpCommand(program: string): string[] {
   ];
 }
 
-function findProgram(name: string, path: string): string | undefined {
-  const folders = path.split(":").filter((folder) => folder.startsWith("/"));
-  return folders.map((folder) => join(folder, name)).find(isExecutable);
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    /* Missing or not for us: the next folder may have one. */
-    return false;
-  }
-}
-
 /** The first of the named providers that is installed; "" or why there is none. */
 export function findProvider(
   names: readonly ProviderName[],
   options: { readonly path: string; readonly tunDevice?: string },
 ): NetworkProvider | string {
   const found = names.flatMap((name) => {
-    const program = findProgram(name, options.path);
+    const program = findProgram([name], options.path);
     return program === undefined ? [] : [{ name, program }];
   });
   const [provider] = found;
