@@ -300,8 +300,9 @@ function layerOf(state: StoreState, id: SnapshotId): number | undefined {
 
 /** In a transaction: forgets a layer that no snapshot has any more. */
 export function removeLayer(state: StoreState, layer: number): void {
+  const row = state.database.get<{ linked: number }>("SELECT linked FROM layers WHERE id=?", layer);
   state.database.run("DELETE FROM layers WHERE id=?", layer);
-  remeasureLinked(state);
+  if (row?.linked === 1) remeasureLinked(state);
   state.trash.schedule(`snapshots/${layer}`);
 }
 
