@@ -1,7 +1,7 @@
 import { type Digest, sha256 } from "@tsbuild/base";
 import { type Descriptor, type LayoutBlob, type Manifest, mediaTypes, serializeManifest } from "@tsbuild/oci";
 import { type Attestation, IN_TOTO_MEDIA_TYPE, imageSubjects, statementBytes } from "./attestation.ts";
-import type { PackagedImage } from "./image.ts";
+import { type PackagedImage, smallBlob } from "./image.ts";
 
 /** The manifest that carries what is claimed of an image. */
 export interface AttestationManifest {
@@ -13,10 +13,6 @@ export interface AttestationManifest {
 
 const ARTIFACT_TYPE = "application/vnd.docker.attestation.manifest.v1+json";
 const EMPTY_JSON = Buffer.from("{}");
-
-function blobOf(bytes: Uint8Array): LayoutBlob & { readonly bytes: Uint8Array } {
-  return { digest: sha256(bytes), size: bytes.length, bytes };
-}
 
 /** image-spec manifest.md, "Guidance for an empty descriptor". */
 function emptyConfig(): Descriptor {
@@ -47,7 +43,7 @@ function statementLayers(
   const { platform } = packaged.image;
   const subjects = imageSubjects(names, { platform, manifest: packaged.descriptor.digest });
   return attestations.map((attestation) => {
-    const blob = blobOf(statementBytes(attestation, subjects));
+    const blob = smallBlob(statementBytes(attestation, subjects));
     const descriptor: Descriptor = {
       mediaType: IN_TOTO_MEDIA_TYPE,
       digest: blob.digest,
@@ -86,7 +82,7 @@ export function attestationManifest(
   if (attestations.length === 0) return undefined;
   const layers = statementLayers(packaged, names, attestations);
   const descriptors = layers.map(({ descriptor }) => descriptor);
-  const config = blobOf(artifact ? EMPTY_JSON : hollowConfig(descriptors));
+  const config = smallBlob(artifact ? EMPTY_JSON : hollowConfig(descriptors));
   const manifest: Manifest = {
     schemaVersion: 2,
     mediaType: mediaTypes.ociManifest,
@@ -131,7 +127,7 @@ export function referrersOf(packaged: PackagedImage, names: readonly string[]): 
     return {
       descriptor,
       bytes,
-      blobs: [blobOf(EMPTY_JSON), blob],
+      blobs: [smallBlob(EMPTY_JSON), blob],
       artifactType: IN_TOTO_MEDIA_TYPE,
       annotations,
     };

@@ -44,7 +44,8 @@ async function layerBlobs(
   });
 }
 
-function smallBlob(bytes: Uint8Array): LayoutBlob & { readonly bytes: Uint8Array } {
+/** A document, as a blob of its own. */
+export function smallBlob(bytes: Uint8Array): LayoutBlob & { readonly bytes: Uint8Array } {
   return { digest: sha256(bytes), size: bytes.length, bytes };
 }
 

@@ -114,26 +114,6 @@ describe("options of an image output", () => {
 });
 
 describe("options of a file output", () => {
-  test("docker without dest is for an engine that runs here: as it is, and of a context", () => {
-    const { variant } = imageAttributes(request("docker", { context: "mine" }));
-    expect(variant).toEqual({ compression: "uncompressed" });
-    expect(imageAttributes({ type: "docker", dest: "-", attrs: {} }).variant.compression).toBe("gzip");
-    expect(() => imageAttributes(request("oci", { context: "mine" }))).toThrow('unknown option "context"');
-  });
-
-  test("of others that mean nothing here are taken when they ask for nothing, else refused with the reason", () => {
-    imageAttributes(request("image", { unpack: "true", "prefer-nondist-layers": "false" }));
-    expect(() => imageAttributes(request("image", { "prefer-nondist-layers": "true" }))).toThrow(
-      "those of Windows",
-    );
-    expect(() => imageAttributes(request("oci", { "compatibility-version": "20" }))).toThrow(
-      "is not supported",
-    );
-    expect(
-      imageAttributes(request("image", { store: "0", "name-canonical": "1", "dangling-name-prefix": "x" })),
-    ).toMatchObject({ store: false, nameCanonical: true, danglingPrefix: "x" });
-  });
-
   test("are read", () => {
     expect(fileAttributes(request("local"))).toEqual({
       split: undefined,
