@@ -54,6 +54,7 @@ export {
   type ImageName,
   type ImageReference,
   parseReference,
+  shownName,
 } from "./reference.ts";
 export type { FileRange, TarEntry, TarEntryType, TarMember, TarPiece } from "./tar/entry.ts";
 export { bytesOf } from "./tar/ranges.ts";

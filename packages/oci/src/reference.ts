@@ -77,6 +77,10 @@ export function formatReference(reference: ImageReference): ImageName {
 
 /** As people write it: without `docker.io/` and `library/`. */
 export function familiarName(reference: ImageReference): string {
-  const full = formatReference(reference);
-  return full.replace(/^docker\.io\/(?:library\/)?/, "");
+  return shownName(formatReference(reference));
+}
+
+/** The same of a name that is text already. */
+export function shownName(name: string): string {
+  return name.replace(/^docker\.io\/(?:library\/)?/, "");
 }

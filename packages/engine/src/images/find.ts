@@ -1,5 +1,5 @@
 import { type Digest, digestHex, isDigest, suggestion, TsbuildError } from "@tsbuild/base";
-import { familiarName, formatReference, type ImageReference, parseReference } from "@tsbuild/oci";
+import { familiarName, formatReference, type ImageReference, parseReference, shownName } from "@tsbuild/oci";
 import type { ImageRecord, Store } from "@tsbuild/store";
 
 /** The images that words of a command line stand for. */
@@ -12,11 +12,6 @@ export interface FoundImage {
 /** The name under which an image is stored that was built without one. */
 export function isNameless({ name, config }: ImageRecord): boolean {
   return shownName(name) === config;
-}
-
-/** As people write it: without `docker.io/library/`. */
-export function shownName(name: string): string {
-  return name.replace(/^docker\.io\/(?:library\/)?/, "");
 }
 
 /** All records of the image with this ID, in order of their names. */

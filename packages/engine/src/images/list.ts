@@ -1,4 +1,4 @@
-import { parseReference } from "@tsbuild/oci/documents";
+import { parseReference, shownName } from "@tsbuild/oci/documents";
 import { type ImageRecord, repositoryDigests, type Store } from "@tsbuild/store";
 import type { ImageSummary } from "../api.ts";
 
@@ -23,7 +23,7 @@ type Names = Pick<ImageSummary, "name" | "repository" | "tag" | "digest">;
 
 /** As people write them: without `docker.io/library/`. */
 function namesOf(store: Store, { name, config }: ImageRecord): Names {
-  const familiar = withoutDefaults(name);
+  const familiar = shownName(name);
   if (familiar === config)
     return { name: "<none>", repository: undefined, tag: undefined, digest: undefined };
   const { host, repository, tag, digest } = parseReference(name);
@@ -31,9 +31,5 @@ function namesOf(store: Store, { name, config }: ImageRecord): Names {
     (one) => one.host === host && one.repository === repository,
   );
   const known = digest ?? pulled?.digest;
-  return { name: familiar, repository: withoutDefaults(`${host}/${repository}`), tag, digest: known };
-}
-
-function withoutDefaults(name: string): string {
-  return name.replace(/^docker\.io\/(?:library\/)?/, "");
+  return { name: familiar, repository: shownName(`${host}/${repository}`), tag, digest: known };
 }

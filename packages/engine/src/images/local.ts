@@ -6,11 +6,12 @@ import {
   parseImageConfig,
   parseManifest,
   parseReference,
+  shownName,
 } from "@tsbuild/oci";
 import { type ImageRecord, repositoryDigests, type Store } from "@tsbuild/store";
 import type { Session } from "../session.ts";
 import type { ImageDetails, ImageStep, LocalImages, RemovedImage } from "./api.ts";
-import { findImage, isNameless, recordsOf, shownName } from "./find.ts";
+import { findImage, isNameless, recordsOf } from "./find.ts";
 
 /** Commands on the images that are here; those that move images are loaded when they are asked for. */
 export function localImages(session: Session): LocalImages {

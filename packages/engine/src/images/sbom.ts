@@ -1,10 +1,10 @@
 import { TsbuildError } from "@tsbuild/base";
-import { parseImageConfig } from "@tsbuild/oci";
+import { parseImageConfig, shownName } from "@tsbuild/oci";
 import type { ImageRecord } from "@tsbuild/store";
 import { nativeSbom } from "../sbom/native.ts";
 import type { Session } from "../session.ts";
 import type { ImageSbom } from "./api.ts";
-import { isNameless, shownName } from "./find.ts";
+import { isNameless } from "./find.ts";
 
 /** What is installed in an image of the local store. Throws TSB_STORE when its layers are not here. */
 export async function imageSbom(

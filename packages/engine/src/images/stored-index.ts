@@ -1,7 +1,7 @@
 /** A name that stands for an index, in the form that exporters take: so that a push sends all of it. */
 import type { Digest } from "@tsbuild/base";
 import type { Attestation, CommittedImage } from "@tsbuild/export";
-import { type Descriptor, type Index, parseIndex, parseManifest } from "@tsbuild/oci";
+import { type Descriptor, type Index, imageManifests, parseIndex, parseManifest } from "@tsbuild/oci";
 import type { ImageRecord, Store } from "@tsbuild/store";
 
 /** What of an index is not in its images: annotations, as the options of an output that give them anew, and attestations. */
@@ -21,7 +21,7 @@ function annotationsIn(store: Store, index: Index): Record<string, string> {
     option("index", undefined, key),
     value,
   ]);
-  const images = index.manifests.filter(({ annotations }) => !isAttestation(annotations));
+  const images = imageManifests(index);
   const listed = images.flatMap(({ platform, annotations = {} }) =>
     Object.entries(annotations).map(([key, value]) => [option("manifest-descriptor", platform, key), value]),
   );

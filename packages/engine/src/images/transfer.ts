@@ -14,11 +14,12 @@ import {
   parseImageConfig,
   parseManifest,
   parseReference,
+  shownName,
 } from "@tsbuild/oci";
 import { type ImageRecord, rememberRepositoryDigest, type Store } from "@tsbuild/store";
 import type { Session } from "../session.ts";
 import type { MovedImage } from "./api.ts";
-import { findImage, isNameless, shownName } from "./find.ts";
+import { findImage, isNameless } from "./find.ts";
 import { storedIndex } from "./stored-index.ts";
 
 /** Fetches an image, whatever its name stands for here, unpacks it and puts it under its name. */

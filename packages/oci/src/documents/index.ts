@@ -5,6 +5,7 @@ export {
   type ImageName,
   type ImageReference,
   parseReference,
+  shownName,
 } from "../reference.ts";
 export * from "../types.ts";
 export { parseImageConfig } from "./config.ts";

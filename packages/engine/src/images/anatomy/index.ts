@@ -1,9 +1,9 @@
 import { TsbuildError } from "@tsbuild/base";
 import { nativeFs } from "@tsbuild/native-fs";
-import { parseImageConfig } from "@tsbuild/oci";
+import { parseImageConfig, shownName } from "@tsbuild/oci";
 import type { ImageRecord, LayerInfo, Store } from "@tsbuild/store";
 import type { ImageStep } from "../api.ts";
-import { isNameless, shownName } from "../find.ts";
+import { isNameless } from "../find.ts";
 import { compareTrees, type TreeDifference } from "./compare.ts";
 import { type ConfigChange, configDifference } from "./config-difference.ts";
 import { dissect } from "./dissect.ts";
