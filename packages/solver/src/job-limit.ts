@@ -35,20 +35,20 @@ export function jobLimit(jobs: number): JobLimit {
 }
 
 class PlaceQueue {
-  /** The lowest place last, once sorted. */
-  #waiting: Waiting[] = [];
-  #added: Waiting[] = [];
+  /** The lowest place last; of equal ones the first that came. */
+  readonly #waiting: Waiting[] = [];
 
   add(waiting: Waiting): void {
-    this.#added.push(waiting);
+    let [low, high] = [0, this.#waiting.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#waiting[middle]!.place > waiting.place) low = middle + 1;
+      else high = middle;
+    }
+    this.#waiting.splice(low, 0, waiting);
   }
 
   take(): Waiting {
-    if (this.#added.length > 0) {
-      // Sorting is stable: reversed, equal ones that came first are taken first.
-      this.#waiting = [...this.#added.reverse(), ...this.#waiting].sort((a, b) => b.place - a.place);
-      this.#added = [];
-    }
     return this.#waiting.pop()!;
   }
 }
