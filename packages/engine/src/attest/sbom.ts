@@ -8,6 +8,7 @@ import type { Ref } from "@tsbuild/solver";
 import type { AttestationRequest, BuildRequest } from "../api.ts";
 import { nativeSbom } from "../sbom/native.ts";
 import type { AttestBuild, AttestedResult } from "./attestations.ts";
+import { scannedName } from "./scanned-name.ts";
 
 const PREDICATE_TYPE = "https://spdx.dev/Document";
 
@@ -67,7 +68,7 @@ export async function sbomAttestations(
   const name = first === undefined ? "image" : familiarName(parseReference(first));
   const extras = (platform.sbomExtras ?? []).map((extra, at) => ({
     name: extra.name,
-    fileName: `sbom-${extra.name.replaceAll(/[^A-Za-z0-9._-]/g, "_")}.spdx.json`,
+    fileName: `${scannedName(extra.name)}.spdx.json`,
     snapshot: snapshotIn(result.sbomRefs[at] ?? null),
   }));
   const made: Attestation[] = [];

@@ -3,6 +3,8 @@ import type { CompiledPlatform, ImageResolver } from "@tsbuild/frontend";
 import { type Graph, image, type RunMount, type RunOptions, scratch, stateOf } from "@tsbuild/llb";
 import { formatReference, type ImageConfig, parseReference } from "@tsbuild/oci";
 
+import { scannedName } from "./scanned-name.ts";
+
 /** Where a scanner finds its input and puts its output (BuildKit, docs/attestations/sbom-protocol.md). */
 const OUT = "/run/out";
 const CORE = "/run/src/core/sbom";
@@ -55,7 +57,7 @@ function mountsOf({ graph, sbomExtras = [] }: CompiledPlatform): RunMount[] {
     { dest: CORE, type: "bind", from: stateOf(graph), readonly: true },
     ...sbomExtras.map(
       ({ name, graph: extra }): RunMount => ({
-        dest: `${EXTRAS}/sbom-${name.replaceAll(/[^A-Za-z0-9._-]/g, "_")}`,
+        dest: `${EXTRAS}/${scannedName(name)}`,
         type: "bind",
         from: stateOf(extra),
         readonly: true,
