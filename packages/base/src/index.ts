@@ -37,3 +37,4 @@ export { limits } from "./limits.ts";
 export { nearest, suggestion } from "./near-miss.ts";
 export { formatPlatform, hostPlatform, normalizeArchitecture, type Platform } from "./platform.ts";
 export { looksSecret } from "./secret-name.ts";
+export { parseTruth } from "./truth.ts";

@@ -1,4 +1,4 @@
-import { type Digest, isDigest, nearest, TsbuildError } from "@tsbuild/base";
+import { type Digest, isDigest, nearest, parseTruth, TsbuildError } from "@tsbuild/base";
 import type { LocalSourcePlace, LocalTargetPlace } from "./local.ts";
 import type { ManifestForm } from "./manifest.ts";
 import type { RegistryPlace } from "./registry.ts";
@@ -67,8 +67,8 @@ export class CacheOptions {
   boolean(key: string, fallback: boolean): boolean {
     const value = this.text(key);
     if (value === undefined) return fallback;
-    if (/^(1|t|true)$/i.test(value)) return true;
-    if (/^(0|f|false)$/i.test(value)) return false;
+    const truth = parseTruth(value);
+    if (truth !== undefined) return truth;
     throw this.fail(`${key}=${JSON.stringify(value)} is neither true nor false`);
   }
 

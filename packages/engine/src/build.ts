@@ -1,4 +1,5 @@
 import { type BuildEvent, TsbuildError } from "@tsbuild/base";
+import { isLoad } from "@tsbuild/export/load-output";
 import type { CompiledPlatform } from "@tsbuild/frontend";
 import { formatReference, parseReference } from "@tsbuild/oci/documents";
 import type { Ref } from "@tsbuild/solver";
@@ -8,7 +9,7 @@ import type { SbomGraphs } from "./attest/sbom.ts";
 import type { CacheSharing } from "./cache-sharing.ts";
 import { uselessWishes } from "./cache-wishes.ts";
 import { compileDockerfile } from "./compile.ts";
-import { containersFor, goesToEngine } from "./deliver.ts";
+import { containersFor } from "./deliver.ts";
 import { deliverAll, deliveriesOf } from "./deliver-targets.ts";
 import { checkEntitlements } from "./entitlements.ts";
 import { type FirstFailure, saveOutputs, showFailed } from "./first-failure.ts";
@@ -96,7 +97,7 @@ async function buildInSteps(
   // Nobody wants to hear at the end of a long build that there is nothing to load it into.
   if (request.outputs.some(({ attrs }) => Object.keys(attrs).length > 0))
     (await import("@tsbuild/export")).checkOutputs(request.outputs);
-  for (const output of request.outputs) if (goesToEngine(output)) await containersFor(run, output);
+  for (const output of request.outputs) if (isLoad(output)) await containersFor(run, output);
   await checkAttestations(request);
   const sharing = await openSharing(run);
   const sources = await openSources({ ...run, grants, signal });

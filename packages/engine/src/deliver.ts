@@ -1,4 +1,6 @@
+import { parseTruth } from "@tsbuild/base";
 import type { CommitRequest, CommittedImage, ExportResult } from "@tsbuild/export";
+import { isLoad } from "@tsbuild/export/load-output";
 import type { CompiledPlatform } from "@tsbuild/frontend";
 import { type ImageConfig, INLINE_CACHE_KEY, mediaTypes } from "@tsbuild/oci/documents";
 import { snapshotOf } from "@tsbuild/ops";
@@ -69,7 +71,7 @@ function isNamedAtOnce({ request }: BuildRun): boolean {
 
 /** The exporter of images says which words are true and false. */
 function isStored({ attrs }: OutputRequest): boolean {
-  return attrs["store"] === undefined || /^(1|t|true)$/i.test(attrs["store"]);
+  return attrs["store"] === undefined || parseTruth(attrs["store"]) === true;
 }
 
 /** The annotations of the request are those of every output that makes an image (C018). */
@@ -217,11 +219,6 @@ async function exportOutput(
   );
 }
 
-/** Whether an output goes into the docker or podman that runs here. */
-export function goesToEngine({ type, dest, attrs }: OutputRequest): boolean {
-  return type === "docker" && dest === undefined && attrs["tar"] === undefined;
-}
-
 export async function containersFor({ env, signal }: BuildRun, { attrs }: OutputRequest) {
   const { findContainerEngine } = await import("@tsbuild/export/container-engine");
   return findContainerEngine(env, { context: attrs["context"], signal });
@@ -232,6 +229,6 @@ function outputTitle({ type, dest, attrs }: OutputRequest, names: readonly strin
   const pushes = type === "registry" || attrs["push"] === "true" || attrs["push-by-digest"] === "true";
   if (pushes) return `pushing ${attrs["name"] ?? names.join(", ")}`;
   if (type === "image") return `naming the image ${attrs["name"] ?? ""}`.trimEnd();
-  if (goesToEngine({ type, dest, attrs })) return "loading into a container engine";
+  if (isLoad({ type, dest, attrs })) return "loading into a container engine";
   return `exporting to ${type} (${dest === undefined || dest === "-" ? "standard output" : dest})`;
 }

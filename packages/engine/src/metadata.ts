@@ -1,5 +1,5 @@
 /** What `--metadata-file` tells of a build (FEATURES 2.4): the keys that buildx writes, and under `tsbuild.` more. */
-import { formatPlatform, TsbuildError } from "@tsbuild/base";
+import { formatPlatform, parseTruth, TsbuildError } from "@tsbuild/base";
 import type { CommittedImage } from "@tsbuild/export";
 import type { Warning } from "@tsbuild/frontend";
 import type { RecordedRun } from "./build.ts";
@@ -97,7 +97,7 @@ async function metadataOf(
 ): Promise<Readonly<Record<string, unknown>>> {
   const { result, images, descriptor } = delivered;
   const { manifest, imageId, names } = result;
-  const wantsWarnings = /^(1|t|true)$/i.test(run.env["BUILDX_METADATA_WARNINGS"] ?? "");
+  const wantsWarnings = parseTruth(run.env["BUILDX_METADATA_WARNINGS"] ?? "") === true;
   return {
     "buildx.build.ref": run.recorder.id,
     ...(await provenances(run, delivered, facts)),

@@ -1,4 +1,4 @@
-import { suggestion, TsbuildError } from "@tsbuild/base";
+import { parseTruth, suggestion, TsbuildError } from "@tsbuild/base";
 import {
   type CompressionVariant,
   formatReference,
@@ -6,6 +6,7 @@ import {
   parseReference,
 } from "@tsbuild/oci";
 import { type Annotation, isAnnotation, parseAnnotations } from "./annotations.ts";
+import { isLoad } from "./load-output.ts";
 import type { ExportRequest } from "./types.ts";
 
 /** The options of an image output (X010), read and checked. */
@@ -65,12 +66,11 @@ function quoted(value: string): string {
   return JSON.stringify(value);
 }
 
-/** `true`, `1`, … as Go's strconv.ParseBool takes them. */
 function parseBoolean({ type, attrs }: ExportRequest, key: string, fallback: boolean): boolean {
   const value = attrs[key];
   if (value === undefined) return fallback;
-  if (/^(1|t|true)$/i.test(value)) return true;
-  if (/^(0|f|false)$/i.test(value)) return false;
+  const truth = parseTruth(value);
+  if (truth !== undefined) return truth;
   throw usage(type, `${key}=${quoted(value)} is neither true nor false`);
 }
 
@@ -124,11 +124,6 @@ function parseAttestAs({ type, attrs }: ExportRequest): ImageAttributes["attestA
   throw usage(type, `attest-as=${quoted(value)} is not known`, "index or referrers");
 }
 
-/** `type=docker` without `dest`: into a docker or podman, as buildx has it. */
-export function isLoad({ type, dest, attrs }: ExportRequest): boolean {
-  return type === "docker" && dest === undefined && attrs["tar"] === undefined;
-}
-
 /** What others' exporters have and this one does not, with the reason; `false` and the like are what is done anyway. */
 const REFUSED: Readonly<Record<string, string>> = {
   "prefer-nondist-layers": "layers that may not be distributed are those of Windows",
@@ -139,7 +134,7 @@ const REFUSED: Readonly<Record<string, string>> = {
 function checkRefused({ type, attrs }: ExportRequest): void {
   for (const [key, why] of Object.entries(REFUSED)) {
     const value = attrs[key];
-    if (value === undefined || /^(0|f|false)$/i.test(value)) continue;
+    if (value === undefined || parseTruth(value) === false) continue;
     throw new TsbuildError(
       "TSB_UNSUPPORTED",
       `output type=${type}: ${key}=${value} is not supported: ${why}`,

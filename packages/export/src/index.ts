@@ -1,6 +1,6 @@
 export type { Attestation } from "./attestation.ts";
 export { imagePurl } from "./attestation.ts";
-export { checkOutputs, clampsAll, isLoad, wantedCompression } from "./attributes.ts";
+export { checkOutputs, clampsAll, wantedCompression } from "./attributes.ts";
 export { type ClampRequest, clampSnapshot } from "./clamp.ts";
 export { commitImage, measureLayers, registerImage } from "./commit.ts";
 export { exportFailure, writeArchive } from "./destination.ts";

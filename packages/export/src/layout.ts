@@ -13,9 +13,10 @@ import {
   writeTarPieces,
 } from "@tsbuild/oci";
 import type { Store } from "@tsbuild/store";
-import { type ImageAttributes, imageAttributes, isLoad } from "./attributes.ts";
+import { type ImageAttributes, imageAttributes } from "./attributes.ts";
 import { exportFailure, makeFolder, writeArchive } from "./destination.ts";
 import { type PackagedImage, packageImage } from "./image.ts";
+import { isLoad } from "./load-output.ts";
 import { rewriteTimestamps } from "./rewrite.ts";
 import { type Root, rootOf } from "./root.ts";
 import type { CommittedImage, ExportOptions, ExportRequest, ExportResult } from "./types.ts";

@@ -1,4 +1,4 @@
-import { suggestion, TsbuildError } from "@tsbuild/base";
+import { parseTruth, suggestion, TsbuildError } from "@tsbuild/base";
 import type { AttestationRequest } from "../api.ts";
 
 /** The options of `--provenance` (X029), read and checked. */
@@ -33,8 +33,8 @@ function oneOf<T extends string>(
 
 function isOn(attrs: AttestationRequest["attrs"], key: string): boolean {
   const text = attrs[key] ?? "false";
-  if (/^(1|t|true)$/i.test(text)) return true;
-  if (/^(0|f|false)$/i.test(text)) return false;
+  const truth = parseTruth(text);
+  if (truth !== undefined) return truth;
   throw usage(`${key}=${JSON.stringify(text)} is neither true nor false`);
 }
 

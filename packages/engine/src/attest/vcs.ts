@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { existsSync, realpathSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { promisify } from "node:util";
+import { parseTruth } from "@tsbuild/base";
 import type { BuildRequest } from "../api.ts";
 import { withoutUser } from "./materials.ts";
 
@@ -34,12 +35,12 @@ async function git(folder: string, env: Env, ...args: readonly string[]): Promis
 }
 
 function isOn(value: string | undefined): boolean {
-  return /^(1|t|true)$/i.test(value ?? "");
+  return parseTruth(value ?? "") === true;
 }
 
 /** Undefined where the context is no folder or not under version control, and when BUILDX_GIT_INFO=false. */
 export async function readVcs({ context }: BuildRequest, env: Env): Promise<VcsInfo | undefined> {
-  if (context.type !== "folder" || /^(0|f|false)$/i.test(env["BUILDX_GIT_INFO"] ?? "")) return undefined;
+  if (context.type !== "folder" || parseTruth(env["BUILDX_GIT_INFO"] ?? "") === false) return undefined;
   const folder = resolve(context.path);
   const commit = await git(folder, env, "rev-parse", "--verify", "HEAD");
   if (commit === undefined || !/^[0-9a-f]{40,64}$/.test(commit)) return undefined;
