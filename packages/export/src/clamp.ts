@@ -2,6 +2,7 @@ import { type SnapshotId, TsbuildError } from "@tsbuild/base";
 import { inUserNamespace, nativeFs } from "@tsbuild/native-fs";
 import { clampLayer, hasLaterTimes } from "@tsbuild/oci";
 import type { LayerInfo, Store } from "@tsbuild/store";
+import { rememberedSnapshot } from "./remembered.ts";
 
 export interface ClampRequest {
   readonly snapshot: SnapshotId | null;
@@ -30,21 +31,17 @@ export async function clampSnapshot(store: Store, request: ClampRequest): Promis
 type Clamp = ClampRequest & { readonly epochSeconds: number };
 
 async function clampFrom(store: Store, top: SnapshotId, request: Clamp): Promise<SnapshotId | null> {
-  const { snapshots, memo } = store;
+  const { snapshots } = store;
   const layers = snapshots.layers(top);
   if (layers.length <= request.baseLayers) return top;
-  const key = `${top} ${request.baseLayers} ${request.epochSeconds}`;
-  const known = memo.get(KIND, key);
-  const remembered = known === undefined ? undefined : (Buffer.from(known).toString() as SnapshotId);
-  if (remembered !== undefined && snapshots.exists(remembered)) return remembered;
-  const parent = snapshots.parent(top);
-  const below = parent === null ? null : await clampFrom(store, parent, request);
   const layer = layers.at(-1);
   if (layer === undefined) throw new Error("assertion failed: a snapshot has a layer");
-  const clamped = await clampedLayer(store, layer, request);
-  const result = snapshots.stack(below, [clamped]);
-  memo.set(KIND, key, Buffer.from(result ?? ""));
-  return result;
+  const key = `${top} ${request.baseLayers} ${request.epochSeconds}`;
+  return rememberedSnapshot(store, { kind: KIND, key }, async () => {
+    const parent = snapshots.parent(top);
+    const below = parent === null ? null : await clampFrom(store, parent, request);
+    return snapshots.stack(below, [await clampedLayer(store, layer, request)]);
+  });
 }
 
 async function clampedLayer(store: Store, layer: LayerInfo, request: Clamp): Promise<LayerInfo> {

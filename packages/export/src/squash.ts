@@ -4,6 +4,7 @@ import { type HistoryEntry, type ImageConfig, replayLayer } from "@tsbuild/oci";
 import type { LayerInfo, Store } from "@tsbuild/store";
 import { createdMs } from "./commit.ts";
 import { alignHistory, dateHistory } from "./history.ts";
+import { rememberedSnapshot } from "./remembered.ts";
 import type { CommitRequest } from "./types.ts";
 
 export interface SquashOptions {
@@ -27,13 +28,14 @@ export async function squash(
   const layers = request.snapshot === null ? [] : store.snapshots.layers(request.snapshot);
   const kept = Math.min(keepLayers, layers.length);
   if (layers.length - kept < 2) return request;
-  const { config, epochSeconds } = request;
+  const { config, epochSeconds, signal } = request;
+  const remembered = { kind: MEMO_KIND, key: `${kept}:${layers.map(({ id }) => id).join(",")}` };
   const epochMs = epochSeconds === undefined ? undefined : epochSeconds * 1000;
   const times = layers.map((layer) => ({ createdMs: createdMs(layer) }));
   const dated = dateHistory(alignHistory(config.history ?? [], layers.length), times, { epochMs });
   return {
     ...request,
-    snapshot: await squashedSnapshot(store, layers, kept, request.signal),
+    snapshot: await rememberedSnapshot(store, remembered, () => makeSquashed(store, layers, kept, signal)),
     config: squashedConfig(config, dated, { kept, squashed: layers.length - kept }),
   };
 }
@@ -71,22 +73,6 @@ export function squashHistory(
       comment: `${squashed} layers as one`,
     },
   ];
-}
-
-/** The new layer, made once for the same layers as long as it is there. */
-async function squashedSnapshot(
-  store: Store,
-  layers: readonly LayerInfo[],
-  kept: number,
-  signal: AbortSignal | undefined,
-): Promise<SnapshotId> {
-  const key = `${kept}:${layers.map(({ id }) => id).join(",")}`;
-  const known = store.memo.get(MEMO_KIND, key);
-  const id = known === undefined ? undefined : (Buffer.from(known).toString() as SnapshotId);
-  if (id !== undefined && store.snapshots.exists(id)) return id;
-  const made = await makeSquashed(store, layers, kept, signal);
-  store.memo.set(MEMO_KIND, key, Buffer.from(made));
-  return made;
 }
 
 /**
