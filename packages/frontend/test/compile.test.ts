@@ -1,61 +1,10 @@
-import { type Digest, TsbuildError } from "@tsbuild/base";
+import { TsbuildError } from "@tsbuild/base";
 import { graphFromJson, graphToJson, marshalGraph, unmarshalDefinition } from "@tsbuild/llb";
 import type { ImageConfig } from "@tsbuild/oci";
 import { describe, expect, test } from "vitest";
-import type { Compiled, CompileRequest, ImageResolver, ResolvedImage } from "../src/api.ts";
-import { compile, dumpGraph } from "../src/index.ts";
-
-const amd64 = { os: "linux", architecture: "amd64" };
-const arm64 = { os: "linux", architecture: "arm64" };
-const DIGEST = `sha256:${"12".repeat(32)}` as Digest;
-
-function request(text: string, more: Partial<CompileRequest> = {}): CompileRequest {
-  return {
-    file: "build/Dockerfile",
-    text,
-    platforms: [],
-    buildPlatform: amd64,
-    buildArgs: {},
-    labels: {},
-    namedContexts: {},
-    noCache: "none",
-    network: "default",
-    addHosts: [],
-    ulimits: [],
-    ...more,
-  };
-}
-
-/** Knows every image; counts what it is asked. */
-class Resolver implements ImageResolver {
-  readonly asked: string[] = [];
-  readonly #answers: Readonly<Record<string, Partial<ResolvedImage> | TsbuildError>>;
-
-  constructor(answers: Readonly<Record<string, Partial<ResolvedImage> | TsbuildError>> = {}) {
-    this.#answers = answers;
-  }
-
-  async resolve(name: string, { platform }: { platform: typeof amd64 }): Promise<ResolvedImage> {
-    this.asked.push(`${name} ${platform.architecture}`);
-    const answer = this.#answers[name];
-    if (answer instanceof TsbuildError) throw answer;
-    const rootfs: ImageConfig["rootfs"] = { type: "layers", diff_ids: [DIGEST as never] };
-    return { config: { ...platform, config: {}, rootfs }, ...answer };
-  }
-}
-
-function run(text: string, more: Partial<CompileRequest> = {}, resolver: ImageResolver = new Resolver()) {
-  return compile(request(text, more), resolver);
-}
-
-async function failure(compiling: Promise<Compiled>): Promise<TsbuildError> {
-  const error = await compiling.then(
-    () => new Error("compiled"),
-    (reason: unknown) => reason,
-  );
-  if (!(error instanceof TsbuildError)) throw error;
-  return error;
-}
+import type { Compiled, CompileRequest } from "../src/api.ts";
+import { dumpGraph } from "../src/index.ts";
+import { amd64, arm64, DIGEST, failure, Resolver, run } from "./support/compiling.ts";
 
 /** Identifiers of all sources with their attributes. */
 function sources(compiled: Compiled): Record<string, unknown> {
@@ -431,73 +380,5 @@ test("devices become part of the operation", async () => {
       { name: "v.com/gpu=all", optional: true },
       { name: "v.com/x=1", optional: false },
     ],
-  });
-});
-
-describe("stages of the result", () => {
-  test("those it stands on, with where their history begins, and those it does not need", async () => {
-    const text = [
-      "FROM debian AS first",
-      "RUN a",
-      "ENV A=1",
-      "FROM debian AS Test",
-      "RUN b",
-      "FROM first",
-      "RUN c",
-      "FROM alpine",
-      "COPY --from=2 /x /x",
-    ].join("\n");
-    const history = [{ created_by: "base" }, { created_by: "CMD", empty_layer: true }];
-    const config = { ...amd64, rootfs: { type: "layers", diff_ids: [DIGEST as never] }, history } as const;
-    const known = { "docker.io/library/debian:latest": { config: structuredClone(config) as never } };
-    const { platforms } = await run(text, { target: "2" }, new Resolver(known));
-    expect(platforms[0]).toMatchObject({
-      stages: [
-        { name: "first", index: 0, entriesBefore: 2 },
-        { index: 2, entriesBefore: 4 },
-      ],
-      skippedStages: ["test", "3"],
-    });
-    expect((await run(text)).platforms[0]?.skippedStages).toEqual(["test"]);
-  });
-});
-
-describe("variables in --from", () => {
-  const text = (pragma: string) =>
-    [
-      "ARG TOOLS=alpine:3",
-      "ARG STAGE=first",
-      "FROM debian AS first",
-      "FROM debian",
-      "ARG TOOLS=busybox",
-      pragma,
-      "COPY --from=$TOOLS /x /x",
-      pragma,
-      "COPY --from=${STAGE} /y /y",
-    ].join("\n");
-  const names = ({ platforms }: Compiled) =>
-    platforms[0]?.graph.vertices.flatMap(({ op: { kind } }) =>
-      kind.type === "source" ? [kind.identifier] : [],
-    );
-
-  test("are refused, and with the comment those of the ARGs before the first FROM", async () => {
-    expect(await failure(run(text("# nothing")))).toMatchObject({
-      message: expect.stringContaining("--from=$TOOLS has a variable"),
-      hint: expect.stringContaining("# tsbuild: expand-from"),
-    });
-    const expanded = await run(text("# tsbuild: expand-from"), { buildArgs: { TOOLS: "alpine:4" } });
-    expect(names(expanded)?.sort()).toEqual([
-      "docker-image://docker.io/library/alpine:4",
-      "docker-image://docker.io/library/debian:latest",
-    ]);
-  });
-
-  test("that are empty, or not declared", async () => {
-    const wrong = "ARG TOOLS\nFROM debian\n# tsbuild: expand-from\nCOPY --from=$TOLS /x /x\n";
-    expect(await failure(run(wrong))).toMatchObject({
-      message: "--from=$TOLS names no stage and no image: it is empty",
-    });
-    const named = "ARG TOOLS=a\nFROM debian\n# tsbuild: expand-from\nCOPY --from=$TOLS /x /x\n";
-    expect((await failure(run(named))).hint).toBe("did you mean TOOLS?");
   });
 });
