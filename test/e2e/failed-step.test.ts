@@ -66,6 +66,7 @@ describe.skipIf(reason !== undefined)("a failed step", () => {
     tmux("-f", "/dev/null", "-u", "new-session", "-d", "-x", "160", "-y", "50", line);
   }
 
+  /** Types a line. `answer` must not be what the terminal echoes of it: `ask""ed` is typed where `asked` is waited for. */
   async function type(text: string, answer: string): Promise<string> {
     tmux("send-keys", text, "Enter");
     return until(answer);
@@ -103,7 +104,7 @@ describe.skipIf(reason !== undefined)("a failed step", () => {
 
   test("its state before", async () => {
     await startShell("shell", "--before");
-    expect(await type("ls /made; echo asked", "asked\n")).toContain("/made: No such file");
+    expect(await type('ls /made; echo ask""ed', "asked\n")).toContain("/made: No such file");
     await type("exit", "the end:");
   });
 
@@ -111,13 +112,13 @@ describe.skipIf(reason !== undefined)("a failed step", () => {
     const file = join(context, "f");
     writeFileSync(file, "edited\n");
     await startShell("shell");
-    expect(await type("cat /ctx/f; echo no > /ctx/f; echo asked", "asked\n")).toContain("\nedited\n");
+    expect(await type('cat /ctx/f; echo no > /ctx/f; echo ask""ed', "asked\n")).toContain("\nedited\n");
     await type("exit", "the end:");
     expect(readFileSync(file, "utf8")).toBe("edited\n");
     rmSync(file);
     await startShell("shell");
     expect(screen()).toMatch(/^ {2}not mounted: \/ctx\/f: "\/?f" of \/\S+ is gone$/m);
-    expect(await type("cat /made; echo asked", "asked\n")).toContain("kept\n");
+    expect(await type('cat /made; echo ask""ed', "asked\n")).toContain("kept\n");
     await type("exit", "the end:");
     writeFileSync(file, "from the context\n");
   });
@@ -125,7 +126,7 @@ describe.skipIf(reason !== undefined)("a failed step", () => {
   test("outlives a prune, and goes with its build's record", async () => {
     expect((await world.tsbuild(["prune", "--force"])).code).toBe(0);
     await startShell("shell", "^0");
-    expect(await type("cat /made; echo asked", "asked\n")).toContain("kept\n");
+    expect(await type('cat /made; echo ask""ed', "asked\n")).toContain("kept\n");
     await type("exit", "the end:");
     const other = world.context("pruned", { Dockerfile: "FROM busybox\nRUN echo > /lost && exit 4\n" });
     await world.tsbuild(["build", other]);
@@ -151,12 +152,12 @@ describe.skipIf(reason !== undefined)("a failed step", () => {
     expect((await world.tsbuild(["build", ...secret, other])).code).toBe(0);
     expect((await world.tsbuild(["build", ...secret, other])).code).toBe(0);
     await startShell("shell", ...secret, "^0", "echo one");
-    const after = await type("cat /run/secrets/key /one; echo; ls /two; echo asked", "asked\n");
+    const after = await type('cat /run/secrets/key /one; echo; ls /two; echo ask""ed', "asked\n");
     expect(after).toMatch(/^openedone$/m);
     expect(after).toContain("/two: No such file");
     await type("exit 6", "the end: 6");
     await startShell("shell", "--before", "^1");
-    expect(await type("ls /one /two /run/secrets/key; echo asked", "asked\n")).toMatch(
+    expect(await type('ls /one /two /run/secrets/key; echo ask""ed', "asked\n")).toMatch(
       /\/two: No such file[\s\S]*\/run\/secrets\/key: No such file[\s\S]*\/one/,
     );
     await type("exit", "the end:");
@@ -172,7 +173,7 @@ describe.skipIf(reason !== undefined)("a failed step", () => {
     expect(said).toContain("--debug-tools busybox brings one along");
     startOnTerminal("shell", "--debug-tools", "busybox");
     await until("/ # ");
-    const answer = await type("cat /only; touch /.tsbuild-tools/x; ls -a /; echo asked", "asked\n");
+    const answer = await type('cat /only; touch /.tsbuild-tools/x; ls -a /; echo ask""ed', "asked\n");
     expect(answer).toMatch(/a file[\s\S]*Read-only file system/);
     await type("exit 5", "the end: 5");
     const tools = world.context("tools", { sh: "#!/bin/sh\n" });
@@ -188,7 +189,7 @@ describe.skipIf(reason !== undefined)("a failed step", () => {
     expect((await world.tsbuild(["build", ...ssh, agents])).code).toBe(0);
     startOnTerminal("shell", ...ssh, "^0");
     await until("/ # ");
-    const answer = await type("test -S $(cat /socket) && echo there; echo asked", "asked\n");
+    const answer = await type('test -S $(cat /socket) && echo there; echo ask""ed', "asked\n");
     expect(answer).toContain("there\nasked");
     await type("exit", "the end:");
     startOnTerminal("shell", "^0");
