@@ -40,7 +40,7 @@ describe.skipIf(reason !== undefined)("steps that do not end by themselves", () 
         signalOn: { match: /upandrunning/, signal: "SIGINT" },
       });
       expect(ended.code, ended.stderr).toBe(130);
-      expect(ended.afterSignalMs).toBeLessThan(10_000);
+      expect(ended.afterSignalMs).toBeLessThan(60_000);
       expect(runningCommands(sleep)).toEqual([]);
     });
 

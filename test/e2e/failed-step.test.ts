@@ -42,7 +42,7 @@ describe.skipIf(reason !== undefined)("a failed step", () => {
   const screen = (): string => tmux("capture-pane", "-p", "-J", "-S", "-200");
 
   async function until(text: string): Promise<string> {
-    for (let tries = 0; tries < 150; tries++) {
+    for (let tries = 0; tries < 600; tries++) {
       if (screen().includes(text)) return screen();
       await sleep(100);
     }

@@ -1,9 +1,8 @@
 /** Builds where no namespace can be made (`--isolation=chroot`): root with what Docker leaves a container by default. */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { mountsOf, runningCommands } from "./processes.ts";
+import { commandsLeft, mountsOf, runningCommands } from "./processes.ts";
 import { type Finished, importBusybox, main, missing, type RunOptions, run, World } from "./world.ts";
 
 const reason = missing("busybox", "tar", "setpriv");
@@ -111,9 +110,7 @@ describe.skipIf(reason !== undefined)("without namespaces", () => {
         `RUN --mount=type=cache,target=/c (setsid sleep ${mark} &); trap '' TERM INT; echo up; sleep ${mark}`,
       );
       await contained(["build", "--progress=plain", folder], { signalOn: { match: /[\d.]+ up/, signal } });
-      for (let tries = 0; tries < 100 && runningCommands(`sleep ${mark}`).length > 0; tries++)
-        await sleep(20);
-      expect(runningCommands(`sleep ${mark}`)).toEqual([]);
+      expect(await commandsLeft(`sleep ${mark}`)).toEqual([]);
       await build(context("after", "RUN --mount=type=cache,target=/c ls /c"), "--no-cache");
       expect(mountsOf(world.folder)).toEqual([]);
     },

@@ -3,9 +3,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { networkInterfaces } from "node:os";
-import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { runningCommands } from "./processes.ts";
+import { commandsLeft, runningCommands } from "./processes.ts";
 import { findProgram, importBusybox, missing, World } from "./world.ts";
 
 const reason = missing("busybox", "tar");
@@ -114,8 +113,7 @@ describe.skipIf(reason !== undefined)("the network of a step", () => {
       });
       const signalOn = { match: /#2 [\d.]+ up/, signal: "SIGKILL" } as const;
       await world.tsbuild(["build", "--progress=plain", "--no-cache", flag, context], { signalOn });
-      for (let tries = 0; tries < 100 && runningCommands(SLEEP).length > 0; tries++) await sleep(20);
-      expect(runningCommands(SLEEP)).toEqual([]);
+      expect(await commandsLeft(SLEEP)).toEqual([]);
       expect(runningCommands(mark).filter((line) => line.includes(provider))).toEqual([]);
     });
   });

@@ -56,7 +56,7 @@ describe.skipIf(why !== undefined)("steps in an OCI runtime", () => {
     await world.tsbuild(["build", "--progress=plain", "--oci-runtime=runc", folder], {
       signalOn: { match: /started\n/, signal: "SIGKILL" },
     });
-    await expect.poll(() => running(marker), { timeout: 5000 }).toBe(0);
+    await expect.poll(() => running(marker), { timeout: 30_000 }).toBe(0);
     expect(containers()).toHaveLength(1);
     await runc("busybox", "true");
     expect(containers()).toEqual([]);

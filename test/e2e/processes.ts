@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { errnoCode } from "@tsbuild/base";
 
 /** Command lines of all processes of the machine that contain a text; the caller's own are left out. */
@@ -18,6 +19,12 @@ function commandLine(pid: string): string {
     if (code === "ENOENT" || code === "ESRCH") return "";
     throw error;
   }
+}
+
+/** The commands with a text that still run after half a minute: those of a killed build have a moment to end, however slow the machine. */
+export async function commandsLeft(text: string): Promise<string[]> {
+  for (let tries = 0; tries < 600 && runningCommands(text).length > 0; tries++) await sleep(50);
+  return runningCommands(text);
 }
 
 /** Mounts of this machine at or from paths that contain a text. */

@@ -35,7 +35,8 @@ describe.skipIf(reason !== undefined)("builds that are disturbed", () => {
       },
     );
     expect(code, stderr).toBe(status);
-    expect(afterSignalMs).toBeLessThan(2000);
+    // The steps sleep for hours: half a minute is a slow machine, not a build that waits.
+    expect(afterSignalMs).toBeLessThan(30_000);
     console.log(`${signal}: ended after ${Math.round(afterSignalMs ?? 0)} ms`);
     expect(runningCommands(marker)).toEqual([]);
     expect(mountsOf(world.folder)).toEqual([]);

@@ -1,18 +1,8 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { errnoCode } from "@tsbuild/base";
-import { mountsOf, runningCommands } from "../e2e/processes.ts";
+import { commandsLeft, mountsOf } from "../e2e/processes.ts";
 import type { World } from "../e2e/world.ts";
-
-const PATIENCE_MS = 3000;
-
-/** Processes of steps whose command line has the marker, after those of a killed build have had their moment to end. */
-export async function stepsOf(marker: string): Promise<string[]> {
-  for (let waited = 0; waited < PATIENCE_MS && runningCommands(marker).length > 0; waited += 50)
-    await sleep(50);
-  return runningCommands(marker);
-}
 
 /**
  * Everything that a killed command of this world has left behind, which after a prune must be nothing: leases, trash, locks and folders of
@@ -21,7 +11,7 @@ export async function stepsOf(marker: string): Promise<string[]> {
  */
 export async function orphans(world: World, marker: string): Promise<string[]> {
   return [
-    ...(await stepsOf(marker)),
+    ...(await commandsLeft(marker)),
     ...inStateFolder(world.root),
     ...mountsOf(`${world.root}/`),
     ...controlGroups(marker),

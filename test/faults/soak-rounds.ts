@@ -1,8 +1,9 @@
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { nativeFs } from "@tsbuild/native-fs";
 import { fsckStore, openStore } from "@tsbuild/store";
+import { commandsLeft } from "../e2e/processes.ts";
 import { type Finished, runOk } from "../e2e/world.ts";
-import { orphans, stepsOf } from "./orphans.ts";
+import { orphans } from "./orphans.ts";
 import { commands, type Round, type SoakWorld } from "./soak-commands.ts";
 
 export interface SoakReport {
@@ -92,7 +93,7 @@ async function expectSound(
   { world }: SoakWorld,
   { marker, where, deep }: Where & { readonly deep: boolean },
 ): Promise<void> {
-  const running = await stepsOf(marker);
+  const running = await commandsLeft(marker);
   if (running.length > 0) throw new Error(`${where}: still running: ${running.join("; ")}`);
   const next = await world.tsbuild(["build", "--progress=plain", "-t", "soak", world.path("ctx")]);
   if (next.code !== 0) throw new Error(`the build after ${where}: exit ${next.code}\n${next.stderr}`);

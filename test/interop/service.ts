@@ -13,7 +13,7 @@ export interface Service {
   stop(): Promise<number>;
 }
 
-const STOP_MS = 10_000;
+const STOP_MS = 30_000;
 
 /** Starts a program and resolves when it has printed `ready`; rejects with its log when it ends or stays silent. */
 export async function startService(
@@ -32,7 +32,7 @@ export async function startService(
   });
   const running = (): boolean => child.exitCode === null && child.signalCode === null;
   const service = { log, running, ended, stop: () => stop(child, ended) };
-  const { ready, timeoutMs = 30_000 } = options;
+  const { ready, timeoutMs = 90_000 } = options;
   if (ready === undefined) return service;
   const deadline = Date.now() + timeoutMs;
   while (!ready.test(log())) {
@@ -63,7 +63,7 @@ export async function freePort(): Promise<number> {
 }
 
 /** Body of the first answer of a server that is still starting; rejects with its log when it has ended or stays silent. */
-export async function bodyOnceUp(url: string, service: Service, timeoutMs = 15_000): Promise<string> {
+export async function bodyOnceUp(url: string, service: Service, timeoutMs = 60_000): Promise<string> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
     try {

@@ -19,8 +19,18 @@ function screen(scrollback = false): string {
   return tmux("capture-pane", "-p", ...(scrollback ? ["-S", "-200"] : [])).trimEnd();
 }
 
+/** The screen alone, once it is as wished. */
+async function seen(wished: (now: string) => boolean): Promise<string> {
+  for (let tries = 0; tries < 600; tries++) {
+    const now = screen();
+    if (wished(now)) return now;
+    await sleep(100);
+  }
+  throw new Error(`never as wished:\n${screen()}`);
+}
+
 async function until(text: string): Promise<string> {
-  for (let tries = 0; tries < 150; tries++) {
+  for (let tries = 0; tries < 600; tries++) {
     if (screen(true).includes(text)) return screen(true);
     await sleep(100);
   }
@@ -42,14 +52,10 @@ describe.skipIf(!hasTmux)("the live view on a real terminal", () => {
 
   test("fits the screen, follows its size, and leaves each step once", async () => {
     start("ok", 70, 16);
-    await until("[+] Building");
-    await sleep(1000);
-    const live = screen();
+    const live = await seen((now) => now.includes("[+] Building") && now.includes("│ line"));
     expect(live.match(/\[\+\] Building \d+\.\ds \(\d+\/12\)/g)?.length).toBe(1);
-    expect(live).toContain("│ line");
     tmux("resize-window", "-x", "60", "-y", "12");
-    await sleep(300);
-    expect(screen().split("\n").length).toBeLessThanOrEqual(12);
+    await seen((now) => now.split("\n").length <= 12 && now.includes("│ line"));
     const left = await until("the end: 0");
     expect(left.match(/\[\+\] Built in \d+\.\ds: 3 cached, 9 rebuilt/g)?.length).toBe(1);
     expect(left).toMatch(/\n {4}named app:latest\nthe end: 0$/);

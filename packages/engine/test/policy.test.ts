@@ -112,7 +112,7 @@ describe("bounds", () => {
     const started = performance.now();
     const evil = deny("^(a+)+$", "REGEX");
     expect(() => applied(`${"a".repeat(60)}!`, evil)).toThrow("takes longer than 500 ms");
-    expect(performance.now() - started).toBeLessThan(5000);
+    expect(performance.now() - started).toBeLessThan(30_000);
   });
 
   test.each([

@@ -121,7 +121,7 @@ describe.skipIf(missing !== undefined)("sandbox", () => {
       const started = performance.now();
       const result = await steps.sh("(trap '' TERM HUP; sleep 41.25) & echo started");
       expect(result).toMatchObject({ exitCode: 0, stdout: "started\n" });
-      expect(performance.now() - started).toBeLessThan(5000);
+      expect(performance.now() - started).toBeLessThan(40_000);
       expect(processesWith("41.25")).toEqual([]);
     });
   });

@@ -3,9 +3,9 @@ import { accessSync, constants, readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { errnoCode } from "@tsbuild/base";
 
-/** Waits up to two seconds for something to come true. */
+/** Waits up to half a minute for something to come true. */
 export async function becomes(condition: () => boolean): Promise<boolean> {
-  for (let tries = 0; tries < 100 && !condition(); tries++) await sleep(20);
+  for (let tries = 0; tries < 1500 && !condition(); tries++) await sleep(20);
   return condition();
 }
 
