@@ -78,8 +78,7 @@ export function expandsFrom(comments: readonly string[]): boolean {
  * cannot be read is told and has no effect.
  */
 export function readPragma(comments: readonly string[], complain: Complain): StepPragma {
-  return pragmaTexts(comments).reduce<StepPragma>(
-    (pragma, text) => ({ ...pragma, ...readOne(text, complain) }),
-    {},
-  );
+  const pragma: StepPragma = {};
+  for (const text of pragmaTexts(comments)) Object.assign(pragma, readOne(text, complain));
+  return pragma;
 }

@@ -37,13 +37,13 @@ export class Linter {
     return (
       experimentalAll ||
       experimental.has(rule) ||
-      (this.#outer !== undefined && this.#outer.#isAskedFor(rule))
+      (this.#outer === undefined ? false : this.#outer.#isAskedFor(rule))
     );
   }
 
   #isSkipped(rule: string): boolean {
     const { skipAll, skip } = this.#options;
-    return skipAll || skip.has(rule) || (this.#outer !== undefined && this.#outer.#isSkipped(rule));
+    return skipAll || skip.has(rule) || (this.#outer === undefined ? false : this.#outer.#isSkipped(rule));
   }
 
   report(rule: RuleName, message: string, range: LineRange | undefined): void {
