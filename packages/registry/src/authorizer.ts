@@ -1,6 +1,6 @@
 import { parseChallenges } from "./challenge.ts";
 import type { Credential, CredentialSource } from "./credentials/types.ts";
-import { type AskTokenServer, basicHeader, fetchToken } from "./tokens.ts";
+import { type AskTokenServer, basicHeader, fetchToken, loginOf } from "./tokens.ts";
 
 /** On whose behalf a request goes, and what it wants. */
 export interface Access {
@@ -58,6 +58,7 @@ export class Authorizer {
   readonly #now: () => number;
   readonly #entries = new Map<string, Promise<Entry | undefined>>();
   readonly #problems = new Map<string, string>();
+  readonly #logins = new Map<string, string>();
 
   constructor(options: {
     readonly credentials: CredentialSource;
@@ -82,6 +83,11 @@ export class Authorizer {
     return this.#problems.get(host);
   }
 
+  /** Who a host was told that this is, if anyone: what it refuses nevertheless may be the password. */
+  login(host: string): string | undefined {
+    return this.#logins.get(host);
+  }
+
   /** A header that may satisfy the challenge. Undefined: there is none, or it was refused already. Throws TSB_AUTH. */
   async answer(challenged: Challenged): Promise<string | undefined> {
     const key = keyOf(challenged.url, challenged.access);
@@ -104,6 +110,7 @@ export class Authorizer {
     const found = await this.#credentials.find(host, repository);
     if (found.problem !== undefined) this.#problems.set(host, found.problem);
     const { credential } = found;
+    if (credential !== undefined) this.#logins.set(host, loginOf(credential));
     const bearer = challenges.find(({ scheme }) => scheme === "bearer");
     if (bearer === undefined) return basicEntry(challenges, credential);
     if (credential?.type === "bearer") return { header: `Bearer ${credential.token}`, expiresAtMs: Infinity };

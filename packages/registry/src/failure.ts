@@ -35,15 +35,21 @@ export interface RefusedAnswer {
   readonly headers?: Readonly<Record<string, string | string[] | undefined>> | undefined;
   /** Why stored credentials could not be used, if that is so. */
   readonly problem?: string | undefined;
+  /** Who the registry was told that this is: `as me`. */
+  readonly login?: string | undefined;
+}
+
+function loginHint({ problem, login }: RefusedAnswer, host: string): string {
+  const need = `the repository may not exist, or it may need a login: tsbuild login ${host}`;
+  if (problem !== undefined) return `${problem}; ${need}`;
+  if (login === undefined) return need;
+  return `logged in ${login}: the password may be wrong or outdated (tsbuild login ${host}), the repository may not exist, or may not be yours`;
 }
 
 function hintOf(answer: RefusedAnswer): string | undefined {
-  const { url, status, problem, body } = answer;
+  const { url, status, body } = answer;
   const { host } = new URL(url);
-  if (status === 401 || status === 403) {
-    const login = `the repository may not exist, or it may need a login: tsbuild login ${host}`;
-    return problem === undefined ? login : `${problem}; ${login}`;
-  }
+  if (status === 401 || status === 403) return loginHint(answer, host);
   if (status === 404) return "check the name and the tag";
   if (status === 413)
     return "something before the registry limits the size of uploads: set chunkBytes for the host, or TSBUILD_PUSH_CHUNK=50m";
@@ -93,7 +99,7 @@ export function downloadError(what: string, url: string, status: number, body: s
   return new TsbuildError(codeOf(status), message, { hint: downloadHint(url, status) });
 }
 
-function connectionHint(code: string | undefined, host: string): string | undefined {
+function connectionHint(code: string | undefined, { protocol, host }: URL): string | undefined {
   if (/^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|UND_ERR_CONNECT_TIMEOUT)$/.test(code ?? ""))
     return "check that the registry runs and that this machine can reach it; a mirror can be named with TSBUILD_MIRROR=HOST=URL";
   if (/CERT|SELF_SIGNED|ISSUER|ALTNAME/.test(code ?? ""))
@@ -104,6 +110,9 @@ function connectionHint(code: string | undefined, host: string): string | undefi
     code === "EPROTO"
   )
     return `it does not speak TLS: for plain HTTP use --insecure-registry ${host}`;
+  // What it says before it hangs up does not get through (TLS 1.3 asks for the certificate when all else is done).
+  if (code === "UND_ERR_SOCKET" && protocol === "https:")
+    return `if it wants a certificate of yours: put it and its key into /etc/docker/certs.d/${host}/client.cert and client.key`;
   return undefined;
 }
 
@@ -111,12 +120,13 @@ function connectionHint(code: string | undefined, host: string): string | undefi
 export function connectionError(what: string, url: string, cause: unknown): TsbuildError {
   if (cause instanceof TsbuildError) return cause;
   const code = errnoCode(cause);
-  const { host } = new URL(url);
+  const place = new URL(url);
+  const { host } = place;
   const reason = code ?? (cause instanceof Error ? cause.message : String(cause));
   const verb = isTransient(cause) ? "the connection broke" : "cannot be reached";
   const message =
     verb === "cannot be reached" ? `cannot reach ${host}: ${reason}` : `${verb} to ${host}: ${reason}`;
-  return new TsbuildError("TSB_RESOLVE", `${what}: ${message}`, { hint: connectionHint(code, host), cause });
+  return new TsbuildError("TSB_RESOLVE", `${what}: ${message}`, { hint: connectionHint(code, place), cause });
 }
 
 const TRANSIENT = new Set([

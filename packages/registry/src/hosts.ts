@@ -3,8 +3,10 @@ import { TsbuildError } from "@tsbuild/base";
 
 /** One place that may serve a host's images. */
 export interface Endpoint {
-  /** Origin with an optional path prefix, without trailing slash: `https://registry-1.docker.io`. */
+  /** Of the API, less its `/v2`, without trailing slash: `https://registry-1.docker.io`. */
   readonly url: string;
+  /** What repositories are below here (`hub` of `https://harbor.example/hub`); default: nothing. */
+  readonly prefix?: string | undefined;
   readonly mirror: boolean;
   /** Whose credentials and settings count: `docker.io`, or the mirror's own host. */
   readonly host: string;
@@ -66,9 +68,17 @@ export function canonicalHost(host: string): string {
   return /^(index\.|registry-1\.|registry\.)?docker\.io$/.test(host) ? "docker.io" : host;
 }
 
+/**
+ * A path of a mirror is where it keeps the repositories (R004): `https://harbor.example/hub` has `hub/library/debian`. One that names `/v2`
+ * says by it where the API begins: `https://x/registry/v2/hub`.
+ */
 function mirrorEndpoint(text: string): Endpoint {
-  const url = normalizeUrl(text);
-  return { url, mirror: true, host: canonicalHost(new URL(url).host) };
+  const { origin, host, pathname } = new URL(normalizeUrl(text));
+  const parts = pathname.split("/").filter((part) => part !== "");
+  const api = parts.indexOf("v2");
+  const url = [origin, ...parts.slice(0, Math.max(api, 0))].join("/");
+  const prefix = parts.slice(api + 1).join("/");
+  return { url, ...(prefix === "" ? {} : { prefix }), mirror: true, host: canonicalHost(host) };
 }
 
 /** The host itself. Loopback speaks plain HTTP, unless it is set up with certificates (R004). */

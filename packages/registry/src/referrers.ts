@@ -66,6 +66,8 @@ async function fallbackIndex(
     what: "",
     url: `${target.base}/manifests/${reference.tag}`,
     method: "HEAD",
+    // Docker's registry says 404 to whoever does not name the type of an index.
+    headers: { accept: mediaTypes.ociIndex },
     access: target.access("pull"),
     ...options,
   };

@@ -13,8 +13,10 @@ export interface Target {
   access(actions: string, more?: readonly string[]): Access & { readonly origin: string };
 }
 
-export function targetOf(transport: Transport, endpoint: Endpoint, repository: string): Target {
+/** `wanted`: as the image's name has it; a mirror may have it below a prefix. */
+export function targetOf(transport: Transport, endpoint: Endpoint, wanted: string): Target {
   const { origin } = new URL(endpoint.url);
+  const repository = endpoint.prefix === undefined ? wanted : `${endpoint.prefix}/${wanted}`;
   return {
     transport,
     endpoint,

@@ -122,8 +122,14 @@ async function byPost(request: TokenRequest, url: URL, ask: AskTokenServer): Pro
 }
 
 function tokenRefused(request: TokenRequest, url: URL, { status, text }: TokenAnswer): TsbuildError {
-  const { what, scopes, problem } = request;
-  return refused(`${what}: getting a token`, { url: url.href, status, body: text, scopes, problem });
+  const { what, scopes, problem, credential } = request;
+  const login = credential === undefined ? undefined : loginOf(credential);
+  return refused(`${what}: getting a token`, { url: url.href, status, body: text, scopes, problem, login });
+}
+
+/** Who somebody says to be, for a hint; never the secret. */
+export function loginOf(credential: Credential): string {
+  return credential.type === "password" ? `as ${credential.username}` : "by a token";
 }
 
 export function basicHeader(credential: Credential & { readonly type: "password" }): string {

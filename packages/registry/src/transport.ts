@@ -172,9 +172,10 @@ export class Transport {
   /** The error that an unwanted answer is; reads its body. */
   async refusal(call: Pick<Call, "what" | "access">, answer: Answer): Promise<TsbuildError> {
     const body = await messageOf(answer);
-    const problem = call.access === undefined ? undefined : this.#authorizer.problem(call.access.host);
+    const { host, scopes } = call.access ?? { host: "", scopes: undefined };
+    const [problem, login] = [this.#authorizer.problem(host), this.#authorizer.login(host)];
     const { url, status, headers } = answer;
-    return refused(call.what, { url, status, body, headers, scopes: call.access?.scopes, problem });
+    return refused(call.what, { url, status, body, headers, scopes, problem, login });
   }
 
   /** Sends with what is known; answers a challenge, and a second one that wants more (insufficient_scope). */

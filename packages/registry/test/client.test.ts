@@ -113,6 +113,15 @@ describe("mirrors", () => {
     expect(registry.requests[0]?.path).toBe("/v2/library/debian/manifests/latest");
   });
 
+  test("a mirror that has docker.io below a prefix", async () => {
+    registry.manifest("hub/library/debian", "latest", manifest, mediaTypes.ociManifest);
+    const hosts = { "docker.io": { mirrors: [`http://${registry.host}/hub`] } };
+    const mirrored = createRegistryClient({ hosts });
+    await mirrored.manifest(parseReference("debian"));
+    await mirrored.close();
+    expect(registry.requests[0]?.path).toBe("/v2/hub/library/debian/manifests/latest");
+  });
+
   test("what a mirror lacks comes from the next", async () => {
     const second = await startRegistry();
     second.manifest("library/debian", "latest", manifest, mediaTypes.ociManifest);

@@ -84,6 +84,13 @@ describe("stored credentials", () => {
     expect((await storedCredentials(env).find("evil", "x")).problem).toContain("is not the name");
   });
 
+  test("an entry that cannot be read is told; an empty one is what a store leaves", async () => {
+    file(".docker/config.json", { auths: { half: { auth: "!!!" }, left: {} } });
+    const problem = async (host: string) => (await storedCredentials(env).find(host, "app")).problem;
+    expect(await problem("half")).toMatch(/config\.json: the entry of half holds no user with a password/);
+    expect(await problem("left")).toBeUndefined();
+  });
+
   test("a broken file is an error that does not quote it", async () => {
     file(".docker/config.json", '{"auths": {"h": {"auth": "c2VjcmV0"');
     const error = await user("h").catch((reason: unknown) => reason);

@@ -11,6 +11,17 @@ describe("hosts", () => {
   });
 
   test.each([
+    ["https://harbor.example/hub/", { url: "https://harbor.example", prefix: "hub" }],
+    ["https://a.example/registry/v2", { url: "https://a.example/registry" }],
+    ["https://a.example/registry/v2/x/y", { url: "https://a.example/registry", prefix: "x/y" }],
+    ["https://a.example/v2/x", { url: "https://a.example", prefix: "x" }],
+  ])("a mirror's path is where its repositories are: %s", (mirror, expected) => {
+    const [endpoint] = endpointsOf("docker.io", { "docker.io": { mirrors: [mirror] } });
+    const { host } = new URL(mirror);
+    expect(endpoint).toEqual({ ...expected, host, mirror: true });
+  });
+
+  test.each([
     ["localhost", true],
     ["127.1.2.3:80", true],
     ["[::1]", true],

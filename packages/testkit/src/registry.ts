@@ -142,7 +142,7 @@ class InProcessRegistry implements TestRegistry {
     if (url.pathname.includes("/referrers/") && this.abilities.referrers)
       return this.#referrers(response, url.pathname);
     const found = this.#find(url.pathname);
-    if (found === undefined) {
+    if (found === undefined || !isAccepted(found, request)) {
       const body = { errors: [{ code: "MANIFEST_UNKNOWN", message: "manifest unknown" }] };
       return response.writeHead(404).end(JSON.stringify(body));
     }
@@ -262,6 +262,12 @@ class InProcessRegistry implements TestRegistry {
     if (fault?.type !== "cut") return response.end(body);
     return response.write(body.subarray(0, fault.afterBytes), () => response.destroy());
   }
+}
+
+/** As docker's registry has it: an OCI index is there only for who names its type. */
+function isAccepted({ mediaType }: StoredManifest, { headers }: RegistryRequest): boolean {
+  if (mediaType !== "application/vnd.oci.image.index.v1+json") return true;
+  return String(headers.accept ?? "").includes(mediaType);
 }
 
 function spoilt(bytes: Uint8Array, fault: Fault | undefined): Uint8Array {

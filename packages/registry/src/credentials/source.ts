@@ -35,6 +35,18 @@ function entryOf(file: AuthFile, host: string, repository: string): Credential |
   return undefined;
 }
 
+/** An entry that says something, and nothing that can be sent; an empty one is what a store leaves behind. */
+function unusable(
+  { path, auths }: AuthFile,
+  host: string,
+  found: Credential | undefined,
+): Pick<FoundCredential, "problem"> {
+  const entry = Object.entries(auths).find(([key]) => authKey(key) === host)?.[1] ?? {};
+  const says = ["auth", "username", "password"].some((field) => entry[field]);
+  if (found !== undefined || !says) return {};
+  return { problem: `${path}: the entry of ${host} holds no user with a password` };
+}
+
 async function findIn(
   file: AuthFile,
   wanted: { host: string; repository: string },
@@ -43,7 +55,7 @@ async function findIn(
   const { host, repository } = wanted;
   const helper = helperOf(file, host);
   const entry = entryOf(file, host, repository);
-  if (helper === undefined) return { credential: entry };
+  if (helper === undefined) return { credential: entry, ...unusable(file, host, entry) };
   try {
     return { credential: (await helperGet(helper, helperServer(host), env)) ?? entry };
   } catch (error) {
