@@ -8,14 +8,15 @@ import type { Upkeep } from "./upkeep/upkeep.ts";
 import type { VerifyOptions, VerifyReport } from "./verify/verify.ts";
 
 /** Everything a build is asked for: flags of the command line, or fields set by a program. */
+/** What is to be built; only the context has to be said. */
 export interface BuildRequest {
   readonly context: ContextSource;
   /** Path of the Dockerfile (relative to the working folder); default `<context>/Dockerfile`. `-` is `dockerfileText`. */
   readonly dockerfile?: string | undefined;
   /** Text of the Dockerfile instead of a file. */
   readonly dockerfileText?: string | undefined;
-  /** Names for the result in the local store, as the user wrote them. */
-  readonly tags: readonly string[];
+  /** Names for the result in the local store, as the user wrote them; default: none. */
+  readonly tags?: readonly string[] | undefined;
   /** The stage to build, by name or number; default: the last. */
   readonly target?: string | undefined;
   /** Further stages, whose results go where outputs with their `target` say; solved with the first in one (W021). */
@@ -25,8 +26,8 @@ export interface BuildRequest {
   /** All stages of the file are built (W022). */
   readonly allStages?: boolean | undefined;
   /** `undefined` value: taken from the caller's environment (D052). */
-  readonly buildArgs: Readonly<Record<string, string | undefined>>;
-  readonly labels: Readonly<Record<string, string>>;
+  readonly buildArgs?: Readonly<Record<string, string | undefined>> | undefined;
+  readonly labels?: Readonly<Record<string, string>> | undefined;
   /**
    * Annotations of every output that makes an image, by the option that says where they go (C018): `annotation.KEY`,
    * `annotation-index.KEY`, `annotation-manifest[linux/arm64].KEY`, `annotation-manifest-descriptor.KEY`, `annotation-index-descriptor.KEY`.
@@ -53,26 +54,28 @@ export interface BuildRequest {
   readonly sourcePolicy?: string | undefined;
   /** `locked`: only sources that tsbuild.lock has; `update`: ask anew and write it; default: use it when it is there (W025). */
   readonly lock?: "locked" | "update" | undefined;
-  readonly platforms: readonly Platform[];
-  readonly noCache: boolean;
+  /** Default: that of this machine. */
+  readonly platforms?: readonly Platform[] | undefined;
+  readonly noCache?: boolean | undefined;
   /** Every step runs, also those that `noCache` leaves alone (WORKDIR); cache mounts begin empty, and no record is left. */
   readonly rebuildAll?: boolean | undefined;
   /** Stages whose records are ignored. */
-  readonly noCacheFilter: readonly string[];
+  readonly noCacheFilter?: readonly string[] | undefined;
   /** Parts of the text of steps whose records are ignored; `*` stands for any text (W028). */
   readonly noCacheSteps?: readonly string[] | undefined;
   /** Resolve base tags anew. */
-  readonly pull: boolean;
-  readonly outputs: readonly OutputRequest[];
+  readonly pull?: boolean | undefined;
+  /** Default: the image goes into the state folder. */
+  readonly outputs?: readonly OutputRequest[] | undefined;
   /** Caches to look results up in, besides the state folder (V030–V034). What cannot be read is only warned of. */
   readonly cacheFrom?: readonly CacheRequest[] | undefined;
   /** Where the records and results of this build are exported to. */
   readonly cacheTo?: readonly CacheRequest[] | undefined;
   /** Network of RUN steps that do not say (C019). */
-  readonly network: "default" | "none" | "host";
+  readonly network?: "default" | "none" | "host" | undefined;
   /** Who connects the private network that `default` is; default: $TSBUILD_NETWORK, else `auto`. */
   readonly networkProvider?: "auto" | "pasta" | "slirp4netns" | "host" | undefined;
-  readonly addHosts: readonly { readonly host: string; readonly ip: string }[];
+  readonly addHosts?: readonly { readonly host: string; readonly ip: string }[] | undefined;
   /** Secrets that steps may mount, by id (C014). Their values reach no key, log, history or layer. */
   readonly secrets?: Readonly<Record<string, SecretRequest>> | undefined;
   /** Agents that steps may forward, by id; `default` is that of a mount without one (C015). */
@@ -105,6 +108,23 @@ export interface BuildRequest {
   readonly iidFile?: string | undefined;
   readonly metadataFile?: string | undefined;
 }
+
+type Defaulted =
+  | "tags"
+  | "buildArgs"
+  | "labels"
+  | "platforms"
+  | "noCache"
+  | "noCacheFilter"
+  | "pull"
+  | "outputs"
+  | "network"
+  | "addHosts";
+
+/** A request with what holds where nothing was said. */
+export type CompleteRequest = BuildRequest & {
+  readonly [key in Defaulted]: NonNullable<BuildRequest[key]>;
+};
 
 /** As the flag has it: `--attest type=provenance,mode=max`. */
 export interface AttestationRequest {

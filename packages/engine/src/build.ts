@@ -4,7 +4,7 @@ import type { CompiledPlatform } from "@tsbuild/frontend";
 import { formatReference, parseReference } from "@tsbuild/oci/documents";
 import type { Ref } from "@tsbuild/solver";
 import { watchNeeds } from "@tsbuild/store";
-import type { BuildRequest, BuildResult } from "./api.ts";
+import type { BuildResult, CompleteRequest } from "./api.ts";
 import type { SbomGraphs } from "./attest/sbom.ts";
 import type { CacheSharing } from "./cache-sharing.ts";
 import { uselessWishes } from "./cache-wishes.ts";
@@ -25,7 +25,7 @@ import { collectAfter, finishNeeds } from "./upkeep/after-build.ts";
 
 export interface BuildRun {
   readonly session: Session;
-  readonly request: BuildRequest;
+  readonly request: CompleteRequest;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly signal: AbortSignal;
   readonly emit: (event: BuildEvent) => void;
@@ -142,7 +142,7 @@ async function buildInSteps(
 
 /** What flags make of the configs. Throws TSB_USAGE, before anything runs, when they do not fit. */
 async function finalConfigs(
-  request: BuildRequest,
+  request: CompleteRequest,
   platforms: readonly CompiledPlatform[],
 ): Promise<readonly CompiledPlatform[]> {
   const { unset = [], squash } = request;
@@ -151,7 +151,7 @@ async function finalConfigs(
 }
 
 async function sbomsFor(
-  request: BuildRequest,
+  request: CompleteRequest,
   platforms: readonly CompiledPlatform[],
   { resolver }: BuildSources,
 ): Promise<readonly SbomGraphs[]> {
@@ -169,7 +169,7 @@ function shares(refs: readonly (Ref | null)[], sboms: readonly SbomGraphs[]): re
   });
 }
 
-async function checkAttestations({ attestations = [] }: BuildRequest): Promise<void> {
+async function checkAttestations({ attestations = [] }: CompleteRequest): Promise<void> {
   if (attestations.length === 0) return;
   (await import("./attest/attestations.ts")).checkAttestations(attestations);
 }

@@ -1,7 +1,7 @@
 import { suggestion } from "@tsbuild/base";
 import { durationText, pragmaOf, type Vertex } from "@tsbuild/llb";
 import type { Ignored, MaxAge } from "@tsbuild/solver";
-import type { BuildRequest } from "./api.ts";
+import type { CompleteRequest } from "./api.ts";
 
 /** `*` stands for any text; the rest for itself. Linear: each part is looked for behind the one before. */
 function holds(text: string, pattern: string): boolean {
@@ -20,7 +20,7 @@ function isStep({ op }: Vertex): boolean {
 }
 
 /** Why the records of a vertex do not count, where that is not --no-cache or its filter (those are in the graph). */
-export function ignoredBy(request: BuildRequest, vertex: Vertex): Ignored | undefined {
+export function ignoredBy(request: CompleteRequest, vertex: Vertex): Ignored | undefined {
   if (request.rebuildAll && isStep(vertex)) return { text: "verify", emptiesMounts: true };
   const name = vertex.metadata.name ?? "";
   const step = isStep(vertex) ? request.noCacheSteps?.find((pattern) => holds(name, pattern)) : undefined;
@@ -40,7 +40,7 @@ export function maxAgeOf(vertex: Vertex): MaxAge | undefined {
 
 /** Wishes that no step of the build is meant by: most likely a name that was mistyped, and a build that is not what was asked for. */
 export function uselessWishes(
-  { noCacheFilter, noCacheSteps = [] }: Pick<BuildRequest, "noCacheFilter" | "noCacheSteps">,
+  { noCacheFilter, noCacheSteps = [] }: Pick<CompleteRequest, "noCacheFilter" | "noCacheSteps">,
   vertices: readonly Vertex[],
 ): string[] {
   if (noCacheFilter.length + noCacheSteps.length === 0) return [];

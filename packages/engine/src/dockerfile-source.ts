@@ -2,7 +2,7 @@ import { closeSync, existsSync, openSync, readSync, statSync } from "node:fs";
 import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
 import { errnoCode, limits, TsbuildError } from "@tsbuild/base";
 import { nativeFs } from "@tsbuild/native-fs";
-import type { BuildRequest } from "./api.ts";
+import type { CompleteRequest } from "./api.ts";
 
 /** A Dockerfile and the ignore file that applies to the context. */
 export interface DockerfileSource {
@@ -88,7 +88,7 @@ export function readIgnore(
  * The Dockerfile in a folder that a stranger filled (an archive, a repository): links in it lead nowhere but into itself. `name` is
  * what `-f` says, from the folder's top.
  */
-export function readInnerDockerfile(folder: string, request: BuildRequest): DockerfileSource {
+export function readInnerDockerfile(folder: string, request: CompleteRequest): DockerfileSource {
   const root = nativeFs.openFolder(folder);
   try {
     const name = request.dockerfile ?? innerDefault(root);
@@ -134,7 +134,7 @@ function shownPath(path: string): string {
 }
 
 /** Finds the Dockerfile of a request. `folder`: the context when it is one. Throws TSB_USAGE. */
-export function readDockerfile(request: BuildRequest, folder: string | undefined): DockerfileSource {
+export function readDockerfile(request: CompleteRequest, folder: string | undefined): DockerfileSource {
   if (request.dockerfileText !== undefined) {
     return { file: "Dockerfile", text: request.dockerfileText, ignore: readIgnore(folder, undefined) };
   }

@@ -3,6 +3,7 @@ import { nativeFs } from "@tsbuild/native-fs";
 import { defaultRoot, openStore } from "@tsbuild/store";
 import type { Engine, EngineOptions } from "./api.ts";
 import { runBuild } from "./build.ts";
+import { completeRequest } from "./complete-request.ts";
 import { listImages } from "./images/list.ts";
 import { chooseIsolation } from "./isolation.ts";
 import { Session } from "./session.ts";
@@ -32,11 +33,15 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
   const never = new AbortController().signal;
   return {
     build: (request, { signal = never, onEvent = () => undefined } = {}) =>
-      runBuild({ session, request, env, signal, emit: onEvent }),
+      runBuild({ session, request: completeRequest(request), env, signal, emit: onEvent }),
     verify: async (request, { signal = never, ...options }) =>
-      (await import("./verify/verify.ts")).verifyBuild(session, request, { ...options, env, signal }),
+      (await import("./verify/verify.ts")).verifyBuild(session, completeRequest(request), {
+        ...options,
+        env,
+        signal,
+      }),
     inspect: async (request, { signal = never } = {}) =>
-      (await import("./inspect.ts")).inspect({ session, request, env, signal }),
+      (await import("./inspect.ts")).inspect({ session, request: completeRequest(request), env, signal }),
     importImage: async (request) => (await import("./import-image.ts")).importImage(session, request),
     images: () => listImages(session.store),
     localImages: async () => (await import("./images/local.ts")).localImages(session),

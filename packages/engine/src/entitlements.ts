@@ -1,7 +1,7 @@
 import { TsbuildError } from "@tsbuild/base";
 import type { CompiledPlatform } from "@tsbuild/frontend";
 import type { ExecOp } from "@tsbuild/llb";
-import type { BuildRequest, Entitlement } from "./api.ts";
+import type { CompleteRequest, Entitlement } from "./api.ts";
 
 /** What a step asks for, as its RUN spells it. */
 function needsOf(exec: ExecOp): [Entitlement, string][] {
@@ -18,7 +18,7 @@ function needsOf(exec: ExecOp): [Entitlement, string][] {
  * result is known: whether a build is allowed must not depend on the cache. Throws TSB_ENTITLEMENT with the lines of the RUN.
  */
 export function checkEntitlements(
-  request: BuildRequest,
+  request: CompleteRequest,
   { graph }: CompiledPlatform,
   { file, text }: { readonly file: string; readonly text: string },
 ): void {

@@ -1,9 +1,9 @@
 import { readFileSync, statSync } from "node:fs";
 import { errnoCode, limits, TsbuildError } from "@tsbuild/base";
 import { NO_GRANTS, type Secret, SecretMask, type StepGrants } from "@tsbuild/ops";
-import type { BuildRequest, SecretRequest, SecretSource } from "./api.ts";
+import type { CompleteRequest, SecretRequest, SecretSource } from "./api.ts";
 
-type GrantRequest = Pick<BuildRequest, "buildArgs" | "secrets" | "ssh" | "resources">;
+type GrantRequest = Pick<CompleteRequest, "buildArgs" | "secrets" | "ssh" | "resources">;
 type Env = Readonly<Record<string, string | undefined>>;
 
 function fail(id: string, problem: string, cause?: unknown): TsbuildError {

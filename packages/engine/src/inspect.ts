@@ -1,5 +1,5 @@
 import type { CheckReport, Compiled, Outline, Target } from "@tsbuild/frontend";
-import type { BuildPlan, BuildRequest, Inspection } from "./api.ts";
+import type { BuildPlan, CompleteRequest, Inspection } from "./api.ts";
 import { compileDockerfile } from "./compile.ts";
 import { readGrants } from "./grants.ts";
 import { compileRequest, prepareRequest } from "./request.ts";
@@ -10,7 +10,7 @@ import { compileTargets } from "./targets.ts";
 
 export interface InspectOptions {
   readonly session: Session;
-  readonly request: BuildRequest;
+  readonly request: CompleteRequest;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly signal: AbortSignal;
 }
@@ -56,7 +56,7 @@ export async function inspect({ session, request, env, signal }: InspectOptions)
 
 /** All that a build of the request would solve, as one. */
 async function compiledTargets(
-  request: BuildRequest,
+  request: CompleteRequest,
   compileTarget: (target: string | undefined) => Promise<Compiled>,
 ): Promise<Compiled> {
   const targets = await compileTargets(request, compileTarget);

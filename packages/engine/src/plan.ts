@@ -1,7 +1,7 @@
 import type { Compiled } from "@tsbuild/frontend";
 import { resolveOp, type StepGrants, snapshotOf } from "@tsbuild/ops";
 import { type CacheRecord, type Prediction, predict } from "@tsbuild/solver";
-import type { BuildPlan, BuildRequest, PlannedStep } from "./api.ts";
+import type { BuildPlan, CompleteRequest, PlannedStep } from "./api.ts";
 import { ignoredBy, maxAgeOf } from "./cache-wishes.ts";
 import { declaredArgs } from "./declared-args.ts";
 import { PreviousBuild, projectOf } from "./previous-build.ts";
@@ -12,7 +12,7 @@ import type { BuildSources } from "./sources/open.ts";
 
 export interface PlanOptions {
   readonly session: Session;
-  readonly request: BuildRequest;
+  readonly request: CompleteRequest;
   readonly prepared: PreparedRequest;
   readonly sources: BuildSources;
   readonly grants: StepGrants;

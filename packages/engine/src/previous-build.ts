@@ -12,7 +12,7 @@ import type { Graph } from "@tsbuild/llb";
 import type { CacheKeyId } from "@tsbuild/solver";
 import type { Store } from "@tsbuild/store";
 import { alignSteps } from "./align-steps.ts";
-import type { BuildRequest } from "./api.ts";
+import type { CompleteRequest } from "./api.ts";
 import type { PreparedRequest } from "./request.ts";
 
 /** A step of an earlier build: how progress named it, and under which key its result was found or recorded. */
@@ -35,7 +35,7 @@ interface RememberOptions {
  * What makes two builds versions of one: the same Dockerfile, target and platforms from the same place, whatever is in the files. A digest.
  */
 export function projectOf(
-  { context, target = "" }: BuildRequest,
+  { context, target = "" }: CompleteRequest,
   { dockerfile }: PreparedRequest,
   platforms: readonly Pick<CompiledPlatform, "platform">[],
 ): Digest {

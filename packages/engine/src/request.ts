@@ -4,7 +4,7 @@ import { errnoCode, formatPlatform, hostPlatform, TsbuildError } from "@tsbuild/
 import type { CompileRequest } from "@tsbuild/frontend";
 import { nativeFs } from "@tsbuild/native-fs";
 import { type LocalContext, pinLayout } from "@tsbuild/ops";
-import type { BuildRequest } from "./api.ts";
+import type { CompleteRequest } from "./api.ts";
 import {
   type DockerfileSource,
   readDockerfile,
@@ -24,7 +24,7 @@ type Env = Readonly<Record<string, string | undefined>>;
 
 /** A request with everything read from disk and from standard input. */
 export interface PreparedRequest {
-  readonly request: BuildRequest;
+  readonly request: CompleteRequest;
   readonly dockerfile: DockerfileSource;
   readonly contexts: ReadonlyMap<string, LocalContext>;
   /** Ignore files of named contexts that are folders. */
@@ -66,7 +66,7 @@ interface NamedFolder {
 }
 
 /** Local folders given as named contexts; other kinds go to the frontend as they are. */
-async function namedFolders(request: BuildRequest): Promise<NamedFolder[]> {
+async function namedFolders(request: CompleteRequest): Promise<NamedFolder[]> {
   const named = Object.entries(request.buildContexts ?? {}).filter(([, value]) => isFolder(value));
   return Promise.all(
     named.map(async ([name, value]): Promise<NamedFolder> => {
@@ -104,7 +104,7 @@ function asOpened(context: RemoteContext, shown: string): OpenedContext {
     : { folder: context.path, foreign: true, epochSeconds, value, shown };
 }
 
-async function openContext(request: BuildRequest, tools: RemoteTools, env: Env): Promise<OpenedContext> {
+async function openContext(request: CompleteRequest, tools: RemoteTools, env: Env): Promise<OpenedContext> {
   const { context } = request;
   switch (context.type) {
     case "folder":
@@ -126,7 +126,7 @@ async function openContext(request: BuildRequest, tools: RemoteTools, env: Env):
 
 /** The Dockerfile of a request: given as text or URL, alone on standard input, in a stranger's context, or on this machine. */
 async function findDockerfile(
-  request: BuildRequest,
+  request: CompleteRequest,
   opened: OpenedContext,
   tools: RemoteTools,
 ): Promise<DockerfileSource> {
@@ -146,7 +146,7 @@ async function findDockerfile(
 
 /** Reads the context and the Dockerfile. Throws TSB_USAGE, TSB_DOCKERFILE, and what fetching throws. */
 export async function prepareRequest(
-  request: BuildRequest,
+  request: CompleteRequest,
   tools: RemoteTools,
   env: Env,
 ): Promise<PreparedRequest> {
@@ -176,7 +176,7 @@ export async function prepareRequest(
 }
 
 /** `--build-arg NAME` takes the caller's value, if there is one (D052). */
-export function buildArgs(request: BuildRequest, env: Env): Record<string, string> {
+export function buildArgs(request: CompleteRequest, env: Env): Record<string, string> {
   const args: Record<string, string> = {};
   const epoch = env["SOURCE_DATE_EPOCH"];
   if (epoch !== undefined && epoch !== "") args["SOURCE_DATE_EPOCH"] = epoch;
@@ -201,13 +201,13 @@ function contextPlace(name: string, value: string): string {
 }
 
 /** Each platform once, in the order of the flag. */
-function differentPlatforms({ platforms }: BuildRequest): CompileRequest["platforms"] {
+function differentPlatforms({ platforms }: CompleteRequest): CompileRequest["platforms"] {
   return [...new Map(platforms.map((platform) => [formatPlatform(platform), platform])).values()];
 }
 
 /** The time that a reproducible build is dated: of the context's commit, else of the beginning of time. */
 async function defaultEpoch(
-  request: BuildRequest,
+  request: CompleteRequest,
   { folder, epochSeconds }: OpenedContext,
   signal: AbortSignal,
 ): Promise<number | undefined> {

@@ -1,6 +1,6 @@
 import { suggestion, TsbuildError } from "@tsbuild/base";
 import type { CompiledPlatform } from "@tsbuild/frontend";
-import type { BuildRequest } from "./api.ts";
+import type { CompleteRequest } from "./api.ts";
 
 type Stacked = Pick<CompiledPlatform, "image" | "stages">;
 
@@ -27,7 +27,7 @@ function unknownStage(from: string, stages: NonNullable<Stacked["stages"]>): Tsb
 }
 
 /** Refuses, before anything runs, what cannot be squashed. */
-export function checkSquash({ squash, cacheTo = [] }: BuildRequest, platforms: readonly Stacked[]): void {
+export function checkSquash({ squash, cacheTo = [] }: CompleteRequest, platforms: readonly Stacked[]): void {
   if (squash === undefined) return;
   for (const platform of platforms) keptLayers(platform, squash);
   if (!cacheTo.some(({ type }) => type === "inline")) return;

@@ -1,6 +1,6 @@
 import { suggestion, TsbuildError } from "@tsbuild/base";
 import type { Compiled, CompiledPlatform } from "@tsbuild/frontend";
-import type { BuildRequest, OutputRequest } from "./api.ts";
+import type { CompleteRequest, OutputRequest } from "./api.ts";
 
 /** A stage that is built, with what is to become of its result. All targets of a build are solved in one. */
 export interface BuildTarget {
@@ -9,7 +9,7 @@ export interface BuildTarget {
   readonly compiled: Compiled;
   readonly platforms: readonly CompiledPlatform[];
   /** What of the request is about this one: its names and outputs. */
-  readonly request: BuildRequest;
+  readonly request: CompleteRequest;
   /** False: it is built, and its result goes nowhere. */
   readonly isDelivered: boolean;
 }
@@ -21,7 +21,7 @@ function isSame(one: string | undefined, other: string): boolean {
 }
 
 /** Throws TSB_USAGE for an output of something that is no target of the build. */
-function checkOutputs({ target, alsoTargets = [], outputs }: BuildRequest): void {
+function checkOutputs({ target, alsoTargets = [], outputs }: CompleteRequest): void {
   const names = [target, ...alsoTargets].filter((name) => name !== undefined);
   for (const { type, target: wanted } of outputs) {
     if (wanted === undefined || names.some((name) => isSame(name, wanted))) continue;
@@ -32,13 +32,13 @@ function checkOutputs({ target, alsoTargets = [], outputs }: BuildRequest): void
 }
 
 /** The first target has the names and every output that does not say otherwise. */
-function mainRequest(request: BuildRequest): BuildRequest {
+function mainRequest(request: CompleteRequest): CompleteRequest {
   const isOwn = ({ target }: OutputRequest) => target === undefined || isSame(request.target, target);
   return { ...request, outputs: request.outputs.filter(isOwn) };
 }
 
 /** Config and names are the first target's affair. */
-function otherRequest(request: BuildRequest, target: string): BuildRequest {
+function otherRequest(request: CompleteRequest, target: string): CompleteRequest {
   const outputs = request.outputs.filter(
     (output) => output.target !== undefined && isSame(output.target, target),
   );
@@ -46,7 +46,7 @@ function otherRequest(request: BuildRequest, target: string): BuildRequest {
 }
 
 async function otherTarget(
-  request: BuildRequest,
+  request: CompleteRequest,
   name: string,
   compileTarget: CompileTarget,
 ): Promise<BuildTarget> {
@@ -68,7 +68,7 @@ export function skippedStages(targets: readonly Pick<BuildTarget, "platforms">[]
  * (W022). Each is compiled as if it were alone, so that it has the same steps and the same cache as alone.
  */
 export async function compileTargets(
-  request: BuildRequest,
+  request: CompleteRequest,
   compileTarget: CompileTarget,
 ): Promise<readonly [BuildTarget, ...BuildTarget[]]> {
   checkOutputs(request);

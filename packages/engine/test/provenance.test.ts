@@ -7,33 +7,26 @@ import type { CommittedImage } from "@tsbuild/export";
 import { image } from "@tsbuild/llb";
 import { SecretMask } from "@tsbuild/ops";
 import { expect, onTestFinished, test } from "vitest";
-import type { BuildRequest } from "../src/api.ts";
+import type { BuildRequest, CompleteRequest } from "../src/api.ts";
 import { buildFacts, type FactSources } from "../src/attest/build-facts.ts";
 import { commitDigest, materialsOf } from "../src/attest/materials.ts";
 import { provenanceOptions } from "../src/attest/options.ts";
 import { provenance } from "../src/attest/slsa.ts";
 import { readVcs, vcsLabels } from "../src/attest/vcs.ts";
+import { completeRequest } from "../src/complete-request.ts";
 
 const DIGEST = `sha256:${"a".repeat(64)}` as Digest;
 const COMMIT = "b".repeat(40);
 const AMD = { os: "linux", architecture: "amd64" };
 const TEXT = "FROM debian\nRUN make\n";
 
-function request(over: Partial<BuildRequest> = {}): BuildRequest {
-  return {
+function request(over: Partial<BuildRequest> = {}): CompleteRequest {
+  return completeRequest({
     context: { type: "folder", path: "." },
-    tags: [],
     buildArgs: { TOKEN: "visible-in-max" },
     labels: { l: "v" },
-    platforms: [],
-    noCache: false,
-    noCacheFilter: [],
-    pull: false,
-    outputs: [],
-    network: "default",
-    addHosts: [],
     ...over,
-  };
+  });
 }
 
 function graph() {

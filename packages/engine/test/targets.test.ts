@@ -1,7 +1,8 @@
 import { TsbuildError } from "@tsbuild/base";
 import type { Compiled, CompiledPlatform } from "@tsbuild/frontend";
 import { expect, test } from "vitest";
-import type { BuildRequest } from "../src/api.ts";
+import type { BuildRequest, CompleteRequest } from "../src/api.ts";
+import { completeRequest } from "../src/complete-request.ts";
 import { compileTargets, skippedStages } from "../src/targets.ts";
 
 /** Each stage with those that it does not need. */
@@ -20,11 +21,8 @@ async function compileTarget(target = "app"): Promise<Compiled> {
   return { platforms: [platform], warnings: [], images: [], sourceTimes: [] };
 }
 
-const request = (more: Partial<BuildRequest>): BuildRequest => ({
-  ...{ context: { type: "none" }, tags: ["app:1"], buildArgs: {}, labels: {}, platforms: [], noCache: false },
-  ...{ noCacheFilter: [], pull: false, outputs: [], network: "default", addHosts: [], squash: "" },
-  ...more,
-});
+const request = (more: Partial<BuildRequest>): CompleteRequest =>
+  completeRequest({ context: { type: "none" }, tags: ["app:1"], squash: "", ...more });
 
 async function targetsOf(more: Partial<BuildRequest>) {
   asked.length = 0;

@@ -62,7 +62,11 @@ export async function buildRequest(flags: ParsedFlags, io: CommandIo): Promise<B
     outputs,
     cacheFrom: flags.all("cache-from").map((text) => parseCache("--cache-from", text)),
     cacheTo: flags.all("cache-to").map((text) => parseCache("--cache-to", text)),
-    network: oneOf("--network", flags.last("network") ?? "default", ["default", "none", "host"]),
+    network: oneOf<NonNullable<BuildRequest["network"]>>("--network", flags.last("network") ?? "default", [
+      "default",
+      "none",
+      "host",
+    ]),
     networkProvider: networkProvider(flags.last("network-provider")),
     addHosts: flags.all("add-host").map(parseAddHost),
     ...stepGrants(flags, io),

@@ -5,7 +5,7 @@ import type { Graph } from "@tsbuild/llb";
 import { familiarName, parseReference } from "@tsbuild/oci";
 import { snapshotOf } from "@tsbuild/ops";
 import type { Ref } from "@tsbuild/solver";
-import type { AttestationRequest, BuildRequest } from "../api.ts";
+import type { AttestationRequest, CompleteRequest } from "../api.ts";
 import { nativeSbom } from "../sbom/native.ts";
 import type { AttestBuild, AttestedResult } from "./attestations.ts";
 import { scannedName } from "./scanned-name.ts";
@@ -20,7 +20,7 @@ export interface SbomGraphs {
   readonly graphs: readonly Graph[];
 }
 
-function sbomRequest({ attestations = [] }: BuildRequest): AttestationRequest | undefined {
+function sbomRequest({ attestations = [] }: CompleteRequest): AttestationRequest | undefined {
   return attestations.find(({ type }) => type === "sbom");
 }
 
@@ -34,7 +34,7 @@ function checkOptions({ attrs }: AttestationRequest): void {
 
 /** Per platform, in their order; none without an `sbom` in the request. Throws TSB_USAGE, and what resolving a scanner throws. */
 export async function sbomGraphs(
-  request: BuildRequest,
+  request: CompleteRequest,
   platforms: readonly CompiledPlatform[],
   resolver: ImageResolver,
 ): Promise<readonly SbomGraphs[]> {

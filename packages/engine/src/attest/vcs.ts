@@ -3,7 +3,7 @@ import { existsSync, realpathSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { promisify } from "node:util";
 import { parseTruth } from "@tsbuild/base";
-import type { BuildRequest } from "../api.ts";
+import type { CompleteRequest } from "../api.ts";
 import { withoutUser } from "./materials.ts";
 
 /** The repository that a context is a part of, as far as git tells (C056). */
@@ -39,7 +39,7 @@ function isOn(value: string | undefined): boolean {
 }
 
 /** Undefined where the context is no folder or not under version control, and when BUILDX_GIT_INFO=false. */
-export async function readVcs({ context }: BuildRequest, env: Env): Promise<VcsInfo | undefined> {
+export async function readVcs({ context }: CompleteRequest, env: Env): Promise<VcsInfo | undefined> {
   if (context.type !== "folder" || parseTruth(env["BUILDX_GIT_INFO"] ?? "") === false) return undefined;
   const folder = resolve(context.path);
   const commit = await git(folder, env, "rev-parse", "--verify", "HEAD");
@@ -54,7 +54,7 @@ export async function readVcs({ context }: BuildRequest, env: Env): Promise<VcsI
 }
 
 /** Where in the repository the Dockerfile is; undefined outside of it. */
-async function entrypointOf({ context, dockerfile }: BuildRequest, env: Env): Promise<string | undefined> {
+async function entrypointOf({ context, dockerfile }: CompleteRequest, env: Env): Promise<string | undefined> {
   if (context.type !== "folder" || dockerfile === "-") return undefined;
   const file = resolve(dockerfile ?? join(context.path, "Dockerfile"));
   if (!existsSync(file)) return undefined;
@@ -67,7 +67,10 @@ async function entrypointOf({ context, dockerfile }: BuildRequest, env: Env): Pr
  * BUILDX_GIT_LABELS (C056): with `true` the revision and where in the repository the Dockerfile is, with `full` also where the repository
  * is from.
  */
-export async function vcsLabels(request: BuildRequest, env: Env): Promise<Readonly<Record<string, string>>> {
+export async function vcsLabels(
+  request: CompleteRequest,
+  env: Env,
+): Promise<Readonly<Record<string, string>>> {
   const wanted = env["BUILDX_GIT_LABELS"];
   if (!isOn(wanted) && wanted !== "full") return {};
   const vcs = await readVcs(request, { ...env, BUILDX_GIT_INFO: "true" });

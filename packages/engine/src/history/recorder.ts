@@ -14,7 +14,7 @@ import { SecretMask, type StepGrants } from "@tsbuild/ops";
 import type { KeptStep } from "@tsbuild/ops/kept-step";
 import type { VertexOp } from "@tsbuild/solver";
 import type { HistoryWriter, Store } from "@tsbuild/store";
-import type { BuildRequest } from "../api.ts";
+import type { CompleteRequest } from "../api.ts";
 import type { Settings } from "../settings.ts";
 import { type BuildRecord, RECORD_VERSION, type RecordedError, type StepRecord } from "./record.ts";
 import { recordedRequest, recordMask } from "./request.ts";
@@ -73,7 +73,7 @@ export class BuildRecorder {
   }
 
   /** From here on there is a record. A request that is refused before (a bad name, a secret that is not there) is no build. */
-  begin(request: BuildRequest, grants: StepGrants): void {
+  begin(request: CompleteRequest, grants: StepGrants): void {
     const mask = recordMask(request, grants);
     this.#mask = mask;
     this.#safely(() => {

@@ -1,14 +1,14 @@
 import { resolve } from "node:path";
 import { formatPlatform, looksSecret } from "@tsbuild/base";
 import { SecretMask, type StepGrants } from "@tsbuild/ops";
-import type { BuildRequest } from "../api.ts";
+import type { CompleteRequest } from "../api.ts";
 import type { RecordedRequest } from "./record.ts";
 
 /** Stands for a value that is not written down. */
 const MASK = "***";
 
 /** Hides, in whatever text goes into a record, the values of secrets and of build arguments with telling names. */
-export function recordMask({ buildArgs }: BuildRequest, { secrets }: StepGrants): SecretMask {
+export function recordMask({ buildArgs }: CompleteRequest, { secrets }: StepGrants): SecretMask {
   const telling = Object.entries(buildArgs).flatMap(([name, value]) =>
     value !== undefined && looksSecret(name) ? [{ value: Buffer.from(value), invalidate: false }] : [],
   );
@@ -16,7 +16,7 @@ export function recordMask({ buildArgs }: BuildRequest, { secrets }: StepGrants)
 }
 
 /** What of a request is kept. Secrets and ssh agents are not; values of arguments with telling names are masked (D153). */
-export function recordedRequest(request: BuildRequest, mask: SecretMask): RecordedRequest {
+export function recordedRequest(request: CompleteRequest, mask: SecretMask): RecordedRequest {
   return {
     context: mask.text(contextText(request)),
     target: request.target,
@@ -36,7 +36,7 @@ export function recordedRequest(request: BuildRequest, mask: SecretMask): Record
   };
 }
 
-function contextText({ context }: BuildRequest): string {
+function contextText({ context }: CompleteRequest): string {
   switch (context.type) {
     case "folder":
       return resolve(context.path);

@@ -5,7 +5,7 @@ import type { ImageResolver } from "@tsbuild/frontend";
 import { nativeFs } from "@tsbuild/native-fs";
 import type { HttpFetcher, ImageProvider, StepGrants } from "@tsbuild/ops";
 import type { Credentials, GitProvider } from "@tsbuild/ops/git";
-import type { BuildRequest } from "../api.ts";
+import type { CompleteRequest } from "../api.ts";
 import { readInner } from "../dockerfile-source.ts";
 import { asStep } from "../export-step.ts";
 import { isRemote, type RemoteTools } from "../remote-context.ts";
@@ -18,7 +18,7 @@ import { BuildRules } from "./rules.ts";
 
 export interface SourcesRequest {
   readonly session: Session;
-  readonly request: BuildRequest;
+  readonly request: CompleteRequest;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly grants: StepGrants;
   readonly signal: AbortSignal;
@@ -32,7 +32,7 @@ export interface BuildSources extends RemoteTools {
   readonly resolver: ImageResolver;
 }
 
-function checkRequest({ offline, lock, pull }: BuildRequest): void {
+function checkRequest({ offline, lock, pull }: CompleteRequest): void {
   const conflict = pull ? "--pull" : lock === "update" ? "--update-lock" : undefined;
   if (!offline || conflict === undefined) return;
   throw new TsbuildError("TSB_USAGE", `--offline and ${conflict} contradict each other`, {
@@ -81,7 +81,7 @@ export async function openSources(options: SourcesRequest): Promise<BuildSources
 }
 
 /** Hosts of repositories that the user named, as opposed to those that a Dockerfile names. */
-async function ownHosts({ context, buildContexts = {} }: BuildRequest): Promise<ReadonlySet<string>> {
+async function ownHosts({ context, buildContexts = {} }: CompleteRequest): Promise<ReadonlySet<string>> {
   const { hostOf } = await import("@tsbuild/ops/git");
   const urls = [...Object.values(buildContexts), ...(context.type === "remote" ? [context.url] : [])];
   return new Set(urls.filter(isRemote).map((url) => hostOf(url).host.replace(/:\d+$/, "")));
@@ -166,7 +166,7 @@ function innerLock(folder: string): FoundLock {
 }
 
 /** The lock beside the Dockerfile, else at the top of the context. */
-function findLock(request: BuildRequest, prepared: PreparedRequest): FoundLock {
+function findLock(request: CompleteRequest, prepared: PreparedRequest): FoundLock {
   const { context, dockerfile } = request;
   const folder = prepared.contexts.get("context")?.folder;
   if (context.type !== "folder")
@@ -183,7 +183,7 @@ function findLock(request: BuildRequest, prepared: PreparedRequest): FoundLock {
 /** Puts the lock file to use, if there is one, and says so. Throws TSB_USAGE when it is wanted and cannot be. */
 export async function useLock(
   sources: BuildSources,
-  request: BuildRequest,
+  request: CompleteRequest,
   prepared: PreparedRequest,
 ): Promise<void> {
   const { path, text } = findLock(request, prepared);
@@ -222,7 +222,7 @@ function shownPath(path: string): string {
 /** Writes what the build has found, when that was asked for. */
 export async function saveLock(
   sources: BuildSources,
-  request: BuildRequest,
+  request: CompleteRequest,
   prepared: PreparedRequest,
 ): Promise<void> {
   const { path } = findLock(request, prepared);

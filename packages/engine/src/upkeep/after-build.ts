@@ -1,11 +1,11 @@
 import { resolve } from "node:path";
 import { TsbuildError } from "@tsbuild/base";
 import { type CollectReport, collectAfterBuild, type Needs } from "@tsbuild/store";
-import type { BuildRequest } from "../api.ts";
+import type { CompleteRequest } from "../api.ts";
 import type { Session } from "../session.ts";
 
 /** What a collection calls the builds that belong together, for people: their context and Dockerfile. */
-export function placeOf({ context, dockerfile }: BuildRequest): string {
+export function placeOf({ context, dockerfile }: CompleteRequest): string {
   const place =
     context.type === "folder"
       ? resolve(context.path)
@@ -16,7 +16,7 @@ export function placeOf({ context, dockerfile }: BuildRequest): string {
 }
 
 /** What a failed build looked up counts too: the next one begins there. A full disk is no reason for another failure. */
-export function finishNeeds(needs: Needs, request: BuildRequest): void {
+export function finishNeeds(needs: Needs, request: CompleteRequest): void {
   try {
     needs.finish(placeOf(request));
   } catch (error) {

@@ -10,7 +10,7 @@ import {
 } from "@tsbuild/base";
 import { type ImageConfig, parseImageConfig } from "@tsbuild/oci";
 import { mountTransfer, type Store } from "@tsbuild/store";
-import type { BuildRequest } from "../api.ts";
+import type { CompleteRequest } from "../api.ts";
 import { runBuild } from "../build.ts";
 import { findImage } from "../images/find.ts";
 import type { Session } from "../session.ts";
@@ -41,7 +41,7 @@ export interface VerifyOptions {
  */
 export async function verifyBuild(
   session: Session,
-  request: BuildRequest,
+  request: CompleteRequest,
   options: VerifyOptions,
 ): Promise<VerifyReport> {
   if (request.platforms.length > 1) {
@@ -66,7 +66,7 @@ async function report(first: ComparedImage, second: ComparedImage): Promise<Veri
 }
 
 /** The image alone, named nowhere. */
-function asked(request: BuildRequest): BuildRequest {
+function asked(request: CompleteRequest): CompleteRequest {
   const nowhere = [{ type: "image", attrs: { store: "false" } }] as const;
   const { cacheTo: _, ...rest } = request;
   return {
@@ -82,12 +82,16 @@ function asked(request: BuildRequest): BuildRequest {
 const MOUNTS = "BUILDKIT_CACHE_MOUNT_NS";
 
 /** Nothing of the first build is used but its sources; caches of its own leave the user's as they are. */
-function anew(request: BuildRequest): BuildRequest {
+function anew(request: CompleteRequest): CompleteRequest {
   const namespace = `verify-${randomBytes(6).toString("hex")}`;
   return { ...request, rebuildAll: true, jobs: 1, buildArgs: { ...request.buildArgs, [MOUNTS]: namespace } };
 }
 
-function withEpoch(request: BuildRequest, { created }: ImageConfig, env: VerifyOptions["env"]): BuildRequest {
+function withEpoch(
+  request: CompleteRequest,
+  { created }: ImageConfig,
+  env: VerifyOptions["env"],
+): CompleteRequest {
   const given = request.buildArgs["SOURCE_DATE_EPOCH"] ?? env["SOURCE_DATE_EPOCH"];
   const seconds = Math.floor(Date.parse(created ?? "") / 1000);
   if (given || Number.isNaN(seconds)) return request;
@@ -96,7 +100,7 @@ function withEpoch(request: BuildRequest, { created }: ImageConfig, env: VerifyO
 
 async function build(
   session: Session,
-  request: BuildRequest,
+  request: CompleteRequest,
   which: "first" | "second",
   { onBuild, signal, env }: VerifyOptions,
 ): Promise<ComparedImage> {
