@@ -5,55 +5,83 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <linux/mount.h>
-#include <linux/openat2.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "frames.h"
+#include "resolve.h"
+#include "sandbox.h"
 #include "sys.h"
+
 
 enum { FAILED = 125, CLONE_TREE = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE };
 
-static int fail_attach(const char *call, const char *what) {
-  fprintf(stderr, "tsbuild: cannot start the OCI runtime: %s %s: %s\n", call, what, strerror(errno));
-  return -1;
-}
+/* What is mounted on host paths: triples of descriptor, path beneath it, target. The first is the root; then what they were cloned to. */
+struct attachments {
+  char **triples;
+  int count;
+  int *trees;
+};
 
-static int open_beneath(int fd, const char *path) {
-  return path[0] == '\0' ? fd : sys_openat2(fd, path, O_PATH | O_CLOEXEC, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
-}
-
-/* Before Linux 6.15 a detached mount cannot be cloned by path: then it is moved itself. */
-static int clone_tree(const char *fd, const char *path) {
-  int source = open_beneath(atoi(fd), path);
-  if (source < 0) return fail_attach("openat2", path);
-  int tree = (int)syscall(SYS_open_tree, source, "", CLONE_TREE);
+static int clone_attached(const char *fd, const char *path, struct err *err) {
+  int source = open_beneath(atoi(fd), path, err);
+  if (source < 0) return -1;
+  int tree = sys_open_tree(source, "", CLONE_TREE);
+  /* Before Linux 6.15 a detached mount cannot be cloned: then it is moved itself. */
   if (tree < 0 && errno == EINVAL && path[0] == '\0') return source;
-  return tree < 0 ? fail_attach("open_tree", path) : tree;
+  return tree < 0 ? fail(err, "open_tree", path) : tree;
 }
 
-/* Replaces each descriptor's number by that of its clone: in this namespace, the only one where what is not detached can be. */
-static int clone_all(char **triples, int count, int *trees) {
-  for (int i = 0; i < count; i++)
-    if ((trees[i] = clone_tree(triples[3 * i], triples[3 * i + 1])) < 0) return -1;
+/* In this namespace, the only one where what is not detached can be cloned: the attachments, and the trees that the plan begins with. */
+static int clone_all(struct sandbox *sb, struct attachments *attached, uint32_t *next, struct err *err) {
+  for (int i = 0; i < attached->count; i++) {
+    attached->trees[i] = clone_attached(attached->triples[3 * i], attached->triples[3 * i + 1], err);
+    if (attached->trees[i] < 0) return -1;
+  }
+  for (; *next < sb->plan->op_count && sb->plan->ops[*next].code == OP_tree; ++*next)
+    if (perform_op(sb, *next, err) < 0) return -1;
   return 0;
 }
 
-static int mount_all(char **triples, int count, const int *trees) {
-  if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) return fail_attach("mount", "/");
-  if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0) return fail_attach("mount", "/proc");
-  for (int i = 0; i < count; i++)
-    if (syscall(SYS_move_mount, trees[i], "", AT_FDCWD, triples[3 * i + 2], MOVE_MOUNT_F_EMPTY_PATH) < 0)
-      return fail_attach("move_mount", triples[3 * i + 2]);
+/* The folders that the runtime mounts on have to be the root's own: at a link's end may be what others write to. */
+static int check_system_folders(int root, struct err *err) {
+  static const char *const names[] = {"proc", "dev", "sys"};
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    int fd = sys_openat2(root, names[i], O_PATH | O_DIRECTORY | O_CLOEXEC, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV);
+    if (fd < 0 && errno != ENOENT) return fail(err, "openat2", names[i]);
+    if (fd >= 0) close(fd);
+  }
   return 0;
+}
+
+static int mount_all(struct sandbox *sb, const struct attachments *attached, uint32_t next, struct err *err) {
+  err->line = -1;
+  if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) return fail(err, "mount", "/");
+  if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0) return fail(err, "mount", "/proc");
+  for (int i = 0; i < attached->count; i++) {
+    const char *target = attached->triples[3 * i + 2];
+    if (syscall(SYS_move_mount, attached->trees[i], "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+      return fail(err, "move_mount", target);
+  }
+  if (attached->count == 0) return 0;
+  sb->root = attached->trees[0];
+  if (check_system_folders(sb->root, err) < 0) return -1;
+  for (; next < sb->plan->op_count; next++)
+    if (perform_op(sb, next, err) < 0) return -1;
+  return 0;
+}
+
+/* Node hears it on the control socket. */
+static int fail_attach(const struct sandbox *sb, const struct err *err) {
+  (void)send_failure(sb->control, err);
+  return FAILED;
 }
 
 static int status_of(int status) { return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status); }
@@ -86,32 +114,46 @@ static int relay_until(pid_t child, const sigset_t *held) {
 }
 
 /* PID 1: mounts, starts the program and ends with it; its end is that of the namespace. */
-static int run_inside(char **triples, int count, const int *trees, char **program, const sigset_t *before) {
+static int run_inside(struct sandbox *sb, const struct attachments *attached, uint32_t next, char **program, const sigset_t *before) {
+  struct err err = {.line = -1};
   sigset_t held, ignored;
-  if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || mount_all(triples, count, trees) < 0) return FAILED;
-  if (syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC) < 0) return FAILED;
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) return FAILED;
+  if (mount_all(sb, attached, next, &err) < 0) return fail_attach(sb, &err);
+  if (sys_close_range(CONTROL_FD, ~0U, CLOSE_RANGE_CLOEXEC) < 0) return FAILED;
   hold_signals(&held, &ignored);
   pid_t child = fork();
   if (child != 0) return child < 0 ? FAILED : relay_until(child, &held);
   sigprocmask(SIG_SETMASK, before, NULL);
   execvp(program[0], program);
-  fail_attach("execve", program[0]);
-  _exit(FAILED);
+  err.line = -1;
+  fail(&err, "execve", program[0]);
+  _exit(fail_attach(sb, &err));
+}
+
+static int count_triples(int argc, char **argv) {
+  int count = 0;
+  while (3 * count < argc && strcmp(argv[3 * count], "--") != 0) count++;
+  return 3 * count + 1 < argc ? count : -1;
 }
 
 int attach_main(int argc, char **argv) {
+  struct err err = {.line = -1};
+  struct plan plan;
+  struct sandbox sb = {.plan = &plan, .control = CONTROL_FD, .report = -1, .root = -1, .host = -1, .user_namespace = -1, .group = -1};
+  struct attachments attached = {.triples = argv + 1, .count = argc < 1 ? -1 : count_triples(argc - 1, argv + 1)};
   sigset_t held, before;
-  int count = 0;
-  while (3 * count < argc && strcmp(argv[3 * count], "--") != 0) count++;
-  if (3 * count + 1 >= argc) return FAILED;
-  int *trees = calloc((size_t)count + 1, sizeof *trees);
-  if (trees == NULL || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || clone_all(argv, count, trees) < 0) return FAILED;
+  uint32_t next = 0;
+  if (attached.count < 0) return FAILED;
+  sb.aside = argv[0];
+  attached.trees = calloc((size_t)attached.count + 1, sizeof *attached.trees);
+  if (attached.trees == NULL || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) return FAILED;
+  if (receive_plan(sb.control, &plan, &err) < 0 || clone_all(&sb, &attached, &next, &err) < 0) return fail_attach(&sb, &err);
   if (unshare(CLONE_NEWNS | CLONE_NEWPID) < 0) {
-    fail_attach("unshare", "");
-    return FAILED;
+    fail(&err, "unshare", "");
+    return fail_attach(&sb, &err);
   }
   hold_signals(&held, &before);
   pid_t child = fork();
-  if (child == 0) _exit(run_inside(argv, count, trees, argv + 3 * count + 1, &before));
+  if (child == 0) _exit(run_inside(&sb, &attached, next, attached.triples + 3 * attached.count + 1, &before));
   return child < 0 ? FAILED : relay_until(child, &held);
 }

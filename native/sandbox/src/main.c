@@ -34,12 +34,15 @@ static int (*const performers[OP_COUNT])(struct sandbox *, const struct op *, st
 #undef PLAN_OP
 };
 
+int perform_op(struct sandbox *sb, uint32_t index, struct err *err) {
+  const struct op *op = &sb->plan->ops[index];
+  err->line = (int32_t)index;
+  return performers[op->code](sb, op, err);
+}
+
 int perform(struct sandbox *sb, uint32_t first, struct err *err) {
-  for (uint32_t i = first; i < sb->plan->op_count; i++) {
-    const struct op *op = &sb->plan->ops[i];
-    err->line = (int32_t)i;
-    if (performers[op->code](sb, op, err) < 0) return -1;
-  }
+  for (uint32_t i = first; i < sb->plan->op_count; i++)
+    if (perform_op(sb, i, err) < 0) return -1;
   return fail_with(err, EINVAL, "plan", "does not end with exec");
 }
 
@@ -56,7 +59,7 @@ static int receive(int control, void *bytes, size_t size, struct err *err) {
   return 0;
 }
 
-static int receive_plan(int control, struct plan *plan, struct err *err) {
+int receive_plan(int control, struct plan *plan, struct err *err) {
   uint8_t header[PLAN_HEADER_BYTES];
   uint32_t size = 0;
   if (receive(control, header, sizeof header, err) < 0) return -1;

@@ -36,7 +36,7 @@ int move_onto(int mount, int target, const char *dest, struct err *err) {
 }
 
 static int move_to(const struct sandbox *sb, int mount, const char *dest, struct err *err) {
-  int target = open_in_root(sb, dest, err);
+  int target = open_target(sb, dest, err);
   if (target < 0) return -1;
   int result = move_onto(mount, target, dest, err);
   close(target);
@@ -91,12 +91,15 @@ int clone_tree(int fd, unsigned recursive, uint64_t attrs, const char *text, str
 
 /*
  * Before 6.15 the kernel clones only mounts that are attached in the caller's own namespace. A detached one is then attached
- * first, somewhere on the old root, which goes away with all its mounts at `enter_root`. What it hides there no longer matters.
+ * first, somewhere on the old root, which goes away with all its mounts at `enter_root`. What it hides there no longer matters, but to
+ * a runtime that is yet to be started.
  */
-static int attach_aside(int fd) {
-  static const char *const places[] = {"/proc", "/sys", "/dev", "/tmp"};
+static int attach_aside(const struct sandbox *sb, int fd) {
+  const char *const places[] = {sb->aside, "/proc", "/sys", "/dev", "/tmp"};
   for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+    if (places[i] == NULL) continue;
     if (syscall(SYS_move_mount, fd, "", AT_FDCWD, places[i], MOVE_MOUNT_F_EMPTY_PATH) == 0) return 0;
+    if (i == 0) return -1;
   }
   return -1;
 }
@@ -108,7 +111,7 @@ int op_root(struct sandbox *sb, const struct op *op, struct err *err) {
   int mount = plan_fd(&op->arg[0]);
   /* A clone, as attributes would stay on the caller's own mount: it still tidies up behind a read-only root. */
   sb->root = clone_tree(mount, 0, op->arg[1].number, "root", err);
-  if (sb->root < 0 && err->errnum == EINVAL && attach_aside(mount) == 0)
+  if (sb->root < 0 && err->errnum == EINVAL && attach_aside(sb, mount) == 0)
     sb->root = clone_tree(mount, 0, op->arg[1].number, "root", err);
   if (sb->root < 0) return -1;
   /* Names of the host lead into the new root from here on; `host_tree` starts from below it. */
@@ -141,11 +144,11 @@ int op_tree(struct sandbox *sb, const struct op *op, struct err *err) {
   return 0;
 }
 
-static int finish_tree(struct tree *tree, struct err *err) {
+static int finish_tree(const struct sandbox *sb, struct tree *tree, struct err *err) {
   if (tree->pending == NULL) return 0;
   const struct op *op = tree->pending;
   int clone = -1;
-  if (attach_aside(plan_fd(&op->arg[0])) < 0) return fail(err, "move_mount", op->arg[1].data.bytes);
+  if (attach_aside(sb, plan_fd(&op->arg[0])) < 0) return fail(err, "move_mount", op->arg[1].data.bytes);
   if ((clone = clone_source(tree->fd, op, err)) < 0) return -1;
   close(tree->fd);
   *tree = (struct tree){.fd = clone};
@@ -159,13 +162,13 @@ static int bind_target(const struct sandbox *sb, int tree, const char *dest, boo
     if (fstat(tree, &st) < 0) return fail(err, "fstat", dest);
     if (make_mount_point(sb, dest, !S_ISDIR(st.st_mode), err) < 0) return -1;
   }
-  return open_in_root(sb, dest, err);
+  return open_target(sb, dest, err);
 }
 
 int op_bind(struct sandbox *sb, const struct op *op, struct err *err) {
   if (op->arg[0].number >= sb->tree_count) return fail_with(err, EINVAL, "move_mount", "no such tree");
   struct tree *tree = &sb->trees[op->arg[0].number];
-  if (finish_tree(tree, err) < 0) return -1;
+  if (finish_tree(sb, tree, err) < 0) return -1;
   bool make = (op->arg[2].number & BIND_MAKE_MOUNT_POINT) != 0;
   int target = bind_target(sb, tree->fd, op->arg[1].data.bytes, make, err);
   if (target < 0) return -1;

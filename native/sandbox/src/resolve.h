@@ -16,6 +16,12 @@
  */
 int open_in_root(const struct sandbox *sb, const char *path, struct err *err);
 
+/*
+ * The same for what is mounted on. Where a runtime has yet to mount its own file systems, fails with EBUSY at the root and at, or
+ * below, the folders that it takes: it would hide what is mounted there, or be led by it.
+ */
+int open_target(const struct sandbox *sb, const char *path, struct err *err);
+
 /* The same below any descriptor; "" is the descriptor itself (a duplicate). */
 int open_beneath(int dir, const char *path, struct err *err);
 

@@ -31,6 +31,8 @@ struct sandbox {
   int host;
   /* For `join_user_namespace`; -1: none. No folder, so that it may stay open in the new root. */
   int user_namespace;
+  /* With an OCI runtime: an empty folder of the host for what has to be mounted somewhere in passing; else NULL. */
+  const char *aside;
   /* There is no pid namespace whose end is the end of all its processes. */
   bool adopts;
   /* The v2 control group that PID 1 starts in; -1: this process's own. */
@@ -42,8 +44,14 @@ struct sandbox {
 /* The descriptor behind the index of an FD argument. */
 static inline int plan_fd(const union arg *arg) { return FIRST_PLAN_FD + (int)arg->number; }
 
+/* Reads the plan that comes in on the control socket. */
+int receive_plan(int control, struct plan *plan, struct err *err);
+
 /* Performs the plan from operation `first` on. Returns only on failure: a plan ends with an exec. */
 int perform(struct sandbox *sb, uint32_t first, struct err *err);
+
+/* Performs one operation. */
+int perform_op(struct sandbox *sb, uint32_t index, struct err *err);
 
 /*
  * Once in the new root, paths of the image are looked up by the usual calls, and /proc/self/fd leads to every open folder of the host,

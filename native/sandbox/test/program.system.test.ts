@@ -1,5 +1,6 @@
 /** The native program by itself: its reader under sanitizers, and what it answers to plans that are wrong. */
 import { execFileSync, type StdioOptions, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import {
   closeSync,
   constants,
@@ -7,8 +8,10 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import type { Socket } from "node:net";
@@ -24,6 +27,7 @@ import {
   toRuntimeSpec,
 } from "@tsbuild/sandbox";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { errnoName } from "../../../packages/sandbox/src/errno-name.ts";
 import { type Frame, FrameReader } from "../../../packages/sandbox/src/frames.ts";
 import { type PlanArgumentKind, planOps } from "../../../packages/sandbox/src/plan-ops.ts";
 import { missingForSystemTests } from "../../../packages/sandbox/test/support/rootfs.ts";
@@ -114,41 +118,96 @@ describe.skipIf(missing !== undefined)("tsbuild-sandbox", () => {
     expect(stderr).toMatch(/AddressSanitizer|runtime error/);
   });
 
-  test("attach: trees below a folder, the program's status, and what is missing is said", () => {
-    for (const name of ["source/sub", "target"]) mkdirSync(join(folder, name), { recursive: true });
+  /** What `attach` prints and how it ends, with a plan of mounts; `failure` is what it tells on the control socket. */
+  async function attach(args: readonly string[], source: number, ops: readonly PlanOp[] = []) {
+    const env = { PATH: "/usr/bin:/bin", ASAN_OPTIONS: "detect_leaks=0" };
+    const stdio: StdioOptions = ["ignore", "pipe", "inherit", "pipe", source];
+    const child = spawn(program, ["attach", ...args], { stdio, env });
+    const control = child.stdio[3] as Socket;
+    const frames = new FrameReader();
+    let failure = "";
+    let stdout = "";
+    control.on("data", (chunk: Buffer) => {
+      for (const frame of frames.push(chunk))
+        if (frame.type === "failed")
+          failure = `${frame.line} ${frame.call} ${frame.text}: ${errnoName(frame.errno)}`;
+      control.end();
+    });
+    control.on("error", () => control.destroy());
+    child.stdout?.on("data", (chunk: Buffer) => {
+      stdout += chunk.toString();
+    });
+    control.write(encodePlan({ fds: [source], stdio: "log", ops }));
+    const [status] = (await once(child, "close")) as [number];
+    return { status, stdout, failure };
+  }
+
+  test("attach: trees below a folder, the program's status, and what is missing is said", async () => {
+    for (const name of ["source/sub", "target", "aside"]) mkdirSync(join(folder, name), { recursive: true });
     writeFileSync(join(folder, "source/sub/file"), "inside");
     const fd = openSync(join(folder, "source"), constants.O_RDONLY | constants.O_DIRECTORY);
-    const attach = (...args: string[]) => {
-      const stdio: StdioOptions = ["ignore", "pipe", "pipe", fd];
-      const env = { PATH: "/usr/bin:/bin", ASAN_OPTIONS: "detect_leaks=0" };
-      const { status, stdout, stderr } = spawnSync(program, ["attach", ...args], {
-        stdio,
-        env,
-        encoding: "utf8",
-      });
-      return [status, stdout, stderr];
-    };
-    const target = join(folder, "target");
-    expect(attach("3", "sub", target, "--", "cat", join(target, "file"))).toEqual([0, "inside", ""]);
-    expect(attach("3", "", target, "--", "sh", "-c", `ls ${target}; echo $$; exit 7`)).toEqual([
-      7,
-      "sub\n2\n",
-      "",
-    ]);
-    expect(attach("--", "sh", "-c", "kill -9 $$")).toEqual([137, "", ""]);
+    const [target, aside] = [join(folder, "target"), join(folder, "aside")];
+    const ended = { stdout: "", failure: "" };
+    expect(await attach([aside, "4", "sub", target, "--", "cat", join(target, "file")], fd)).toEqual({
+      ...ended,
+      status: 0,
+      stdout: "inside",
+    });
+    const script = `ls ${target}; echo $$; exit 7`;
+    expect(await attach([aside, "4", "", target, "--", "sh", "-c", script], fd)).toEqual({
+      ...ended,
+      status: 7,
+      stdout: "sub\n2\n",
+    });
+    expect(await attach([aside, "--", "sh", "-c", "kill -9 $$"], fd)).toEqual({ ...ended, status: 137 });
     expect(existsSync(join(target, "file"))).toBe(false);
-    const cannot = "tsbuild: cannot start the OCI runtime:";
-    expect(attach("3", "none", target, "--", "true")).toEqual([
-      125,
-      "",
-      `${cannot} openat2 none: No such file or directory\n`,
-    ]);
-    expect(attach("3", "sub", `${target}/none`, "--", "true")[2]).toContain(
-      `${cannot} move_mount ${target}/none:`,
-    );
-    expect(attach("--", "no-such-program")[2]).toContain(`${cannot} execve no-such-program:`);
-    for (const args of [[], ["3"], ["3", "sub"], ["3", "sub", target], ["--"]])
-      expect(attach(...args)[0]).toBe(125);
+    const failures: [string[], string][] = [
+      [["4", "none", target, "--", "true"], "-1 openat2 none: ENOENT"],
+      [["4", "sub", `${target}/none`, "--", "true"], `-1 move_mount ${target}/none: ENOENT`],
+      [["--", "no-such-program"], "-1 execve no-such-program: ENOENT"],
+    ];
+    for (const [args, failure] of failures)
+      expect(await attach([aside, ...args], fd)).toEqual({ ...ended, status: 125, failure });
+    for (const args of [[], [aside], [aside, "4"], [aside, "4", "sub"], [aside, "4", "sub", target]])
+      expect(await attach(args, fd)).toEqual({ ...ended, status: 125 });
+    closeSync(fd);
+  });
+
+  /* What a runtime with the fix of CVE-2024-45310 would do, and one without it does not: the runtime is given no target at all. */
+  test("attach: mounts are made in the root by its links, and never where the runtime mounts its own", async () => {
+    const root = join(folder, "attached-root");
+    for (const name of ["dev", "proc", "sys", "c", "in"]) mkdirSync(join(root, name), { recursive: true });
+    writeFileSync(join(root, "in/file"), "inside");
+    for (const [name, to] of Object.entries({
+      out: `${folder}/outside`,
+      up: "../../../in",
+      alias: "dev",
+      top: "/",
+    }))
+      symlinkSync(to, join(root, name));
+    for (const name of ["outside", "rootfs", "aside"]) mkdirSync(join(folder, name), { recursive: true });
+    const fd = openSync(root, constants.O_RDONLY | constants.O_DIRECTORY);
+    const rootfs = join(folder, "rootfs");
+    const tree: PlanOp = { op: "tree", source: 0, path: "in", attrs: 0, flags: 1 };
+    const mounted = (dest: string, flags = 1) => {
+      const command = ["cat", `${rootfs}/c/deep/file`, `${rootfs}/in/made/file`];
+      const args = [join(folder, "aside"), "4", "", rootfs, "--", ...command];
+      return attach(args, fd, [tree, { op: "bind", tree: 0, dest, flags }]);
+    };
+    const catFailed = { status: 1, failure: "" };
+    expect(await mounted("/c/deep")).toEqual({ ...catFailed, stdout: "inside" });
+    expect(await mounted("/up/made")).toEqual({ ...catFailed, stdout: "inside" });
+    for (const dest of ["/dev", "/alias", "/alias/shm", "/sys/x", "/proc", "/top"])
+      expect(await mounted(dest)).toEqual({
+        status: 125,
+        stdout: "",
+        failure: `1 mount target ${dest}: EBUSY`,
+      });
+    expect((await mounted("/out/made")).failure).toBe("1 mkdirat /out: EEXIST");
+    expect(readdirSync(join(folder, "outside"))).toEqual([]);
+    rmSync(join(root, "sys"), { recursive: true });
+    symlinkSync("c", join(root, "sys"));
+    expect((await mounted("/c/deep")).failure).toMatch(/^-1 openat2 sys: (ELOOP|ENOTDIR)$/);
     closeSync(fd);
   });
 

@@ -31,7 +31,8 @@ export {
   type PrivateNetwork,
 } from "./network/pool.ts";
 export { FORWARDED_DNS, findProvider } from "./network/provider.ts";
-export { bundleSpec, createOciSandbox, type OciSandboxOptions } from "./oci-runtime.ts";
+export { bundleSpec } from "./oci-bundle.ts";
+export { createOciSandbox, type OciSandboxOptions } from "./oci-runtime.ts";
 export { type RuntimeSpec, toRuntimeSpec } from "./oci-spec.ts";
 export { compilePlan, type PlanContext } from "./plan.ts";
 export { encodePlan, type SandboxPlan } from "./plan-encode.ts";

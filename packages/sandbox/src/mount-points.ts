@@ -8,7 +8,7 @@ export interface MountPoint {
 }
 
 /** Mount points of the system's own mounts that lie in the root itself; the others lie inside these. */
-const SYSTEM_MOUNT_POINTS = ["/proc", "/dev", "/sys"];
+export const SYSTEM_MOUNT_POINTS: readonly string[] = ["/proc", "/dev", "/sys"];
 
 /** Absolute path without empty, `.` and `..` parts (`..` of the root is the root). */
 export function normalizeDest(path: string): string {

@@ -30,12 +30,18 @@ const UNKNOWN_ID =
   "the step's user or one of its groups is not among this user's ids; tsbuild doctor says which there are; " +
   "as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER, with newuidmap installed (uidmap)";
 
+/** open_target of native/sandbox/src/resolve.h. */
+const TAKEN_BY_LINKS =
+  "links of the image lead this target to /proc, /dev, /sys or the root itself, where an OCI runtime mounts its own: name the place " +
+  "without links, or leave --oci-runtime out";
+
 function hintFor(frame: Extract<Frame, { type: "failed" }>): string | undefined {
   const name = errnoName(frame.errno);
   if (name === "EPERM" && frame.call === "clone3") return "making namespaces needs root or user namespaces";
   if (name === "EINVAL" && /^setres[ug]id$|^setgroups$/.test(frame.call)) return UNKNOWN_ID;
   if (name === "EPERM" && frame.call === "setrlimit")
     return "a --ulimit is above this user's own hard limit (ulimit -H -a): ask for less, or raise it in /etc/security/limits.conf";
+  if (frame.call === "mount target") return TAKEN_BY_LINKS;
   if (name === "ENOSYS") return "the sandbox needs Linux 5.12 or newer";
   return undefined;
 }

@@ -116,7 +116,7 @@ function hostDevices(devices: readonly RuntimeDevice[], attrs: number): PlanOp[]
 }
 
 /** Links that programs expect in /dev (runtime-spec, config-linux.md "default devices" and runtime-linux.md "dev symlinks"). */
-const DEV_LINKS: readonly (readonly [string, string])[] = [
+export const DEV_LINKS: readonly (readonly [string, string])[] = [
   ["/dev/fd", "/proc/self/fd"],
   ["/dev/stdin", "/proc/self/fd/0"],
   ["/dev/stdout", "/proc/self/fd/1"],

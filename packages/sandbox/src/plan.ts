@@ -1,5 +1,6 @@
 /** OCI runtime spec → plan: the whole policy of a sandbox as one flat list. */
 import { capabilityMask, capabilityNames } from "./capabilities.ts";
+import { FdTable } from "./fd-table.ts";
 import type { HostFacts } from "./host.ts";
 import type { NamespaceType, RuntimeSpec } from "./oci-spec.ts";
 import type { SandboxPlan } from "./plan-encode.ts";
@@ -166,16 +167,6 @@ export function sessionOps(stdio: SandboxPlan["stdio"]): PlanOp[] {
   const input: PlanOp[] = stdio === "log" ? [{ op: "stdin_null" }] : [];
   const session: PlanOp = { op: stdio === "terminal" ? "terminal" : "new_session" };
   return [...input, session, { op: "session_keyring", name: "_tsbuild" }];
-}
-
-/** Gives each descriptor of this process an index in the plan; the same descriptor is handed over once. */
-class FdTable {
-  readonly fds: number[] = [];
-
-  index(fd: number): number {
-    if (!this.fds.includes(fd)) this.fds.push(fd);
-    return this.fds.indexOf(fd);
-  }
 }
 
 /** The plan of a runtime spec. Pure but for the memory of the compiled filter. */
