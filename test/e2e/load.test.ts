@@ -38,7 +38,12 @@ function listOf(image: object): Member {
   return { name: "manifest.json", data: JSON.stringify([image]) };
 }
 
-const HOSTILE: Readonly<Record<string, { readonly members: readonly Member[]; readonly says: RegExp }>> = {
+const HOSTILE: Readonly<
+  Record<
+    string,
+    { readonly members: readonly Member[]; readonly args?: readonly string[]; readonly says: RegExp }
+  >
+> = {
   "a blob that is not what its name says": {
     members: [{ name: `blobs/sha256/${"0".repeat(64)}`, data: "x" }, indexOf()],
     says: /0000/,
@@ -82,7 +87,8 @@ const HOSTILE: Readonly<Record<string, { readonly members: readonly Member[]; re
     ],
     says: /the config says sha256:1111/,
   },
-  "a manifest list for other machines": {
+  "a manifest list for other machines than is wanted": {
+    args: ["--platform", "linux/amd64"],
     members: [
       blob(MANIFEST),
       blob(CONFIG),
@@ -158,8 +164,8 @@ describe.skipIf(reason !== undefined)("load and export", () => {
   test.each(Object.keys(HOSTILE))(
     "refused: %s",
     async (name) => {
-      const { members, says } = HOSTILE[name]!;
-      const refused = await other.tsbuild(["load"], { input: tarOf(members) });
+      const { members, args = [], says } = HOSTILE[name]!;
+      const refused = await other.tsbuild(["load", ...args], { input: tarOf(members) });
       expect(refused.code).toBe(1);
       expect(refused.stderr).toMatch(says);
       expect(refused.stdout).toBe("");

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { startRegistry, type TestRegistry } from "@tsbuild/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { importBusybox, missing, runOk, World } from "./world.ts";
 
@@ -78,6 +79,51 @@ describe.skipIf(reason !== undefined)("--platform with several", () => {
     expect((await world.ok(["inspect", "-f", "{{.Architecture}}", quiet])).stdout).toBe("amd64\n");
     const wrong = await world.tsbuild(["build", "--offline", "--platform", "linux/s390x", on]);
     expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringContaining("linux/arm64, linux/amd64 only")]);
+  });
+
+  describe("as an index", () => {
+    const [puller, loader] = [new World(), new World()];
+    const digestOf = (printed: string) => printed.trim().split("@")[1];
+    let registry: TestRegistry;
+    let name = "";
+    let pushed: string | undefined;
+    beforeAll(async () => {
+      registry = await startRegistry();
+      name = `${registry.host}/multi:1`;
+      const flags = [...both, "--provenance=true", "--annotation=index:made=here", "-t", name];
+      await world.ok(["build", "-q", ...flags, folder]);
+      pushed = digestOf((await world.ok(["push", name])).stdout);
+    });
+    afterAll(async () => {
+      for (const one of [puller, loader]) one.close();
+      await registry.close();
+    });
+
+    test("is pulled whole, and pushed as it came", async () => {
+      expect(digestOf((await puller.ok(["pull", "--all-platforms", name])).stdout)).toBe(pushed);
+      const copy = `${registry.host}/copy:1`;
+      await puller.ok(["tag", name, copy]);
+      expect(digestOf((await puller.ok(["push", copy])).stdout)).toBe(pushed);
+    });
+
+    test.each(["pulled", "built"])("is saved, loaded and pushed whole when it was %s", async (how) => {
+      const archive = world.path(`${how}.tar`);
+      await (how === "built" ? world : puller).ok(["save", "-o", archive, name]);
+      expect((await loader.ok(["load", "-i", archive])).stdout).toBe(`Loaded image: ${name}\n`);
+      expect(digestOf((await loader.ok(["push", name])).stdout)).toBe(pushed);
+    });
+
+    test("is taken for some platforms alone", async () => {
+      const architecture = async (of: World) =>
+        (await of.ok(["inspect", "-f", "{{.Architecture}}", name])).stdout;
+      await puller.ok(["pull", "--platform", "linux/arm64", name]);
+      const archive = world.path("alone.tar");
+      await world.ok(["save", "--platform", "linux/arm64", "-o", archive, name]);
+      await loader.ok(["load", "-i", archive]);
+      expect([await architecture(puller), await architecture(loader)]).toEqual(["arm64\n", "arm64\n"]);
+      const wrong = await puller.tsbuild(["pull", "--platform", "linux/s390x,linux/arm64", name]);
+      expect(wrong.stderr).toMatch(/no image for linux\/s390x\s.*linux\/arm64, linux\/amd64/);
+    });
   });
 
   test("the metadata file has provenance and warnings when they are asked for", async () => {

@@ -60,6 +60,7 @@ export type {
   LoadedImage,
   LocalImages,
   MovedImage,
+  PullOptions,
   RemovedImage,
 } from "./images/api.ts";
 export type { PruneRequest, Upkeep } from "./upkeep/upkeep.ts";

@@ -8,7 +8,7 @@ export interface AttestationManifest {
   readonly descriptor: Descriptor;
   readonly bytes: Uint8Array;
   /** Config and statements. */
-  readonly blobs: readonly (LayoutBlob & { readonly bytes: Uint8Array })[];
+  readonly blobs: readonly LayoutBlob[];
 }
 
 const ARTIFACT_TYPE = "application/vnd.docker.attestation.manifest.v1+json";

@@ -1,3 +1,4 @@
+export type { AttestationManifest } from "./attached.ts";
 export type { Attestation } from "./attestation.ts";
 export { imagePurl } from "./attestation.ts";
 export { checkOutputs, clampsAll, wantedCompression } from "./attributes.ts";
@@ -6,7 +7,7 @@ export { commitImage, measureLayers, registerImage } from "./commit.ts";
 export { exportFailure, writeArchive } from "./destination.ts";
 export { exportResult } from "./export.ts";
 export { exportRootfs } from "./files.ts";
-export { exportArchive } from "./layout.ts";
+export { exportArchive, type SavedImage } from "./layout.ts";
 export { registerImages } from "./register.ts";
 export { type SnapshotLayer, snapshotLayers } from "./snapshot-layers.ts";
 export { type SquashOptions, squash } from "./squash.ts";
@@ -19,4 +20,5 @@ export type {
   ExportRequest,
   ExportResult,
   ImageResult,
+  OriginalIndex,
 } from "./types.ts";

@@ -18,8 +18,8 @@ import { exportFailure, makeFolder, writeArchive } from "./destination.ts";
 import { type PackagedImage, packageImage } from "./image.ts";
 import { isLoad } from "./load-output.ts";
 import { rewriteTimestamps } from "./rewrite.ts";
-import { type Root, rootOf } from "./root.ts";
-import type { CommittedImage, ExportOptions, ExportRequest, ExportResult } from "./types.ts";
+import { mainImage, type Root, rootOf } from "./root.ts";
+import type { CommittedImage, ExportOptions, ExportRequest, ExportResult, OriginalIndex } from "./types.ts";
 
 /** One entry per name (X012): tools find an image in a layout by these annotations. */
 function topLevel(root: Root, names: readonly string[], created: string): Index {
@@ -53,18 +53,29 @@ function dockerManifest(entries: readonly ReturnType<typeof dockerEntry>[]) {
   return { name: "manifest.json", bytes: Buffer.from(JSON.stringify(entries)) };
 }
 
+interface Contents extends LayoutContents {
+  readonly root: Descriptor;
+  /** How docker's list tells of it. */
+  readonly docker: ReturnType<typeof dockerEntry>;
+}
+
 function contentsOf(
   request: Pick<ExportRequest, "type">,
   images: readonly PackagedImage[],
-  attributes: ImageAttributes,
-): LayoutContents & { readonly root: Descriptor } {
+  {
+    attributes,
+    original,
+  }: { readonly attributes: ImageAttributes; readonly original?: OriginalIndex | undefined },
+): Contents {
   const [first] = images;
   if (first === undefined) throw new Error("assertion failed: an export has an image");
   const names = (attributes.names ?? first.image.names).map((name) => formatReference(parseReference(name)));
-  const root = rootOf(images, attributes, { type: request.type, names, attach: true });
+  const root = rootOf(images, attributes, { type: request.type, names, attach: true, original });
   const index = topLevel(root, names, first.image.config.created ?? "1970-01-01T00:00:00Z");
-  const extra = request.type === "docker" ? [dockerManifest([dockerEntry(first, names)])] : undefined;
-  return { root: root.descriptor, index, blobs: root.blobs, extra };
+  const main = root.index === undefined ? first : mainImage(root.index, images);
+  const docker = dockerEntry(main, names);
+  const extra = request.type === "docker" ? [dockerManifest([docker])] : undefined;
+  return { root: root.descriptor, index, docker, blobs: root.blobs, extra };
 }
 
 async function packageAll(
@@ -101,7 +112,7 @@ export async function exportLayout(
     );
   }
   const attributes = imageAttributes(request);
-  const contents = contentsOf(request, await packageAll(images, attributes, options), attributes);
+  const contents = contentsOf(request, await packageAll(images, attributes, options), { attributes });
   if (isLoad(request)) await loadInto(contents, options);
   else if (attributes.tar) {
     const archive = writeTarPieces(layoutMembers(contents), { reuse: true });
@@ -140,17 +151,30 @@ async function writeFolder(
   }
 }
 
-/** Several images in one archive of Docker's form; layers made here as plain tars, pulled ones as they came. */
+/** An image, or those of an index, that were made before. */
+export interface SavedImage {
+  readonly images: readonly CommittedImage[];
+  /** Annotations, and whether its documents are OCI's. */
+  readonly attrs: Readonly<Record<string, string>>;
+  readonly original?: OriginalIndex | undefined;
+}
+
+/**
+ * Several images in one archive of Docker's form; layers made here as plain tars, pulled ones as they came. Of an index all of its images
+ * are in the layout; docker's own list has the one for this machine, which is what a docker that reads no layout loads.
+ */
 export async function exportArchive(
-  images: readonly CommittedImage[],
+  saved: readonly SavedImage[],
   options: ExportOptions & { readonly dest?: string | undefined },
 ): Promise<void> {
   const { dest } = options;
-  const request = { type: "oci", attrs: { compression: "uncompressed", "oci-mediatypes": "false" } } as const;
-  const attributes = imageAttributes(request);
-  const packaged = await packageAll(images, attributes, options);
-  const parts = packaged.map((image) => contentsOf(request, [image], attributes));
-  const entries = packaged.map((image) => dockerEntry(image, image.image.names));
+  const parts: Contents[] = [];
+  for (const { images, attrs, original } of saved) {
+    const request = { type: "oci", attrs: { compression: "uncompressed", ...attrs } } as const;
+    const attributes = imageAttributes(request);
+    const packaged = await packageAll(images, attributes, options);
+    parts.push(contentsOf(request, packaged, { attributes, original }));
+  }
   const contents: LayoutContents = {
     index: {
       schemaVersion: 2,
@@ -158,7 +182,7 @@ export async function exportArchive(
       manifests: parts.flatMap((part) => part.index.manifests),
     },
     blobs: parts.flatMap((part) => part.blobs),
-    extra: [dockerManifest(entries)],
+    extra: [dockerManifest(parts.map((part) => part.docker))],
   };
   await writeArchive(writeTarPieces(layoutMembers(contents), { reuse: true }), dest, options);
 }

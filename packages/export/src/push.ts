@@ -171,7 +171,8 @@ export async function exportRegistry(
   const packaged: PackagedImage[] = [];
   for (const image of images) packaged.push(await pushImage(run, image, attributes));
   const attach = attributes.attestAs === "index";
-  const root = rootOf(packaged, attributes, { type: request.type, names, attach });
+  const { original } = options;
+  const root = rootOf(packaged, attributes, { type: request.type, names, attach, original });
   for (const { blobs } of root.attestations) for (const blob of blobs) await pushEverywhere(run, blob);
   const manifests = manifestsOf(packaged, root);
   const { signal } = options;

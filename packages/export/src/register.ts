@@ -1,12 +1,10 @@
-import { type Digest, hostPlatform } from "@tsbuild/base";
+import type { Digest } from "@tsbuild/base";
 import {
   type Descriptor,
   formatReference,
   mediaTypes,
-  parseIndex,
   parseManifest,
   parseReference,
-  selectPlatform,
   serializeManifest,
 } from "@tsbuild/oci";
 import type { ImageVariant, Store } from "@tsbuild/store";
@@ -14,7 +12,7 @@ import { annotated, annotationsFor } from "./annotations.ts";
 import { type ImageAttributes, imageAttributes } from "./attributes.ts";
 import { registerImage } from "./commit.ts";
 import { descriptorPlatform, type PackagedImage } from "./image.ts";
-import { rootOf } from "./root.ts";
+import { mainImage, rootOf } from "./root.ts";
 import type { CommittedImage, ExportRequest, ExportResult } from "./types.ts";
 
 /** An image as the store has it, with layers that are not compressed. */
@@ -33,14 +31,6 @@ function asStored(store: Store, image: CommittedImage, { annotations }: ImageAtt
 function variantOf({ image }: PackagedImage): ImageVariant {
   const { manifest, imageId: config, snapshot } = image;
   return { manifest, config, snapshot };
-}
-
-/** What the name is when an image is wanted of it: that for this machine, else the first. */
-function mainImage(index: Uint8Array, packaged: readonly PackagedImage[]): CommittedImage {
-  const wanted: Digest | undefined = selectPlatform(parseIndex(index), hostPlatform())?.digest;
-  const found = packaged.find(({ descriptor }) => descriptor.digest === wanted) ?? packaged[0];
-  if (found === undefined) throw new Error("assertion failed: an index has an image");
-  return found.image;
 }
 
 /** X011: its names; with the digest as well; without a name a prefix and the digest. */
@@ -76,7 +66,7 @@ export function registerImages(
     return { manifest: descriptor.digest, descriptor };
   }
   for (const blob of root.blobs) if ("bytes" in blob) store.blobs.write(blob.bytes);
-  const main = mainImage(root.index ?? new Uint8Array(), packaged);
+  const main = mainImage(root.index ?? new Uint8Array(), packaged).image;
   const index = { digest: descriptor.digest, variants: packaged.map(variantOf) };
   const all = names.length > 0 ? names : [formatReference(parseReference(main.imageId))];
   const { imageId: config, manifest, snapshot } = main;

@@ -2,6 +2,7 @@ import type { DiffId, Digest, Platform, SnapshotId } from "@tsbuild/base";
 import type { CompressionVariant, Descriptor, ImageConfig, LayerWorkers } from "@tsbuild/oci";
 import type { RegistryClient } from "@tsbuild/registry";
 import type { Store } from "@tsbuild/store";
+import type { AttestationManifest } from "./attached.ts";
 import type { Attestation } from "./attestation.ts";
 import type { ContainerEngine } from "./container-engine.ts";
 
@@ -67,6 +68,13 @@ export interface CommittedImage {
   readonly original?: { readonly config: Uint8Array; readonly manifest?: Uint8Array | undefined } | undefined;
 }
 
+/** An index that was made before: it goes out byte for byte as long as all its images do. */
+export interface OriginalIndex {
+  readonly bytes: Uint8Array;
+  /** What it lists beside the images, such as what is claimed of them. */
+  readonly others: readonly AttestationManifest[];
+}
+
 /** As the flag `-o type=…,dest=…,k=v` (the engine's `OutputRequest`). */
 export interface ExportRequest {
   readonly type: "image" | "registry" | "oci" | "docker" | "local" | "tar" | "cacheonly";
@@ -93,6 +101,8 @@ export interface ExportOptions {
   /** Where `dest=-` goes. Default process.stdout. */
   readonly stdout?: NodeJS.WritableStream | undefined;
   readonly workers?: LayerWorkers | undefined;
+  /** That all images of the result came from. */
+  readonly original?: OriginalIndex | undefined;
   /** Opened when something is pushed. */
   readonly registry?:
     | ((options: { readonly insecureHosts: readonly string[] }) => Promise<RegistryClient>)

@@ -25,7 +25,7 @@ export {
   parseManifest,
   parseManifestOrIndex,
 } from "./documents/manifest.ts";
-export { imageManifests, selectPlatform } from "./documents/platform.ts";
+export { bestPlatform, imageManifests, selectPlatform } from "./documents/platform.ts";
 export {
   canonicalJson,
   serializeImageConfig,

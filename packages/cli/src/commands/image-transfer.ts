@@ -1,7 +1,7 @@
 import { TsbuildError } from "@tsbuild/base";
-import type { LoadedImage, MovedImage } from "@tsbuild/engine";
+import type { LoadedImage, MovedImage, PullOptions } from "@tsbuild/engine";
 import type { ParsedFlags } from "../flags/parse.ts";
-import { parsePlatform } from "../flags/values.ts";
+import { commaList, parsePlatform } from "../flags/values.ts";
 import type { CommandIo } from "../io.ts";
 import { safeName } from "../sanitize.ts";
 import { readArchive } from "./read-archive.ts";
@@ -26,9 +26,19 @@ function platformOf(flags: ParsedFlags) {
   return text === undefined ? undefined : parsePlatform(text);
 }
 
+/** Undefined: this machine's. */
+function platformsOf(flags: ParsedFlags): PullOptions["platforms"] {
+  const platforms = commaList(flags.all("platform")).map(parsePlatform);
+  if (!flags.isOn("all-platforms")) return platforms.length === 0 ? undefined : platforms;
+  if (platforms.length === 0) return "all";
+  throw new TsbuildError("TSB_USAGE", "--all-platforms and --platform contradict each other", {
+    hint: "keep one of them",
+  });
+}
+
 async function pullImages({ images, flags, io, operands }: Asked): Promise<void> {
   need(operands, 1, "tsbuild pull NAME[:TAG|@DIGEST]…");
-  const options = { signal: io.signal, platform: platformOf(flags) };
+  const options = { signal: io.signal, platforms: platformsOf(flags) };
   for (const operand of operands) tellMoved(io, await images.pull(operand, options));
 }
 
@@ -52,7 +62,11 @@ function destOf({ flags, io }: Asked): string | undefined {
 
 async function saveImages(asked: Asked): Promise<void> {
   need(asked.operands, 1, "tsbuild save -o FILE IMAGE…");
-  await asked.images.save(asked.operands, { dest: destOf(asked), signal: asked.io.signal });
+  await asked.images.save(asked.operands, {
+    dest: destOf(asked),
+    platform: platformOf(asked.flags),
+    signal: asked.io.signal,
+  });
 }
 
 async function exportImage(asked: Asked): Promise<void> {

@@ -187,11 +187,24 @@ export const pullSpec: CommandSpec = {
   name: "pull",
   usage: "[flags] NAME[:TAG|@DIGEST]…",
   summary: "Fetch images from their registries into the local store",
-  description: ["Prints NAME@DIGEST of each, for one platform."],
-  flags: [platform, { ...quiet, text: habitQuiet }, insecure],
+  description: [
+    "Prints NAME@DIGEST of each. Of several platforms, and of all, the name stands for an index from then on: FROM",
+    "takes what it needs of it, push and save take all of it.",
+  ],
+  flags: [
+    {
+      ...platform,
+      repeat: true,
+      text: "Of an image for several platforms; several separated by commas (default: this machine's)",
+    },
+    { name: "all-platforms", group: "Selection", text: "All that the name stands for, attestations as well" },
+    { ...quiet, text: habitQuiet },
+    insecure,
+  ],
   examples: [
     { command: "tsbuild pull debian:bookworm", text: "" },
     { command: "tsbuild pull --platform linux/arm64 debian:bookworm", text: "" },
+    { command: "tsbuild pull --all-platforms debian:bookworm", text: "To push or save all of it" },
   ],
 };
 
@@ -212,8 +225,12 @@ export const saveSpec: CommandSpec = {
   name: "save",
   usage: "[flags] IMAGE…",
   summary: "Write images of the local store into one archive for docker load, podman load and skopeo",
-  description: [IMAGE, "An image that is told by its ID is saved without a name."],
-  flags: [output],
+  description: [
+    IMAGE,
+    "An image that is told by its ID is saved without a name. A name that stands for an index is saved with all",
+    "platforms; docker load takes the image for its machine.",
+  ],
+  flags: [output, { ...platform, text: "Of an image for several platforms, that one alone (default: all)" }],
   examples: [
     { command: "tsbuild save -o images.tar app:1.0 tools", text: "" },
     { command: "tsbuild save app | docker load", text: "" },
@@ -231,7 +248,7 @@ export const loadSpec: CommandSpec = {
   ],
   flags: [
     { name: "input", short: "i", value: "FILE", group: "Input", text: "As the operand FILE" },
-    platform,
+    { ...platform, text: "Of an image for several platforms, that one alone (default: all)" },
     {
       name: "name",
       value: "NAME[:TAG]",

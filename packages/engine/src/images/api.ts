@@ -55,8 +55,22 @@ export interface LoadedImage {
   readonly names: readonly string[];
 }
 
+export interface PullOptions {
+  /** Default: the machine's. Of several, and of all, the name stands for an index. */
+  readonly platforms?: readonly Platform[] | "all" | undefined;
+  readonly signal: AbortSignal;
+}
+
+export interface SaveOptions {
+  /** Undefined is standard output. */
+  readonly dest?: string | undefined;
+  /** Of an image for several; default: all of them. */
+  readonly platform?: Platform | undefined;
+  readonly signal: AbortSignal;
+}
+
 export interface LoadOptions {
-  /** Of an archive with several per name; default: the machine's. */
+  /** Of an archive with several per name; default: all that are in it. */
   readonly platform?: Platform | undefined;
   /** Instead of what the archive says; for one image. */
   readonly name?: string | undefined;
@@ -91,19 +105,13 @@ export interface LocalImages {
   /** Removes the images that have no name. Their files go with the next prune of the state folder. */
   prune(): readonly RemovedImage[];
   /** Fetches an image anew and unpacks it. Default platform: the machine's. */
-  pull(
-    name: string,
-    options: { readonly platform?: Platform | undefined; readonly signal: AbortSignal },
-  ): Promise<MovedImage>;
+  pull(name: string, options: PullOptions): Promise<MovedImage>;
   /** The names that images have in the repository of this name. Throws TSB_RESOLVE when there are none. */
   tagsOf(repository: string): readonly string[];
   /** A pulled image arrives as it came, byte for byte. */
   push(name: string, options: { readonly signal: AbortSignal }): Promise<MovedImage>;
-  /** One archive of several images, in docker save's form; `dest` undefined is standard output. */
-  save(
-    images: readonly string[],
-    options: { readonly dest?: string | undefined; readonly signal: AbortSignal },
-  ): Promise<void>;
+  /** One archive of several images, in docker save's form; a name that stands for an index is all of it. */
+  save(images: readonly string[], options: SaveOptions): Promise<void>;
   /** All images of an archive: docker save's (old and new) or a tar of an OCI layout, compressed or not. Throws TSB_INTEGRITY. */
   load(source: AsyncIterable<Uint8Array>, options: LoadOptions): Promise<readonly LoadedImage[]>;
   /** The root filesystem of an image as a tar; `dest` undefined is standard output. */

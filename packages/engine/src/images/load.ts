@@ -23,16 +23,19 @@ import {
   parseDockerArchive,
   parseImageConfig,
   parseIndex,
+  parseManifest,
   parseManifestOrIndex,
   parseReference,
   selectPlatform,
+  serializeIndex,
   serializeManifest,
 } from "@tsbuild/oci";
 import { unpackChain } from "@tsbuild/ops/unpack-chain";
-import type { Store } from "@tsbuild/store";
+import type { ImageVariant, Store } from "@tsbuild/store";
 import type { Session } from "../session.ts";
 import type { LoadedImage, LoadOptions } from "./api.ts";
 import { type ArchivedFile, type ReadArchive, readImageArchive } from "./archive.ts";
+import { indexOfSome, mainPlace, othersIn } from "./index-parts.ts";
 
 /** An image of an archive: its documents are blobs of the store. */
 interface FoundImage {
@@ -41,6 +44,13 @@ interface FoundImage {
   readonly names: readonly string[];
   /** The manifest is the image's own, not made of an archive that has none. */
   readonly isOriginal: boolean;
+  /** Of several, this one is what the name is for this machine. */
+  readonly index?: FoundIndex | undefined;
+}
+
+interface FoundIndex {
+  readonly digest: Digest;
+  readonly variants: readonly Pick<FoundImage, "manifest" | "document">[];
 }
 
 function refuse(why: string, hint?: string): TsbuildError {
@@ -55,7 +65,7 @@ export async function loadImages(
 ): Promise<LoadedImage[]> {
   const { store } = session;
   const archive = await readImageArchive(store, source, options.signal);
-  const found = imagesIn(store, archive, options.platform ?? hostPlatform());
+  const found = imagesIn(store, archive, options.platform);
   if (found.length === 0) throw refuse("there is no image in it");
   if (options.name !== undefined && found.length > 1) {
     throw new TsbuildError(
@@ -87,32 +97,44 @@ export async function readArchivedImages(
 
 async function loadImage(session: Session, image: FoundImage, options: LoadOptions): Promise<LoadedImage> {
   const { store } = session;
-  const { document, manifest } = image;
-  const imageId = document.config.digest;
   const names = options.name === undefined ? image.names : [formatReference(parseReference(options.name))];
+  const label = names[0] ?? image.document.config.digest;
+  const variants = [];
+  for (const variant of image.index?.variants ?? [image])
+    variants.push(await unpackVariant(store, { ...image, ...variant, label }, options.signal));
+  const main = variants.find(({ manifest }) => manifest === image.manifest)!;
+  const index = image.index === undefined ? undefined : { digest: image.index.digest, variants };
+  for (const name of names.length === 0 ? [formatReference(parseReference(main.config))] : names)
+    store.images.put({ name, ...main, origin: "imported", index });
+  return { imageId: main.config, names: names.map((name) => familiarName(parseReference(name))) };
+}
+
+async function unpackVariant(
+  store: Store,
+  image: FoundImage & { readonly label: string },
+  signal: AbortSignal,
+): Promise<ImageVariant> {
+  const { document, manifest, label } = image;
+  const imageId = document.config.digest;
   const config = readConfig(store, document);
   const layers = document.layers.map((blob, at) => {
     if (!store.blobs.has(blob.digest)) throw refuse(`the layer ${blob.digest} of ${imageId} is not in it`);
     return { blob, diffId: config.rootfs.diff_ids[at]! };
   });
   const chain = {
-    name: `the archive's image ${names[0] ?? imageId}`,
+    name: `the archive's image ${label}`,
     layers,
     remembered: image.isOriginal ? ("pulled" as const) : ("loaded" as const),
     blob: (blob: Descriptor) => createReadStream(store.blobs.path(blob.digest)),
   };
   const env = { store, fs: nativeFs, userxattr: inUserNamespace() };
   const vertex = sha256(`load ${imageId}`) as string as VertexDigest;
-  const { signal } = options;
-  const snapshot = await unpackChain(env, chain, {
-    vertex,
-    signal,
-    ignoreCache: false,
-    emit: () => undefined,
-  });
-  for (const name of names.length === 0 ? [formatReference(parseReference(imageId))] : names)
-    store.images.put({ name, manifest, config: imageId, snapshot, origin: "imported" });
-  return { imageId, names: names.map((name) => familiarName(parseReference(name))) };
+  const context = { vertex, signal, ignoreCache: false, emit: () => undefined };
+  const snapshot = await unpackChain(env, chain, context);
+  // Also of layers that were here before: the form they had in the archive is not one to push them in.
+  if (!image.isOriginal)
+    for (const { diffId, blob } of layers) store.blobs.setCompressed(diffId, "loaded", blob);
+  return { manifest, config: imageId, snapshot };
 }
 
 function readConfig(store: Store, { config, layers }: Manifest): ImageConfig {
@@ -133,7 +155,7 @@ function readSmall(store: Store, digest: Digest): Uint8Array {
  * An archive may describe its images twice, as a layout and in docker's own list. The layout has the manifests byte for byte; names that it
  * leaves out are taken from the list.
  */
-function imagesIn(store: Store, archive: ReadArchive, platform: Platform): FoundImage[] {
+function imagesIn(store: Store, archive: ReadArchive, platform: Platform | undefined): FoundImage[] {
   const index = archive.documents.get("index.json");
   const list = archive.documents.get("manifest.json");
   const listed =
@@ -178,23 +200,25 @@ function nameOf({ annotations }: Descriptor): string | undefined {
   return name === undefined || !/[:/]/.test(name) ? undefined : formatReference(parseReference(name));
 }
 
-/** One image per digest, with all the names that entries give it. */
-function fromLayout(store: Store, index: Index, platform: Platform): FoundImage[] {
+/** One image or index per digest, with all the names that entries give it; of an index the image for `platform` alone, if one is given. */
+function fromLayout(store: Store, index: Index, platform: Platform | undefined): FoundImage[] {
   const found = new Map<Digest, FoundImage>();
   const absent: string[] = [];
   for (const entry of imageManifests(index)) {
-    const resolved = resolveEntry(store, entry, platform);
+    const resolved =
+      wholeEntry(store, entry, platform) ?? resolveEntry(store, entry, platform ?? hostPlatform());
     if (resolved === undefined) {
       absent.push(nameOf(entry) ?? entry.digest);
       continue;
     }
     const name = nameOf(entry);
-    const names = [...(found.get(resolved.manifest)?.names ?? []), ...(name === undefined ? [] : [name])];
-    found.set(resolved.manifest, { ...resolved, names: [...new Set(names)], isOriginal: true });
+    const digest = resolved.index?.digest ?? resolved.manifest;
+    const names = [...(found.get(digest)?.names ?? []), ...(name === undefined ? [] : [name])];
+    found.set(digest, { ...resolved, names: [...new Set(names)], isOriginal: true });
   }
   if (found.size === 0 && absent.length > 0) {
     throw refuse(
-      `${absent.join(", ")}: no image for ${formatPlatform(platform)}`,
+      `${absent.join(", ")}: no image for ${formatPlatform(platform ?? hostPlatform())}`,
       "name another with --platform",
     );
   }
@@ -203,7 +227,9 @@ function fromLayout(store: Store, index: Index, platform: Platform): FoundImage[
 
 const MAX_DEPTH = 4;
 
-function resolveEntry(store: Store, entry: Descriptor, platform: Platform) {
+type Resolved = Pick<FoundImage, "manifest" | "document" | "index">;
+
+function resolveEntry(store: Store, entry: Descriptor, platform: Platform): Resolved | undefined {
   let { digest } = entry;
   for (let depth = 0; depth < MAX_DEPTH; depth++) {
     const document = parseManifestOrIndex(readSmall(store, digest), `manifest ${digest}`);
@@ -213,4 +239,40 @@ function resolveEntry(store: Store, entry: Descriptor, platform: Platform) {
     digest = picked.digest;
   }
   throw refuse("its indexes are nested too deep");
+}
+
+/**
+ * All images of an index that are in the archive: who saves one may leave some out, and what is claimed of them. Undefined for what is no
+ * index, or has one image here and nothing else.
+ */
+function wholeEntry(store: Store, entry: Descriptor, platform: Platform | undefined): Resolved | undefined {
+  const bytes = readSmall(store, entry.digest);
+  const document = parseManifestOrIndex(bytes, `manifest ${entry.digest}`);
+  if (platform !== undefined || document.kind === "manifest") return undefined;
+  const { index } = document;
+  const listed = imageManifests(index);
+  const here = listed.filter(({ digest }) => isWhole(store, digest));
+  const isAll =
+    here.length === listed.length && othersIn(index).every(({ digest }) => isWhole(store, digest));
+  if (here.length === 0 || (here.length === 1 && !(isAll && index.manifests.length > 1))) {
+    const [only] = here;
+    return only && resolveEntry(store, only, hostPlatform());
+  }
+  const variants = here.map(({ digest }) => ({ manifest: digest, document: manifestAt(store, digest) }));
+  const kept = isAll ? entry.digest : store.blobs.write(serializeIndex(indexOfSome(index, here)));
+  const main = variants[mainPlace(here)]!;
+  return { ...main, index: { digest: kept, variants } };
+}
+
+function manifestAt(store: Store, digest: Digest): Manifest {
+  return parseManifest(readSmall(store, digest), `manifest ${digest}`);
+}
+
+/** Is a manifest here, with all that it names? An index in an index is taken for nothing: no tool writes such archives. */
+function isWhole(store: Store, digest: Digest): boolean {
+  if (!store.blobs.has(digest)) return false;
+  const document = parseManifestOrIndex(readSmall(store, digest), `manifest ${digest}`);
+  if (document.kind === "index") return false;
+  const { config, layers } = document.manifest;
+  return [config, ...layers].every((part) => store.blobs.has(part.digest));
 }

@@ -34,7 +34,7 @@ export function localImages(session: Session): LocalImages {
     tag: (image, name) => tag(store, image, name),
     remove: (image, { force }) => remove(store, image, force),
     tagsOf: (repository) => tagsOf(store, repository),
-    pull: async (name, options) => (await import("./transfer.ts")).pullImage(session, name, options),
+    pull: async (name, options) => (await import("./pull.ts")).pullImage(session, name, options),
     push: async (name, { signal }) => (await import("./transfer.ts")).pushImage(session, name, signal),
     save: async (images, options) => (await import("./transfer.ts")).saveImages(session, images, options),
     load: async (source, options) => (await import("./load.ts")).loadImages(session, source, options),

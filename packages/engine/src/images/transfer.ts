@@ -1,46 +1,11 @@
-import {
-  type Digest,
-  hostPlatform,
-  type Platform,
-  type SnapshotId,
-  sha256,
-  TsbuildError,
-  type VertexDigest,
-} from "@tsbuild/base";
-import type { CommittedImage } from "@tsbuild/export";
-import {
-  formatReference,
-  type ImageConfig,
-  parseImageConfig,
-  parseManifest,
-  parseReference,
-  shownName,
-} from "@tsbuild/oci";
-import { type ImageRecord, rememberRepositoryDigest, type Store } from "@tsbuild/store";
+import { type Digest, formatPlatform, type Platform, type SnapshotId, TsbuildError } from "@tsbuild/base";
+import type { CommittedImage, SavedImage } from "@tsbuild/export";
+import { bestPlatform, type ImageConfig, parseImageConfig, parseManifest, shownName } from "@tsbuild/oci";
+import type { ImageRecord, Store } from "@tsbuild/store";
 import type { Session } from "../session.ts";
-import type { MovedImage } from "./api.ts";
+import type { MovedImage, SaveOptions } from "./api.ts";
 import { findImage, isNameless } from "./find.ts";
 import { storedIndex } from "./stored-index.ts";
-
-/** Fetches an image, whatever its name stands for here, unpacks it and puts it under its name. */
-export async function pullImage(
-  session: Session,
-  text: string,
-  options: { readonly platform?: Platform | undefined; readonly signal: AbortSignal },
-): Promise<MovedImage> {
-  const { store } = session;
-  const { signal, platform = hostPlatform() } = options;
-  const { digest, ...tagged } = parseReference(text);
-  const name = formatReference(tagged.tag === undefined ? { ...tagged, digest } : tagged);
-  const images = await session.images({ pull: true, signal });
-  const image = await images.resolve(text, { platform });
-  const vertex = sha256(`pull ${name}`) as string as VertexDigest;
-  const snapshot = await images.unpack(image, { vertex, signal, ignoreCache: false, emit: () => undefined });
-  const config = parseManifest(store.blobs.read(image.manifest)).config.digest;
-  store.images.put({ name, manifest: image.manifest, config, snapshot, origin: "pulled" });
-  rememberRepositoryDigest(store, config, { ...tagged, digest: image.manifest });
-  return { name: shownName(name), manifest: image.manifest };
-}
 
 /** Sends an image to the registry of a name that it has here. */
 export async function pushImage(session: Session, text: string, signal: AbortSignal): Promise<MovedImage> {
@@ -53,10 +18,11 @@ export async function pushImage(session: Session, text: string, signal: AbortSig
   const { exportResult } = await import("@tsbuild/export");
   const commit = (one: ImageRecord) => committed(session.store, one, { names: [record.name], signal });
   const index = await storedIndex(session.store, record, commit);
-  const { attrs, images } = index ?? { attrs: {}, images: [await commit(record)] };
+  const { attrs, images, original } = index ?? { attrs: {}, images: [await commit(record)] };
   const { manifest } = await exportResult({ type: "registry", attrs }, images, {
     store: session.store,
     signal,
+    original,
     registry: (options) => session.registry(options),
   });
   return { name: shownName(record.name), manifest: manifest ?? record.manifest };
@@ -66,16 +32,24 @@ export async function pushImage(session: Session, text: string, signal: AbortSig
 export async function saveImages(
   session: Session,
   texts: readonly string[],
-  options: { readonly dest?: string | undefined; readonly signal: AbortSignal },
+  options: SaveOptions,
 ): Promise<void> {
   const { store } = session;
-  const { signal, dest } = options;
-  const images: CommittedImage[] = [];
-  for (const { record, names } of wantedImages(store, texts)) {
-    images.push(await committed(store, record, { names, signal }));
+  const { signal, dest, platform } = options;
+  const saved: SavedImage[] = [];
+  for (const { record, names } of wantedImages(store, texts, platform)) {
+    const commit = (one: ImageRecord) => committed(store, one, { names, signal });
+    saved.push((await storedIndex(store, record, commit)) ?? (await savedAlone(record, commit)));
   }
   const { exportArchive } = await import("@tsbuild/export");
-  await exportArchive(images, { store, signal, dest });
+  await exportArchive(saved, { store, signal, dest });
+}
+
+async function savedAlone(
+  record: ImageRecord,
+  commit: (record: ImageRecord) => Promise<CommittedImage>,
+): Promise<SavedImage> {
+  return { attrs: { "oci-mediatypes": "false" }, images: [await commit(record)] };
 }
 
 /** Writes the root filesystem of an image as a tar; `dest` undefined is standard output. */
@@ -112,17 +86,47 @@ function manifestAsItCame(store: Store, record: ImageRecord, config: ImageConfig
   return asTheyCame ? bytes : undefined;
 }
 
-/** One entry per image, with the names that it was asked for by. */
-function wantedImages(store: Store, texts: readonly string[]) {
+/** One entry per image or index, with the names that it was asked for by. */
+function wantedImages(store: Store, texts: readonly string[], platform: Platform | undefined) {
   const wanted = new Map<Digest, { readonly record: ImageRecord; readonly names: string[] }>();
   for (const text of texts) {
-    const { record, by } = findImage(store, text);
-    const entry = wanted.get(record.manifest) ?? { record, names: [] };
-    wanted.set(record.manifest, entry);
+    const { record: found, by } = findImage(store, text);
+    const record = recordFor(store, found, { text, by, platform });
+    const digest = record.index?.digest ?? record.manifest;
+    const entry = wanted.get(digest) ?? { record, names: [] };
+    wanted.set(digest, entry);
     // By ID an image is saved without a name, as docker does it.
     if (by === "name" && !entry.names.includes(record.name)) entry.names.push(record.name);
   }
   return [...wanted.values()];
+}
+
+/** The whole index of a name or of its own digest; one image for a platform, and for an ID, which is one image's. */
+function recordFor(
+  store: Store,
+  record: ImageRecord,
+  asked: { readonly text: string; readonly by: "name" | "id"; readonly platform: Platform | undefined },
+): ImageRecord {
+  const { text, by, platform } = asked;
+  if (platform !== undefined) return variantFor(store, record, platform);
+  const isIndex = by === "name" || record.index?.digest.startsWith(withAlgorithm(text)) === true;
+  return isIndex ? record : { ...record, index: undefined };
+}
+
+function withAlgorithm(text: string): string {
+  return text.startsWith("sha256:") ? text : `sha256:${text}`;
+}
+
+function variantFor(store: Store, record: ImageRecord, platform: Platform): ImageRecord {
+  const variants = record.index?.variants ?? [record];
+  const platforms = variants.map(({ config }) => platformOf(parseImageConfig(store.blobs.read(config))));
+  const at = bestPlatform(platforms, platform);
+  if (at !== undefined) return { ...record, ...variants[at], index: undefined };
+  throw new TsbuildError(
+    "TSB_RESOLVE",
+    `${shownName(record.name)} is not here for ${formatPlatform(platform)}`,
+    { hint: `it is here for ${platforms.map(formatPlatform).join(", ")}` },
+  );
 }
 
 /** An image of the store in the form that exporters take. Its config goes out byte for byte, and so does a pulled manifest. */
