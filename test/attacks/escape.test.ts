@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   closeSync,
+  copyFileSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -14,7 +15,8 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { AttackWorld, RUNTIMES, skipReason } from "./support/attack.ts";
+import { main, runOk } from "../e2e/world.ts";
+import { AttackWorld, compileProgram, RUNTIMES, skipReason } from "./support/attack.ts";
 
 const reason = skipReason("escape.test.ts", "chroot");
 
@@ -24,7 +26,11 @@ const UP = "../".repeat(24);
 
 describe.skipIf(reason !== undefined)("ways out of a step", () => {
   const world = new AttackWorld();
-  beforeAll(() => world.start());
+  const breakout = world.path("breakout");
+  beforeAll(async () => {
+    await world.start();
+    compileProgram("breakout", breakout);
+  });
   afterAll(() => world.close());
 
   // Fails when this machine keeps a leaked descriptor from being a way out: then the tests below prove nothing.
@@ -40,6 +46,10 @@ describe.skipIf(reason !== undefined)("ways out of a step", () => {
     });
     closeSync(leaked);
     expect(weak.stdout).toBe(`${world.text}ran\n`);
+    // And a chroot by itself is none: root climbs out of it.
+    copyFileSync(breakout, join(rootfs, "breakout"));
+    const climbed = spawnSync("chroot", [rootfs, "/breakout", world.precious], { encoding: "utf8" });
+    expect(climbed.stdout).toContain(world.text);
   });
 
   describe.each(RUNTIMES)("in the %s sandbox", (name, flags) => {
@@ -110,6 +120,38 @@ describe.skipIf(reason !== undefined)("ways out of a step", () => {
       expect(open.length).toBeGreaterThan(0);
     });
 
+    // Fails when the old root stays mounted below or beside the new one: with chroot in place of pivot_root, or without the umount.
+    test("a root above the step's is not there: nobody climbs out of a chroot into it", async () => {
+      const { code, log } = await world.attempt(
+        [
+          "FROM busybox",
+          "COPY --chmod=755 breakout /",
+          `RUN /breakout ${world.precious}; /breakout /precious`,
+        ],
+        flags,
+        { files: { breakout: readFileSync(breakout) } },
+      );
+      expect(code, log).toBe(1);
+      expect(log).not.toContain(world.text);
+      expect(log).toMatch(/^#\d+ [\d.]+ climbed to a root without /m);
+    });
+
+    /*
+     * Fails when the namespace of a step, or of the program that connects its network, stays a peer of the builder's: then what is mounted
+     * or unmounted inside is so outside.
+     */
+    test("mounts of a step appear nowhere else, also where the machine's are shared", async () => {
+      const folder = world.context(`shared-${name}`, {
+        Dockerfile:
+          "FROM busybox\nRUN --mount=type=tmpfs,target=/t --mount=type=cache,target=/c nc -w 1 127.0.0.1 9; true\n",
+      });
+      const tsbuild = `${process.execPath} --disable-warning=ExperimentalWarning ${main}`;
+      const script = `mount --make-rprivate / && mount --make-rshared / && cat /proc/self/mountinfo > ${world.path("before")} && ${tsbuild} build --no-cache --progress=plain ${flags.join(" ")} ${folder}; code=$?; cat /proc/self/mountinfo > ${world.path("after")}; exit $code`;
+      const env = { TSBUILD_ROOT: world.root, ...world.env };
+      await runOk("unshare", ["-m", "sh", "-c", script], { env });
+      expect(readFileSync(world.path("after"), "utf8")).toBe(readFileSync(world.path("before"), "utf8"));
+    });
+
     // Fails when PID 1 runs from a file that can be written to: a bind of the program itself, without the read-only mount.
     test("the program that starts steps cannot be overwritten (CVE-2019-5736)", async () => {
       const programs = [
@@ -120,10 +162,14 @@ describe.skipIf(reason !== undefined)("ways out of a step", () => {
         programs.map((path) => createHash("sha256").update(readFileSync(path)).digest("hex"));
       const before = digests();
       await world.attempt('FROM busybox\nRUN ["/proc/self/exe", "init"]\n', flags);
+      // A program that runs cannot be written to, whoever may: "busy" says that nothing but this stood in the way.
       const overwrite =
-        "for i in 1 2 3 4 5; do for p in /proc/[0-9]*; do case $(readlink $p/exe) in /bin/*) ;; *) echo x > $p/exe && echo 'over''written';; esac; done; done 2> /dev/null; true";
+        "mkdir /bin/own; cp /bin/busybox /bin/own/sleep; /bin/own/sleep 60 & until [ \"$(readlink /proc/$!/exe)\" = /bin/own/sleep ]; do sleep 0.1; done; for i in 1 2 3; do for p in /proc/[0-9]*; do case $(readlink $p/exe) in /bin/*) ;; *) echo x > $p/exe && echo 'over''written';; esac; done; done 2>&1 | sed 's/^/exe: /'; (echo x > /bin/own/sleep) 2>&1 | sed 's/^/own: /'; true";
       const { log } = await world.attempt(["FROM busybox", `RUN ${overwrite}`], flags);
-      expect(log).not.toContain("overwritten");
+      const said = log.split("\n").filter((line) => /^#\d+ \d/.test(line));
+      expect(said.filter((line) => /exe: .*(?:overwritten|busy)/.test(line))).toEqual([]);
+      // Canary: the step's own program is busy.
+      expect(said.filter((line) => /own: .*busy/.test(line))).toHaveLength(1);
       expect(digests()).toEqual(before);
     });
 

@@ -104,10 +104,21 @@ static int attach_aside(const struct sandbox *sb, int fd) {
   return -1;
 }
 
-int op_root(struct sandbox *sb, const struct op *op, struct err *err) {
+static int make_private(struct err *err) {
   struct mount_attr private = {.propagation = MS_PRIVATE};
   if (syscall(SYS_mount_setattr, AT_FDCWD, "/", AT_RECURSIVE, &private, sizeof private) < 0)
     return fail(err, "mount_setattr", "/");
+  return 0;
+}
+
+int op_private_mounts(struct sandbox *sb, const struct op *op, struct err *err) {
+  (void)op;
+  if (sb->report < 0) return fail_with(err, EINVAL, "mount_setattr", "private mounts before clone");
+  return make_private(err);
+}
+
+int op_root(struct sandbox *sb, const struct op *op, struct err *err) {
+  if (make_private(err) < 0) return -1;
   int mount = plan_fd(&op->arg[0]);
   /* A clone, as attributes would stay on the caller's own mount: it still tidies up behind a read-only root. */
   sb->root = clone_tree(mount, 0, op->arg[1].number, "root", err);

@@ -27,12 +27,14 @@ export interface ConnectOptions {
 }
 
 const CLONE_NEWPID = 0x20000000;
+const CLONE_NEWNS = 0x00020000;
 const READY_TIMEOUT_MS = 5000;
 const POLL_MS = 1;
 
 /**
  * The supervisor holds the network namespace as its standard input, and so does the provider: alone in a pid namespace, so that nothing
- * of it can survive, and in the host's network, where its sockets have to be.
+ * of it can survive, and in the host's network, where its sockets have to be. Its mounts are its own: slirp4netns roots itself elsewhere and
+ * takes the old root off, and where mounts are shared, as systemd has them, the host's /sys/fs/cgroup and all of that depth would go with it.
  */
 function providerPlan(command: readonly string[], namespace: number | undefined): SandboxPlan {
   return {
@@ -40,7 +42,8 @@ function providerPlan(command: readonly string[], namespace: number | undefined)
     stdio: "log",
     ops: [
       namespace === undefined ? { op: "stdin_network" } : { op: "stdin_descriptor", source: 0 },
-      { op: "clone", flags: CLONE_NEWPID },
+      { op: "clone", flags: CLONE_NEWPID | CLONE_NEWNS },
+      { op: "private_mounts" },
       { op: "fork" },
       { op: "new_session" },
       { op: "exec", args: command, env: [] },
