@@ -75,6 +75,13 @@ describe.skipIf(reason !== undefined)("where a context and a Dockerfile come fro
     expect(names("/all/d1/f1")).toEqual([1, 1]);
   });
 
+  test("an empty archive on standard input has no Dockerfile", async () => {
+    const input = execFileSync("tar", ["-cf", "-", "-T", "/dev/null"]);
+    const { code, stderr } = await world.tsbuild(["build", "-"], { input });
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/has no Dockerfile/)]);
+    expect(stderr.length).toBeLessThan(500);
+  });
+
   test("an archive on standard input with another Dockerfile (-f)", async () => {
     const folder = world.context("piped2", { "build/Other": "FROM scratch\nCOPY a /\n", a: "a" });
     const input = execFileSync("tar", ["-C", folder, "-cf", "-", "build", "a"]);

@@ -1,11 +1,11 @@
 import { createHash, randomBytes } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { link, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { link, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Digest, digestHex, errnoCode, isDigest, limits, sha256, TsbuildError } from "@tsbuild/base";
-import { type Descriptor, parseIndex, parseManifest } from "@tsbuild/oci/documents";
+import { type Descriptor, makeFolders, parseIndex, parseManifest } from "@tsbuild/oci/documents";
 import type { Store } from "@tsbuild/store";
 import { type ManifestBytes, type ManifestForm, openManifest, packageCache } from "./manifest.ts";
 import type { CacheSource, CacheTarget, OutgoingBlob, SendOptions, Sent } from "./ports.ts";
@@ -111,7 +111,7 @@ class LocalTarget implements CacheTarget {
     signal: AbortSignal,
   ): Promise<void> {
     const { config, manifest } = packageCache(document, blobs, this.#place);
-    await mkdir(join(this.#folder, "blobs", "sha256"), { recursive: true });
+    makeFolders(join(this.#folder, "blobs", "sha256"));
     await writeFile(join(this.#folder, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
     await withLock({ folder: this.#folder, store: this.#store, signal }, async () => {
       // Another export with reset=true may have removed what was there when it was looked for.
@@ -145,7 +145,7 @@ class LocalTarget implements CacheTarget {
     bytes: AsyncIterable<Uint8Array>,
     { signal, onProgress }: Partial<SendOptions>,
   ): Promise<void> {
-    await mkdir(join(path, ".."), { recursive: true });
+    makeFolders(dirname(path));
     const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
     this.#store.removeIfKilled(temporary);
     const file = await open(temporary, "wx");

@@ -57,7 +57,12 @@ function unknownInstruction(reading: Reading): TsbuildError {
     name === undefined
       ? "is the line before meant to go on? end it with the escape character"
       : `did you mean ${name}?`;
-  return fail(reading, `there is no instruction ${JSON.stringify(keyword)}`, hint);
+  return fail(reading, `there is no instruction ${JSON.stringify(shortened(keyword))}`, hint);
+}
+
+/** A file that is no Dockerfile may be one long word. */
+function shortened(word: string): string {
+  return word.length > 40 ? `${word.slice(0, 40)}…` : word;
 }
 
 /** What could be read of a Dockerfile and everything that is wrong with it. */

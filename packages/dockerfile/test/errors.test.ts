@@ -79,6 +79,11 @@ describe("errors of one file", () => {
     ]);
   });
 
+  it("quote no more of a long word than can be read", () => {
+    const [error] = errorsOf("x".repeat(5000), "FROM y");
+    expect(error?.message).toBe(`there is no instruction "${"x".repeat(40)}…"`);
+  });
+
   it("go on after a wrong directive", () => {
     expect(shown("# escape=x", "# escape=`", "RUNN")).toEqual([
       '1:? the escape character cannot be "x" (write # escape=\\ or # escape=`)',

@@ -1,7 +1,7 @@
 /** `--output-on-fail`: files of the step that failed, such as reports of its tests, for those who want to know why (W023). */
-import { mkdir } from "node:fs/promises";
 import { resolve } from "node:path";
 import { type BuildEvent, errnoCode, TsbuildError } from "@tsbuild/base";
+import { makeFolders } from "@tsbuild/native-fs";
 import { copyPath } from "@tsbuild/oci";
 import { openTree } from "@tsbuild/ops/kept-step";
 import type { FailureOutput } from "./api.ts";
@@ -33,7 +33,7 @@ async function saved(root: number, { path, dest }: FailureOutput, signal: AbortS
   const owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
   const folder = resolve(dest);
   try {
-    await mkdir(folder, { recursive: true });
+    makeFolders(folder);
     const result = await copyPath({ root, path, dest: folder, owner, signal });
     if (result === "copied") return `${path} of the failed step was copied to ${dest}`;
     return `the failed step left nothing at ${path} (what is in its mounts does not count)`;

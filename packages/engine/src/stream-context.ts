@@ -50,6 +50,11 @@ async function readAll(stream: AsyncIterable<Uint8Array>): Promise<string> {
   return Buffer.concat(chunks).toString("utf8");
 }
 
+/** A tar without members is zeros from its first block on; no Dockerfile is. */
+function isEmptyTar(head: Uint8Array): boolean {
+  return head.length >= HEAD_BYTES && head.subarray(0, HEAD_BYTES).every((byte) => byte === 0);
+}
+
 /** Takes a stream for what it is: a tar (plain or compressed) becomes a context folder, anything else is a Dockerfile. */
 export async function readStreamContext(
   stream: AsyncIterable<Uint8Array>,
@@ -57,7 +62,8 @@ export async function readStreamContext(
 ): Promise<StreamContext> {
   const { head, whole } = await peek(stream, HEAD_BYTES);
   const { decompress, isArchive, unpackArchive } = await import("@tsbuild/oci");
-  if (!(await isArchive(once(head)))) return { type: "dockerfile", text: await readAll(whole) };
+  if (!isEmptyTar(head) && !(await isArchive(once(head))))
+    return { type: "dockerfile", text: await readAll(whole) };
   const path = join(tools.store.temporaryFolder(), "context");
   mkdirSync(path, { recursive: true });
   const root = tools.fs.openFolder(path);

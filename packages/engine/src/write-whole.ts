@@ -1,4 +1,4 @@
-import { rename, rm, stat, writeFile } from "node:fs/promises";
+import { realpath, rename, rm, stat, writeFile } from "node:fs/promises";
 import { errnoCode } from "@tsbuild/base";
 
 /** True for what must not be replaced by a file: /dev/stdout, a pipe, a descriptor below /proc. */
@@ -11,18 +11,30 @@ async function isSpecial(path: string): Promise<boolean> {
   }
 }
 
+/** A link is written through. */
+async function realTarget(path: string): Promise<string> {
+  try {
+    return await realpath(path);
+  } catch (error) {
+    if (errnoCode(error) === "ENOENT") return path;
+    throw error;
+  }
+}
+
 /** Replaces a small file, whose readers see what was there or all of the new. Rejects with TSB_EXPORT or TSB_DISK_FULL, naming it. */
 export async function writeWhole(path: string, text: string): Promise<void> {
-  const temporary = `${path}.${process.pid}.tmp`;
+  let temporary: string | undefined;
   try {
     if (await isSpecial(path)) {
       await writeFile(path, text);
       return;
     }
+    const target = await realTarget(path);
+    temporary = `${target}.${process.pid}.tmp`;
     await writeFile(temporary, text);
-    await rename(temporary, path);
+    await rename(temporary, target);
   } catch (error) {
-    await rm(temporary, { force: true });
+    if (temporary !== undefined) await rm(temporary, { force: true });
     const { exportFailure } = await import("@tsbuild/export");
     throw exportFailure(error, path);
   }

@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto";
-import { type FileHandle, lstat, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { type FileHandle, lstat, open, readdir, readlink, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { errnoCode, TsbuildError } from "@tsbuild/base";
-import { nativeFs } from "@tsbuild/native-fs";
+import { makeFolders, nativeFs } from "@tsbuild/native-fs";
 import { bytesOf, copied, type TarPiece } from "@tsbuild/oci";
 import type { Store } from "@tsbuild/store";
 
@@ -19,12 +20,18 @@ export function exportFailure(error: unknown, path: string): unknown {
       cause: error,
     });
   }
+  const { path: place = path, syscall } = error as NodeJS.ErrnoException;
+  const folder = syscall === "scandir" ? place : dirname(resolve(place));
   const hints: Readonly<Record<string, string>> = {
-    ENOENT: `make the folder first: mkdir -p ${dirname(path)}`,
+    ENOENT: existsSync(folder)
+      ? `nothing can be made in ${folder}: choose another place`
+      : `make the folder first: mkdir -p ${folder}`,
+    EEXIST: "it is a file: name a folder, or move the file away",
+    ENOTDIR: "a part of the path is a file: choose another place",
     EACCES: "choose a dest= that you may write to",
     EROFS: "the file system is mounted read-only",
     EFBIG: "a limit on the size of files is set (ulimit -f), or the file system takes none so large",
-    EISDIR: "it is a folder: name a file, or use tar=false for a folder",
+    EISDIR: "it is a folder: name a file",
   };
   return new TsbuildError("TSB_EXPORT", `cannot write ${path}: ${error.message}`, {
     hint: hints[code],
@@ -87,7 +94,7 @@ async function toFile(
   path: string,
   { signal, store }: ArchiveOptions,
 ): Promise<void> {
-  const target = resolve(path);
+  const target = await linkTarget(resolve(path));
   await removeStale(target);
   const temporary = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString("hex")}.tmp`);
   store?.removeIfKilled(temporary);
@@ -100,6 +107,19 @@ async function toFile(
     await rm(temporary, { force: true });
     if (lock !== undefined) nativeFs.close(lock);
   }
+}
+
+const MAX_LINKS = 40;
+
+/** Where a link leads, also when nothing is there yet: it is written through, as by every other program. */
+export async function linkTarget(path: string): Promise<string> {
+  let at = path;
+  for (let followed = 0; followed < MAX_LINKS; followed++) {
+    const found = await lstat(at).catch(() => undefined);
+    if (found?.isSymbolicLink() !== true) return at;
+    at = resolve(dirname(at), await readlink(at));
+  }
+  return path;
 }
 
 /** Temporary files of writers that were killed. */
@@ -157,7 +177,7 @@ export async function writeArchive(
 /** Makes sure that `dest` is a folder; what is in it stays. */
 export async function makeFolder(dest: string): Promise<void> {
   try {
-    await mkdir(dest, { recursive: true });
+    makeFolders(dest);
   } catch (error) {
     throw exportFailure(error, dest);
   }

@@ -1,10 +1,18 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { writeArchive } from "../src/destination.ts";
+import { makeFolder, writeArchive } from "../src/destination.ts";
 
 let folder = "";
 beforeEach(() => {
@@ -37,6 +45,32 @@ describe("writeArchive", () => {
     await expect(writeArchive(archive(new Error("no layer")), path, options())).rejects.toThrow("no layer");
     expect(readFileSync(path, "utf8")).toBe("old");
     expect(readdirSync(folder)).toEqual(["out.tar"]);
+  });
+
+  test("writes through a link, also to what is not there yet", async () => {
+    const [link, target] = [join(folder, "link"), join(folder, "target.tar")];
+    symlinkSync("target.tar", link);
+    for (const old of [undefined, "old"]) {
+      if (old !== undefined) writeFileSync(target, old);
+      await writeArchive(archive(), link, options());
+      expect([readlinkSync(link), readFileSync(target, "utf8")]).toEqual(["target.tar", "first second"]);
+    }
+    symlinkSync("loop", join(folder, "loop"));
+    await expect(writeArchive(archive(), join(folder, "loop"), options())).rejects.toThrow(
+      /cannot write.*loop/,
+    );
+  });
+
+  test.each([
+    [() => writeArchive(archive(), "/proc/x.tar", options()), /nothing can be made in \/proc/],
+    [() => makeFolder("/proc/x/y"), /nothing can be made in \/proc/],
+    [
+      () => writeArchive(archive(), join(folder, "no/x.tar"), options()),
+      /make the folder first: mkdir -p .*\/no$/,
+    ],
+    [() => makeFolder("/etc/passwd"), /it is a file: name a folder/],
+  ])("says what to do where nothing can be written: %#", async (write, hint) => {
+    await expect(write()).rejects.toMatchObject({ code: "TSB_EXPORT", hint: expect.stringMatching(hint) });
   });
 
   test("leaves nothing when it is canceled", async () => {

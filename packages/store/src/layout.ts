@@ -1,6 +1,6 @@
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Digest, digestHex } from "@tsbuild/base";
+import { makeFolders } from "@tsbuild/native-fs";
 
 /** Version of everything below the state folder; another format goes into another folder beside it. */
 const FORMAT = "v1";
@@ -93,8 +93,8 @@ export class Layout {
    * else of the machine may reach by path. What is below keeps ordinary modes.
    */
   create(): void {
-    mkdirSync(this.root, { recursive: true, mode: 0o700 });
-    mkdirSync(this.base, { recursive: true, mode: 0o700 });
+    makeFolders(this.root, 0o700);
+    makeFolders(this.base, 0o700);
     const folders = [
       this.blobs,
       this.snapshots,
@@ -103,6 +103,6 @@ export class Layout {
       this.cacheMounts,
       this.trash,
     ] as const;
-    for (const folder of folders) mkdirSync(folder, { recursive: true, mode: 0o755 });
+    for (const folder of folders) makeFolders(folder, 0o755);
   }
 }

@@ -1,4 +1,5 @@
 /** Names and documents of images alone: what a build that finds everything in the cache loads of this package. */
+export { makeFolders } from "@tsbuild/native-fs";
 export {
   familiarName,
   formatReference,

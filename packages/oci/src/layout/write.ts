@@ -1,7 +1,8 @@
 import { constants } from "node:fs";
-import { copyFile, mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { copyFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { digestHex } from "@tsbuild/base";
+import { makeFolders } from "@tsbuild/native-fs";
 import { serializeIndex } from "../documents/serialize.ts";
 import { readFileReusing } from "../read-file.ts";
 import type { TarEntry, TarPiece, TarPieceMember } from "../tar/entry.ts";
@@ -94,7 +95,7 @@ export async function writeLayout(
   contents: LayoutContents,
   { onTemporary }: { readonly onTemporary?: (path: string) => void } = {},
 ): Promise<void> {
-  await mkdir(join(folder, "blobs/sha256"), { recursive: true });
+  makeFolders(join(folder, "blobs/sha256"));
   const files = layoutFiles(contents);
   const last = files.filter((file) => file.name === "index.json");
   for (const file of [...files.filter((one) => one.name !== "index.json"), ...last]) {
