@@ -136,6 +136,8 @@ int op_user(struct sandbox *sb, const struct op *op, struct err *err) {
   memcpy(groups, op->arg[2].data.bytes, size);
   uid_t uid = (uid_t)op->arg[0].number;
   gid_t gid = (gid_t)op->arg[1].number;
+  /* The kernel takes (uid_t)-1 for "as it is", which is root, and would cut larger numbers off. */
+  if (op->arg[0].number >= UINT32_MAX || op->arg[1].number >= UINT32_MAX) return fail_with(err, EINVAL, "setresuid", "id");
   bool keeps_groups = (op->arg[3].number & 1) != 0;
   if (!keeps_groups && setgroups(size / sizeof groups[0], groups) < 0) return fail(err, "setgroups", "");
   if (setresgid(gid, gid, gid) < 0) return fail(err, "setresgid", "");

@@ -35,7 +35,9 @@ type Draft = { -readonly [K in keyof Mount]?: Mount[K] };
 const TYPES: readonly MountType[] = ["bind", "cache", "tmpfs", "secret", "ssh"];
 const SHARINGS: readonly CacheSharing[] = ["shared", "private", "locked"];
 const MAX_MODE = 2 ** 32 - 1;
-const MAX_ID = 2 ** 32 - 1;
+/** The kernel takes one more for no id at all. */
+const MAX_ID = 2 ** 32 - 2;
+const ID_HINT = `a number up to ${MAX_ID}, not a name`;
 
 /** A key: reads its value into the draft. `value` is undefined when the key stands alone. */
 type KeyReader = (draft: Draft, value: string, key: string) => void;
@@ -74,10 +76,10 @@ const KEYS: Readonly<Record<string, KeyReader>> = {
     draft.mode = valid(parseUnsigned(value, 8, MAX_MODE), key, value, "octal, for example: 0400");
   },
   uid: (draft, value, key) => {
-    draft.uid = valid(parseUnsigned(value, 10, MAX_ID), key, value, "a number, not a name");
+    draft.uid = valid(parseUnsigned(value, 10, MAX_ID), key, value, ID_HINT);
   },
   gid: (draft, value, key) => {
-    draft.gid = valid(parseUnsigned(value, 10, MAX_ID), key, value, "a number, not a name");
+    draft.gid = valid(parseUnsigned(value, 10, MAX_ID), key, value, ID_HINT);
   },
   env: (draft, value) => {
     draft.env = value;

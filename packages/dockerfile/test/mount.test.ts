@@ -56,7 +56,7 @@ describe("mounts", () => {
     ["size=1m", "only with type tmpfs; write type=… first"],
     ["type=bind,target=/x,mode=0400", "only with type secret, ssh, cache"],
     ["type=secret,id=a,sharing=shared", "only with type cache"],
-    ["type=cache,target=/x,uid=root", "a number, not a name"],
+    ["type=cache,target=/x,uid=root", "a number up to 4294967294, not a name"],
     ["type=cache,mode=0999", "octal"],
     ["type=secret", "for example: --mount=type=secret,id=token"],
     ['type=bind,source=a"b', "quote a whole field"],

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { findGroup, findUid, findUser, groupsOf } from "../src/exec/passwd.ts";
+import { findGroup, findUid, findUser, groupsOf, toId } from "../src/exec/passwd.ts";
 
 const passwd =
   "# comment\nroot:x:0:0:root:/root:/bin/sh\nbroken:x:one:1::/:\nalice:x:1000:1001::/home/alice:/bin/sh\n\n";
@@ -12,6 +12,16 @@ describe("passwd and group", () => {
     expect(findUser(passwd, "nobody")).toBeUndefined();
   });
   test("lines that are no entries do not count", () => expect(findUser(passwd, "broken")).toBeUndefined());
+  test("numbers that are no ids do not count: the kernel takes them for no change, or for root", () => {
+    const hostile = "stays:x:4294967295:1::/:\nwraps:x:4294967296:1::/:\nlast:x:4294967294:1::/:\n";
+    expect(["stays", "wraps", "last"].map((name) => findUser(hostile, name)?.uid)).toEqual([
+      undefined,
+      undefined,
+      4294967294,
+    ]);
+    expect(findGroup("stays:x:4294967295:\n", "stays")).toBeUndefined();
+    expect(toId("4294967295")).toBeUndefined();
+  });
   test("supplementary groups", () => {
     expect(groupsOf(group, "alice")).toEqual([50, 10]);
     expect(groupsOf(group, "ali")).toEqual([]);

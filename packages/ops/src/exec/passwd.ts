@@ -6,6 +6,8 @@ export interface PasswdEntry {
   readonly home: string;
 }
 
+const NO_ID = 2 ** 32 - 1;
+
 function* rows(text: string): Generator<readonly string[]> {
   for (const line of text.split("\n")) {
     if (line === "" || line.startsWith("#")) continue;
@@ -13,8 +15,12 @@ function* rows(text: string): Generator<readonly string[]> {
   }
 }
 
-function toId(text: string | undefined): number | undefined {
-  return text !== undefined && /^\d{1,10}$/.test(text) ? Number(text) : undefined;
+/**
+ * An id written as a number; undefined for anything else. The kernel takes 2^32 - 1 for "leave it as it is", so that a step of that user
+ * would stay root, and what is larger than its 32 bits for another id.
+ */
+export function toId(text: string | undefined): number | undefined {
+  return text !== undefined && /^\d{1,10}$/.test(text) && Number(text) < NO_ID ? Number(text) : undefined;
 }
 
 function matchUser(text: string, wanted: (entry: PasswdEntry) => boolean): PasswdEntry | undefined {

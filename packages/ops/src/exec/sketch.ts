@@ -5,6 +5,7 @@ import type { ExecMount, ExecSpec } from "@tsbuild/sandbox";
 import { cleanPath } from "../content/locate.ts";
 import { NO_GRANTS } from "../grants/grants.ts";
 import { inMountOrder, mountTarget } from "./mount-target.ts";
+import { toId } from "./passwd.ts";
 import { stepSpec } from "./step-spec.ts";
 import type { StepUser } from "./user.ts";
 
@@ -124,8 +125,8 @@ function sketchBind(mount: Mount, dest: string, { descriptors, options, open }: 
 function sketchUser(text: string, open: string[]): StepUser {
   const [name = "", group = ""] = text.split(":", 2);
   const isRoot = ["", "0", "root"].includes(name);
-  const uid = isRoot ? 0 : number(name);
-  const gid = group === "" && uid !== undefined ? 0 : group === "root" ? 0 : number(group);
+  const uid = isRoot ? 0 : toId(name);
+  const gid = group === "" && uid !== undefined ? 0 : group === "root" ? 0 : toId(group);
   if (uid === undefined || gid === undefined) {
     open.push(
       `the user ${JSON.stringify(text)}, to be looked up in /etc/passwd and /etc/group: shown as 65534`,
@@ -135,8 +136,4 @@ function sketchUser(text: string, open: string[]): StepUser {
   }
   const ids = { uid: uid ?? 65_534, gid: gid ?? 65_534 };
   return { ...ids, additionalGids: [ids.gid], home: isRoot ? "/root" : "/" };
-}
-
-function number(text: string): number | undefined {
-  return /^\d{1,10}$/.test(text) && Number(text) < 2 ** 32 ? Number(text) : undefined;
 }

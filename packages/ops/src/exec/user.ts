@@ -1,7 +1,7 @@
 import { limits, TsbuildError } from "@tsbuild/base";
 import type { NativeFs } from "@tsbuild/native-fs";
 import type { ExecUser } from "@tsbuild/sandbox";
-import { findGroup, findUid, findUser, groupsOf, type PasswdEntry } from "./passwd.ts";
+import { findGroup, findUid, findUser, groupsOf, type PasswdEntry, toId } from "./passwd.ts";
 
 /** The user of a step, with what its environment needs. */
 export interface StepUser extends ExecUser {
@@ -13,12 +13,13 @@ function readTable(fs: NativeFs, root: number, path: string): string {
   return fs.readFileInRoot(root, path, limits.passwdBytes)?.toString("utf8") ?? "";
 }
 
-function asId(text: string): number | undefined {
-  return /^\d{1,10}$/.test(text) && Number(text) < 2 ** 32 ? Number(text) : undefined;
-}
-
 function unknown(kind: "user" | "group", name: string): TsbuildError {
   const file = kind === "user" ? "/etc/passwd" : "/etc/group";
+  if (/^\d+$/.test(name)) {
+    return new TsbuildError("TSB_EXEC", `there is no ${kind} ${name}: ids end at 4294967294`, {
+      hint: `use a smaller number, or the name of a ${kind} in the image's ${file}`,
+    });
+  }
   return new TsbuildError(
     "TSB_EXEC",
     `unable to find ${kind} ${JSON.stringify(name)}: no such entry in the image's ${file}`,
@@ -34,7 +35,7 @@ function resolveName(
 ): { readonly entry: PasswdEntry | undefined; readonly uid: number } {
   const byName = findUser(passwd, text);
   if (byName !== undefined) return { entry: byName, uid: byName.uid };
-  const uid = asId(text);
+  const uid = toId(text);
   if (uid === undefined) throw unknown("user", text);
   return { entry: findUid(passwd, uid), uid };
 }
@@ -53,7 +54,7 @@ export function resolveStepUser(fs: NativeFs, root: number, user: string): StepU
   const { entry, uid } = resolveName(passwd, name === "" ? "0" : name);
   const home = entry?.home || "/";
   if (groupText !== undefined && groupText !== "") {
-    const gid = findGroup(readTable(fs, root, "etc/group"), groupText) ?? asId(groupText);
+    const gid = findGroup(readTable(fs, root, "etc/group"), groupText) ?? toId(groupText);
     if (gid === undefined) throw unknown("group", groupText);
     return { uid, gid, additionalGids: [gid], home };
   }
