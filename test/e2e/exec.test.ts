@@ -15,7 +15,7 @@ const SLEEP = `sleep 3131313.${process.pid}`;
 
 const DOCKERFILE = [
   "FROM busybox AS start",
-  "RUN mkdir -m 1777 /out",
+  "RUN mkdir -m 1777 /out && chmod 700 /root",
   // What a step is given.
   "FROM start AS given",
   'ENV A=1 B="two words"',
@@ -28,6 +28,8 @@ const DOCKERFILE = [
   "WORKDIR /gone",
   "RUN cd / && rmdir /gone",
   "RUN pwd > /out/pwd",
+  "WORKDIR /hidden/sub",
+  "RUN --mount=type=cache,target=/hidden pwd > /out/in-mount && stat -c %a . >> /out/in-mount",
   // Who a step is.
   "FROM start AS users",
   "USER alice",
@@ -62,6 +64,7 @@ const DOCKERFILE = [
   // Mounts that are thrown away.
   "FROM start AS mounts",
   "RUN --mount=type=tmpfs,target=/t,size=1048576 dd if=/dev/zero of=/t/x bs=65536 count=64 2> /dev/null; echo $? > /out/full",
+  "RUN --mount=type=tmpfs,target=/root --mount=type=tmpfs,target=/root/in --mount=type=tmpfs,target=/none stat -c '%n %a' /root /root/in /none > /out/hides",
   "RUN --mount=type=bind,target=/ctx,rw --mount=type=bind,from=start,target=/start,rw echo new > /ctx/file && touch /start/x && cat /ctx/file > /out/written",
   "RUN --mount=type=bind,target=/ctx --mount=type=bind,from=start,target=/start cat /ctx/file > /out/again; ls /start/x 2> /dev/null || echo gone >> /out/again",
   "RUN --mount=target=/ctx/deep/er --mount=target=/ctx,type=tmpfs ls /ctx/deep/er/file > /out/nested",
@@ -106,6 +109,7 @@ describe.skipIf(reason !== undefined)("RUN", () => {
     expect(text("argv")).toBe("$HOME a b\n");
     expect(text("noglob")).toBe("/et*\n");
     expect(text("pwd")).toBe("/gone\n");
+    expect(text("in-mount")).toBe("/hidden/sub\n755\n");
     expect(image.rootfs.look("given/gone")).toBe("folder 755 0:0");
   });
 
@@ -150,6 +154,8 @@ describe.skipIf(reason !== undefined)("RUN", () => {
 
   test("tmpfs has its size; writes to a bind mount are lost; nested mounts are mounted in order (D077, D079, D083)", () => {
     expect(image.rootfs.text("mounts/full")).toBe("1\n");
+    // A tmpfs is as closed as the image's folder that it hides.
+    expect(image.rootfs.text("mounts/hides")).toBe("/root 700\n/root/in 1777\n/none 1777\n");
     expect(image.rootfs.text("mounts/written")).toBe("new\n");
     expect(image.rootfs.text("mounts/again")).toBe("old\ngone\n");
     expect(image.rootfs.text("mounts/nested")).toBe("/ctx/deep/er/file\n");

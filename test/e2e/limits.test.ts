@@ -112,11 +112,14 @@ describe.skipIf(reason !== undefined)("limits and failures of steps", () => {
   test.skipIf(noDevices !== undefined)(
     "a step may use a device that it made, but no disk of the host",
     async () => {
-      const made = "mknod -m 666 /x c 1 3 && echo hi > /x && echo null opens; cat /x";
+      const made =
+        "for x in /x /t/x /c/x; do mknod -m 666 $x c 1 3 && echo hi > $x && cat $x && echo null opens in $x; rm $x; done";
       const disk =
         "for n in 8:0 254:0 259:0 7:0; do mknod /d b ${n%:*} ${n#*:}; cat /d; rm /d; done; mknod /k c 1 1; cat /k; rm /k";
-      const { code, stderr } = await build("devices", [`RUN ${made}; ${disk}; true`]);
-      expect(stderr).toContain("null opens");
+      const { code, stderr } = await build("devices", [
+        `RUN --mount=type=tmpfs,target=/t --mount=type=cache,target=/c ${made}; ${disk}; true`,
+      ]);
+      for (const node of ["/x", "/t/x", "/c/x"]) expect(stderr).toContain(`null opens in ${node}\n`);
       expect(stderr.match(/can't open '\/[dk]': Operation not permitted/g)).toHaveLength(5);
       expect(code).toBe(0);
     },

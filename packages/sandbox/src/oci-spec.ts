@@ -3,7 +3,7 @@
  * of mounts are descriptors, written `/proc/self/fd/N/sub/path`.
  */
 import { type Capability, defaultCapabilities } from "./capabilities.ts";
-import type { HostFacts } from "./host.ts";
+import { type HostFacts, STEP_GROUPS } from "./host.ts";
 import { defaultSeccomp, type LinuxSeccomp, waitingForNetwork } from "./seccomp/profile.ts";
 import type { ExecMount, ExecSpec } from "./spec.ts";
 
@@ -172,9 +172,9 @@ function bindSource(fd: number, sourcePath: string): string {
   return path === "" ? `/proc/self/fd/${fd}` : `/proc/self/fd/${fd}/${path}`;
 }
 
-function userMount(mount: ExecMount, nodev: readonly string[]): RuntimeMount {
+function userMount(mount: ExecMount): RuntimeMount {
   if (mount.type === "bind") {
-    const options = ["rbind", ...nodev, ...(mount.readonly ? ["ro"] : [])];
+    const options = ["rbind", ...(mount.readonly ? ["ro"] : [])];
     return {
       destination: mount.dest,
       type: "bind",
@@ -183,7 +183,7 @@ function userMount(mount: ExecMount, nodev: readonly string[]): RuntimeMount {
     };
   }
   const size = mount.sizeBytes === undefined ? [] : [`size=${mount.sizeBytes}`];
-  const options = ["nosuid", ...nodev, `mode=${mount.mode.toString(8)}`, ...size];
+  const options = ["nosuid", `mode=${mount.mode.toString(8)}`, ...size];
   return { destination: mount.dest, type: "tmpfs", source: "tmpfs", options };
 }
 
@@ -257,14 +257,11 @@ export function toRuntimeSpec(spec: ExecSpec, host: HostFacts): RuntimeSpec {
     process: processOf(spec, capabilities),
     root: { path: bindSource(spec.rootFd, ""), readonly: spec.readonlyRoot },
     hostname: spec.hostname,
-    mounts: [
-      ...systemMounts(spec, host),
-      ...spec.mounts.map((mount) => userMount(mount, insecure ? [] : ["nodev"])),
-    ],
+    mounts: [...systemMounts(spec, host), ...spec.mounts.map(userMount)],
     linux: {
       namespaces: namespacesOf(spec),
       devices: insecure ? [...DEVICES, ...INSECURE_DEVICES] : DEVICES,
-      cgroupsPath: `${spec.cgroup.parent === "" ? "tsbuild" : spec.cgroup.parent}/${spec.id}`,
+      cgroupsPath: `${spec.cgroup.parent === "" ? STEP_GROUPS : spec.cgroup.parent}/${spec.id}`,
       resources: resourcesOf(spec.cgroup),
       ...(filtered && host.seccompMachine !== undefined
         ? { seccomp: filterOf(spec, defaultSeccomp(host.seccompMachine, capabilities)) }

@@ -42,6 +42,8 @@ function hintFor(frame: Extract<Frame, { type: "failed" }>): string | undefined 
   if (name === "EPERM" && frame.call === "setrlimit")
     return "a --ulimit is above this user's own hard limit (ulimit -H -a): ask for less, or raise it in /etc/security/limits.conf";
   if (frame.call === "mount target") return TAKEN_BY_LINKS;
+  if (name === "EROFS" && frame.call === "mkdirat")
+    return "a mount that is read-only has no such folder: mount it with rw, or choose another WORKDIR or target";
   if (name === "ENOSYS") return "the sandbox needs Linux 5.12 or newer";
   return undefined;
 }

@@ -72,9 +72,15 @@ export function parseFdSource(source: string): { fd: number; path: string } {
   return { fd: Number(match[1]), path: match[2] ?? "" };
 }
 
-function mountOp(mount: RuntimeMount, dest: string): PlanOp {
+function mountOp(mount: RuntimeMount, dest: string, guard: number): PlanOp {
   const { attrs, data } = parseOptions(mount.options);
-  return { op: "mount", type: mount.type, options: [`source=${mount.source}`, ...data], dest, attrs };
+  const options = [`source=${mount.source}`, ...data];
+  return { op: "mount", type: mount.type, options, dest, attrs: attrs | guard };
+}
+
+/** What keeps nodes in a mount of the step's own shut where no control group does. /dev has it put on once its nodes are there. */
+function guardOf({ confined }: MountContext, dest: string): number {
+  return confined && dest !== "/dev" ? NODEV : 0;
 }
 
 function bindOp(mount: RuntimeMount, dest: string, nested: boolean, context: MountContext): PlanOp {
@@ -83,7 +89,8 @@ function bindOp(mount: RuntimeMount, dest: string, nested: boolean, context: Mou
   /* The only paths of the host that a spec may name (see oci-spec.ts). */
   if (mount.source === "/sys" || mount.source === "/proc")
     return { op: "host_tree", source: mount.source, dest, attrs, flags };
-  const tree = context.addTree({ ...parseFdSource(mount.source), attrs, flags });
+  const source = parseFdSource(mount.source);
+  const tree = context.addTree({ ...source, attrs: attrs | guardOf(context, dest), flags });
   return { op: "bind", tree, dest, flags: nested ? BIND_MAKE_MOUNT_POINT : 0 };
 }
 
@@ -178,7 +185,7 @@ function oneMount(mount: RuntimeMount, mounted: readonly string[], context: Moun
   const nested = isInsideMount(dest, mounted);
   if (mount.type === "bind") return [bindOp(mount, dest, nested, context)];
   const point: PlanOp[] = nested ? [{ op: "mount_point", path: dest, kind: KIND_FOLDER }] : [];
-  return [...point, mountOp(mount, dest)];
+  return [...point, mountOp(mount, dest, mount.type === "tmpfs" ? guardOf(context, dest) : 0)];
 }
 
 /** Where the kernel's own file systems are all there: each destination's first mount is the system's. */
@@ -199,6 +206,15 @@ function hidden({ linux }: RuntimeSpec): PlanOp[] {
 }
 
 /**
+ * The folder to start in, where a mount hides the one that the root has: runtimes make it in the mount (a cache on /src with WORKDIR
+ * /src/build). Nothing is made in the root itself, whose folder the caller has made (B013).
+ */
+function workingFolder(cwd: string, mounted: readonly string[]): PlanOp[] {
+  const path = normalizeDest(cwd);
+  return isInsideMount(path, mounted) ? [{ op: "mount_point", path, kind: KIND_FOLDER }] : [];
+}
+
+/**
  * Operations for all mounts of a spec, in its order. What is hidden of /proc and /sys is hidden before the step's own mounts are made:
  * one that replaces /dev/null or /proc must have no say in what is laid over them.
  */
@@ -214,5 +230,9 @@ export function planMounts(spec: RuntimeSpec, context: MountContext): PlanOp[] {
     mounted.push(normalizeDest(mount.destination));
     if (index === lastSystemMount(spec.mounts)) ops.push(...hidden(spec));
   }
-  return [...ops, ...(spec.root.readonly ? [{ op: "mount_attr", path: "/", attrs: RDONLY } as const] : [])];
+  return [
+    ...ops,
+    ...workingFolder(spec.process.cwd, mounted),
+    ...(spec.root.readonly ? [{ op: "mount_attr", path: "/", attrs: RDONLY } as const] : []),
+  ];
 }

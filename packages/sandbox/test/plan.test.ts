@@ -50,6 +50,18 @@ describe("mounts", () => {
     expect(made.ops.map(planLine)).toContain("bind tree=1 dest=/other flags=0");
   });
 
+  test("device nodes in a step's own mounts stay shut only where no control group keeps them so", () => {
+    const tmpfs = { type: "tmpfs", dest: "/t", mode: 0o1777, sizeBytes: undefined } as const;
+    const spec = toRuntimeSpec(execSpec({ mounts: [bind, tmpfs] }), host);
+    const attrs = (devicesGuarded: boolean) =>
+      compilePlan(spec, { host, cgroupFiles: [], devicesGuarded })
+        .ops.map(planLine)
+        .filter((line) => /path=sub|dest=\/t /.test(line))
+        .map((line) => line.replace(/.* (attrs=\S+).*/, "$1"));
+    expect(attrs(false)).toEqual(["attrs=0x5", "attrs=0x6"]);
+    expect(attrs(true)).toEqual(["attrs=0x1", "attrs=0x2"]);
+  });
+
   test("a mount below another one gets its mount point made", () => {
     const tmpfs = { type: "tmpfs", dest: "/mnt/tmp", mode: 0o1777, sizeBytes: 4096 } as const;
     const made = lines({ mounts: [bind, tmpfs, { ...bind, dest: "/mnt/tmp/x/" }] });

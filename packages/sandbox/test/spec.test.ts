@@ -17,8 +17,8 @@ describe("runtime spec", () => {
       { type: "bind", fd: 9, sourcePath: "", kind: "file", dest: "/y", readonly: true },
     ] as const;
     expect(toRuntimeSpec(execSpec({ mounts }), host).mounts.slice(-2)).toEqual([
-      { destination: "/x", type: "bind", source: "/proc/self/fd/9/a/b", options: ["rbind", "nodev"] },
-      { destination: "/y", type: "bind", source: "/proc/self/fd/9", options: ["rbind", "nodev", "ro"] },
+      { destination: "/x", type: "bind", source: "/proc/self/fd/9/a/b", options: ["rbind"] },
+      { destination: "/y", type: "bind", source: "/proc/self/fd/9", options: ["rbind", "ro"] },
     ]);
   });
 

@@ -77,6 +77,7 @@ function notFoundHint(step: EndedStep): string {
   if (found === undefined) {
     if (args.length === 1 && program.includes(" "))
       return `the JSON form takes one word per string: write ${JSON.stringify(program.split(" "))}`;
+    if (program === "") return "the first word of the command is empty";
     return args[1] === "-c"
       ? `the image has no ${program}: use the JSON form (RUN ["PROGRAM", "ARGUMENT"]), or SHELL with one that it has`
       : `the image has no ${program}: check the name and PATH`;

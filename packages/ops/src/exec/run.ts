@@ -1,4 +1,4 @@
-import { digestHex } from "@tsbuild/base";
+import { digestHex, TsbuildError } from "@tsbuild/base";
 import type { ExecOp, Op } from "@tsbuild/llb";
 import {
   type ExecIo,
@@ -24,6 +24,7 @@ import { tellOnce } from "./notice.ts";
 import { failureOf } from "./outcome.ts";
 import { type StepParts, stepSpec } from "./step-spec.ts";
 import { dropCopiedFolders, makeStubs, removeStubs, type Stubs } from "./stubs.ts";
+import { withHiddenModes } from "./tmpfs-mode.ts";
 import { resolveStepUser } from "./user.ts";
 
 export interface ExecRun {
@@ -170,11 +171,16 @@ async function runWithNetwork(
 ): Promise<Ended> {
   const { env, op, context } = run;
   const emulation = op.platform === undefined ? undefined : await env.emulation?.(op.platform, context);
+  if (op.kind.meta.args.length === 0) throw noCommand();
   const files = networkFiles(env, op.kind, network);
   try {
     const spec = execSpec(run, root, {
       userNamespace: emulation?.userNamespace,
-      mounts: [...files.mounts, ...mounts.mounts, ...(run.extraMounts ?? [])],
+      mounts: [
+        ...files.mounts,
+        ...withHiddenModes(env.fs, root.root, mounts.mounts),
+        ...(run.extraMounts ?? []),
+      ],
       network: network.network,
       stdio: io.stdio,
     });
@@ -193,6 +199,12 @@ async function runWithNetwork(
   } finally {
     files.close();
   }
+}
+
+function noCommand(): TsbuildError {
+  return new TsbuildError("TSB_EXEC", "the step has no command to run", {
+    hint: 'RUN [] names no program: write RUN ["PROGRAM", "ARGUMENT"], or RUN COMMAND for the shell',
+  });
 }
 
 /** Runs a process whose mounts cannot be mounted. */

@@ -1,4 +1,4 @@
-import { TsbuildError } from "@tsbuild/base";
+import { errnoCode, TsbuildError } from "@tsbuild/base";
 import { matchGlob } from "@tsbuild/dockerfile/patterns";
 import type { MkdirAction, MkfileAction, RmAction, SymlinkAction } from "@tsbuild/llb";
 import type { NativeFs } from "@tsbuild/native-fs";
@@ -19,12 +19,37 @@ function ownerOf(owner: Ownership | undefined): Ownership {
 /** `mkdir` (WORKDIR, D116): an existing folder is left as it is. */
 export function runMkdir(target: CopyTarget, action: MkdirAction, owner: Ownership | undefined): void {
   const path = cleanPath(action.path);
-  if (path === "" || folderAt(target.fs, target.root, path) === true) return;
+  const existing = path === "" ? true : folderAt(target.fs, target.root, path);
+  if (existing === true) return;
+  if (existing === false) throw inTheWay(path);
   const mtimeNs = timeOf(action.timestampNs);
   const options = { mode: action.mode & 0o7777, ...ownerOf(owner), parents: action.makeParents, mtimeNs };
-  const made = target.fs.mkdirInRoot(target.root, path, options);
+  const made = makeFolders(target, path, options);
   // Making a child moved its parent's time.
   for (const folder of made.toReversed()) target.fs.setTimesInRoot(target.root, folder, mtimeNs, mtimeNs);
+}
+
+function makeFolders(
+  { fs, root }: CopyTarget,
+  path: string,
+  options: Parameters<NativeFs["mkdirInRoot"]>[2],
+): string[] {
+  try {
+    return fs.mkdirInRoot(root, path, options);
+  } catch (error) {
+    if (errnoCode(error) === "ENOTDIR") throw inTheWay(path);
+    throw error;
+  }
+}
+
+function inTheWay(path: string): TsbuildError {
+  return new TsbuildError(
+    "TSB_CONTEXT",
+    `cannot make the folder ${JSON.stringify(`/${path}`)}: a file is in its way`,
+    {
+      hint: "choose another WORKDIR, or remove the file in an earlier step",
+    },
+  );
 }
 
 export async function runMkfile(
