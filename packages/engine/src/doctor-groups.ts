@@ -16,7 +16,8 @@ const LIMITS = [
 /** Why a controller cannot be used; undefined if it can. */
 function refusal({ cgroups }: HostFacts, controller: string): string | undefined {
   if (cgroups.version === 0) return "no control groups are mounted";
-  if (cgroups.version === 2) return unifiedRefusal(join(cgroups.mountPoint, cgroups.path), controller);
+  if (cgroups.version === 2)
+    return unifiedRefusal(join(cgroups.mountPoint, cgroups.host ?? cgroups.path), controller);
   const hierarchy = cgroups.hierarchies.find(({ controllers }) => controllers.includes(controller));
   if (hierarchy === undefined) return "not mounted";
   const own = join(hierarchy.mountPoint, hierarchy.path);

@@ -84,7 +84,8 @@ function settingsV2({ memory, cpu, pids }: RuntimeResources): Record<Controller,
 
 const CONTROLLERS: readonly Controller[] = ["memory", "cpu", "cpuset", "pids"];
 
-function groupPath(own: string, cgroupsPath: string): string {
+/** A relative path counts from `own`. */
+export function groupPath(own: string, cgroupsPath: string): string {
   return cgroupsPath.startsWith("/") ? cgroupsPath : join(own, cgroupsPath);
 }
 
@@ -127,7 +128,7 @@ function planV2(
 ): CgroupPlan {
   const settings = settingsV2(resources);
   const wanted = CONTROLLERS.filter((name) => settings[name].length > 0);
-  const path = groupPath(layout.path, cgroupsPath);
+  const path = groupPath(layout.host ?? layout.path, cgroupsPath);
   /* One write each: a controller that a parent does not hand down must not keep the others away. */
   const enable = wanted.map((name) => ({ file: "cgroup.subtree_control", value: `+${name}` }));
   return {

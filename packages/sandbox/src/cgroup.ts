@@ -7,22 +7,14 @@ import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "n
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { errnoCode } from "@tsbuild/base";
+import { handsDown, holdsOnlyOurs, isInvalid, processesIn } from "./cgroup-host.ts";
 import type { CgroupPlan, CgroupSetting, LimitName } from "./cgroup-plan.ts";
 
 /**
  * The ways in which a machine says that it has no such limit or does not let us set it. EBUSY: a v2 group with processes of its
  * own hands no controller down. EINVAL: a v1 swap limit below a parent's.
  */
-const UNAVAILABLE = new Set([
-  "EACCES",
-  "EPERM",
-  "EROFS",
-  "ENOENT",
-  "EBUSY",
-  "EINVAL",
-  "EOPNOTSUPP",
-  "ENODEV",
-]);
+const UNAVAILABLE = new Set(["EACCES", "EPERM", "EROFS", "ENOENT", "EBUSY", "EINVAL", "ENOTSUP", "ENODEV"]);
 
 /** The errno if the machine has not got it, undefined if it was done; anything else is thrown. */
 function attempt(action: () => void): string | undefined {
@@ -70,31 +62,39 @@ const REASONS: Readonly<Record<string, string>> = {
   EROFS: "read-only is",
   ENOENT: "this machine has no",
   EBUSY: "its group has processes of its own and hands no controller down:",
+  ENOTSUP: "no process can be in a group below a threaded one, as is",
 };
 
 /**
- * A group of v2 with processes of its own hands no controller down, and a delegated one (systemd-run -p Delegate=yes) holds this process:
- * it moves into a leaf beside the steps' groups. Where others share the group that is not ours to do.
+ * A delegated group of v2 (systemd-run -p Delegate=yes) holds this process, which keeps it from handing controllers down: it moves into a
+ * leaf beside the steps' groups, with its children. Where others share the group that is not ours to do.
  */
 function moveIntoLeaf(own: string): boolean {
+  if (!holdsOnlyOurs(own)) return false;
   const leaf = join(own, "tsbuild-builder");
   const moved = attempt(() => {
-    if (readFileSync(join(own, "cgroup.procs"), "utf8").trim() !== String(process.pid)) throw sharedGroup();
     makeFolder(leaf);
-    writeFileSync(join(leaf, "cgroup.procs"), String(process.pid));
+    for (const pid of processesIn(own)) move(pid, leaf);
   });
   return moved === undefined;
 }
 
-function sharedGroup(): NodeJS.ErrnoException {
-  return Object.assign(new Error("the group has other processes"), { code: "EBUSY" });
+function move(pid: string, group: string): void {
+  try {
+    writeFileSync(join(group, "cgroup.procs"), pid);
+  } catch (error) {
+    /* It has ended meanwhile. */
+    if (errnoCode(error) !== "ESRCH") throw error;
+  }
 }
 
-/** Writes a setting of a parent; undefined or the errno. */
+/**
+ * Writes a setting of a parent; undefined or the errno. Controllers that know threads (cpu, cpuset, pids) could be written to a group
+ * with processes, and would make it a threaded one, below which no step can be.
+ */
 function setParent(plan: CgroupPlan, path: string, { file, value }: CgroupSetting): string | undefined {
-  const write = (): string | undefined => attempt(() => writeFileSync(join(path, file), value));
-  const code = write();
-  return code === "EBUSY" && path === plan.own && moveIntoLeaf(path) ? write() : code;
+  if (!handsDown(path) && !(path === plan.own && moveIntoLeaf(path))) return "EBUSY";
+  return attempt(() => writeFileSync(join(path, file), value));
 }
 
 type Refusal = Pick<RefusedLimit, "reason" | "path">;
@@ -112,6 +112,11 @@ interface MadeGroup {
   readonly refused: readonly RefusedLimit[];
 }
 
+function unusable(plan: CgroupPlan, path: string): MadeGroup {
+  if (path === plan.path) attempt(() => rmdirSync(path));
+  return { exists: false, refused: refusedAll(plan.settings, refusal("ENOTSUP", dirname(plan.path))) };
+}
+
 function makeGroup(plan: CgroupPlan): MadeGroup {
   /* By `+controller`, of the highest group: a parent that hands none down says more than the file that is missing for it. */
   const withheld = new Map<string, Refusal>();
@@ -120,6 +125,7 @@ function makeGroup(plan: CgroupPlan): MadeGroup {
     /* Named without the step, as it holds for all steps. */
     if (code !== undefined)
       return { exists: false, refused: refusedAll(plan.settings, refusal(code, dirname(plan.path))) };
+    if (plan.version === 2 && isInvalid(path)) return unusable(plan, path);
     inherit(path, plan.inherits);
     for (const setting of settings) {
       const refused = setParent(plan, path, setting);

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { normalizeArchitecture } from "@tsbuild/base";
 import { type Capability, capabilitiesOf } from "./capabilities.ts";
+import { hostingGroup } from "./cgroup-host.ts";
 import type { DeviceHierarchy } from "./device-group.ts";
 import type { SeccompMachine } from "./seccomp/profile.ts";
 
@@ -31,9 +32,18 @@ export type UserNamespace = "none" | "range" | "single";
 
 /** How control groups are mounted: one tree, one tree a controller (with v2 beside or not), or not at all. */
 export type CgroupLayout =
-  | { readonly version: 2; readonly mountPoint: string; readonly path: string }
+  | UnifiedLayout
   | { readonly version: 1; readonly hierarchies: readonly CgroupHierarchy[] }
   | { readonly version: 0 };
+
+export interface UnifiedLayout {
+  readonly version: 2;
+  readonly mountPoint: string;
+  /** This process's own group: `/` at the top. */
+  readonly path: string;
+  /** The group below which those of steps are made, if it is another one: see `hostingGroup`. */
+  readonly host?: string | undefined;
+}
 
 export interface CgroupHierarchy {
   /** Controllers that share the tree, e.g. `cpu`, `cpuacct`. */
@@ -42,6 +52,9 @@ export interface CgroupHierarchy {
   /** This process's own group in it: `/` at the top. */
   readonly path: string;
 }
+
+/** Name of the group that holds those of steps, unless `--cgroup-parent` names one. */
+export const STEP_GROUPS = "tsbuild";
 
 /** Controllers whose limits programs look up. The others are only for whoever manages groups, which a step may not. */
 const VISIBLE_CONTROLLERS = new Set(["cpu", "cpuacct", "cpuset", "memory", "pids"]);
@@ -121,11 +134,27 @@ export function cgroupLayout(mountinfo: string, ownGroups: string): CgroupLayout
   return { version: 2, mountPoint: unified.mountPoint, path: groups.get("") ?? "/" };
 }
 
-/** This process's own groups, one folder a hierarchy: where a step's groups would be made. */
+/** One folder a hierarchy, this process's own group of it or one above: where a step's groups would be made. */
 export function ownGroups(layout: CgroupLayout): string[] {
   if (layout.version === 0) return [];
-  if (layout.version === 2) return [join(layout.mountPoint, layout.path)];
+  if (layout.version === 2) return [join(layout.mountPoint, layout.host ?? layout.path)];
   return layout.hierarchies.map(({ mountPoint, path }) => join(mountPoint, path));
+}
+
+/** Every hierarchy's folder below which steps' groups are made unless somebody names another, also of those that limit nothing. */
+export function stepGroupFolders(): string[] {
+  const mounts = parseMountinfo(readFileSync("/proc/self/mountinfo", "utf8"));
+  const groups = parseOwnGroups(readFileSync("/proc/self/cgroup", "utf8"));
+  return [...groups].flatMap(([joined, path]) => {
+    const mount = mounts.find(({ type, superOptions }) =>
+      joined === ""
+        ? type === "cgroup2"
+        : type === "cgroup" && superOptions.includes(joined.split(",")[0] ?? ""),
+    );
+    if (mount === undefined) return [];
+    const host = joined === "" ? hostingGroup(mount.mountPoint, path) : path;
+    return [join(mount.mountPoint, host, STEP_GROUPS)];
+  });
 }
 
 function deviceHierarchy(mountinfo: string, ownGroups: string): DeviceHierarchy | undefined {
@@ -179,13 +208,16 @@ export function hostFactsFrom(files: {
 /** Facts about this machine and process. */
 export function readHostFacts(): HostFacts {
   const read = (name: string): string => readFileSync(`/proc/self/${name}`, "utf8");
-  return hostFactsFrom({
+  const facts = hostFactsFrom({
     status: read("status"),
     mountinfo: read("mountinfo"),
     cgroup: read("cgroup"),
     uidMap: read("uid_map"),
     arch: process.arch,
   });
+  const { cgroups } = facts;
+  if (cgroups.version !== 2) return facts;
+  return { ...facts, cgroups: { ...cgroups, host: hostingGroup(cgroups.mountPoint, cgroups.path) } };
 }
 
 /** Steps can be held up at their first socket. */

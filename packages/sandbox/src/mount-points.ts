@@ -1,12 +1,10 @@
-import type { ExecMount, ExecSpec } from "./spec.ts";
+import type { ExecSpec } from "./spec.ts";
 
 /** Something that has to exist in the root for a mount to hang on. */
 export interface MountPoint {
   /** Absolute, as the spec writes it. */
   readonly path: string;
   readonly type: "folder" | "file";
-  /** Of a tmpfs: OCI runtimes give it the mode of the folder that it is mounted on, whatever the spec says. */
-  readonly mode?: number | undefined;
 }
 
 /** Mount points of the system's own mounts that lie in the root itself; the others lie inside these. */
@@ -28,10 +26,6 @@ export function isInsideMount(path: string, mounts: Iterable<string>): boolean {
   return false;
 }
 
-function pointOf(mount: ExecMount, path: string): MountPoint {
-  return mount.type === "bind" ? { path, type: mount.kind } : { path, type: "folder", mode: mount.mode };
-}
-
 /**
  * Every mount point that must exist in the root before `run`, in the order of mounting. The caller makes the missing ones and
  * removes them after the step (D084): the sandbox itself never writes to the root. Points inside other mounts (/dev/shm, a bind
@@ -44,7 +38,7 @@ export function mountPoints(spec: Pick<ExecSpec, "mounts">): MountPoint[] {
   for (const mount of spec.mounts) {
     const path = normalizeDest(mount.dest);
     if (!isInsideMount(path, mounted) && !points.has(path)) {
-      points.set(path, pointOf(mount, path));
+      points.set(path, { path, type: mount.type === "bind" ? mount.kind : "folder" });
     }
     mounted.push(path);
   }

@@ -7,7 +7,7 @@ import { accessSync, constants, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { TsbuildError } from "@tsbuild/base";
 import type { RefusedLimit } from "./cgroup.ts";
-import { type CgroupPlan, planCgroups, unplacedLimits } from "./cgroup-plan.ts";
+import { type CgroupPlan, groupPath, planCgroups, unplacedLimits } from "./cgroup-plan.ts";
 import { FdTable } from "./fd-table.ts";
 import { type HostFacts, ownGroups } from "./host.ts";
 import { isInsideMount, normalizeDest, SYSTEM_MOUNT_POINTS } from "./mount-points.ts";
@@ -159,7 +159,7 @@ function takenPlace(dest: string): TsbuildError {
 }
 
 export function writeBundle(folder: string, step: ExecSpec, host: HostFacts, io: ExecIo): Bundle {
-  const runtime = toRuntimeSpec(step, host);
+  const runtime = withOwnPath(toRuntimeSpec(step, host), host);
   checkSystemMounts(runtime, step.mounts);
   const { resources } = runtime.linux;
   const grouped = host.userNamespace === "none" || mayMakeGroups(host);
@@ -187,6 +187,13 @@ function mayMakeGroups({ cgroups }: HostFacts): boolean {
       return false;
     }
   });
+}
+
+/** Absolute for version 2, where each runtime counts from a group of its own choice: what it has made is looked at afterwards. */
+function withOwnPath(runtime: RuntimeSpec, { cgroups }: HostFacts): RuntimeSpec {
+  if (cgroups.version !== 2) return runtime;
+  const cgroupsPath = groupPath(cgroups.host ?? cgroups.path, runtime.linux.cgroupsPath);
+  return { ...runtime, linux: { ...runtime.linux, cgroupsPath } };
 }
 
 function notDelegated({ cgroups }: HostFacts, resources: RuntimeResources): RefusedLimit[] {

@@ -6,6 +6,7 @@ import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { TsbuildError } from "@tsbuild/base";
 import { readUsage } from "./cgroup.ts";
+import { removeOrphanedGroups } from "./cgroup-orphans.ts";
 import { type HostFacts, readHostFacts } from "./host.ts";
 import { type Bundle, writeBundle } from "./oci-bundle.ts";
 import { failureOfRuntime, OnlyWords, runtimeErrors, statusOfFailure } from "./oci-failure.ts";
@@ -52,6 +53,7 @@ function isAlive(pid: number): boolean {
 
 /** Removes containers of builders that are gone: their processes died with them, their state and control groups did not. */
 async function removeLeftovers(runtime: string, stateFolder: string): Promise<void> {
+  removeOrphanedGroups();
   mkdirSync(stateFolder, { recursive: true, mode: 0o700 });
   for (const id of readdirSync(stateFolder)) {
     const owner = /^tsbuild-(\d+)-[0-9a-f]+$/.exec(id)?.[1];

@@ -1,4 +1,5 @@
 import { StepCgroups } from "./cgroup.ts";
+import { removeOrphanedGroups } from "./cgroup-orphans.ts";
 import { planCgroups, unplacedLimits } from "./cgroup-plan.ts";
 import { deviceFilter } from "./device-filter.ts";
 import { deviceGroup, deviceRules, mayFilterDevices } from "./device-group.ts";
@@ -22,6 +23,7 @@ class NativeSandbox implements Sandbox {
   #host: HostFacts | undefined;
   /** False once the kernel, or a group above, has refused a program. */
   #filters = true;
+  #swept = false;
 
   constructor(options: SandboxOptions) {
     this.#options = options;
@@ -39,10 +41,9 @@ class NativeSandbox implements Sandbox {
     const guard = this.#deviceGuard(spec, host);
     const { resources, cgroupsPath } = runtime.linux;
     const always = spec.cgroup.parent !== "" || guard?.kind === "filter";
-    const groups = new StepCgroups(
-      planCgroups(host.cgroups, cgroupsPath, { resources, always }),
-      this.#options.onGroup,
-    );
+    const plans = planCgroups(host.cgroups, cgroupsPath, { resources, always });
+    if (plans.length > 0) this.#sweep();
+    const groups = new StepCgroups(plans, this.#options.onGroup);
     try {
       tellRefused(io, {
         resources,
@@ -56,6 +57,12 @@ class NativeSandbox implements Sandbox {
     } finally {
       await groups.remove();
     }
+  }
+
+  /** Once, by those who make groups: the others need not look. */
+  #sweep(): void {
+    if (!this.#swept) removeOrphanedGroups();
+    this.#swept = true;
   }
 
   #facts(): HostFacts {

@@ -7,8 +7,6 @@ import { folderAt, followDestination, parentOf } from "../file/target.ts";
 export interface MountPoint {
   readonly path: string;
   readonly type: "folder" | "file";
-  /** By default 0755. */
-  readonly mode?: number | undefined;
 }
 
 interface Touched {
@@ -47,7 +45,6 @@ export function makeStubs(fs: NativeFs, root: number, points: readonly MountPoin
     const options = { mode: 0o755, uid: 0, gid: 0, parents: true };
     const folders = folder === parent ? [] : fs.mkdirInRoot(root, folder, options);
     made.push(...folders.map((one) => ({ path: cleanPath(one), type: "folder" as const })));
-    if (point.mode !== undefined) fs.setOwnerModeInRoot(root, path, { mode: point.mode, uid: 0, gid: 0 });
     if (point.type === "file") {
       fs.writeFileInRoot(root, path, new Uint8Array(), { mode: 0o644, uid: 0, gid: 0 });
       made.push({ path, type: "file" });
