@@ -19,6 +19,10 @@ napi_value set_times_in_root(napi_env env, napi_callback_info info);
 napi_value set_owner_mode_in_root(napi_env env, napi_callback_info info);
 napi_value try_lock(napi_env env, napi_callback_info info);
 
+/* On sockets. */
+napi_value socket_pair(napi_env env, napi_callback_info info);
+napi_value send_descriptors(napi_env env, napi_callback_info info);
+
 /* On bytes in memory. */
 napi_value sha256(napi_env env, napi_callback_info info);
 

@@ -21,6 +21,8 @@ NAPI_MODULE_INIT(/* napi_env env, napi_value exports */) {
       CALL("setTimesInRoot", set_times_in_root),
       CALL("setOwnerModeInRoot", set_owner_mode_in_root),
       CALL("tryLock", try_lock),
+      CALL("socketPair", socket_pair),
+      CALL("sendDescriptors", send_descriptors),
       CALL("sha256", sha256),
       CALL("walk", walk),
       CALL("hashFiles", hash_files),

@@ -42,6 +42,8 @@ export interface Addon {
   ): void;
   setOwnerModeInRoot(root: number, path: Name, uid: number, gid: number, mode: number | undefined): void;
   tryLock(path: Name, exclusive: boolean): number | undefined;
+  socketPair(packets: boolean): [number, number];
+  sendDescriptors(socket: number, bytes: Uint8Array, fds: Uint8Array): void;
   sha256(bytes: Uint8Array): string;
   walk(
     root: number,

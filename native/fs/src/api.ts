@@ -120,6 +120,15 @@ export interface NativeFs {
   /** Opens (creating 0600) and flock()s a file without waiting; `undefined` when another holds it. The kernel releases it with the process. */
   tryLock(path: string, mode: "shared" | "exclusive"): number | undefined;
 
+  // ---- sockets
+  /** Two connected local sockets: a stream of bytes, or packets with bounds. */
+  socketPair(kind: "stream" | "packets"): readonly [number, number];
+  /**
+   * Sends bytes, and with them descriptors (at most 253) that stay the caller's too. Does not wait: EAGAIN when the other side has too much
+   * unread, ETOOMANYREFS when too many descriptors are under way, EPIPE when nobody listens.
+   */
+  sendDescriptors(socket: number, bytes: Uint8Array, fds: readonly number[]): void;
+
   // ---- memory
   /** sha256 in hex. What node:crypto does too; but that takes 5 ms to load, a tenth of a whole cached build. */
   sha256(bytes: Uint8Array): string;

@@ -145,5 +145,9 @@ export const nativeFs: NativeFs = {
 
   tryLock: (path, mode) => addon().tryLock(nameArgument(path), mode === "exclusive"),
 
+  socketPair: (kind) => addon().socketPair(kind === "packets"),
+  sendDescriptors: (socket, bytes, fds) =>
+    addon().sendDescriptors(socket, bytes, new Uint8Array(Int32Array.from(fds).buffer)),
+
   sha256: (bytes) => addon().sha256(bytes),
 };

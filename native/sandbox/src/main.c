@@ -1,8 +1,9 @@
 /*
  * tsbuild-sandbox: performs one plan and tells how it ended.
  *
- * Node starts it with a socket as descriptor 3 and the plan's descriptors from 4 on, and writes the plan to the socket. All
- * policy is in the plan; this program knows no path, no capability and no default. Three processes share the work:
+ * It is started with a socket as descriptor 3 and the plan's descriptors from 4 on, and Node writes the plan to the socket. All
+ * policy is in the plan; this program knows no path, no capability and no default. Node starts it for one plan, or once with `serve` (see
+ * serve.h), and it forks itself for each. Three processes share the work:
  *
  *   supervisor   in the host's namespaces. Seals its own binary, reads the plan, performs it up to `clone`. Then it relays the
  *                sandbox's output and sends the last frame when PID 1 has been reaped. It kills PID 1 when Node hangs up, and
@@ -26,6 +27,7 @@
 #include "report.h"
 #include "sandbox.h"
 #include "seal.h"
+#include "serve.h"
 #include "sys.h"
 
 static int (*const performers[OP_COUNT])(struct sandbox *, const struct op *, struct err *) = {
@@ -75,22 +77,29 @@ static int mark_close_on_exec(struct err *err) {
   return sys_close_range(CONTROL_FD, ~0u, CLOSE_RANGE_CLOEXEC) < 0 ? fail(err, "close_range", "") : 0;
 }
 
-static int start(struct sandbox *sb, struct plan *plan, const char *self, struct err *err) {
-  if (seal_binary(self, err) < 0 || mark_close_on_exec(err) < 0) return -1;
+int prepare_program(const char *state, const char *task, struct err *err) {
+  if (seal_binary(state, task, err) < 0 || mark_close_on_exec(err) < 0) return -1;
   /* Nobody inside may look into these processes by way of /proc; execve makes the command dumpable again. */
-  if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) return fail(err, "prctl", "PR_SET_DUMPABLE");
-  if (receive_plan(sb->control, plan, err) < 0) return -1;
-  return perform(sb, 0, err);
+  return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? fail(err, "prctl", "PR_SET_DUMPABLE") : 0;
 }
 
-int main(int argc, char **argv) {
-  if (argc > 1 && strcmp(argv[1], "attach") == 0) return attach_main(argc - 2, argv + 2);
-  if (argc > 1 && strcmp(argv[1], "emulate") == 0) return emulate_main(argc - 2, argv + 2);
+int run_step(void) {
   struct err err = {.line = -1};
   struct plan plan;
   struct sandbox sb = {.plan = &plan, .control = CONTROL_FD, .report = -1, .root = -1, .host = -1, .user_namespace = -1, .group = -1};
-  start(&sb, &plan, argc > 1 ? argv[1] : "", &err);
+  if (receive_plan(sb.control, &plan, &err) == 0) perform(&sb, 0, &err);
   if (sb.report < 0) return send_failure(sb.control, &err) == 0 ? 0 : 1;
   struct report report = {.kind = REPORT_FAILED, .err = err};
   return report_send(sb.report, &report, -1) == 0 ? 0 : 1;
+}
+
+int main(int argc, char **argv) {
+  const char *task = argc > 1 ? argv[1] : "";
+  const char *state = argc > 2 ? argv[2] : "";
+  if (strcmp(task, "attach") == 0) return attach_main(argc - 2, argv + 2);
+  if (strcmp(task, "emulate") == 0) return emulate_main(argc - 2, argv + 2);
+  if (strcmp(task, "serve") == 0) return serve_main(state);
+  struct err err = {.line = -1};
+  if (prepare_program(state, "step", &err) == 0) return run_step();
+  return send_failure(CONTROL_FD, &err) == 0 ? 0 : 1;
 }

@@ -47,6 +47,15 @@ static inline int plan_fd(const union arg *arg) { return FIRST_PLAN_FD + (int)ar
 /* Reads the plan that comes in on the control socket. */
 int receive_plan(int control, struct plan *plan, struct err *err);
 
+/*
+ * Once at the start, before anything of a step is known: goes on as `PROGRAM task sealed` in a copy of the program that nobody can write to
+ * (`state`: this is it), closes what was inherited to every exec, and to every look from outside.
+ */
+int prepare_program(const char *state, const char *task, struct err *err);
+
+/* Reads the plan from the control socket and performs it. Returns the exit status of the supervisor, also where PID 1 or the command failed. */
+int run_step(void);
+
 /* Performs the plan from operation `first` on. Returns only on failure: a plan ends with an exec. */
 int perform(struct sandbox *sb, uint32_t first, struct err *err);
 

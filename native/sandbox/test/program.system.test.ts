@@ -14,16 +14,18 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import type { Socket } from "node:net";
+import { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { nativeFs } from "@tsbuild/native-fs";
 import {
   compilePlan,
   encodePlan,
   type PlanOp,
   readHostFacts,
   type SandboxPlan,
+  stepPacket,
   toRuntimeSpec,
 } from "@tsbuild/sandbox";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -215,7 +217,7 @@ describe.skipIf(missing !== undefined)("tsbuild-sandbox", () => {
   async function answer(bytes: Buffer, hangUp = false): Promise<Frame[]> {
     /* Nothing is freed on purpose: the process ends instead. */
     const env = { ASAN_OPTIONS: "detect_leaks=0" };
-    const child = spawn(program, ["sealed"], { stdio: ["ignore", "ignore", "inherit", "pipe"], env });
+    const child = spawn(program, ["step", "sealed"], { stdio: ["ignore", "ignore", "inherit", "pipe"], env });
     const control = child.stdio[3] as Socket;
     const reader = new FrameReader();
     const frames: Frame[] = [];
@@ -278,6 +280,89 @@ describe.skipIf(missing !== undefined)("tsbuild-sandbox", () => {
     expect(await answer(plan([clone, chdir]))).toEqual(failed("chdir", "/no/such/folder", 1));
     expect(await answer(plan([clone, { op: "fork" }, chdir]))).toEqual(failed("chdir", "/no/such/folder", 2));
     expect(await answer(plan([clone, clone]))).toEqual(failed("clone3", "second clone in a plan", 1));
+  });
+
+  /** `serve` under sanitizers: what it says at its end, after packets with so many descriptors each, and the frames of each. */
+  async function serve(
+    packets: readonly { readonly bytes: Uint8Array; readonly plans: readonly Buffer[] }[],
+  ) {
+    const [channel, theirs] = nativeFs.socketPair("packets");
+    const child = spawn(program, ["serve", "sealed"], {
+      stdio: [theirs, "ignore", "pipe"],
+      env: { ASAN_OPTIONS: "detect_leaks=0" },
+    });
+    nativeFs.close(theirs);
+    let said = "";
+    child.stderr?.on("data", (chunk: Buffer) => {
+      said += chunk.toString();
+    });
+    const ended = once(child, "close");
+    const frames: Frame[][] = [];
+    for (const { bytes, plans } of packets) {
+      const pairs = plans.map(() => nativeFs.socketPair("stream"));
+      nativeFs.sendDescriptors(
+        channel,
+        bytes,
+        pairs.map(([, end]) => end),
+      );
+      for (const [, end] of pairs) nativeFs.close(end);
+      for (const [index, [fd]] of pairs.entries()) frames.push(await speak(fd, plans[index]!));
+    }
+    nativeFs.close(channel);
+    const [code] = await ended;
+    return { code, said, frames };
+  }
+
+  /** Sends a plan on a socket and collects frames until its end. */
+  async function speak(fd: number, bytes: Buffer): Promise<Frame[]> {
+    const control = new Socket({ fd, readable: true, writable: true });
+    const reader = new FrameReader();
+    const frames: Frame[] = [];
+    control.on("data", (chunk: Buffer) => {
+      frames.push(...reader.push(chunk));
+      if (frames.some(({ type }) => type !== "output")) control.end();
+    });
+    /* Who refuses a step reads nothing of its plan. */
+    control.on("error", () => control.destroy());
+    control.write(bytes);
+    await new Promise<void>((resolve) => void control.on("close", () => resolve()));
+    return frames;
+  }
+
+  test("serve: a process for each step, and it ends when it is hung up on", async () => {
+    const exec = { op: "exec", args: ["/bin/sh", "-c", "echo out; exit 5"], env: [] } as const;
+    const good = plan([{ op: "clone", flags: 0x20000000 }, { op: "fork" }, exec]);
+    const step = { bytes: stepPacket(1), plans: [good] };
+    const { code, said, frames } = await serve([step, { bytes: stepPacket(1), plans: [plan([])] }, step]);
+    const ran = [
+      { type: "output", stream: 1, data: Buffer.from("out\n") },
+      expect.objectContaining({ type: "exited", waitStatus: 5 << 8 }),
+    ];
+    expect({ code, said }).toEqual({ code: 0, said: "" });
+    expect(frames).toEqual([ran, failed("plan", "does not end with exec"), ran]);
+  });
+
+  test("serve: damaged packets end it with a reason, and nothing else", async () => {
+    let state = Date.now() >>> 0;
+    console.info(`seed ${state}`);
+    const next = (bound: number): number => {
+      state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+      return Math.floor((state / 2 ** 32) * bound);
+    };
+    for (let round = 0; round < 60; round++) {
+      const plans = Array.from({ length: next(4) }, () => plan([]));
+      const bytes = Buffer.from(stepPacket(plans.length));
+      const size = 1 + next(next(4) === 0 ? 12 : 40);
+      const damaged = Buffer.concat([bytes, Buffer.alloc(64, next(256))]).subarray(
+        0,
+        next(2) === 0 ? size : 12,
+      );
+      if (damaged.length > 8) damaged[next(damaged.length)]! ^= 1 << next(8);
+      const isWhole = damaged.equals(bytes) && plans.length > 0;
+      const { code, said } = await serve([{ bytes: damaged, plans }]);
+      const expected = isWhole ? "" : expect.stringMatching(/^recvmsg [a-z ]+: Bad message\n$/);
+      expect({ code, said }).toEqual({ code: isWhole ? 0 : 1, said: expected });
+    }
   });
 
   test("under sanitizers: output, exit and a killed command", async () => {

@@ -94,7 +94,11 @@ export class Session {
     const onGroup = (path: string) => this.store.removeIfKilled(path);
     if (this.isolation === "chroot") return createChrootSandbox({ binary, onGroup });
     const { ociRuntime } = this.settings;
-    if (!ociRuntime) return createSandbox({ binary, onGroup });
+    if (!ociRuntime) {
+      const sandbox = createSandbox({ binary, onGroup, sockets: nativeFs });
+      this.#closers.push(async () => sandbox.close());
+      return sandbox;
+    }
     return createOciSandbox({
       binary,
       runtime: ociRuntime,

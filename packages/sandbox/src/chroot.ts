@@ -15,6 +15,7 @@ import type { SandboxPlan } from "./plan-encode.ts";
 import { tellRefused } from "./refused-limits.ts";
 import type { SandboxOptions } from "./run.ts";
 import type { ExecIo, ExecOutcome, ExecSpec, Sandbox } from "./spec.ts";
+import { spawnSupervisor } from "./supervisor.ts";
 
 /** What a step has there that the sandbox keeps from it, for the one message that says so. */
 export const CHROOT_SHARES =
@@ -88,7 +89,7 @@ async function runGrouped(
       refused: groups.refused,
     });
     const plan = chrootPlan(spec, host, groups.joinFiles);
-    const last = await perform(binary, plan, io);
+    const last = await perform(spawnSupervisor(binary), plan, io);
     if (io.signal.aborted) throw canceled();
     if (last.type === "failed") throw setupError(plan, last);
     return outcomeOf(last, groups.usage());

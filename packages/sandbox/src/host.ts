@@ -230,7 +230,13 @@ export function knowsOneId(): boolean {
   return userNamespaceOf(readFileSync("/proc/self/uid_map", "utf8")) === "single";
 }
 
-/** True where steps see the processes around the builder: their /proc is the builder's own (see `HostFacts.hidden`). */
+let sharedProc: boolean | undefined;
+
+/**
+ * True where steps see the processes around the builder: their /proc is the builder's own (see `HostFacts.hidden`). Read once: this process
+ * stays in its namespaces.
+ */
 export function sharesProc(): boolean {
-  return readHostFacts().hidden?.includes("proc") === true;
+  sharedProc ??= readHostFacts().hidden?.includes("proc") === true;
+  return sharedProc;
 }

@@ -1,16 +1,7 @@
-import { spawn } from "node:child_process";
-import type { Socket } from "node:net";
-import { TsbuildError } from "@tsbuild/base";
 import { type Frame, FrameReader } from "./frames.ts";
 import { encodePlan, type SandboxPlan } from "./plan-encode.ts";
 import type { ExecIo } from "./spec.ts";
-
-/** Standard streams of the native program: of the caller's, only those that it relays for the step. */
-const STANDARD = {
-  log: ["ignore", "ignore", "ignore"],
-  input: ["inherit", "ignore", "ignore"],
-  terminal: ["inherit", "inherit", "ignore"],
-} as const;
+import type { StartSupervisor } from "./supervisor.ts";
 
 /** The last word of the native program. */
 export type LastFrame = Exclude<Frame, { type: "output" | "network" }>;
@@ -19,23 +10,18 @@ export type LastFrame = Exclude<Frame, { type: "output" | "network" }>;
 const NETWORK_IS_THERE = 255;
 
 /**
- * Starts the native program with a plan and waits for its last frame. `onStart` hears the supervisor's process id. Whatever becomes of
- * this process, the plan's own end with it.
+ * Has a supervisor perform a plan and waits for its last frame. `onStart` hears the supervisor's process id, if this process is its parent.
+ * Whatever becomes of this process, the plan's own end with it.
  */
 export function perform(
-  binary: string,
+  start: StartSupervisor,
   plan: SandboxPlan,
   io: ExecIo,
   onStart: (pid: number) => void = () => undefined,
 ): Promise<LastFrame> {
   return new Promise((resolve, reject) => {
-    /* Host environment and folder stay here: the program gets none, and the command's come with the plan. */
-    const child = spawn(binary, [], {
-      stdio: [...STANDARD[plan.stdio], "pipe", ...plan.fds],
-      env: {},
-      cwd: "/",
-    });
-    const control = child.stdio[3] as Socket;
+    const supervisor = start(plan);
+    const { control, pid } = supervisor;
     const frames = new FrameReader();
     let fault: { readonly error: unknown } | undefined;
     /* Hanging up kills PID 1 of the sandbox; the last frame still comes when everything is gone. */
@@ -72,18 +58,10 @@ export function perform(
     };
     control.on("data", (chunk: Buffer) => frames.push(chunk).forEach(guarded));
     control.on("error", () => control.destroy());
-    child.on("error", (cause) => {
-      finish(() =>
-        reject(new TsbuildError("TSB_SANDBOX", `cannot start ${binary}: ${cause.message}`, { cause })),
-      );
-    });
-    child.on("close", (code, signal) => {
-      const end = signal ?? `exit status ${code}`;
-      finish(() => reject(new TsbuildError("TSB_SANDBOX", `the sandbox program ended early (${end})`)));
-    });
+    supervisor.onEnd((reason) => finish(() => reject(reason)));
     io.signal.addEventListener("abort", hangUp);
     control.write(encodePlan(plan));
     io.onStart?.(say);
-    if (child.pid !== undefined) onStart(child.pid);
+    if (pid !== undefined) onStart(pid);
   });
 }

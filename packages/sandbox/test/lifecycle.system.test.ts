@@ -74,7 +74,9 @@ describe.skipIf(missing !== undefined)("how a step ends", () => {
         },
       },
     );
-    await expect(running).rejects.toMatchObject({ message: "the sandbox program ended early (SIGKILL)" });
+    await expect(running).rejects.toMatchObject({
+      message: "the sandbox program ended early (its socket was closed)",
+    });
     expect(await becomes(() => processesWith("45.25").length === 0)).toBe(true);
   });
 

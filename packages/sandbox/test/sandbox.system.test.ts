@@ -216,7 +216,7 @@ describe.skipIf(missing !== undefined)("sandbox", () => {
     });
 
     test("a command that executes the sandbox's own program gets nowhere", async () => {
-      const { exitCode, stdout } = await steps.run({ args: ["/proc/self/exe", "sealed"] });
+      const { exitCode, stdout } = await steps.run({ args: ["/proc/self/exe", "step", "sealed"] });
       expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: "" });
     });
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@
 #include "../../core/mkdirs.h"
 #include "../../core/ops.h"
 #include "../../core/overlay.h"
+#include "../../core/pass.h"
 #include "../../core/resolve.h"
 #include "../../core/send.h"
 #include "../../core/sha256.h"
@@ -208,6 +210,42 @@ static void send_ranges(int root) {
   check_fails(send_range(-1, in, 0, 1, &err), EBADF, "send to nowhere", &err);
 }
 
+static int received_fd(int socket) {
+  char byte;
+  union {
+    struct cmsghdr header;
+    char bytes[CMSG_SPACE(sizeof(int) * PASS_FDS_MAX)];
+  } rights;
+  struct iovec part = {.iov_base = &byte, .iov_len = 1};
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &rights, .msg_controllen = sizeof rights};
+  int fd = -1;
+  if (recvmsg(socket, &message, MSG_CMSG_CLOEXEC) != 1) exit(1);
+  for (size_t at = 0; CMSG_FIRSTHDR(&message) != NULL && CMSG_LEN((at + 1) * sizeof fd) <= rights.header.cmsg_len; at++) {
+    if (fd >= 0) close(fd);
+    memcpy(&fd, CMSG_DATA(&rights.header) + at * sizeof fd, sizeof fd);
+  }
+  return fd;
+}
+
+static void passed_descriptors(int root) {
+  struct err err = ERR_INIT;
+  int ends[2], many[PASS_FDS_MAX + 1];
+  struct stat ours, theirs;
+  for (int i = 0; i <= PASS_FDS_MAX; i++) many[i] = root;
+  check(pass_pair(true, ends, &err), "socket pair", &err);
+  check(pass_send(ends[0], "x", 1, NULL, 0, &err), "send no descriptor", &err);
+  if (received_fd(ends[1]) >= 0) exit(1);
+  check(pass_send(ends[0], "x", 1, many, PASS_FDS_MAX, &err), "send all that go", &err);
+  cleanup_fd int fd = received_fd(ends[1]);
+  if (fstat(root, &ours) < 0 || fstat(fd, &theirs) < 0 || ours.st_ino != theirs.st_ino) exit(1);
+  check_fails(pass_send(ends[0], "x", 1, many, PASS_FDS_MAX + 1, &err), EINVAL, "send too many", &err);
+  many[0] = -1;
+  check_fails(pass_send(ends[0], "x", 1, many, 1, &err), EBADF, "send what is not open", &err);
+  close(ends[1]);
+  check_fails(pass_send(ends[0], "x", 1, NULL, 0, &err), EPIPE, "send to nobody", &err);
+  close(ends[0]);
+}
+
 static void decode_random(void) {
   uint8_t bytes[512];
   size_t len = next_random() % sizeof bytes;
@@ -253,6 +291,7 @@ int main(int argc, char **argv) {
   long_paths(root);
   deep_tree(root);
   send_ranges(root);
+  passed_descriptors(root);
   batches_of_files(root);
   locks_and_mounts(argv[1]);
   copied_trees(root, strtol(argv[3], NULL, 10));

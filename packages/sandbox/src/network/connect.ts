@@ -5,6 +5,7 @@ import { TsbuildError } from "@tsbuild/base";
 import { errnoName } from "../errno-name.ts";
 import { perform } from "../perform.ts";
 import type { SandboxPlan } from "../plan-encode.ts";
+import { spawnSupervisor } from "../supervisor.ts";
 import { type NetworkProvider, providerCommand } from "./provider.ts";
 
 /** A network namespace with a program that connects it; both go with `close`, or with this process. */
@@ -126,7 +127,7 @@ function startProvider(
     signal: controller.signal,
   };
   const plan = providerPlan(providerCommand(options.provider, pidFile), namespace);
-  const done = perform(options.binary, plan, io, (pid) => {
+  const done = perform(spawnSupervisor(options.binary), plan, io, (pid) => {
     running.supervisor = pid;
   })
     .then(

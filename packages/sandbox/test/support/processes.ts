@@ -19,18 +19,21 @@ export function writeDenial(path: string): string {
   }
 }
 
+/** A process's command line; nothing if it has ended meanwhile. */
+function readCommand(pid: string): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+  } catch (error) {
+    if (["ENOENT", "ESRCH"].includes(errnoCode(error) ?? "")) return [];
+    throw error;
+  }
+}
+
 /** Processes of this machine with a word on their command line. */
 export function processesWith(word: string): string[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
-    .filter((pid) => {
-      try {
-        return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").includes(word);
-      } catch {
-        /* It ended meanwhile. */
-        return false;
-      }
-    });
+    .filter((pid) => readCommand(pid).includes(word));
 }
 
 /** Undefined: the process ended between two looks. */
@@ -43,9 +46,16 @@ function parentOf(pid: number): number | undefined {
   }
 }
 
+/** Processes of the native program that a process has started, each for one step or to start steps. */
+export function programsOf(parent: number, task: "step" | "serve"): number[] {
+  return processesWith("sealed")
+    .filter((pid) => readCommand(pid)[1] === task)
+    .map(Number)
+    .filter((pid) => parentOf(pid) === parent);
+}
+
 /** Supervisors of the sandboxes that this very process has started: never those of others on the machine. */
 export function ownSupervisors(): number[] {
-  return processesWith("sealed")
-    .map(Number)
-    .filter((pid) => parentOf(pid) === process.pid);
+  const starters = programsOf(process.pid, "serve");
+  return [...programsOf(process.pid, "step"), ...starters.flatMap((pid) => programsOf(pid, "serve"))];
 }

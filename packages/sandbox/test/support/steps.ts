@@ -1,5 +1,13 @@
 /** Runs steps on fresh roots and collects what they print. */
-import { createSandbox, type ExecIo, type ExecOutcome, type ExecSpec } from "@tsbuild/sandbox";
+import { nativeFs } from "@tsbuild/native-fs";
+import {
+  type ClosableSandbox,
+  createSandbox,
+  type DescriptorSockets,
+  type ExecIo,
+  type ExecOutcome,
+  type ExecSpec,
+} from "@tsbuild/sandbox";
 import { buildSandbox } from "../../../../native/sandbox/build.ts";
 import type { OverlayRoot, TestRoots } from "./rootfs.ts";
 import { execSpec } from "./spec.ts";
@@ -19,14 +27,19 @@ export interface StepOptions {
 
 export class Steps {
   readonly #roots: TestRoots;
-  readonly #sandbox = createSandbox({ binary: buildSandbox() });
+  readonly #sandbox: ClosableSandbox;
 
   get connectsOnDemand(): boolean {
     return this.#sandbox.connectsOnDemand;
   }
 
-  constructor(roots: TestRoots) {
+  constructor(roots: TestRoots, sockets: DescriptorSockets = nativeFs) {
     this.#roots = roots;
+    this.#sandbox = createSandbox({ binary: buildSandbox(), sockets });
+  }
+
+  close(): void {
+    this.#sandbox.close();
   }
 
   async run(changes: Partial<ExecSpec>, options: StepOptions = {}): Promise<StepResult> {

@@ -1,0 +1,154 @@
+/**
+ * One process of the native program that starts the supervisors of all steps (native/sandbox/src/serve.h). Node's own fork copies the page
+ * tables of a hundred megabytes and waits for an exec: 3 ms of a step in which nothing else goes on. That program's takes a tenth of one.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { Socket } from "node:net";
+import { errnoCode, type TsbuildError } from "@tsbuild/base";
+import type { SandboxPlan } from "./plan-encode.ts";
+import {
+  cannotStart,
+  endedEarly,
+  type StartSupervisor,
+  type Supervisor,
+  spawnSupervisor,
+} from "./supervisor.ts";
+
+/** Sockets with descriptors on them, which Node has not; see NativeFs. */
+export interface DescriptorSockets {
+  socketPair(kind: "stream" | "packets"): readonly [number, number];
+  sendDescriptors(socket: number, bytes: Uint8Array, fds: readonly number[]): void;
+  close(fd: number): void;
+}
+
+const MAGIC = "TSBSTEP1";
+/** SCM_MAX_FD of the kernel, less the control socket. */
+const PLAN_FDS_MAX = 252;
+const CLONE_NEWPID = 0x20000000;
+/** For the news that a process has ended to follow that of its socket's end. */
+const LAST_WORDS_MS = 2000;
+
+/** It was killed; it does not come to its work; the kernel keeps no more descriptors under way for this user. */
+const OUT_OF_REACH = new Set(["EPIPE", "ECONNRESET", "EAGAIN", "ETOOMANYREFS"]);
+
+/** The packet that announces a step with so many descriptors. */
+export function stepPacket(descriptors: number): Uint8Array {
+  const bytes = Buffer.alloc(MAGIC.length + 4);
+  bytes.write(MAGIC);
+  bytes.writeUInt32LE(descriptors, MAGIC.length);
+  return bytes;
+}
+
+/**
+ * Where all steps go that can: not those that share this process's streams, nor those without a pid namespace, which their supervisor
+ * has to be near enough to clean up after, nor those with more descriptors than one message takes.
+ */
+function canServe({ stdio, fds, ops }: SandboxPlan): boolean {
+  const clone = ops.find(({ op }) => op === "clone");
+  const isolated = clone?.op === "clone" && (Number(clone.flags) & CLONE_NEWPID) !== 0;
+  return stdio === "log" && isolated && fds.length <= PLAN_FDS_MAX;
+}
+
+/** The process, for as long as it lives. */
+class Helper {
+  readonly #sockets: DescriptorSockets;
+  readonly #channel: number;
+  readonly #child: ChildProcess;
+  readonly #ended: Promise<TsbuildError>;
+  #said = "";
+  #isOpen = true;
+
+  constructor(binary: string, sockets: DescriptorSockets) {
+    this.#sockets = sockets;
+    const [channel, theirs] = sockets.socketPair("packets");
+    this.#channel = channel;
+    this.#child = spawn(binary, ["serve"], { stdio: [theirs, "ignore", "pipe"], env: {}, cwd: "/" });
+    sockets.close(theirs);
+    this.#ended = this.#watch(binary);
+  }
+
+  /** It ends with this process, which need not wait for it. */
+  #watch(binary: string): Promise<TsbuildError> {
+    const { stderr } = this.#child;
+    stderr?.on("data", (chunk: Buffer) => {
+      this.#said = (this.#said + chunk.toString("utf8")).slice(-1000);
+    });
+    this.#child.unref();
+    if (stderr instanceof Socket) stderr.unref();
+    return new Promise((resolve) => {
+      this.#child.on("error", (cause) => resolve(cannotStart(binary, cause)));
+      this.#child.on("close", (code, signal) =>
+        resolve(endedEarly(this.#said.trim() || (signal ?? `exit status ${code}`))),
+      );
+    });
+  }
+
+  /** A new supervisor with these descriptors; throws when the process does not take them. */
+  start(fds: readonly number[]): Supervisor {
+    const [ours, theirs] = this.#sockets.socketPair("stream");
+    try {
+      this.#sockets.sendDescriptors(this.#channel, stepPacket(fds.length + 1), [theirs, ...fds]);
+    } catch (error) {
+      this.#sockets.close(ours);
+      throw error;
+    } finally {
+      this.#sockets.close(theirs);
+    }
+    const control = new Socket({ fd: ours, readable: true, writable: true });
+    const onEnd = (listener: (reason: TsbuildError) => void): void => {
+      control.on("close", () => void this.#reason().then(listener));
+    };
+    return { control, pid: undefined, onEnd };
+  }
+
+  /** Of a supervisor, this process hears no more than that its socket is closed. */
+  async #reason(): Promise<TsbuildError> {
+    let timer: NodeJS.Timeout | undefined;
+    const supervisor = new Promise<TsbuildError>((resolve) => {
+      timer = setTimeout(() => resolve(endedEarly("its socket was closed")), LAST_WORDS_MS);
+    });
+    this.#child.ref();
+    const reason = await Promise.race([this.#ended, supervisor]);
+    clearTimeout(timer);
+    this.#child.unref();
+    return reason;
+  }
+
+  /** Lets it end; steps that are under way go on. */
+  close(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#sockets.close(this.#channel);
+  }
+}
+
+export class StepStarter {
+  readonly #binary: string;
+  readonly #sockets: DescriptorSockets;
+  readonly #spawn: StartSupervisor;
+  #helper: Helper | undefined;
+
+  constructor(binary: string, sockets: DescriptorSockets) {
+    this.#binary = binary;
+    this.#sockets = sockets;
+    this.#spawn = spawnSupervisor(binary);
+  }
+
+  readonly start: StartSupervisor = (plan) => {
+    if (!canServe(plan)) return this.#spawn(plan);
+    this.#helper ??= new Helper(this.#binary, this.#sockets);
+    try {
+      return this.#helper.start(plan.fds);
+    } catch (error) {
+      if (!OUT_OF_REACH.has(errnoCode(error) ?? "")) throw error;
+      /* The step can do without it, and the next gets another. */
+      this.close();
+      return this.#spawn(plan);
+    }
+  };
+
+  close(): void {
+    this.#helper?.close();
+    this.#helper = undefined;
+  }
+}
