@@ -54,6 +54,27 @@ describe.skipIf(reason !== undefined)("--build-context", () => {
     expect(await world.inside("ignored", "ls", "/all")).toBe("a\nb\n");
   });
 
+  test("a stage of another Dockerfile is a base, with its own folder; its failures are shown in it (W020)", async () => {
+    const text =
+      "FROM busybox AS tools\nCOPY tool /bin/tool\nFROM tools AS more\nARG REV\nRUN echo $REV > /rev\n";
+    const common = world.context("common", { Dockerfile: text, tool: "#!/bin/sh\necho used\n" });
+    const Dockerfile =
+      "FROM common\nCOPY own /own\nRUN sh /bin/tool > /seen; cat /rev own >> /seen\nCOPY --from=common /rev /copied\n";
+    const folder = world.context("including", { Dockerfile, own: "own\n" });
+    const flags = ["--build-context", `common=dockerfile:${common}#more`, "--build-arg", "REV=7"];
+    const log = await world.build(folder, ...flags, "-t", "including");
+    expect(log).toMatch(/^#\d+ \[common\/more 1\/1\] RUN echo 7/m);
+    expect(await world.inside("including", "cat", "/seen", "/copied")).toBe("used\n7\nown\n7\n");
+    world.context("common", { Dockerfile: text.replace("echo", "false; cat"), tool: "" });
+    const failed = await world.tsbuild(["build", ...flags, folder]);
+    expect([failed.code, failed.stderr]).toEqual([
+      1,
+      expect.stringMatching(/common\/Dockerfile:5\n[\s\S]*>>> RUN false/),
+    ]);
+    const none = await world.tsbuild(["build", "--build-context", `common=dockerfile:${folder}/no`, folder]);
+    expect(none.stderr).toMatch(/no Dockerfile at ".*no" for the context common\n.*dockerfile:PATH/);
+  });
+
   test("offline, a base image that is not here names its registry (W026)", async () => {
     const folder = world.context("offline", { Dockerfile: "FROM registry.invalid/base:1\n" });
     const { code, stderr } = await world.tsbuild(["build", "--offline", folder]);

@@ -21,7 +21,7 @@ describe.skipIf(reason !== undefined)("--squash and --unset", () => {
         'CMD ["cat", "/one", "/two"]',
       ].join("\n"),
     });
-  }, 120_000);
+  }, 300_000);
   afterAll(() => world.close());
 
   const inspect = async (format: string, image: string) =>
@@ -40,7 +40,7 @@ describe.skipIf(reason !== undefined)("--squash and --unset", () => {
       .trim()
       .split("\n");
     expect(history.filter((line) => JSON.parse(line).DiffID !== "")).toHaveLength(2);
-  }, 120_000);
+  }, 300_000);
 
   test("from a stage on, also into an archive", async () => {
     await world.ok([
@@ -61,7 +61,7 @@ describe.skipIf(reason !== undefined)("--squash and --unset", () => {
     expect(wrong.stderr).toContain("did you mean second?");
     const inline = await world.tsbuild(["build", "--squash", "--cache-to", "type=inline", folder]);
     expect(inline.stderr).toContain("contradict");
-  }, 120_000);
+  }, 300_000);
 
   test("fields of the config go, a name that is not there stops the build before a step runs", async () => {
     await world.ok(["build", "-q", "--unset", "env:A,expose:80", "--unset", "cmd", "-t", "less", folder]);
@@ -73,5 +73,5 @@ describe.skipIf(reason !== undefined)("--squash and --unset", () => {
     expect(wrong.code).toBe(2);
     expect(wrong.stderr).toMatch(/--unset env:BB: the image has no such environment variable/);
     expect(wrong.stderr).not.toContain("RUN");
-  }, 120_000);
+  }, 300_000);
 });

@@ -13,7 +13,7 @@ describe.skipIf(reason !== undefined)("commands on images", () => {
       Dockerfile: "FROM busybox\nENV A=1\nRUN head -c 20000 /dev/zero > /zeros\nLABEL l=x\n",
     });
     id = (await world.ok(["build", "-q", "-t", "app:1", folder])).stdout.trim();
-  }, 120_000);
+  }, 300_000);
   afterAll(() => world.close());
 
   const inspect = async (format: string, image: string) =>
@@ -33,7 +33,7 @@ describe.skipIf(reason !== undefined)("commands on images", () => {
       expect(await inspect("{{.Id}}", word)).toBe(id);
     }
     expect(await inspect("{{json .Config.Env}}", "app:1")).toContain('"A=1"');
-  }, 60_000);
+  }, 300_000);
 
   test("history names the layer and its size at the instruction that made it", async () => {
     const { stdout } = await world.ok(["image", "history", "--format", "json", "app:1"]);
@@ -45,7 +45,7 @@ describe.skipIf(reason !== undefined)("commands on images", () => {
     expect(steps[1].CreatedBy).toContain("/zeros");
     expect(steps[1].Size).toBeGreaterThan(20_000);
     expect(steps.filter((step) => step.DiffID !== "")).toHaveLength(2);
-  }, 60_000);
+  }, 300_000);
 
   test("inspect --layers tells what makes an image large, --diff what is new in it", async () => {
     const folder = world.context("large", {
@@ -77,7 +77,7 @@ describe.skipIf(reason !== undefined)("commands on images", () => {
       /^large:latest against app:1: 2 added, 1 removed, 0 changed\n\+ +\+30\.00kB +\/copy\n\+ +\+30\.00kB +\/kept\n- +-20\.00kB +\/zeros\n/,
     );
     expect(difference).toContain("~ Env.A: 1 → 2\n- Labels.l: x\n");
-  }, 60_000);
+  }, 300_000);
 
   test("sbom is a document about what is installed", async () => {
     const document = JSON.parse((await world.ok(["image", "sbom", "app:1"])).stdout);
@@ -85,7 +85,7 @@ describe.skipIf(reason !== undefined)("commands on images", () => {
     expect((await world.ok(["image", "sbom", "--format", "table", "app:1"])).stdout).toMatch(
       /^NAME +VERSION/,
     );
-  }, 60_000);
+  }, 300_000);
 
   test("tag and rmi: the image is gone with its last name", async () => {
     await world.ok(["tag", "app:1", "app:2", "reg.example/x"]);
@@ -102,7 +102,7 @@ describe.skipIf(reason !== undefined)("commands on images", () => {
     const gone = await world.tsbuild(["inspect", "busibox"]);
     expect(gone.code).toBe(1);
     expect(gone.stderr).toContain("busybox");
-  }, 60_000);
+  }, 300_000);
 
   test("an image output names the image, and wrong options are told before anything is built", async () => {
     const folder = world.context("output", { Dockerfile: "FROM busybox\nLABEL o=1\n" });
@@ -121,7 +121,7 @@ describe.skipIf(reason !== undefined)("commands on images", () => {
     expect(refused.stderr).toContain("did you mean compression?");
     expect(refused.stderr).not.toContain("FROM");
     await world.ok(["rmi", "by/output:1"]);
-  }, 60_000);
+  }, 300_000);
 
   test("image prune takes the nameless ones", async () => {
     const folder = world.context("nameless", { Dockerfile: "FROM busybox\nLABEL n=1\n" });
@@ -129,5 +129,5 @@ describe.skipIf(reason !== undefined)("commands on images", () => {
     expect((await world.ok(["image", "prune"])).stdout).toBe(`Deleted: ${nameless}\n`);
     expect((await world.ok(["image", "prune"])).stdout).toBe("");
     expect(await inspect("{{.RepoTags}}", "busybox")).toBe("[busybox:latest]");
-  }, 60_000);
+  }, 300_000);
 });

@@ -116,7 +116,7 @@ describe.skipIf(reason !== undefined)("load and export", () => {
       "FROM busybox\nRUN mkdir /d && echo hi > /d/hi && rm /bin/nc\nRUN rm -r /var\nCMD cat /d/hi\n";
     const folder = world.context("app", { Dockerfile: dockerfile });
     id = (await world.ok(["build", "-q", "-t", "app:1", "-t", "team/app:2", folder])).stdout.trim();
-  }, 120_000);
+  }, 300_000);
   afterAll(() => {
     world.close();
     other.close();
@@ -137,7 +137,7 @@ describe.skipIf(reason !== undefined)("load and export", () => {
     const again = other.path("again.tar");
     await other.ok(["save", "-o", again, "app:1", "team/app:2", "busybox"]);
     expect(readFileSync(again).equals(readFileSync(tar))).toBe(true);
-  }, 120_000);
+  }, 300_000);
 
   test("a compressed layout without a name is known by its ID, or by --name", async () => {
     const tar = world.path("layout.tar");
@@ -149,7 +149,7 @@ describe.skipIf(reason !== undefined)("load and export", () => {
     expect((await other.ok(["history", "mine:3", "--format", "{{.CreatedBy}}"])).stdout).toContain(
       "rm -r /var",
     );
-  }, 120_000);
+  }, 300_000);
 
   test("export is the files, whiteouts applied", async () => {
     const { stdout } = await world.ok(["export", "app:1"]);
@@ -159,7 +159,7 @@ describe.skipIf(reason !== undefined)("load and export", () => {
     expect(names).toContain("d/hi");
     expect(names.filter((name) => /^(var|bin\/nc$)|\.wh\./.test(name))).toEqual([]);
     expect(stdout.length).toBeGreaterThan(1_000_000);
-  }, 120_000);
+  }, 300_000);
 
   test.each(Object.keys(HOSTILE))(
     "refused: %s",
@@ -181,5 +181,5 @@ describe.skipIf(reason !== undefined)("load and export", () => {
     expect(refused.stderr).toContain("it ends in the middle of a member");
     expect((await other.ok(["images", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"])).stdout).toBe(before);
     expect((await other.ok(["fsck"])).code).toBe(0);
-  }, 60_000);
+  }, 300_000);
 });

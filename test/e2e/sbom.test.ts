@@ -31,7 +31,7 @@ describe.skipIf(reason !== undefined)("a bill of materials", () => {
       "package.json": '{"name":"left-pad","version":"1.3.0","license":"WTFPL"}',
       "tools.json": '{"name":"tool","version":"2.0.0"}',
     });
-  }, 120_000);
+  }, 300_000);
   afterAll(() => world.close());
 
   /** The statements in the attestation manifests of a layout folder, and the digests of its images. */
@@ -95,7 +95,7 @@ describe.skipIf(reason !== undefined)("a bill of materials", () => {
     expect(JSON.stringify(statementsIn(`${layout}2`).statements)).toBe(once);
     await world.ok(["build", "-q", "-t", "app:1", "-o", `type=oci,dest=${layout}3,tar=false`, folder]);
     expect(statementsIn(`${layout}3`).statements).toEqual([]);
-  }, 120_000);
+  }, 300_000);
 
   test("beside the files of a local output", async () => {
     const out = world.path("out");
@@ -104,7 +104,7 @@ describe.skipIf(reason !== undefined)("a bill of materials", () => {
     expect(namesOf(statement)).toEqual(["image", "left-pad"]);
     expect(statement.subject.map(({ name }) => name)).toContain("app/node_modules/left-pad/package.json");
     expect(existsSync(join(out, "sbom-tools.spdx.json"))).toBe(true);
-  }, 120_000);
+  }, 300_000);
 
   test("by a scanner with BuildKit's protocol: it sees result and stages read-only, and runs once", async () => {
     const script = [
@@ -134,7 +134,7 @@ describe.skipIf(reason !== undefined)("a bill of materials", () => {
     expect(existsSync(join(out, "other.txt"))).toBe(false);
     const again = await world.ok([...build, "--progress=plain"]);
     expect(again.stderr).toMatch(/CACHED.*generating sbom|generating sbom[^\n]*\n[^\n]*CACHED/);
-  }, 120_000);
+  }, 300_000);
 
   test("a scanner that writes nothing, and options that nobody knows", async () => {
     const idle = world.context("idle", { Dockerfile: 'FROM busybox\nCMD ["true"]\n' });
@@ -145,5 +145,5 @@ describe.skipIf(reason !== undefined)("a bill of materials", () => {
     const wrong = await world.tsbuild(["build", "--sbom=genrator=idle", folder]);
     expect(wrong.code).toBe(2);
     expect(wrong.stderr).toContain("did you mean generator?");
-  }, 120_000);
+  }, 300_000);
 });

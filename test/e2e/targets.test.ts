@@ -25,7 +25,7 @@ describe.skipIf(reason !== undefined)("several targets", () => {
         "RUN cp /common /app",
       ].join("\n"),
     });
-  }, 120_000);
+  }, 300_000);
   afterAll(() => world.close());
 
   test("are solved in one, each with its own outputs; the first is named", async () => {
@@ -51,7 +51,7 @@ describe.skipIf(reason !== undefined)("several targets", () => {
     expect((await world.ok(["run", "app:1", "cat", "/app"])).stdout).toBe("common\n");
     expect(Object.keys(JSON.parse(readFileSync(metadata, "utf8")))).toEqual(["app", "docs"]);
     expect(stderr).toContain("skipped test, bad (--all-stages builds all)");
-  }, 120_000);
+  }, 300_000);
 
   test("a stage is built for its own sake; one that fails makes the build fail", async () => {
     const { stderr } = await world.ok(["build", "--progress=plain", "--with-stage", "test", folder]);
@@ -73,5 +73,5 @@ describe.skipIf(reason !== undefined)("several targets", () => {
     ]);
     expect(wrong.code).toBe(2);
     expect(wrong.stderr).toContain("did you mean docs?");
-  }, 120_000);
+  }, 300_000);
 });

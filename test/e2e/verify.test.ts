@@ -6,7 +6,7 @@ if (reason !== undefined) console.log(`skipped: verify: ${reason}`);
 
 describe.skipIf(reason !== undefined)("tsbuild verify", () => {
   const world = new World();
-  beforeAll(() => importBusybox(world), 120_000);
+  beforeAll(() => importBusybox(world));
   afterAll(() => world.close());
 
   const verify = (folder: string, ...flags: readonly string[]) =>
@@ -28,7 +28,7 @@ describe.skipIf(reason !== undefined)("tsbuild verify", () => {
     expect((await world.ok(["images"])).stdout).not.toMatch(/reproducible/);
     const { stderr: later } = await world.ok(["build", "--progress=plain", folder]);
     expect(later, "records are left alone").toMatch(/^built in .*: 4 cached$/m);
-  }, 120_000);
+  }, 300_000);
 
   test("shows layer, path and attribute with both values", async () => {
     const uptime =
@@ -49,7 +49,7 @@ describe.skipIf(reason !== undefined)("tsbuild verify", () => {
     expect((await verify(world.context("mode", { Dockerfile: mode }))).stdout).toMatch(
       /\/m: mode\n {2}first {3}06\d/,
     );
-  }, 120_000);
+  }, 300_000);
 
   test("compares with an image that exists, by name or archive, dated as that", async () => {
     const dockerfile = "FROM busybox\nARG V=1\nRUN echo $V > /v\nCOPY f /f\n";
@@ -72,5 +72,5 @@ describe.skipIf(reason !== undefined)("tsbuild verify", () => {
       'config   config.Labels: value\n  first   not there\n  second  {"a":"b"}\n',
     );
     expect((await verify(folder, "--against", "relaesed")).stderr).toContain("did you mean released");
-  }, 120_000);
+  }, 300_000);
 });

@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, dirname, join } from "node:path";
+import { delimiter, dirname, join, resolve } from "node:path";
 import { asUser, handOver, type TestUser, testUser } from "./user.ts";
 
 const repository = join(import.meta.dirname, "../..");
@@ -18,7 +18,7 @@ const repository = join(import.meta.dirname, "../..");
  * What Node is given to run the program. The whole suite runs the bundle, which people get and which starts in a tenth of the time; a
  * single file that is run by hand tests the sources as they are.
  */
-export const main = process.env["TSBUILD_TEST_PROGRAM"] ?? join(repository, "packages/cli/src/main.ts");
+export const main = resolve(repository, process.env["TSBUILD_TEST_PROGRAM"] ?? "packages/cli/src/main.ts");
 
 export interface Finished {
   readonly code: number;

@@ -36,7 +36,7 @@ CMD cat /arch
 `,
       pw: "never-to-be-seen",
     });
-  }, 120_000);
+  }, 300_000);
   afterAll(async () => {
     await server?.close();
     world.close();
@@ -79,7 +79,7 @@ CMD cat /arch
     const podman = new Podman(world);
     await podman.ok("pull", "--tls-verify=false", name);
     expect(await podman.run(name)).toBe("amd64\n");
-  }, 120_000);
+  }, 300_000);
 
   test("a stored index is pushed with its annotations and attestations", async () => {
     const name = `${server.host}/later:1`;
@@ -91,7 +91,7 @@ CMD cat /arch
     const [, arm, , claim] = index.manifests;
     expect(claim?.annotations?.["vnd.docker.reference.digest"]).toBe(arm?.digest);
     expect((await raw(`${name.replace(/:1$/, "")}@${arm?.digest}`)).annotations).toEqual({ c: "d" });
-  }, 120_000);
+  }, 300_000);
 
   test("referrers leave an image the manifest that it is without them", async () => {
     const [name, plain] = [`${server.host}/referred:1`, `${server.host}/plain:1`];
@@ -103,5 +103,5 @@ CMD cat /arch
     );
     const tag = `sha256-${both.manifests[1]?.digest.slice("sha256:".length)}`;
     expect((await raw(`${server.host}/referred:${tag}`)).manifests).toHaveLength(1);
-  }, 120_000);
+  }, 300_000);
 });

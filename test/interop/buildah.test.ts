@@ -18,7 +18,7 @@ describe.skipIf(reason !== undefined)("an image that goes from tool to tool", ()
   beforeAll(async () => {
     server = await startRegistryServer(world);
     await importBusybox(world);
-  }, 120_000);
+  }, 300_000);
   afterAll(async () => {
     await podman.close();
     await server?.close();
@@ -73,5 +73,5 @@ describe.skipIf(reason !== undefined)("an image that goes from tool to tool", ()
     const ids = (await podman.ok("inspect", "--format", "{{json .RootFS.Layers}}", third!)).stdout;
     const known = (await other.ok(["inspect", "-f", "{{json .RootFS.Layers}}", third!])).stdout;
     expect(JSON.parse(ids)).toEqual(JSON.parse(known));
-  }, 240_000);
+  }, 300_000);
 });

@@ -163,7 +163,7 @@ describe.skipIf(reason !== undefined)("a docker-registry", () => {
     expect(await digestAt(`${host}/app:1`, "--tls-verify=false", `--authfile=${file}`)).toMatch(/^sha256:/);
     await world.ok(["logout", host], { env });
     expect((await push(`${host}/app:2`)).stderr).toMatch(/answered 401/);
-  }, 60_000);
+  }, 300_000);
 
   test("with its own authority and clients' certificates", async () => {
     const [server, client] = [await certificate("server"), await certificate("client")];
@@ -183,7 +183,7 @@ describe.skipIf(reason !== undefined)("a docker-registry", () => {
     const trusted = await push(`${host}/app:1`);
     expect(trusted.stderr).toMatch(/built/);
     expect(await digestAt(`${host}/app:1`, `--cert-dir=${folder}`)).toMatch(/^sha256:/);
-  }, 60_000);
+  }, 300_000);
 
   test("with TLS that nobody knows: --insecure-registry", async () => {
     const { key, cert } = await certificate("self");
@@ -193,7 +193,7 @@ describe.skipIf(reason !== undefined)("a docker-registry", () => {
     const output = `type=registry,name=${host}/other:1,registry.insecure=true`;
     await world.ok(["build", "-o", output, context], { env });
     expect(await digestAt(`${host}/other:1`, "--tls-verify=false")).toMatch(/^sha256:/);
-  }, 60_000);
+  }, 300_000);
 
   describe("with tokens", () => {
     let tokens: TokenServer;

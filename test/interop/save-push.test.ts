@@ -19,7 +19,7 @@ describe.skipIf(reason !== undefined)("save, push and pull", () => {
       Dockerfile: "FROM busybox\nRUN echo hello > /hello\nCMD cat /hello\n",
     });
     id = (await world.ok(["build", "-q", "-t", "app:1", "-t", "app:2", folder])).stdout.trim();
-  }, 120_000);
+  }, 300_000);
   afterAll(async () => {
     await server?.close();
     world.close();
@@ -49,7 +49,7 @@ describe.skipIf(reason !== undefined)("save, push and pull", () => {
       expect(loaded === id).toBe(format === "docker-archive");
       expect((await other.ok(["run", "localhost/app:1"])).stdout).toBe("hello\n");
     }
-  }, 120_000);
+  }, 300_000);
 
   test("a build goes straight into a podman that listens", async () => {
     const podman = new Podman(world);
@@ -64,7 +64,7 @@ describe.skipIf(reason !== undefined)("save, push and pull", () => {
     } finally {
       await service.close();
     }
-  }, 120_000);
+  }, 300_000);
 
   test("what was pulled is pushed as it came", async () => {
     const name = `${server.host}/app:1`;
@@ -94,11 +94,11 @@ describe.skipIf(reason !== undefined)("save, push and pull", () => {
       `docker://${copy}`,
     ]);
     expect(seen.stdout.trim()).toBe(pushed.split("@")[1]);
-  }, 120_000);
+  }, 300_000);
 
   test("an ID cannot be pushed, and the hint says what to do", async () => {
     const refused = await world.tsbuild(["push", id]);
     expect(refused.code).toBe(2);
     expect(refused.stderr).toContain("tsbuild tag");
-  }, 60_000);
+  }, 300_000);
 });

@@ -66,4 +66,4 @@ test("the core is clean under AddressSanitizer and UBSan, with random batches to
     throw new Error(`seed ${seed}: ${error.message}`);
   });
   expect(stdout).toBe("clean\n");
-}, 120_000);
+}, 300_000);

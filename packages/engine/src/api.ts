@@ -39,7 +39,10 @@ export interface BuildRequest {
   readonly squash?: string | undefined;
   /** What is claimed of the result and goes out with it (FEATURES 4.4). Default: nothing, so that an image stays a plain manifest. */
   readonly attestations?: readonly AttestationRequest[] | undefined;
-  /** Named contexts (C017): a folder, `docker-image://REF`, `oci-layout://FOLDER[:TAG]`, a git or an http URL. */
+  /**
+   * Named contexts (C017): a folder, `docker-image://REF`, `oci-layout://FOLDER[:TAG]`, a git or an http URL, or `dockerfile:PATH[#STAGE]`, a
+   * stage of another Dockerfile on its own folder (W020).
+   */
   readonly buildContexts?: Readonly<Record<string, string>> | undefined;
   /**
    * Bytes that depend on contents alone (W024): SOURCE_DATE_EPOCH is the context's commit where it is not given, the user's files are dated so, and

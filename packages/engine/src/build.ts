@@ -112,7 +112,7 @@ async function buildInSteps(
   const [main, ...others] = compiled;
   const targets = [{ ...main, platforms: await finalConfigs(request, main.platforms) }, ...others];
   const platforms = targets.flatMap((target) => target.platforms);
-  for (const platform of platforms) checkEntitlements(request, platform, prepared.dockerfile);
+  for (const platform of platforms) checkEntitlements(request, platform);
   const delivered = targets.flatMap((target) => (target.isDelivered ? target.platforms : []));
   const sboms = await sbomsFor(request, delivered, sources);
   const more = sboms.flatMap(({ graphs }) => graphs);

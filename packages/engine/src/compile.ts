@@ -41,6 +41,7 @@ function compileKey(request: CompileRequest): string {
       request.secretNames,
     ]),
     JSON.stringify(Object.entries(request.contextIgnores ?? {}).sort()),
+    JSON.stringify(Object.entries(request.includedFiles ?? {}).sort()),
   ]);
 }
 

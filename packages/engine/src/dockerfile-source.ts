@@ -134,7 +134,10 @@ function shownPath(path: string): string {
 }
 
 /** Finds the Dockerfile of a request. `folder`: the context when it is one. Throws TSB_USAGE. */
-export function readDockerfile(request: CompleteRequest, folder: string | undefined): DockerfileSource {
+export function readDockerfile(
+  request: Pick<CompleteRequest, "dockerfile" | "dockerfileText">,
+  folder: string | undefined,
+): DockerfileSource {
   if (request.dockerfileText !== undefined) {
     return { file: "Dockerfile", text: request.dockerfileText, ignore: readIgnore(folder, undefined) };
   }

@@ -1,6 +1,6 @@
 import { TsbuildError } from "@tsbuild/base";
 import type { CompiledPlatform } from "@tsbuild/frontend";
-import type { ExecOp } from "@tsbuild/llb";
+import { type ExecOp, sourcePlace } from "@tsbuild/llb";
 import type { CompleteRequest, Entitlement } from "./api.ts";
 
 /** What a step asks for, as its RUN spells it. */
@@ -17,11 +17,7 @@ function needsOf(exec: ExecOp): [Entitlement, string][] {
  * Refuses a graph with steps that want more than the caller allows (C021, D086, D087). All vertices are looked at, also those whose
  * result is known: whether a build is allowed must not depend on the cache. Throws TSB_ENTITLEMENT with the lines of the RUN.
  */
-export function checkEntitlements(
-  request: CompleteRequest,
-  { graph }: CompiledPlatform,
-  { file, text }: { readonly file: string; readonly text: string },
-): void {
+export function checkEntitlements(request: CompleteRequest, { graph }: CompiledPlatform): void {
   const allowed = new Set(request.allow ?? []);
   // Who gives every step the host's network has allowed it.
   if (request.network === "host") allowed.add("network.host");
@@ -30,11 +26,13 @@ export function checkEntitlements(
       op.kind.type === "exec" ? needsOf(op.kind).find(([need]) => !allowed.has(need)) : undefined;
     if (missing === undefined) continue;
     const [need, words] = missing;
-    const ranges = graph.source?.locations.get(digest);
+    const place = sourcePlace(graph, digest);
     throw new TsbuildError("TSB_ENTITLEMENT", `${words} is not allowed: this build was not given ${need}`, {
       hint: `if you trust this Dockerfile with it: --allow ${need}`,
       vertex: digest,
-      ...(ranges === undefined ? {} : { source: { file, text, ranges } }),
+      ...(place === undefined
+        ? {}
+        : { source: { file: place.source.file, text: place.source.text, ranges: place.ranges } }),
     });
   }
 }

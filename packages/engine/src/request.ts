@@ -1,7 +1,7 @@
 import { existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { errnoCode, formatPlatform, hostPlatform, TsbuildError } from "@tsbuild/base";
-import type { CompileRequest } from "@tsbuild/frontend";
+import type { CompileRequest, IncludedFile } from "@tsbuild/frontend";
 import { nativeFs } from "@tsbuild/native-fs";
 import { type LocalContext, pinLayout } from "@tsbuild/ops";
 import type { CompleteRequest } from "./api.ts";
@@ -27,6 +27,8 @@ export interface PreparedRequest {
   readonly request: CompleteRequest;
   readonly dockerfile: DockerfileSource;
   readonly contexts: ReadonlyMap<string, LocalContext>;
+  /** Dockerfiles that are named contexts. */
+  readonly includedFiles: NonNullable<CompileRequest["includedFiles"]>;
   /** Ignore files of named contexts that are folders. */
   readonly contextIgnores: NonNullable<CompileRequest["contextIgnores"]>;
   /** Seconds since the epoch that a fetched context is from. */
@@ -59,6 +61,11 @@ async function ignorePatterns(ignore: DockerfileSource["ignore"]): Promise<reado
   return parseIgnoreFile(ignore.text, { file: ignore.file });
 }
 
+interface NamedFileContext {
+  readonly context: LocalContext;
+  readonly included: IncludedFile;
+}
+
 /** A folder given as a named context, with the ignore file at its top (D136). */
 interface NamedFolder {
   readonly context: LocalContext;
@@ -77,10 +84,33 @@ async function namedFolders(request: CompleteRequest): Promise<NamedFolder[]> {
   );
 }
 
+/** Whether a named context is another Dockerfile: `dockerfile:PATH[#STAGE]` (W020). */
+function isNamedFile(place: string): boolean {
+  return place.startsWith("dockerfile:");
+}
+
 /** Whether the place of a named context is a folder: neither a URL nor, unless there is such a folder, github.com/owner/repo. */
 function isFolder(place: string): boolean {
+  if (isNamedFile(place)) return false;
   return (
     !place.includes("://") && (!isRemote(place) || (place.startsWith("github.com/") && existsSync(place)))
+  );
+}
+
+/** Dockerfiles given as named contexts, each with the folder that it lies in as its context. */
+async function namedFiles(request: CompleteRequest): Promise<readonly NamedFileContext[]> {
+  const named = Object.entries(request.buildContexts ?? {}).filter(([, value]) => isNamedFile(value));
+  if (named.length === 0) return [];
+  const { readNamedFile } = await import("./included-files.ts");
+  return Promise.all(
+    named.map(async ([name, value]): Promise<NamedFileContext> => {
+      const { included, folder } = readNamedFile(name, value);
+      const ignore = request.noIgnore ? undefined : included.ignore;
+      return {
+        context: { name, folder, ignore: await ignorePatterns(ignore) },
+        included: { ...included, ignore },
+      };
+    }),
   );
 }
 
@@ -153,7 +183,10 @@ export async function prepareRequest(
   const opened = await openContext(request, tools, env);
   const dockerfile = await findDockerfile(request, opened, tools);
   const named = await namedFolders(request);
-  const contexts = new Map(named.map(({ context }): [string, LocalContext] => [context.name, context]));
+  const files = await namedFiles(request);
+  const contexts = new Map(
+    [...named, ...files].map(({ context }): [string, LocalContext] => [context.name, context]),
+  );
   const ignores = named.flatMap(({ context, ignore }) =>
     ignore === undefined ? [] : ([[context.name, ignore]] as const),
   );
@@ -164,6 +197,7 @@ export async function prepareRequest(
   }
   const defaultEpochSeconds = await defaultEpoch(request, opened, tools.signal);
   const contextIgnores = Object.fromEntries(ignores);
+  const includedFiles = Object.fromEntries(files.map(({ context, included }) => [context.name, included]));
   return {
     request,
     dockerfile,
@@ -172,6 +206,7 @@ export async function prepareRequest(
     defaultEpochSeconds,
     contextValue,
     contextIgnores,
+    includedFiles,
   };
 }
 
@@ -196,6 +231,7 @@ function withGitSuffix(value: string): string {
 /** A named context as the frontend takes it: a layout's tag is a digest by then. */
 function contextPlace(name: string, value: string): string {
   if (value.startsWith("oci-layout://")) return pinLayout(value);
+  if (isNamedFile(value)) return `dockerfile:${name}`;
   if (isFolder(value)) return `local:${name}`;
   return value.startsWith("github.com/") ? `https://${withGitSuffix(value)}` : value;
 }
@@ -237,6 +273,7 @@ export function compileRequest(prepared: PreparedRequest, env: Env): CompileRequ
     reproducible:
       prepared.defaultEpochSeconds === undefined ? undefined : { epochSeconds: prepared.defaultEpochSeconds },
     contextIgnores: prepared.contextIgnores,
+    includedFiles: prepared.includedFiles,
     labels: request.labels,
     secretNames: Object.keys(request.secrets ?? {}).sort(),
     namedContexts: Object.fromEntries(named) as Record<string, string>,

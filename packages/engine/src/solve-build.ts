@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 import { TsbuildError } from "@tsbuild/base";
 import type { CompiledPlatform } from "@tsbuild/frontend";
-import { type Graph, type UnitedGraph, uniteGraphs } from "@tsbuild/llb";
+import { type Graph, sourcePlace, type UnitedGraph, uniteGraphs } from "@tsbuild/llb";
 import { type OpsEnvironment, resolveOp, type StepGrants } from "@tsbuild/ops";
 import { type CacheStorage, type SolveResult, startSolve } from "@tsbuild/solver";
 import type { RecordedRun } from "./build.ts";
@@ -89,7 +89,7 @@ export async function solveBuild(build: BuildToSolve): Promise<SolveResult> {
     await sharing?.abandon();
     await sharing?.close();
     if (failed !== undefined) remember(build, failed);
-    throw locate(error, graph, prepared);
+    throw locate(error, graph);
   }
 }
 
@@ -104,10 +104,10 @@ function remember({ run, onFailed }: BuildToSolve, failed: FirstFailure): void {
 }
 
 /** Adds the lines of the instruction that failed. */
-function locate(error: unknown, graph: Graph, prepared: PreparedRequest): unknown {
+function locate(error: unknown, graph: Graph): unknown {
   if (!(error instanceof TsbuildError) || error.vertex === undefined) return error;
-  const ranges = graph.source?.locations.get(error.vertex);
-  if (ranges === undefined || ranges.length === 0) return error;
-  const { file, text } = prepared.dockerfile;
-  return error.with({ source: { file, text, ranges } });
+  const place = sourcePlace(graph, error.vertex);
+  if (place === undefined) return error;
+  const { file, text } = place.source;
+  return error.with({ source: { file, text, ranges: place.ranges } });
 }

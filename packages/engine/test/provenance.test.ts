@@ -51,6 +51,7 @@ function sources(attrs: Readonly<Record<string, string>>, over: Partial<FactSour
       dockerfile: { file: "sub/Dockerfile", text: TEXT, ignore: undefined },
       contexts: new Map(),
       contextIgnores: {},
+      includedFiles: {},
     },
     graph: graph(),
     image: committed,

@@ -29,6 +29,17 @@ export interface ResolvedImage {
   readonly config: ImageConfig;
 }
 
+/** Another Dockerfile whose stage is used as an image (W020). Its context is the local folder of its name. */
+export interface IncludedFile {
+  /** Name of the Dockerfile for messages. */
+  readonly file: string;
+  readonly text: string;
+  /** Text of the ignore file that applies, with its name. */
+  readonly ignore?: { readonly file: string; readonly text: string } | undefined;
+  /** Default: the last stage. */
+  readonly target?: string | undefined;
+}
+
 export interface CompileRequest {
   /** Name of the Dockerfile for messages. */
   readonly file: string;
@@ -41,8 +52,15 @@ export interface CompileRequest {
   readonly buildPlatform: Platform;
   readonly buildArgs: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
-  /** Image of another source in place of a name (`--build-context`): `docker-image://…`, `local:NAME`, `oci-layout://…`. */
+  /**
+   * What stands in place of a name (`--build-context`): `docker-image://…`, `local:NAME`, `oci-layout://…`, a URL, or `dockerfile:NAME`, a stage
+   * of `includedFiles[NAME]`.
+   */
   readonly namedContexts: Readonly<Record<string, string>>;
+  /** Other Dockerfiles, by the name in `dockerfile:NAME` (W020). */
+  readonly includedFiles?: Readonly<Record<string, IncludedFile>> | undefined;
+  /** Names of the Dockerfiles that include this one, outermost first: nothing of this file is replaced by them. */
+  readonly includedBy?: readonly string[] | undefined;
   /** Text of the ignore file of local named contexts, by the name in `local:NAME` (D136). */
   readonly contextIgnores?:
     | Readonly<Record<string, { readonly file: string; readonly text: string }>>

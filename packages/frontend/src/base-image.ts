@@ -61,8 +61,9 @@ function scratchBase(context: CompileContext): StageBase {
 /** The files and config of a named context that is used in place of an image. */
 async function contextBase(stage: Stage, context: CompileContext, named: NamedContext): Promise<StageBase> {
   const platform = stage.platform ?? context.platforms.target;
-  const { request, resolver } = context;
-  const loaded = await loadNamedContext(named, { request, resolver, platform, paths: stage.paths });
+  const { request, resolver, declaredArgs } = context;
+  const load = { request, resolver, platform, paths: stage.paths, declaredArgs };
+  const loaded = await loadNamedContext(named, load);
   const image = loaded.image === undefined ? emptyImage(platform) : workingImage(loaded.image);
   return { state: loaded.state, image, platform, statePlatform: platform, resolved: loaded.image };
 }

@@ -176,7 +176,7 @@ export async function compileTarget(
   const target = context.stages.target(compilation.request.target);
   connectStages(context);
   refuseCycles(context);
-  if (isSingleStage(context)) target.displayName = "";
+  if (isSingleStage(context)) target.displayName = compilation.request.includedBy?.at(-1) ?? "";
   const needed = await resolveStages(target, context);
   buildStages(needed, context);
   markResult(target);

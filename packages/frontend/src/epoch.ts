@@ -87,7 +87,8 @@ async function namedSource(value: string, question: EpochQuestion): Promise<Stat
   const stage = question.stages.find(({ from }) => from.stageName === value.toLowerCase());
   const named = isContextName(value) ? findNamedContext(request, value, platforms.target) : undefined;
   if (named !== undefined) {
-    const load = { request, resolver, platform: platforms.target, paths: new Set<string>() };
+    const paths = new Set<string>();
+    const load = { request, resolver, platform: platforms.target, paths, declaredArgs: new Set<string>() };
     return (await loadNamedContext(named, load)).state;
   }
   if (stage !== undefined) return at(source, stage.from.range, () => stageSource(stage, question));

@@ -39,12 +39,18 @@ export function mainContext(
   if (context !== undefined && context !== "") {
     return gitContext(request, context) ?? httpContext(request, context);
   }
+  const including = request.includedBy?.at(-1);
   return defer(() =>
-    local("context", {
+    local(including ?? "context", {
       followPaths: neededPaths(paths),
       excludePatterns,
-      sharedKeyHint: "context",
-      annotations: { name: "[internal] load build context" },
+      sharedKeyHint: including === undefined ? "context" : `context:${including}-`,
+      annotations: {
+        name:
+          including === undefined
+            ? "[internal] load build context"
+            : `[context ${including}] load from client`,
+      },
     }),
   );
 }

@@ -35,11 +35,13 @@ export function findNamedContext(
   platform: Platform,
 ): NamedContext | undefined {
   if (/^(?:scratch|context)$/i.test(name)) return undefined;
+  const { includedBy = [] } = request;
   if (Object.keys(request.namedContexts).length === 0) return undefined;
   const familiar = lookupName(name);
   for (const key of [`${familiar}::${formatPlatform(normalizePlatform(platform))}`, familiar]) {
     const spec = Object.hasOwn(request.namedContexts, key) ? request.namedContexts[key] : undefined;
-    if (spec !== undefined) return { name: key, spec };
+    // In a file that stands in for a name, the name is what it always was: FROM debian is how one's own debian begins.
+    if (spec !== undefined && !includedBy.includes(key)) return { name: key, spec };
   }
   return undefined;
 }
@@ -50,6 +52,8 @@ export interface LoadRequest {
   readonly platform: Platform;
   /** Paths that are needed of a local folder; read when the graph is made. */
   readonly paths: ReadonlySet<string>;
+  /** Gets the names of ARGs of an included file. */
+  readonly declaredArgs: Set<string>;
 }
 
 async function loadImage(context: NamedContext, load: LoadRequest): Promise<LoadedContext> {
@@ -101,7 +105,14 @@ function loadUrl(context: NamedContext): LoadedContext {
   return { state: http(spec, { filename: "context", annotations: { name: `[context ${name}] ${spec}` } }) };
 }
 
-const HINT = "a context is docker-image://…, oci-layout://…@sha256:…, local:…, or a git or http URL";
+async function loadFile(context: NamedContext, load: LoadRequest): Promise<LoadedContext> {
+  // Not an import of the module: a file is compiled by what asks for contexts.
+  const { compileIncluded } = await import("./included-file.ts");
+  return compileIncluded(context, load);
+}
+
+const HINT =
+  "a context is docker-image://…, oci-layout://…@sha256:…, local:…, dockerfile:…, or a git or http URL";
 
 /** The filesystem of a named context, and its image config when it is an image. */
 export async function loadNamedContext(context: NamedContext, load: LoadRequest): Promise<LoadedContext> {
@@ -109,6 +120,7 @@ export async function loadNamedContext(context: NamedContext, load: LoadRequest)
   const scheme = spec.slice(0, Math.max(spec.indexOf(":"), 0));
   if (scheme === "docker-image") return loadImage(context, load);
   if (scheme === "oci-layout") return loadLayout(context, load);
+  if (scheme === "dockerfile") return loadFile(context, load);
   if (scheme === "local") return loadLocal(context, load);
   if (["http", "https", "git", "ssh"].includes(scheme) || spec.startsWith("git@")) return loadUrl(context);
   throw mistake(`the context ${name} cannot be ${JSON.stringify(spec)}`, HINT);

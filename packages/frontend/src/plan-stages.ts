@@ -81,13 +81,18 @@ function isIgnored(request: CompileRequest, name: string | undefined): boolean {
   return noCache.some((stage) => stage.toLowerCase() === (name ?? ""));
 }
 
+/** Stages of a file that stands in for an image show whose they are. */
+function displayName(name: string, { includedBy = [] }: CompileRequest): string {
+  return [...includedBy.slice(-1), name].join("/");
+}
+
 function planStage(written: WrittenStage, index: number, planning: StagePlanning, table: StageTable): void {
   const { from, commands } = written;
   const { request, platforms } = planning;
   const stage = new Stage({
     baseName: baseName(from, planning),
     name: from.stageName,
-    displayName: from.stageName ?? `stage-${index}`,
+    displayName: displayName(from.stageName ?? `stage-${index}`, request),
     range: from.range,
     comments: from.comments,
     source: from.source,

@@ -42,8 +42,9 @@ export class StageTable {
     const byNumber = /^\d+$/.test(name) ? this.stages[Number(name)] : undefined;
     const stage = this.find(name) ?? byNumber;
     if (stage !== undefined) return stage;
-    const near = nearest(name, this.names());
-    const hint = near === undefined ? `stages: ${this.names().join(", ")}` : `did you mean ${near}?`;
+    const names = this.stages.flatMap((one) => (one.implicit ? [] : [one.name ?? String(one.index)]));
+    const near = nearest(name, names);
+    const hint = near === undefined ? `stages: ${names.join(", ")}` : `did you mean ${near}?`;
     throw mistake(`there is no stage ${JSON.stringify(name)} to build`, hint);
   }
 

@@ -66,5 +66,5 @@ describe.skipIf(corpus.problem !== undefined)("formatting the conformance corpus
     console.log(`format: ${JSON.stringify(count)}`);
     expect(differences).toEqual([]);
     expect(count.compiled).toBeGreaterThan(100);
-  }, 120_000);
+  }, 300_000);
 });

@@ -19,7 +19,7 @@ describe.skipIf(corpus.problem !== undefined)("conformance corpus", () => {
         .map((name) => tally.summary(name))
         .join("; ")}`,
     );
-  }, 120_000);
+  }, 300_000);
 
   test.each([...BUILDS, ...CALLS])("%s", (category) => {
     expect(tally.score(category).all).toBeGreaterThan(0);

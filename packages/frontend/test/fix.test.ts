@@ -86,7 +86,7 @@ describe.skipIf(corpus.problem !== undefined)("every file of the corpus", () => 
       expect(await compiled(after), file).toEqual(await compiled(text));
     }
     expect(repaired).toBeGreaterThan(100);
-  }, 60_000);
+  }, 300_000);
 });
 
 /** Names of steps and lines move with the text; MAINTAINER becomes a label, which the page of its rule says. */

@@ -12,8 +12,8 @@ export {
   rm,
   symlink,
 } from "./builder/file-actions.ts";
-export { buildGraph, type SourceFile } from "./builder/graph.ts";
-export type { Annotations, Output, OutputSource } from "./builder/planned-vertex.ts";
+export { buildGraph } from "./builder/graph.ts";
+export type { Annotations, Output, OutputSource, SourceFile } from "./builder/planned-vertex.ts";
 export { stateOf } from "./builder/reuse.ts";
 export type { RunMount, RunOptions, RunSecret } from "./builder/run.ts";
 export {
@@ -33,6 +33,7 @@ export { marshalGraph, unmarshalDefinition } from "./definition.ts";
 export { marshalOp, opDigest } from "./encode-op.ts";
 export { type GraphJson, graphFromJson, graphToJson } from "./graph-json.ts";
 export type * from "./op.ts";
+export { sourcePlace, sourcesOf } from "./places.ts";
 export { describePragma, durationText, pragmaOf, type StepPragma } from "./pragma.ts";
 export { type UnitedGraph, uniteGraphs } from "./unite.ts";
 export { validateOp } from "./validate-op.ts";

@@ -100,7 +100,7 @@ describe("random graphs against the model", () => {
         if (random.chance(70)) plans = changePlans(random, plans);
       }
     });
-  }, 120_000);
+  }, 300_000);
 
   test("a build of the same again runs only what is read in place and what cannot be cached", async () => {
     await forSeeds(200, async (random) => {
@@ -117,7 +117,7 @@ describe("random graphs against the model", () => {
         }
       }
     });
-  }, 120_000);
+  }, 300_000);
 });
 
 /**
@@ -171,7 +171,7 @@ describe("builds side by side", () => {
       expect(new Set(cacheable).size).toBe(cacheable.length);
       expect(world.leaks).toEqual({ refs: 0, locks: 0 });
     });
-  }, 120_000);
+  }, 300_000);
 });
 
 describe("failures and cancels", () => {
@@ -202,7 +202,7 @@ describe("failures and cancels", () => {
       checkOutcome(outcome, { bad, events, aborted: abort.signal.aborted });
       await checkNextBuild(world, { plans, random, events });
     });
-  }, 120_000);
+  }, 300_000);
 });
 
 /** Opened once, closed once, and in this order. */

@@ -1,6 +1,6 @@
 import { type Digest, formatPlatform, hostPlatform } from "@tsbuild/base";
 import type { CommittedImage } from "@tsbuild/export";
-import { type Graph, graphToJson, type Vertex } from "@tsbuild/llb";
+import { type Graph, graphToJson, sourcesOf, type Vertex } from "@tsbuild/llb";
 import { mediaTypes } from "@tsbuild/oci/documents";
 import type { PreparedRequest } from "../request.ts";
 import {
@@ -161,27 +161,28 @@ function goPlatform({ os, architecture, variant, osVersion }: NonNullable<Vertex
 
 /** The Dockerfile, which lines each step is of, and the layers of the result (X030, with mode=max). */
 function metadataOf({ graph, image, vcs, hide }: FactSources, { digestMapping }: DefinitionFacts) {
-  const { source, result } = graph;
+  const { result } = graph;
+  const sources = sourcesOf(graph);
   const locations = Object.fromEntries(
-    [...(source?.locations ?? [])].map(([digest, ranges]) => [
-      digestMapping[digest] ?? digest,
-      {
-        locations: [
-          { ranges: ranges.map(({ start, end }) => ({ start: { line: start }, end: { line: end } })) },
-        ],
-      },
-    ]),
+    sources.flatMap((source, index) =>
+      Array.from(source.locations, ([digest, ranges]) => [
+        digestMapping[digest] ?? digest,
+        {
+          locations: [
+            {
+              ...(index === 0 ? {} : { sourceIndex: index }),
+              ranges: ranges.map(({ start, end }) => ({ start: { line: start }, end: { line: end } })),
+            },
+          ],
+        },
+      ]),
+    ),
   );
-  const infos =
-    source === undefined
-      ? []
-      : [
-          {
-            filename: source.file,
-            language: source.language,
-            data: Buffer.from(hide(source.text)).toString("base64"),
-          },
-        ];
+  const infos = sources.map(({ file, language, text }) => ({
+    filename: file,
+    language,
+    data: Buffer.from(hide(text)).toString("base64"),
+  }));
   const layers = image.layers.map(({ diffId, sizeBytes }) => ({
     mediaType: mediaTypes.ociLayer,
     digest: diffId as string as Digest,

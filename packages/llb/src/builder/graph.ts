@@ -1,13 +1,12 @@
 import type { LineRange, VertexDigest } from "@tsbuild/base";
 import type { Graph, OpMetadata, Vertex } from "../op.ts";
-import { type Annotations, type OutputSource, type PlannedVertex, toInput } from "./planned-vertex.ts";
-
-/** The file that the lines in annotations belong to. */
-export interface SourceFile {
-  readonly file: string;
-  readonly language: string;
-  readonly text: string;
-}
+import {
+  type Annotations,
+  type OutputSource,
+  type PlannedVertex,
+  type SourceFile,
+  toInput,
+} from "./planned-vertex.ts";
 
 /** Vertices below `root`, each once, inputs before users, inputs left to right. */
 function postOrder(root: PlannedVertex): PlannedVertex[] {
@@ -40,10 +39,43 @@ function mergeMetadata(known: OpMetadata, added: OpMetadata): OpMetadata {
   };
 }
 
-/** Annotations without `lines` and without keys that are present but undefined. */
+/** Annotations without places and without keys that are present but undefined. */
 function metadataOf(annotations: Annotations): OpMetadata {
-  const { lines: _, ...metadata } = annotations;
+  const { lines: _lines, file: _file, ...metadata } = annotations;
   return Object.fromEntries(Object.entries(metadata).filter(([, value]) => value !== undefined));
+}
+
+/** Places of vertices by the file that they are in. */
+class Places {
+  readonly #files = new Map<SourceFile, Map<VertexDigest, LineRange[]>>();
+
+  constructor(main: SourceFile | undefined) {
+    if (main !== undefined) this.#of(main);
+  }
+
+  #of(file: SourceFile): Map<VertexDigest, LineRange[]> {
+    const known = this.#files.get(file);
+    if (known !== undefined) return known;
+    const same = [...this.#files].find(([one]) => one.file === file.file && one.text === file.text);
+    const locations = same?.[1] ?? new Map<VertexDigest, LineRange[]>();
+    this.#files.set(file, locations);
+    return locations;
+  }
+
+  add(vertex: VertexDigest, file: SourceFile, lines: readonly LineRange[]): void {
+    const locations = this.#of(file);
+    const places = locations.get(vertex);
+    if (places !== undefined) places.push(...lines);
+    else if (lines.length > 0) locations.set(vertex, [...lines]);
+  }
+
+  /** The main file first; one that came as two objects once. */
+  sources(): Pick<Graph, "source" | "otherSources"> {
+    const files = new Map(Array.from(this.#files, ([file, locations]) => [locations, file]));
+    const [source, ...otherSources] = Array.from(files, ([locations, file]) => ({ ...file, locations }));
+    if (source === undefined) return {};
+    return { source, ...(otherSources.length === 0 ? {} : { otherSources }) };
+  }
 }
 
 /**
@@ -54,7 +86,7 @@ export function buildGraph(source: OutputSource, file?: SourceFile): Graph {
   const output = source.output();
   if (output === null) return { vertices: [], result: null };
   const vertices = new Map<VertexDigest, Vertex>();
-  const locations = new Map<VertexDigest, LineRange[]>();
+  const places = new Places(file);
   for (const planned of postOrder(output.vertex)) {
     const { op, digest } = planned.resolve();
     const known = vertices.get(digest);
@@ -64,11 +96,8 @@ export function buildGraph(source: OutputSource, file?: SourceFile): Graph {
       op,
       metadata: known ? mergeMetadata(known.metadata, metadata) : metadata,
     });
-    const lines = planned.annotations.lines ?? [];
-    const places = locations.get(digest);
-    if (places !== undefined) places.push(...lines);
-    else if (lines.length > 0) locations.set(digest, [...lines]);
+    const { lines = [], file: own = file } = planned.annotations;
+    if (own !== undefined) places.add(digest, own, lines);
   }
-  const graph = { vertices: [...vertices.values()], result: toInput(output) };
-  return file === undefined ? graph : { ...graph, source: { ...file, locations } };
+  return { vertices: [...vertices.values()], result: toInput(output), ...places.sources() };
 }

@@ -2,10 +2,19 @@ import type { LineRange, Platform, VertexDigest } from "@tsbuild/base";
 import { opDigest } from "../encode-op.ts";
 import type { Input, Op, OpKind, OpMetadata } from "../op.ts";
 
+/** A file that vertices come from. */
+export interface SourceFile {
+  readonly file: string;
+  readonly language: string;
+  readonly text: string;
+}
+
 /** What goes with a vertex beside its op. */
 export interface Annotations extends OpMetadata {
   /** Lines of the source file that the vertex comes from. */
   readonly lines?: readonly LineRange[] | undefined;
+  /** The file that `lines` belong to, when it is not the one that the graph is made for. */
+  readonly file?: SourceFile | undefined;
 }
 
 /** A place that gives an output when it is asked; null is the empty filesystem. */

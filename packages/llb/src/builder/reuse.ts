@@ -1,9 +1,10 @@
 import type { VertexDigest } from "@tsbuild/base";
 import type { Graph, Input } from "../op.ts";
+import { sourcePlace } from "../places.ts";
 import { type OutputSource, PlannedVertex } from "./planned-vertex.ts";
 import { State, scratch } from "./state.ts";
 
-/** The result of a graph that is there already, to go on with: its vertices keep their digests. Places in its source file are left out. */
+/** The result of a graph that is there already, to go on with: its vertices keep their digests, and their places in its own files. */
 export function stateOf(graph: Graph): State {
   const planned = new Map<VertexDigest, PlannedVertex>();
   const sourceOf = ({ digest, index }: Input): OutputSource => {
@@ -13,10 +14,11 @@ export function stateOf(graph: Graph): State {
   };
   for (const { digest, op, metadata } of graph.vertices) {
     const inputs = op.inputs.map(sourceOf);
+    const place = sourcePlace(graph, digest);
     const vertex = new PlannedVertex({
       inputs,
       platform: op.platform,
-      annotations: metadata,
+      annotations: place === undefined ? metadata : { ...metadata, lines: place.ranges, file: place.source },
       describe: (table) => {
         for (const input of inputs) table.append(input);
         return op.kind;

@@ -1,8 +1,14 @@
 import { hostPlatform, type Platform, TsbuildError } from "@tsbuild/base";
 import type { Graph } from "../op.ts";
 import type { FileActions } from "./file-actions.ts";
-import { buildGraph, type SourceFile } from "./graph.ts";
-import { type Annotations, type Output, type OutputSource, PlannedVertex } from "./planned-vertex.ts";
+import { buildGraph } from "./graph.ts";
+import {
+  type Annotations,
+  type Output,
+  type OutputSource,
+  PlannedVertex,
+  type SourceFile,
+} from "./planned-vertex.ts";
 import { describeExec, outputOf, type RunMount, type RunOptions, sortedMounts } from "./run.ts";
 
 /**
