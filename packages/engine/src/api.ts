@@ -317,7 +317,7 @@ export interface ImageSummary {
   readonly digest?: Digest | undefined;
   readonly imageId: Digest;
   readonly manifest: Digest;
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch: what its config says, else when it came here. */
   readonly createdAt: number;
   /** Bytes of all layers uncompressed; undefined when not unpacked here. */
   readonly sizeBytes: number | undefined;

@@ -4,6 +4,7 @@ import type { ParsedFlags } from "../flags/parse.ts";
 import type { CommandIo } from "../io.ts";
 import { formatBytes } from "../progress/units.ts";
 import { safeName } from "../sanitize.ts";
+import { dockerView } from "../template/docker-view.ts";
 import { compileTemplate } from "../template/render.ts";
 import { columns } from "../upkeep/table.ts";
 import { forStream } from "./for-stream.ts";
@@ -71,7 +72,7 @@ async function inspectImages(asked: Asked): Promise<void> {
   const write = format === undefined || format === "json" ? undefined : compileTemplate(format);
   const found = forEach(operands, (operand) => images.inspect(operand));
   if (write === undefined) io.stdout.write(`${JSON.stringify(found, undefined, 4)}\n`);
-  else for (const details of found) io.stdout.write(`${forStream(io, write(details))}\n`);
+  else for (const details of found) io.stdout.write(`${forStream(io, write(dockerView(details)))}\n`);
 }
 
 function historyOf({ images, flags, io, operands }: Asked): void {

@@ -87,10 +87,15 @@ function fieldsOf(image: ImageSummary, { whole, now }: ListOptions) {
     Digest: digest ?? NONE,
     ID: whole ? imageId : imageId.replace(/^sha256:/, "").slice(0, 12),
     CreatedSince: age(now - createdAt),
-    CreatedAt: new Date(createdAt).toISOString(),
+    CreatedAt: dockerTime(createdAt),
     Size: sizeBytes === undefined ? "-" : formatBytes(sizeBytes),
     SizeBytes: sizeBytes ?? null,
   };
+}
+
+/** `2026-11-29 19:43:19 +0000 UTC`, as docker images has it. */
+function dockerTime(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19).replace("T", " ")} +0000 UTC`;
 }
 
 type Row = ReturnType<typeof fieldsOf>;

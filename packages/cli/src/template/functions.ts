@@ -24,7 +24,8 @@ function orderOf(a: unknown, b: unknown): number {
 
 function indexOf([of, ...keys]: readonly unknown[]): unknown {
   return keys.reduce((value, key) => {
-    if (!Array.isArray(value)) return fieldOf({ value }, ["value", String(key)]);
+    // Of a map of texts, such as labels, what is not in it is empty; as a field it would be <no value>.
+    if (!Array.isArray(value)) return fieldOf({ value }, ["value", String(key)]) ?? "";
     const at = Number(key);
     if (at in value) return value[at];
     throw new TsbuildError("TSB_USAGE", `--format: index ${at} of a list of ${value.length}`);

@@ -1,4 +1,4 @@
-import { parseReference, shownName } from "@tsbuild/oci/documents";
+import { parseImageConfig, parseReference, shownName } from "@tsbuild/oci/documents";
 import { type ImageRecord, repositoryDigests, type Store } from "@tsbuild/store";
 import type { ImageSummary } from "../api.ts";
 
@@ -8,9 +8,16 @@ export function listImages(store: Store): ImageSummary[] {
     ...namesOf(store, image),
     imageId: image.config,
     manifest: image.index?.digest ?? image.manifest,
-    createdAt: image.createdAt,
+    createdAt: createdAt(store, image),
     sizeBytes: sizeOf(store, image),
   }));
+}
+
+/** As its config says, as docker lists it; of one that does not say, when it came here. */
+function createdAt(store: Store, { config, createdAt }: ImageRecord): number {
+  const { created } = parseImageConfig(store.blobs.read(config));
+  const time = Date.parse(created ?? "");
+  return Number.isNaN(time) ? createdAt : time;
 }
 
 function sizeOf(store: Store, { snapshot }: ImageRecord): number | undefined {
