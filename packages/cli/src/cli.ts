@@ -28,6 +28,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   images: async () => (await import("./commands/images.ts")).images,
   import: async () => (await import("./commands/import.ts")).importImage,
   inspect: async () => (await import("./commands/image.ts")).inspect,
+  imagetools: async () => (await import("./commands/imagetools.ts")).imagetools,
   load: async () => (await import("./commands/image-transfer.ts")).load,
   login: async () => (await import("./commands/login.ts")).login,
   logs: async () => (await import("./commands/history.ts")).logsCommand,

@@ -57,6 +57,7 @@ export type {
   ImageDetails,
   ImageSbom,
   ImageStep,
+  IndexAnnotation,
   LoadedImage,
   LocalImages,
   MovedImage,

@@ -8,6 +8,7 @@ export { exportFailure, writeArchive } from "./destination.ts";
 export { exportResult } from "./export.ts";
 export { exportRootfs } from "./files.ts";
 export { exportArchive, type SavedImage } from "./layout.ts";
+export { bytesFrom } from "./push.ts";
 export { registerImages } from "./register.ts";
 export { type SnapshotLayer, snapshotLayers } from "./snapshot-layers.ts";
 export { type SquashOptions, squash } from "./squash.ts";

@@ -16,6 +16,7 @@ import {
   saveSpec,
   tagSpec,
 } from "./image-spec.ts";
+import { imagetoolsSpec } from "./imagetools-spec.ts";
 import { checkSpec, debugSpec, graphSpec } from "./inspect-spec.ts";
 import { loginSpec, logoutSpec } from "./login-spec.ts";
 import { type CommandSpec, machineFlags } from "./spec.ts";
@@ -184,6 +185,7 @@ export const commandSpecs: readonly CommandSpec[] = [
   inspectSpec,
   tagSpec,
   rmiSpec,
+  imagetoolsSpec,
   pullSpec,
   pushSpec,
   saveSpec,

@@ -77,6 +77,42 @@ export interface LoadOptions {
   readonly signal: AbortSignal;
 }
 
+/** A manifest or index as its registry has it. */
+export interface RemoteManifest {
+  /** Normalised. */
+  readonly name: string;
+  readonly mediaType: string;
+  readonly digest: Digest;
+  readonly bytes: Uint8Array;
+}
+
+export interface IndexAnnotation {
+  readonly scope: "index" | "manifest-descriptor";
+  /** `os/arch[/variant]`; default: of all. */
+  readonly platform?: string | undefined;
+  readonly key: string;
+  readonly value: string;
+}
+
+export interface CreateIndexRequest {
+  /** In registries; of images for one platform the last counts. */
+  readonly sources: readonly string[];
+  readonly names: readonly string[];
+  /** What the first name stands for now comes before the sources. */
+  readonly append: boolean;
+  readonly annotations: readonly IndexAnnotation[];
+  /** Default: all. */
+  readonly platforms?: readonly Platform[] | undefined;
+  /** Nothing is pushed. */
+  readonly dryRun: boolean;
+}
+
+export interface CreatedIndex {
+  readonly bytes: Uint8Array;
+  readonly digest: Digest;
+  readonly names: readonly string[];
+}
+
 export interface ImageSbom {
   readonly document: SpdxDocument;
   /** What is there and could not be read; the document says so, too. */
@@ -114,6 +150,10 @@ export interface LocalImages {
   save(images: readonly string[], options: SaveOptions): Promise<void>;
   /** All images of an archive: docker save's (old and new) or a tar of an OCI layout, compressed or not. Throws TSB_INTEGRITY. */
   load(source: AsyncIterable<Uint8Array>, options: LoadOptions): Promise<readonly LoadedImage[]>;
+  /** Asks the registry of a name; the local store is left alone. */
+  remote(name: string, options: { readonly signal: AbortSignal }): Promise<RemoteManifest>;
+  /** An index of images that registries have, made and kept there. */
+  createIndex(request: CreateIndexRequest, options: { readonly signal: AbortSignal }): Promise<CreatedIndex>;
   /** The root filesystem of an image as a tar; `dest` undefined is standard output. */
   export(
     image: string,

@@ -39,6 +39,10 @@ export function localImages(session: Session): LocalImages {
     save: async (images, options) => (await import("./transfer.ts")).saveImages(session, images, options),
     load: async (source, options) => (await import("./load.ts")).loadImages(session, source, options),
     export: async (image, options) => (await import("./transfer.ts")).exportImage(session, image, options),
+    remote: async (name, { signal }) =>
+      (await import("./create-index.ts")).remoteManifest(await session.registry(), name, signal),
+    createIndex: async (request, { signal }) =>
+      (await import("./create-index.ts")).createIndex(await session.registry(), request, signal),
     prune: () =>
       store.images
         .list()
