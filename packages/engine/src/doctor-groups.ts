@@ -2,7 +2,7 @@
 import { constants, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { errnoCode } from "@tsbuild/base";
-import { type HostFacts, mayFilterDevices } from "@tsbuild/sandbox";
+import { type HostFacts, mayFilterDevices, mayHandDown } from "@tsbuild/sandbox";
 import { type Gate, gate, mayUse } from "./gate.ts";
 
 /** Controllers by the limits that they are for. */
@@ -26,7 +26,8 @@ function refusal({ cgroups }: HostFacts, controller: string): string | undefined
 
 function unifiedRefusal(own: string, controller: string): string | undefined {
   if (!mayUse(join(own, "cgroup.procs"), constants.W_OK)) return `${own} is not delegated to this user`;
-  return controllersOf(own).includes(controller) ? undefined : `not among those of ${own}`;
+  if (!controllersOf(own).includes(controller)) return `not among those of ${own}`;
+  return mayHandDown(own) ? undefined : `${own} has other processes, and so hands nothing down`;
 }
 
 function controllersOf(group: string): readonly string[] {

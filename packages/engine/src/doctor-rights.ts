@@ -36,6 +36,13 @@ function mapperFault(name: string, path: string, works: boolean): string {
     : `${found.file} has no set-user-ID bit, nor capabilities that work`;
 }
 
+/** Either the bit, as Debian has it, or capabilities, as Fedora has it. */
+function mapperFix(path: string): string {
+  const files = MAPPERS.map((name) => modeOf(name, path)?.file);
+  if (files.includes(undefined)) return "apt-get install uidmap (dnf install shadow-utils)";
+  return `as root: chmod u+s ${files.join(" ")}, or setcap cap_setuid=ep ${files[0]} and setcap cap_setgid=ep ${files[1]}; not on a file system mounted nosuid`;
+}
+
 /** newuidmap(1) and newgidmap(1) write maps that this user may not write: they have to be root's, or hold CAP_SETUID and CAP_SETGID. */
 export function mapperGate(
   env: Readonly<Record<string, string | undefined>>,
@@ -57,7 +64,7 @@ export function mapperGate(
           ? "map ids"
           : "installed",
     fallback: "files and steps of root alone: a change to another owner fails",
-    fix: "apt-get install uidmap; as root: chmod u+s /usr/bin/newuidmap /usr/bin/newgidmap",
+    fix: mapperFix(env["PATH"] ?? ""),
   });
 }
 

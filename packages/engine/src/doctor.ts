@@ -69,7 +69,7 @@ function namespaceGates(env: Env): Gate[] {
               : "all of /etc/subuid"
             : report.reason,
       fallback: "files and steps of root alone: a change to another owner fails",
-      fix: subordinateIdsHint(report?.uid ?? 0),
+      fix: report === undefined ? "" : subordinateIdsHint(report),
     }),
     mapperGate(env, report),
     setting("user.max_user_namespaces", "0", "28633"),

@@ -1,4 +1,5 @@
-import { TsbuildError } from "@tsbuild/base";
+import { readFileSync } from "node:fs";
+import { errnoCode, TsbuildError } from "@tsbuild/base";
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -19,12 +20,34 @@ export function userNamespaceReport(env: Env): UserNamespaceReport | undefined {
   return { got: match[1] as UserNamespaceReport["got"], uid: Number(match[2]), reason: match[3] ?? "" };
 }
 
+/** As many as images use; where distributions begin with them (SUB_UID_MIN and SUB_UID_COUNT of login.defs(5)). */
+const ID_COUNT = 65_536;
+const FIRST_ID = 100_000;
+
+/** The first range that nobody has: two users of one range could read and change each other's files. From the text of subuid(5) files. */
+export function freeIdRange(...tables: readonly string[]): string {
+  const ends = tables
+    .flatMap((table) => table.split("\n"))
+    .map((line) => /^[^:]+:(\d{1,10}):(\d{1,10})$/.exec(line.trim()))
+    .map((match) => Number(match?.[1] ?? 0) + Number(match?.[2] ?? 0));
+  const first = Math.max(FIRST_ID, ...ends);
+  return `${first}-${first + ID_COUNT - 1}`;
+}
+
+function table(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if (errnoCode(error) === undefined) throw error;
+    return "";
+  }
+}
+
 /** What to type for subordinate ids (subuid(5)); newuidmap is in the package uidmap of Debian and Ubuntu. */
-export function subordinateIdsHint(uid: number): string {
-  return [
-    `as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $(id -nu ${uid})`,
-    "and have newuidmap and newgidmap installed (Debian, Ubuntu: apt-get install uidmap)",
-  ].join(", ");
+export function subordinateIdsHint({ uid, reason }: Pick<UserNamespaceReport, "uid" | "reason">): string {
+  if (/^new[ug]idmap:/.test(reason)) return "see newuidmap, newgidmap below";
+  const range = freeIdRange(table("/etc/subuid"), table("/etc/subgid"));
+  return `as root: usermod --add-subuids ${range} --add-subgids ${range} $(id -nu ${uid})`;
 }
 
 /** A normal user's program that got no namespace can start no step. */

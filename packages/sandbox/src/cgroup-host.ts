@@ -56,6 +56,11 @@ export function handsDown(group: string): boolean {
   return isTop(group) || (processesIn(group).length === 0 && text(group, "cgroup.type") === "domain");
 }
 
+/** True if steps below the group can have limits: as it is, or once this process has left it. */
+export function mayHandDown(group: string): boolean {
+  return handsDown(group) || holdsOnlyOurs(group);
+}
+
 /** A group below a threaded one, which no process can join. */
 export function isInvalid(group: string): boolean {
   return text(group, "cgroup.type") === "domain invalid";

@@ -1,5 +1,5 @@
 /**
- * Control groups of builders that are gone. The state folder's next user removes those of a killed builder; a folder that was deleted by hand has
+ * Control groups of builders that are gone, removed by `prune` and by the next that makes some. The state folder's next user removes those of a killed builder; a folder that was deleted by hand has
  * none, and the groups would stay until the machine is started again.
  */
 import { existsSync, readdirSync, rmdirSync, statSync } from "node:fs";

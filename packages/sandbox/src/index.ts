@@ -5,6 +5,8 @@ export {
   capabilityNames,
   defaultCapabilities,
 } from "./capabilities.ts";
+export { mayHandDown } from "./cgroup-host.ts";
+export { removeOrphanedGroups } from "./cgroup-orphans.ts";
 export { CHROOT_SHARES, chrootPlan, createChrootSandbox } from "./chroot.ts";
 export { mayFilterDevices } from "./device-group.ts";
 export { createEmulations, type Emulation, type Emulations } from "./emulation/emulations.ts";

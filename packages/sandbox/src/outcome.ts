@@ -27,8 +27,7 @@ function describeOp(plan: SandboxPlan, line: number): string {
 
 /** setresuid(2): an id that the user namespace does not map. */
 const UNKNOWN_ID =
-  "the step's user or one of its groups is not among this user's ids; tsbuild doctor says which there are; " +
-  "as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER, with newuidmap installed (uidmap)";
+  "the step's user or one of its groups is not among this user's ids; tsbuild doctor says which there are, and what to type for more (usermod --add-subuids …)";
 
 /** open_target of native/sandbox/src/resolve.h. */
 const TAKEN_BY_LINKS =

@@ -39,7 +39,10 @@ export function upkeep({ store, settings }: Session): Upkeep {
   const keptBuilds = settings.gc?.keptBuilds;
   return {
     usage: () => diskUsage(store, keptBuilds === undefined ? {} : { keptBuilds }),
-    prune: (request) => prune(store, request, keptBuilds),
+    prune: async (request) => {
+      if (!request.dryRun) await removeGroups();
+      return prune(store, request, keptBuilds);
+    },
     check: (options) => fsckStore(store, options),
     mounts: mountTransfer(store),
     writeArchive: async (archive, file, signal) => {
@@ -47,6 +50,12 @@ export function upkeep({ store, settings }: Session): Upkeep {
       await writeArchive(archive, file, { signal, store });
     },
   };
+}
+
+/** Left by builders of any state folder, also of those that are no more. */
+async function removeGroups(): Promise<void> {
+  const { removeOrphanedGroups } = await import("@tsbuild/sandbox");
+  removeOrphanedGroups();
 }
 
 async function prune(

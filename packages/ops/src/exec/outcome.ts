@@ -24,7 +24,7 @@ export interface EndedStep {
 /** A chown, su or apt then fails with "Invalid argument", which says nothing to whoever reads it. */
 function singleIdHint({ singleId }: EndedStep): string | undefined {
   return singleId
-    ? "if it is Invalid argument: only root's id is known here, for want of subordinate ids; as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER (tsbuild doctor says more)"
+    ? "if it is Invalid argument: only root's id is known here, for want of subordinate ids; tsbuild doctor says what to type (usermod --add-subuids …)"
     : undefined;
 }
 
