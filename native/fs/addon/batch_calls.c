@@ -34,6 +34,11 @@ struct job {
   char *to;
   const uint8_t *bytes;
   size_t len;
+  /* Memory of the caller that the result goes to; the promise then tells its size. */
+  uint8_t *target;
+  size_t target_len;
+  size_t size;
+  bool is_sized;
   uint32_t count;
   uint64_t max;
   uint64_t offset;
@@ -80,6 +85,7 @@ static void complete(napi_env env, napi_status status, void *data) {
   struct job *job = data;
   if (status == napi_cancelled) job->failed = err_set(&job->err, ECANCELED, "uv_cancel", NULL);
   if (job->failed < 0) napi_reject_deferred(env, job->deferred, value_error(env, &job->err));
+  else if (job->is_sized) napi_resolve_deferred(env, job->deferred, value_integer(env, (int64_t)job->size));
   else napi_resolve_deferred(env, job->deferred, value_buffer(env, &job->out));
   job_free(env, job);
 }
@@ -209,7 +215,7 @@ napi_value copy_files(napi_env env, napi_callback_info info) {
 }
 
 static int run_compress(struct job *job) {
-  return compress_block(&job->compress, job->bytes, job->len, &job->out, &job->err);
+  return compress_block(&job->compress, job->bytes, job->len, job->target, job->target_len, &job->size, &job->err);
 }
 
 napi_value compress(napi_env env, napi_callback_info info) {
@@ -218,6 +224,9 @@ napi_value compress(napi_env env, napi_callback_info info) {
   job->compress.algorithm = args_boolean(&args, 0) ? COMPRESS_ZSTD : COMPRESS_DEFLATE;
   job->compress.level = (int)args_integer(&args, 1);
   keep_bytes(job, &args, 2);
+  job->target = (uint8_t *)keep(&args, 3, &job->target_len, &job->names_ref);
+  job->compress.work = (uint8_t *)keep(&args, 4, &job->compress.work_size, &job->hashes_ref);
+  job->is_sized = true;
   return job_start(env, &args, job);
 }
 

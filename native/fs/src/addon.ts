@@ -74,7 +74,13 @@ export interface Addon {
     replace: boolean,
     ...owner: OwnerAndTime
   ): Promise<Buffer>;
-  compress(zstd: boolean, level: number, block: Uint8Array): Promise<Buffer>;
+  compress(
+    zstd: boolean,
+    level: number,
+    block: Uint8Array,
+    output: Uint8Array,
+    work: Uint8Array,
+  ): Promise<number>;
   sendFileRange(out: number, input: number, offset: number, sizeBytes: number): Promise<Buffer>;
   syncFs(fd: number): Promise<Buffer>;
   fsyncFolder(path: Name): Promise<Buffer>;

@@ -1,7 +1,6 @@
 import { availableParallelism } from "node:os";
 import { crc32 } from "node:zlib";
-import { type BlockCompression, compressBlock } from "@tsbuild/native-fs";
-import { release } from "../memory.ts";
+import { type BlockCompression, BlockCompressor } from "@tsbuild/native-fs";
 import type { CompressOptions } from "./compress.ts";
 
 /** Part of the bytes of a blob, and so of the variant's name: without a common window, 1 MiB costs a thousandth of the size. */
@@ -11,41 +10,59 @@ const ZSTD_BLOCK_BYTES = 4 * 1024 * 1024;
 /** libuv's pool has four threads for everything. */
 const MAX_COMPRESSORS = 4;
 
-/** Fills `block`s, which `next` gives, from chunks of any size. The last one may be shorter, not empty. */
-async function* fillBlocks(stream: AsyncIterable<Uint8Array>, next: () => Buffer): AsyncGenerator<Buffer> {
-  let block = next();
+/** Memory for one block on its way: what it is filled into, and what compresses it. */
+interface Slot {
+  readonly block: Buffer;
+  readonly compressor: BlockCompressor;
+}
+
+/** A block as it is filled. */
+interface Filled {
+  readonly slot: Slot;
+  readonly block: Buffer;
+}
+
+/** Fills the blocks of `slots`, which `next` gives, from chunks of any size. The last one may be shorter, not empty. */
+async function* fillBlocks(stream: AsyncIterable<Uint8Array>, next: () => Slot): AsyncGenerator<Filled> {
+  let slot = next();
   let filled = 0;
   for await (const chunk of stream) {
     for (let at = 0; at < chunk.length; ) {
-      const part = chunk.subarray(at, at + block.length - filled);
-      block.set(part, filled);
+      const part = chunk.subarray(at, at + slot.block.length - filled);
+      slot.block.set(part, filled);
       filled += part.length;
       at += part.length;
-      if (filled < block.length) continue;
-      yield block;
-      block = next();
+      if (filled < slot.block.length) continue;
+      yield { slot, block: slot.block };
+      slot = next();
       filled = 0;
     }
   }
-  if (filled > 0) yield block.subarray(0, filled);
+  if (filled > 0) yield { slot, block: slot.block.subarray(0, filled) };
 }
 
-/** Buffers of one size, in turn. */
-function ring(count: number, sizeBytes: number): () => Buffer {
-  const buffers = Array.from({ length: count }, () => Buffer.allocUnsafeSlow(sizeBytes));
+/** Slots, in turn. */
+function ring(count: number, make: () => Slot): () => Slot {
+  const slots: Slot[] = [];
   let turn = 0;
   return () => {
-    const buffer = buffers[turn];
-    if (buffer === undefined) throw new Error("assertion failed: a ring has buffers");
+    const slot = slots[turn] ?? make();
+    slots[turn] = slot;
     turn = (turn + 1) % count;
-    return buffer;
+    return slot;
   };
 }
 
-/** A block as it is filled and as it comes out. */
+/** A block as it was filled and as it comes out; both are memory that is used again when the next one is asked for. */
 interface Compressed {
   readonly block: Buffer;
   readonly output: Buffer;
+}
+
+interface Blocks {
+  readonly sizeBytes: number;
+  readonly compression: BlockCompression;
+  readonly threads?: number | undefined;
 }
 
 /**
@@ -54,19 +71,21 @@ interface Compressed {
  */
 async function* inBlocks(
   stream: AsyncIterable<Uint8Array>,
-  sizeBytes: number,
-  compression: BlockCompression,
-  threads: number = Math.min(availableParallelism(), MAX_COMPRESSORS),
+  { sizeBytes, compression, threads = Math.min(availableParallelism(), MAX_COMPRESSORS) }: Blocks,
 ): AsyncGenerator<Compressed> {
   const running: Promise<Compressed>[] = [];
   // One more than are compressed at once: it waits until a thread is free, so that none is idle while the first is passed on.
   const ahead = threads + 1;
   // And one that is filled meanwhile.
-  for await (const block of fillBlocks(stream, ring(ahead + 1, sizeBytes))) {
+  const slots = ring(ahead + 1, () => ({
+    block: Buffer.allocUnsafeSlow(sizeBytes),
+    compressor: new BlockCompressor(compression, sizeBytes),
+  }));
+  for await (const { slot, block } of fillBlocks(stream, slots)) {
     const first = running.length === ahead ? running.shift() : undefined;
     if (first !== undefined) yield await first;
-    const compressing = compressBlock(block, compression).then((output) => ({ block, output }));
-    // Awaited in its turn; when reading stops earlier, nobody does. The addon keeps the block until it is done with it.
+    const compressing = slot.compressor.compress(block).then((output) => ({ block, output }));
+    // Awaited in its turn; when reading stops earlier, nobody does. The addon keeps the memory until it is done with it.
     compressing.catch(() => undefined);
     running.push(compressing);
   }
@@ -94,11 +113,11 @@ export async function* gzip(
   let crc = 0;
   let sizeBytes = 0;
   yield HEADER;
-  for await (const { block, output } of inBlocks(stream, GZIP_BLOCK_BYTES, compression, threads)) {
+  const blocks = inBlocks(stream, { sizeBytes: GZIP_BLOCK_BYTES, compression, threads });
+  for await (const { block, output } of blocks) {
     crc = crc32(block, crc);
     sizeBytes += block.length;
-    yield output;
-    if (reuse) release(output);
+    yield reuse ? output : Buffer.from(output);
   }
   yield Buffer.concat([LAST_BLOCK, trailer(crc, sizeBytes)]);
 }
@@ -111,10 +130,9 @@ export async function* zstd(
 ): AsyncGenerator<Buffer> {
   const compression: BlockCompression = { algorithm: "zstd", level };
   let empty = true;
-  for await (const { output } of inBlocks(stream, ZSTD_BLOCK_BYTES, compression, threads)) {
+  for await (const { output } of inBlocks(stream, { sizeBytes: ZSTD_BLOCK_BYTES, compression, threads })) {
     empty = false;
-    yield output;
-    if (reuse) release(output);
+    yield reuse ? output : Buffer.from(output);
   }
-  if (empty) yield await compressBlock(Buffer.alloc(0), compression);
+  if (empty) yield await new BlockCompressor(compression, 0).compress(Buffer.alloc(0));
 }
