@@ -31,7 +31,7 @@ export function escapeNonAscii(text: string): string {
 }
 
 /** npm packages that only some builds need. They import nothing of ours, so that nothing is there twice. */
-const APART = ["undici", "chevrotain", "tar-stream", "xz-decompress"];
+const APART = ["undici", "chevrotain", "xz-decompress"];
 
 /**
  * Leaves those packages, and the terminal view's, out of the program. `found` gets the entry of each under the name of its file.

@@ -13,7 +13,7 @@ const table: Readonly<Record<string, { readonly own: readonly string[]; readonly
     "packages/dockerfile": { own: ["base"], npm: ["chevrotain"] },
     "packages/oci": {
       own: ["base", "native-fs"],
-      npm: ["tar-stream", "zlib-sync", "xz-decompress", "unbzip2-stream", "seek-bzip"],
+      npm: ["zlib-sync", "xz-decompress", "unbzip2-stream", "seek-bzip"],
     },
     "packages/solver": { own: ["base", "llb"], npm: ["p-limit"] },
     "packages/sandbox": { own: ["base"], npm: [] },
@@ -64,7 +64,7 @@ const table: Readonly<Record<string, { readonly own: readonly string[]; readonly
         "engine",
         "native-fs",
       ],
-      npm: ["vitest", "tar-stream"],
+      npm: ["vitest"],
     },
   };
 

@@ -4,7 +4,7 @@ export { type BlockCompression, BlockCompressor } from "./compress.ts";
 export { makeFolders } from "./make-folders.ts";
 export { decodeName, encodeName } from "./names.ts";
 export { nativeFs } from "./native.ts";
-export { encodeTreeOps } from "./ops.ts";
+export { encodeTreeOps, type FileHead, TreeOpBatch } from "./ops.ts";
 export { decodeTree, TreeReader } from "./tree.ts";
 export { TWIN } from "./twin.ts";
 export { inUserNamespace } from "./user-namespace.ts";

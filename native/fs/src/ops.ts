@@ -68,8 +68,16 @@ class Writer {
     return bytes.length;
   }
 
+  get length(): number {
+    return this.#length;
+  }
+
   finish(): Buffer {
     return this.#buffer.subarray(0, this.#length);
+  }
+
+  clear(): void {
+    this.#length = 0;
   }
 }
 
@@ -86,18 +94,18 @@ function writeXattrs(writer: Writer, xattrs: readonly Xattr[]): number {
 }
 
 /** The text that goes with an op besides its path. */
-function argumentOf(op: TreeOp): string {
+function argumentOf(op: TreeOp | FileHead): string {
   if (op.type === "copy") return op.from;
   if (op.type === "symlink") return op.target;
   return op.type === "hardlink" ? op.to : "";
 }
 
-function modeOf(op: TreeOp): number {
+function modeOf(op: TreeOp | FileHead): number {
   if (op.type === "node") return NODE_TYPES[op.kind] | op.mode;
   return "mode" in op ? op.mode : 0;
 }
 
-function flagsOf(op: TreeOp, mtimeNs: bigint | undefined): number {
+function flagsOf(op: TreeOp | FileHead, mtimeNs: bigint | undefined): number {
   const userxattr = op.type === "opaque" && op.userxattr;
   return (
     (op.makeParents ? MAKE_PARENTS : 0) |
@@ -106,7 +114,7 @@ function flagsOf(op: TreeOp, mtimeNs: bigint | undefined): number {
   );
 }
 
-function writeFixed(buffer: Buffer, at: number, op: TreeOp): void {
+function writeFixed(buffer: Buffer, at: number, op: TreeOp | FileHead): void {
   const { uid = 0, gid = 0, mtimeNs } = op as Partial<NodeOptions>;
   const time = mtimeNs === undefined ? undefined : splitTime(mtimeNs);
   buffer[at] = TYPES[op.type];
@@ -123,31 +131,92 @@ function writeFixed(buffer: Buffer, at: number, op: TreeOp): void {
   buffer.writeBigInt64LE(time?.seconds ?? 0n, at + 32);
 }
 
-function writeOp(writer: Writer, op: TreeOp): void {
+/** Begins an op; what follows are its data and its extended attributes. Returns where it starts. */
+function writeHead(writer: Writer, op: TreeOp | FileHead): number {
   const start = writer.claim(OP_BYTES);
   writeFixed(writer.buffer, start, op);
   const pathLength = writer.text(op.path);
   const argumentLength = writer.text(argumentOf(op));
-  const dataLength = writer.bytes(op.type === "file" ? op.data : EMPTY);
+  writer.buffer.writeUInt32LE(pathLength, start + 40);
+  writer.buffer.writeUInt32LE(argumentLength, start + 44);
+  return start;
+}
+
+/** Ends the op that starts at `start`. */
+function writeEnd(writer: Writer, op: TreeOp | FileHead, start: number, dataLength: number): void {
   const xattrLength = op.xattrs === undefined ? 0 : writeXattrs(writer, op.xattrs);
   const { buffer } = writer;
-  buffer.writeUInt32LE(pathLength, start + 40);
-  buffer.writeUInt32LE(argumentLength, start + 44);
   buffer.writeBigUInt64LE(BigInt(dataLength), start + 48);
   buffer.writeBigUInt64LE(BigInt(xattrLength), start + 56);
 }
 
-/** The batch that `apply` takes, in memory of its own. The format is described in core/ops.h. */
-export function encodeTreeOps(ops: Iterable<TreeOp>): Buffer {
-  const writer = new Writer();
-  let count = 0;
-  writer.claim(HEADER_BYTES);
-  for (const op of ops) {
-    writeOp(writer, op);
-    count++;
-  }
+function writeBatchHead(writer: Writer, count: number): void {
   writer.buffer.write("TSBOPS01", 0, "latin1");
   writer.buffer.writeUInt32LE(count, 8);
   writer.buffer.writeUInt32LE(0, 12);
-  return writer.finish();
+}
+
+/** A file whose content comes apart from it. */
+export type FileHead = Omit<Extract<TreeOp, { type: "file" }>, "data">;
+
+/** A batch for `apply` that grows op by op, in memory that is kept. The format is described in core/ops.h. */
+export class TreeOpBatch {
+  readonly #writer = new Writer();
+  #count = 0;
+
+  constructor() {
+    this.clear();
+  }
+
+  get sizeBytes(): number {
+    return this.#writer.length;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  add(op: TreeOp): void {
+    const start = writeHead(this.#writer, op);
+    writeEnd(this.#writer, op, start, this.#writer.bytes(op.type === "file" ? op.data : EMPTY));
+    this.#count += 1;
+  }
+
+  /**
+   * Adds a file of exactly `sizeBytes`; it is done with a piece when it asks for the next. When `content` fails, or is not so long, the
+   * batch is good for nothing but `clear`.
+   */
+  async addFile(op: FileHead, sizeBytes: number, content: AsyncIterable<Uint8Array>): Promise<void> {
+    const start = writeHead(this.#writer, op);
+    const data = this.#writer.claim(sizeBytes);
+    let filled = 0;
+    for await (const piece of content) {
+      if (piece.length > sizeBytes - filled)
+        throw new RangeError(`${op.path} has more than ${sizeBytes} bytes`);
+      this.#writer.buffer.set(piece, data + filled);
+      filled += piece.length;
+    }
+    if (filled < sizeBytes) throw new RangeError(`${op.path} has ${filled} of ${sizeBytes} bytes`);
+    writeEnd(this.#writer, op, start, sizeBytes);
+    this.#count += 1;
+  }
+
+  /** The batch so far; gone when more is added. */
+  bytes(): Buffer {
+    writeBatchHead(this.#writer, this.#count);
+    return this.#writer.finish();
+  }
+
+  clear(): void {
+    this.#writer.clear();
+    this.#writer.claim(HEADER_BYTES);
+    this.#count = 0;
+  }
+}
+
+/** The batch that `apply` takes, in memory of its own. */
+export function encodeTreeOps(ops: Iterable<TreeOp>): Buffer {
+  const batch = new TreeOpBatch();
+  for (const op of ops) batch.add(op);
+  return batch.bytes();
 }

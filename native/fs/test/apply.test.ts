@@ -14,7 +14,7 @@ import {
   writeSync,
 } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { type Existing, encodeTreeOps, nativeFs, type TreeOp } from "../src/index.ts";
+import { type Existing, encodeTreeOps, nativeFs, type TreeOp, TreeOpBatch } from "../src/index.ts";
 import { applyOps, entriesBelow, entryAt, failureOf, openRoot, owner, temporaryFolder } from "./fixture.ts";
 
 const file = (path: string, text: string, more: Partial<TreeOp> = {}): TreeOp =>
@@ -407,3 +407,31 @@ test("the encoder grows with its content and takes names that are not UTF-8", as
   expect(nativeFs.statInRoot(root, names[1999]!, false)).toBeDefined();
   expect(() => encodeTreeOps([folder("a", "error", { mtimeNs: 2n ** 100n })])).toThrow(RangeError);
 });
+
+/** A content in two pieces of one memory. */
+async function* inOneMemory(...pieces: readonly string[]): AsyncGenerator<Uint8Array> {
+  const memory = Buffer.alloc(16);
+  for (const piece of pieces) yield memory.subarray(0, memory.write(piece));
+}
+
+const AN_A = { type: "file", path: "a", existing: "error", mode: 0o644, uid: 0, gid: 0 } as const;
+
+test("a batch whose memory is used again has the bytes of a new one", async () => {
+  const xattrs = [{ name: "user.one", value: Buffer.from("1") }];
+  const batch = new TreeOpBatch();
+  batch.add({ ...file("old", "of the batch before"), xattrs } as TreeOp);
+  batch.clear();
+  await batch.addFile({ ...AN_A, xattrs }, 7, inOneMemory("abcd", "efg"));
+  batch.add(folder("f", "error"));
+  const data = Buffer.from("abcdefg");
+  const ops: TreeOp[] = [{ ...AN_A, xattrs, data }, folder("f", "error")];
+  expect(batch.bytes()).toEqual(encodeTreeOps(ops));
+});
+
+test.each([["abc"], ["abcdefgh"]])(
+  "a file that is said to have 7 bytes and has %s is refused",
+  async (content) => {
+    const adding = new TreeOpBatch().addFile(AN_A, 7, inOneMemory(content));
+    await expect(adding).rejects.toThrow(/^a has .* 7 bytes$/);
+  },
+);

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readTar, type TarEntry, type TarMember, writeTar } from "@tsbuild/oci";
+import { copied, readTar, type TarEntry, type TarMember, writeTar } from "@tsbuild/oci";
 import { describe, expect, test } from "vitest";
 import { collect, file, inChunks, node, noise, streamOf } from "./bytes.ts";
 
@@ -23,6 +23,8 @@ async function entryOf(member: TarMember): Promise<TarEntry> {
   if (read === undefined) throw new Error("nothing was read back");
   return read.entry;
 }
+
+const damaged = { code: "TSB_INTEGRITY" };
 
 const EVERYTHING: readonly TarMember[] = [
   node("etc", "folder", { mode: 0o1777, mtimeNs: 1_234_567_890_123_456_789n }),
@@ -250,8 +252,6 @@ describe("an archive from elsewhere", () => {
     expect(await readAll(streamOf())).toEqual([]);
   });
 
-  const damaged = { code: "TSB_INTEGRITY" };
-
   test("cut in a body is refused", async () => {
     const bytes = await collect(writeTar([file("a", noise(100_000))]));
     await expect(readAll(streamOf(bytes.subarray(0, 50_000)))).rejects.toMatchObject(damaged);
@@ -320,5 +320,44 @@ describe("an archive from elsewhere", () => {
     const header = rawHeader({ name: "PaxHeader", type: "x", size: octalSize(records.length) });
     await readAll(streamOf(header, padded(records), rawHeader({}), END));
     expect(({} as Record<string, unknown>)["pollution"]).toBeUndefined();
+  });
+});
+
+/** Chunks with memory of their own, of no size that fits anything. */
+async function* ownChunks(bytes: Buffer): AsyncGenerator<Buffer> {
+  for (let at = 0, size = 1; at < bytes.length; at += size, size = (size * 7 + 3) % 4099) {
+    const chunk = Buffer.allocUnsafeSlow(Math.min(size, bytes.length - at));
+    bytes.copy(chunk, 0, at);
+    yield chunk;
+  }
+}
+
+describe("an archive whose memory is given back", () => {
+  test("gives the same members, and keeps nothing of a chunk when the next is asked for", async () => {
+    const bytes = await collect(writeTar([...EVERYTHING, file("large", noise(100_000)), file("last", "x")]));
+    const chunks: Buffer[] = [];
+    const source = async function* () {
+      for await (const chunk of ownChunks(bytes)) {
+        chunks.push(chunk);
+        yield chunk;
+      }
+    };
+    const members: ReadBack[] = [];
+    for await (const { entry, body } of readTar(source(), { reuse: true }))
+      members.push({ entry, body: await collect(copied(body)) });
+    expect(members).toEqual(await readAll(streamOf(bytes)));
+    expect(chunks.length).toBeGreaterThan(10);
+    expect(chunks.map(({ length }) => length)).toEqual(chunks.map(() => 0));
+  });
+
+  test("ends in an error when it is cut at any place, and never waits", async () => {
+    const bytes = await collect(writeTar(EVERYTHING));
+    const whole = await readAll(streamOf(bytes));
+    for (let end = 1; end < bytes.length; end += 97) {
+      const read = await readAll(ownChunks(bytes.subarray(0, end))).catch((error: unknown) => error);
+      // Between two members, where every archive may end.
+      if (Array.isArray(read)) expect(whole.slice(0, read.length)).toEqual(read);
+      else expect(read).toMatchObject(damaged);
+    }
   });
 });

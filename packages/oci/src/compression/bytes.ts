@@ -1,11 +1,21 @@
+import { release } from "../memory.ts";
+
 /** Reads a stream of chunks in the pieces one asks for, without copying more than the seams. */
 export class ByteSource {
   readonly #chunks: AsyncIterator<Uint8Array>;
   #head: Buffer = Buffer.alloc(0);
+  /** The chunk that came last. */
+  #last: Uint8Array | undefined;
   #ended = false;
+  readonly #reuse: boolean;
 
-  constructor(chunks: AsyncIterable<Uint8Array>) {
+  /** `reuse`: chunks have memory of their own, which nobody else reads. */
+  constructor(
+    chunks: AsyncIterable<Uint8Array>,
+    { reuse = false }: { readonly reuse?: boolean | undefined } = {},
+  ) {
     this.#chunks = chunks[Symbol.asyncIterator]();
+    this.#reuse = reuse;
   }
 
   async #pull(): Promise<Buffer | undefined> {
@@ -13,6 +23,7 @@ export class ByteSource {
       const next = await this.#chunks.next();
       if (next.done === true) this.#ended = true;
       else if (next.value.length > 0) {
+        this.#last = next.value;
         return Buffer.from(next.value.buffer, next.value.byteOffset, next.value.length);
       }
     }
@@ -36,6 +47,11 @@ export class ByteSource {
     const piece = this.#head.subarray(0, max);
     this.#head = this.#head.subarray(piece.length);
     return piece;
+  }
+
+  /** For readers that are done with all they have taken: when nothing is left of a chunk, its memory is given back. */
+  done(): void {
+    if (this.#reuse && this.#head.length === 0 && this.#last !== undefined) release(this.#last);
   }
 
   /** Puts bytes in front of what is left. */

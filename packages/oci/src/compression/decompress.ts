@@ -9,6 +9,8 @@ export interface DecompressOptions {
   readonly maxBytes?: number | undefined;
   /** From how many bytes on their ratio to the compressed ones counts; default: `limits.unpackedFreeBytes`. */
   readonly freeBytes?: number | undefined;
+  /** The chunks of the stream are nobody else's, each with memory of its own, which is given back as soon as it has been read. */
+  readonly reuse?: boolean | undefined;
 }
 
 /** These decoders' own words ("Boom.") tell a user nothing; they stay as the cause. */
@@ -142,7 +144,7 @@ export async function* decompress(
   options: DecompressOptions = {},
 ): AsyncGenerator<Buffer> {
   const counted = new Counted(stream);
-  const source = new ByteSource(counted.stream);
+  const source = new ByteSource(counted.stream, options);
   const decoders = {
     none: () => source.rest(),
     gzip: () => ungzip(source),

@@ -81,13 +81,14 @@ async function* gunzipMember(source: ByteSource): AsyncGenerator<Buffer> {
     const output = inflate.result as Buffer;
     trailer.update(output);
     if (output.length > 0) yield output;
-    const window = Buffer.concat([tail, slice]);
     if (inflate.err === zlib.Z_STREAM_END) {
+      const window = Buffer.concat([tail, slice]);
       const end = await memberEnd(source, window, { from: tail.length, trailer: trailer.bytes() });
       source.unread(window.subarray(end));
       return;
     }
-    tail = Buffer.from(window.subarray(-TAIL_BYTES));
+    tail = Buffer.concat([tail, slice.subarray(-TAIL_BYTES)]).subarray(-TAIL_BYTES);
+    source.done();
     sliceBytes = output.length > MUCH_BYTES ? CAREFUL_SLICE_BYTES : SLICE_BYTES;
   }
   throw damaged("it ends too early");

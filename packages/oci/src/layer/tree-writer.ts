@@ -1,8 +1,7 @@
 import { close, constants, write } from "node:fs";
 import { promisify } from "node:util";
 import { errnoCode, TsbuildError } from "@tsbuild/base";
-import { encodeTreeOps, type NativeFs, type TreeOp } from "@tsbuild/native-fs";
-import { releaseAll } from "../memory.ts";
+import { type FileHead, type NativeFs, type TreeOp, TreeOpBatch } from "@tsbuild/native-fs";
 import type { TarEntry } from "../tar/entry.ts";
 
 const writeChunk = promisify(write);
@@ -10,11 +9,11 @@ const closeFd = promisify(close);
 
 /** Files up to this size go with the batch; larger ones are written as they come. */
 const INLINE_BYTES = 512 * 1024;
-/** One batch is being performed while the next is gathered. Encoding takes several times this, which is collected late. */
+/** One batch is being performed while the next is gathered. */
 const BATCH_BYTES = 256 * 1024;
 const BATCH_OPS = 2048;
-/** Bytes of a batch besides contents, roughly, per op. */
-const OP_BYTES = 200;
+/** Large files are written in pieces of this size, one while the next is gathered: a call to another thread costs more than 64 KiB do. */
+const PIECE_BYTES = 256 * 1024;
 
 /** The part of native-fs that writing a tree takes. */
 export type WriteCalls = Pick<
@@ -22,8 +21,7 @@ export type WriteCalls = Pick<
   "apply" | "openInRoot" | "removeInRoot" | "setOwnerModeInRoot" | "setTimesInRoot" | "statInRoot"
 >;
 
-type FileOp = Extract<TreeOp, { type: "file" }>;
-export type FileMetadata = Omit<FileOp, "type" | "data" | "existing" | "makeParents">;
+export type FileMetadata = Omit<FileHead, "type" | "existing" | "makeParents">;
 
 /** What the archive, and not this machine, is to blame for. */
 const ARCHIVE_ERRORS = new Set([
@@ -38,7 +36,7 @@ const ARCHIVE_ERRORS = new Set([
   "EXDEV",
 ]);
 
-function failureOf(error: unknown, op: TreeOp | { readonly path: string } | undefined): unknown {
+function failureOf(error: unknown, op: TreeOp | FileHead | { readonly path: string } | undefined): unknown {
   const code = errnoCode(error);
   if (code === undefined || !(error instanceof Error)) return error;
   const where = op === undefined ? "" : ` ${JSON.stringify(op.path)}`;
@@ -71,16 +69,66 @@ async function writeWhole(fd: number, chunk: Buffer): Promise<void> {
   }
 }
 
+/** Writes what comes in pieces of one size to a file: one on its way to the disk while the next is gathered. */
+class PieceWriter {
+  readonly #fd: number;
+  readonly #buffers: readonly [Buffer, Buffer];
+  #turn: 0 | 1 = 0;
+  #filled = 0;
+  #writing: Promise<void> = Promise.resolve();
+
+  constructor(fd: number, buffers: readonly [Buffer, Buffer]) {
+    this.#fd = fd;
+    this.#buffers = buffers;
+  }
+
+  /** It is done with the chunk when it resolves. */
+  async write(chunk: Uint8Array): Promise<void> {
+    for (let at = 0; at < chunk.length; ) {
+      const buffer = this.#buffers[this.#turn];
+      const part = chunk.subarray(at, at + buffer.length - this.#filled);
+      buffer.set(part, this.#filled);
+      this.#filled += part.length;
+      at += part.length;
+      if (this.#filled === buffer.length) await this.#flush();
+    }
+  }
+
+  /** Waits for the piece before, then lets this one go. */
+  async #flush(): Promise<void> {
+    await this.#writing;
+    this.#writing = writeWhole(this.#fd, this.#buffers[this.#turn].subarray(0, this.#filled));
+    // Awaited before the next one, or in `end` or `settle`.
+    this.#writing.catch(() => undefined);
+    this.#turn = this.#turn === 0 ? 1 : 0;
+    this.#filled = 0;
+  }
+
+  async end(): Promise<void> {
+    if (this.#filled > 0) await this.#flush();
+    await this.#writing;
+  }
+
+  /** Waits until nothing is being written any more, failed or not: the descriptor may be closed, the buffers filled again. */
+  async settle(): Promise<void> {
+    await this.#writing.catch(() => undefined);
+  }
+}
+
 /**
- * Performs tree ops below one root in batches of bounded size. Ops take effect in order; a failure shows at a later call, at the
- * latest in `finish`.
+ * Performs tree ops below one root in batches of bounded size, which are made in memory that is used again. Ops take effect in order; a
+ * failure shows at a later call, at the latest in `finish`.
  */
 export class TreeWriter {
   readonly #fs: WriteCalls;
   readonly #root: number;
-  #ops: TreeOp[] = [];
-  #bytes = 0;
+  #batch = new TreeOpBatch();
+  /** That of the batch before, which may still be performed. */
+  #other = new TreeOpBatch();
+  /** What is in the batch, for messages. */
+  #ops: (TreeOp | FileHead)[] = [];
   #running: Promise<void> = Promise.resolve();
+  #pieces: readonly [Buffer, Buffer] | undefined;
 
   constructor(fs: WriteCalls, root: number) {
     this.#fs = fs;
@@ -88,32 +136,35 @@ export class TreeWriter {
   }
 
   async add(op: TreeOp): Promise<void> {
+    this.#batch.add(op);
+    await this.#added(op);
+  }
+
+  async #added(op: TreeOp | FileHead): Promise<void> {
     this.#ops.push(op);
-    this.#bytes += OP_BYTES + (op.type === "file" ? op.data.length : 0);
-    if (this.#bytes >= BATCH_BYTES || this.#ops.length >= BATCH_OPS) await this.#start();
+    if (this.#batch.sizeBytes >= BATCH_BYTES || this.#ops.length >= BATCH_OPS) await this.#start();
   }
 
   /** Waits for the batch before, then lets this one run. */
   async #start(): Promise<void> {
     await this.#running;
     if (this.#ops.length === 0) return;
-    const ops = this.#ops;
+    const [batch, ops] = [this.#batch, this.#ops];
+    this.#batch = this.#other;
+    this.#batch.clear();
+    this.#other = batch;
     this.#ops = [];
-    this.#bytes = 0;
-    this.#running = this.#apply(ops);
+    this.#running = this.#apply(batch, ops);
     // Awaited before the next batch or in `finish`; until then nobody listens.
     this.#running.catch(() => undefined);
   }
 
-  async #apply(ops: readonly TreeOp[]): Promise<void> {
-    const batch = encodeTreeOps(ops);
+  async #apply(batch: TreeOpBatch, ops: readonly (TreeOp | FileHead)[]): Promise<void> {
     try {
-      await this.#fs.apply(this.#root, this.#root, batch, { hash: false });
+      await this.#fs.apply(this.#root, this.#root, batch.bytes(), { hash: false });
     } catch (error) {
       const { index } = error as { readonly index?: number };
       throw failureOf(error, index === undefined ? undefined : ops[index]);
-    } finally {
-      releaseAll([batch]);
     }
   }
 
@@ -128,20 +179,22 @@ export class TreeWriter {
     await this.#running.catch(() => undefined);
   }
 
-  /** Creates a file; whatever was there is replaced. */
-  async file(metadata: FileMetadata, entry: TarEntry, body: AsyncIterable<Buffer>): Promise<void> {
-    if (entry.size <= INLINE_BYTES) {
-      const chunks: Buffer[] = [];
-      for await (const chunk of body) chunks.push(chunk);
-      const data = chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
-      await this.add({ ...metadata, type: "file", existing: "replace", data });
+  /**
+   * Creates a file; whatever was there is replaced. It is done with a piece of the body when it asks for the next. When the body fails,
+   * nothing more may be added.
+   */
+  async file(metadata: FileMetadata, entry: TarEntry, body: AsyncIterable<Uint8Array>): Promise<void> {
+    if (entry.size > INLINE_BYTES) {
+      await this.finish();
+      await this.#largeFile(metadata, body);
       return;
     }
-    await this.finish();
-    await this.#largeFile(metadata, body);
+    const op: FileHead = { ...metadata, type: "file", existing: "replace" };
+    await this.#batch.addFile(op, entry.size, body);
+    await this.#added(op);
   }
 
-  async #largeFile(metadata: FileMetadata, body: AsyncIterable<Buffer>): Promise<void> {
+  async #largeFile(metadata: FileMetadata, body: AsyncIterable<Uint8Array>): Promise<void> {
     const { path, xattrs, mode, uid, gid, mtimeNs } = metadata;
     if (xattrs === undefined || xattrs.length === 0) {
       await this.#stream(path, body);
@@ -170,11 +223,15 @@ export class TreeWriter {
     return this.#fs.openInRoot(this.#root, path, flags, 0o600);
   }
 
-  async #stream(path: string, body: AsyncIterable<Buffer>): Promise<void> {
+  async #stream(path: string, body: AsyncIterable<Uint8Array>): Promise<void> {
     const fd = await blame(path, () => this.#create(path));
+    this.#pieces ??= [Buffer.allocUnsafeSlow(PIECE_BYTES), Buffer.allocUnsafeSlow(PIECE_BYTES)];
+    const writer = new PieceWriter(fd, this.#pieces);
     try {
-      for await (const chunk of body) await blame(path, () => writeWhole(fd, chunk));
+      for await (const chunk of body) await blame(path, () => writer.write(chunk));
+      await blame(path, () => writer.end());
     } finally {
+      await writer.settle();
       await closeFd(fd);
     }
   }

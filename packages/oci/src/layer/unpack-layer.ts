@@ -14,6 +14,8 @@ export interface UnpackLayerOptions {
   /** In a user namespace: opaque folders are marked by `user.overlay.opaque`, and devices are left out (mknod is refused). */
   readonly userxattr: boolean;
   readonly signal?: AbortSignal | undefined;
+  /** The chunks of the stream are nobody else's, and their memory is given back (see `ReadTarOptions`). */
+  readonly reuse?: boolean | undefined;
 }
 
 const S_IFMT = 0o170000;
@@ -92,7 +94,7 @@ class LayerUnpacker {
   }
 
   async #members(tar: AsyncIterable<Uint8Array>): Promise<void> {
-    for await (const member of readTar(tar)) {
+    for await (const member of readTar(tar, { reuse: this.#options.reuse })) {
       this.#options.signal?.throwIfAborted();
       const path = memberPath(member.entry.path);
       const name = path.slice(path.lastIndexOf("/") + 1);

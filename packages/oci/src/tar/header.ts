@@ -16,7 +16,7 @@ export const BLOCK = 512;
 const MAX_OCTAL_SIZE = 0o77777777777;
 const CHECKSUM_AT = 148;
 
-/** `digits` octal digits and a space: what the tars of docker, containerd and tar-stream have, and what golden digests are made of. */
+/** `digits` octal digits and a space: what the tars of docker and containerd have, and what golden digests are made of. */
 function octal(value: number, digits: number): string {
   return `${value.toString(8).padStart(digits, "0")} `;
 }

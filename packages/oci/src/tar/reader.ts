@@ -1,46 +1,47 @@
-import { assert, limits, TsbuildError } from "@tsbuild/base";
+import { limits, TsbuildError } from "@tsbuild/base";
 import { decodeName, type Xattr } from "@tsbuild/native-fs";
-import type { Extract, Header } from "tar-stream";
+import { badArchive, decodeHeader, type RawHeader } from "./decode.ts";
 import type { TarEntry, TarEntryType } from "./entry.ts";
-
+import { BLOCK } from "./header.ts";
 import { decodePax, parsePaxTime } from "./pax.ts";
+import { TarSource } from "./source.ts";
 
-/** A member as it comes by. `body` is read to its end or not at all; then it is skipped when the next member is asked for. */
+/** A member as it comes by. `body` is read once, or not at all; what is left of it is skipped when the next member is asked for. */
 export interface ReadMember {
   readonly entry: TarEntry;
   readonly body: AsyncIterable<Buffer>;
 }
 
+export interface ReadTarOptions {
+  /**
+   * The chunks of the source are nobody else's, and their memory is given back when the next one is asked for: for readers that are done
+   * with each piece of a body by then.
+   */
+  readonly reuse?: boolean | undefined;
+}
+
 type Records = Map<string, Buffer>;
 
-/**
- * The parts of tar-stream's Extract that are replaced (the version is pinned). Why: it decodes record values as UTF-8, which
- * destroys binary xattrs and names; it lets a header take 4 MiB; and it reads on behind the two zero blocks that end an
- * archive, where others stop, so that one archive would hold different files for different readers.
- */
-interface ExtractInternals {
-  _header: FoundHeader | null;
-  _longHeader: boolean;
-  _missing: number;
-  _pax: Record<string, unknown> | null;
-  _gnuLongPath: string | null;
-  _gnuLongLinkPath: string | null;
-  _consumeHeader(): boolean;
-  _decodeLongHeader(body: Buffer): void;
-  _continueWrite(error: Error): void;
-  _final(done: (error: Error | null) => void): void;
+/** A member's header with what the records before it say in place of its fields. */
+interface Header extends RawHeader {
+  readonly records: Records | undefined;
 }
 
-/** What tar-stream really gives: links may be null, kinds it does not know too. */
-type FoundHeader = Omit<Header, "type" | "linkname" | "pax"> & {
-  readonly type: string | null;
-  readonly linkname: string | null;
-  readonly pax?: { readonly records?: Records } | null;
+const TYPES: Readonly<Record<string, TarEntryType>> = {
+  "0": "file",
+  "1": "hardlink",
+  "2": "symlink",
+  "3": "char",
+  "4": "block",
+  "5": "folder",
+  "6": "fifo",
+  "7": "file",
 };
-
-function bad(what: string): TsbuildError {
-  return new TsbuildError("TSB_INTEGRITY", `the archive is damaged: ${what}`);
-}
+const PAX = "x";
+const PAX_GLOBAL = "g";
+const GNU_LONG_LINK = "K";
+/** `N` is that of old GNU tars. */
+const GNU_LONG_NAMES = ["L", "N"];
 
 /** Latin-1 on the way in keeps every byte; `decodeName` makes the name of it. */
 function latin1Name(text: string): string {
@@ -52,73 +53,11 @@ function cutAtNul(body: Buffer): string {
   return body.toString("latin1", 0, end < 0 ? body.length : end);
 }
 
-function paxForExtract(records: Records): Record<string, unknown> {
-  const size = records.get("size")?.toString("latin1");
-  if (size !== undefined && !/^\d{1,15}$/.test(size)) throw bad(`a member's size is ${JSON.stringify(size)}`);
-  return {
-    path: records.get("path")?.toString("latin1"),
-    linkpath: records.get("linkpath")?.toString("latin1"),
-    size,
-    records,
-  };
-}
-
-/** Replaces the decoding of long headers: bytes stay bytes. */
-function decodeExactly(internals: ExtractInternals): void {
-  let globals: Records = new Map();
-  internals._decodeLongHeader = (body) => {
-    const type = internals._header?.type;
-    if (type === "gnu-long-path") internals._gnuLongPath = cutAtNul(body);
-    else if (type === "gnu-long-link-path") internals._gnuLongLinkPath = cutAtNul(body);
-    else if (type === "pax-global-header") globals = new Map([...globals, ...decodePax(body)]);
-    else internals._pax = paxForExtract(new Map([...globals, ...decodePax(body)]));
-  };
-}
-
-/** Bounds headers, and makes everything behind the end of the archive padding without an end. */
-function watchHeaders(internals: ExtractInternals): void {
-  let zeroBlocks = 0;
-  const consume = internals._consumeHeader;
-  internals._consumeHeader = () => {
-    const result = consume.call(internals);
-    if (internals._longHeader && internals._missing > limits.paxBytes) {
-      internals._continueWrite(
-        bad(`a header claims more than ${limits.paxBytes} bytes of names or attributes`),
-      );
-      return false;
-    }
-    zeroBlocks = result && internals._header === null ? zeroBlocks + 1 : 0;
-    if (zeroBlocks === 2) internals._missing = Number.POSITIVE_INFINITY;
-    return result;
-  };
-  const final = internals._final;
-  internals._final = (done) => {
-    if (internals._missing === Number.POSITIVE_INFINITY) internals._missing = 0;
-    final.call(internals, done);
-  };
-}
-
-const TYPES: Readonly<Record<string, TarEntryType>> = {
-  file: "file",
-  "contiguous-file": "file",
-  directory: "folder",
-  symlink: "symlink",
-  link: "hardlink",
-  "character-device": "char",
-  "block-device": "block",
-  fifo: "fifo",
-};
-
-function numberField(
-  records: Records | undefined,
-  key: string,
-  header: number | undefined,
-  max: number,
-): number {
+function numberField(records: Records | undefined, key: string, header: number, max: number): number {
   const text = records?.get(key)?.toString("latin1");
-  const value = text === undefined ? (header ?? 0) : /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+  const value = text === undefined ? header : /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
   if (!Number.isSafeInteger(value) || value < 0 || value > max) {
-    throw bad(`a member's ${key} is ${text === undefined ? value : JSON.stringify(text)}`);
+    throw badArchive(`a member's ${key} is ${text === undefined ? value : JSON.stringify(text)}`);
   }
   return value;
 }
@@ -131,34 +70,35 @@ function xattrsOf(records: Records | undefined): Xattr[] | undefined {
   return xattrs.length === 0 ? undefined : xattrs;
 }
 
-function refuseSparse(header: FoundHeader, records: Records | undefined): void {
+function typeOf({ typeflag, name, records }: Header): TarEntryType {
+  const type = TYPES[typeflag];
   const sparse = [...(records?.keys() ?? [])].some((key) => key.startsWith("GNU.sparse."));
-  const known = header.type !== null && TYPES[header.type] !== undefined;
-  if (known && !sparse) return;
+  if (type !== undefined && !sparse) return type;
   throw new TsbuildError(
     "TSB_UNSUPPORTED",
-    `the archive's member ${JSON.stringify(header.name)} is ${sparse ? "a sparse file" : "of an unknown kind"}`,
+    `the archive's member ${JSON.stringify(name)} is ${sparse ? "a sparse file" : "of an unknown kind"}`,
     { hint: "make the archive without --sparse, in the format of POSIX (tar --format=pax)" },
   );
 }
 
 const MAX_ID = 2 ** 32 - 2;
+/** The last day that JavaScript knows: later ones are nonsense. */
+const MAX_SECONDS = 8.64e12;
 
-function mtimeOf(header: FoundHeader, records: Records | undefined): bigint {
+function mtimeOf({ mtimeSeconds, records }: Header): bigint {
   const exact = records?.get("mtime")?.toString("latin1");
   if (exact !== undefined) return parsePaxTime(exact);
-  const seconds = Math.trunc(header.mtime.getTime() / 1000);
-  return Number.isSafeInteger(seconds) ? BigInt(seconds) * 1_000_000_000n : 0n;
+  const seconds = Math.trunc(mtimeSeconds);
+  return Math.abs(seconds) <= MAX_SECONDS ? BigInt(seconds) * 1_000_000_000n : 0n;
 }
 
-function toEntry(header: FoundHeader): TarEntry {
-  const records = header.pax?.records;
-  refuseSparse(header, records);
-  const type = TYPES[header.type ?? ""] ?? "file";
+function toEntry(header: Header): TarEntry {
+  const { records } = header;
+  const type = typeOf(header);
   const path = latin1Name(header.name);
   const isLink = type === "symlink" || type === "hardlink";
-  const target = isLink ? latin1Name(header.linkname ?? "") : undefined;
-  if (path.includes("\0") || target?.includes("\0")) throw bad("a member's name holds a zero byte");
+  const target = isLink ? latin1Name(header.linkname) : undefined;
+  if (path.includes("\0") || target?.includes("\0")) throw badArchive("a member's name holds a zero byte");
   return {
     path: path.replace(/(?!^)\/+$/, ""),
     type,
@@ -166,7 +106,7 @@ function toEntry(header: FoundHeader): TarEntry {
     uid: numberField(records, "uid", header.uid, MAX_ID),
     gid: numberField(records, "gid", header.gid, MAX_ID),
     size: type === "file" ? header.size : 0,
-    mtimeNs: mtimeOf(header, records),
+    mtimeNs: mtimeOf(header),
     target,
     major: numberField(records, "SCHILY.devmajor", header.devmajor, 0xfff_ffff),
     minor: numberField(records, "SCHILY.devminor", header.devminor, 0xfff_ffff),
@@ -174,46 +114,118 @@ function toEntry(header: FoundHeader): TarEntry {
   };
 }
 
-async function feed(extract: Extract, source: AsyncIterable<Uint8Array>): Promise<void> {
-  for await (const chunk of source) {
-    if (extract.destroying) return;
-    if (chunk.length === 0 || extract.write(chunk)) continue;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    extract.once("drain", resolve).once("close", resolve);
-    await promise;
-    extract.off("drain", resolve).off("close", resolve);
+function cut(): TsbuildError {
+  return badArchive("it ends in the middle of a member");
+}
+
+function padding(sizeBytes: number): number {
+  return (BLOCK - (sizeBytes % BLOCK)) % BLOCK;
+}
+
+/** What a member's long headers say of it, until it comes. */
+class LongHeaders {
+  #globals: Records = new Map();
+  #records: Records | undefined;
+  #name = "";
+  #link = "";
+
+  /** False: `header` is that of a member. */
+  static has({ typeflag }: RawHeader): boolean {
+    return [PAX, PAX_GLOBAL, GNU_LONG_LINK, ...GNU_LONG_NAMES].includes(typeflag);
+  }
+
+  add({ typeflag }: RawHeader, body: Buffer): void {
+    if (typeflag === GNU_LONG_LINK) this.#link = cutAtNul(body);
+    else if (GNU_LONG_NAMES.includes(typeflag)) this.#name = cutAtNul(body);
+    else if (typeflag === PAX_GLOBAL) this.#globals = new Map([...this.#globals, ...decodePax(body)]);
+    else this.#records = this.#checked(decodePax(body));
+  }
+
+  #checked(own: Records): Records {
+    const records = this.#globals.size === 0 ? own : new Map([...this.#globals, ...own]);
+    const size = records.get("size")?.toString("latin1");
+    if (size === undefined || /^\d{1,15}$/.test(size)) return records;
+    throw badArchive(`a member's size is ${JSON.stringify(size)}`);
+  }
+
+  /** The member's header; they are for none but this one. */
+  apply(raw: RawHeader): Header {
+    const records = this.#records;
+    const said = (key: string): string | undefined => records?.get(key)?.toString("latin1") || undefined;
+    const header = {
+      ...raw,
+      name: said("path") ?? (this.#name || raw.name),
+      linkname: said("linkpath") ?? (this.#link || raw.linkname),
+      size: Number(said("size") ?? raw.size),
+      records,
+    };
+    this.#records = undefined;
+    this.#name = "";
+    this.#link = "";
+    if (!(header.size >= 0)) throw badArchive("a member's header is not a tar header");
+    return header;
   }
 }
 
-async function openExtract(): Promise<Extract> {
-  // v7 archives have no magic. (Options that tar-stream's types lack.)
-  const options: object = { allowUnknownFormat: true, filenameEncoding: "latin1" };
-  const { default: tar } = await import("tar-stream");
-  const extract = tar.extract(options);
-  const internals = extract as unknown as ExtractInternals;
-  for (const hook of ["_consumeHeader", "_decodeLongHeader", "_final"] as const) {
-    assert(typeof internals[hook] === "function", `tar-stream has the hook ${hook} that the reader replaces`);
+/** The members' headers, one by one. */
+class HeaderReader {
+  readonly #source: TarSource;
+  readonly #long = new LongHeaders();
+
+  constructor(source: TarSource) {
+    this.#source = source;
   }
-  decodeExactly(internals);
-  watchHeaders(internals);
-  return extract;
+
+  /** Undefined at the end of the archive: two blocks of zeros, or nothing more. Others stop there, too: nobody reads what is behind it. */
+  async next(): Promise<Header | undefined> {
+    for (let zeroBlocks = 0; zeroBlocks < 2; ) {
+      const block = await this.#source.exactly(BLOCK);
+      if (block.length === 0) return undefined;
+      if (block.length < BLOCK) throw cut();
+      const raw = decodeHeader(block);
+      if (raw !== undefined && !LongHeaders.has(raw)) return this.#long.apply(raw);
+      if (raw !== undefined) await this.#readLong(raw);
+      zeroBlocks = raw === undefined ? zeroBlocks + 1 : 0;
+    }
+    return undefined;
+  }
+
+  async #readLong(raw: RawHeader): Promise<void> {
+    if (!(raw.size >= 0)) throw badArchive("a member's header is not a tar header");
+    if (raw.size > limits.paxBytes)
+      throw badArchive(`a header claims more than ${limits.paxBytes} bytes of names or attributes`);
+    // A copy: global records are kept.
+    const body = Buffer.from(await this.#source.exactly(raw.size));
+    if (body.length < raw.size || !(await this.#source.skip(padding(raw.size)))) throw cut();
+    this.#long.add(raw, body);
+  }
 }
 
-/** tar-stream's own complaints are about the archive; ours and those of the source pass through. */
-function describeFailure(error: unknown): unknown {
-  if (!(error instanceof Error) || error instanceof TsbuildError) return error;
-  if (error.message === "Unexpected end of data") return bad("it ends in the middle of a member");
-  if (/^(Invalid (tar )?header|Header exceeds)/.test(error.message))
-    return bad("a member's header is not a tar header");
-  return error;
-}
+/** The bytes of one member. */
+class Body {
+  readonly #source: TarSource;
+  #left: number;
+  readonly #padding: number;
 
-/** tar-stream ends the body, not the archive, with the error of a cut. */
-async function* bodyOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  try {
-    yield* chunks;
-  } catch (error) {
-    throw describeFailure(error);
+  constructor(source: TarSource, sizeBytes: number) {
+    this.#source = source;
+    this.#left = sizeBytes;
+    this.#padding = padding(sizeBytes);
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Buffer> {
+    while (this.#left > 0) {
+      const piece = await this.#source.some(this.#left);
+      if (piece === undefined) throw cut();
+      this.#left -= piece.length;
+      yield piece;
+    }
+  }
+
+  /** Passes over what nobody has read. */
+  async end(): Promise<void> {
+    if (!(await this.#source.skip(this.#left + this.#padding))) throw cut();
+    this.#left = 0;
   }
 }
 
@@ -222,24 +234,21 @@ async function* bodyOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
  * the archive, so that digests and lengths taken from it are complete. Throws TSB_INTEGRITY on damage or a cut, TSB_UNSUPPORTED
  * on sparse members.
  */
-export async function* readTar(source: AsyncIterable<Uint8Array>): AsyncGenerator<ReadMember> {
-  const extract = await openExtract();
-  const feeding = (async () => {
-    await feed(extract, source);
-    extract.end(null);
-  })();
-  feeding.catch((error: Error) => extract.destroy(error));
+export async function* readTar(
+  stream: AsyncIterable<Uint8Array>,
+  { reuse = false }: ReadTarOptions = {},
+): AsyncGenerator<ReadMember> {
+  const source = new TarSource(stream, reuse);
+  const headers = new HeaderReader(source);
   try {
-    for await (const found of extract) {
-      const header = found.header as unknown as FoundHeader;
-      yield { entry: toEntry(header), body: bodyOf(found as unknown as AsyncIterable<Buffer>) };
-      if (!found.destroyed) found.resume();
+    for (let header = await headers.next(); header !== undefined; header = await headers.next()) {
+      // What a folder's header says of a size, nothing follows of.
+      const body = new Body(source, header.typeflag === "5" ? 0 : header.size);
+      yield { entry: toEntry(header), body };
+      await body.end();
     }
-    await feeding;
-  } catch (error) {
-    throw describeFailure(error);
+    await source.skip(Number.POSITIVE_INFINITY);
   } finally {
-    extract.destroy(null);
-    await feeding.catch(() => undefined);
+    await source.close();
   }
 }

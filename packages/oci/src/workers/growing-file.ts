@@ -52,7 +52,7 @@ export class GrowingFile {
     return () => void this.#listeners.delete(listener);
   }
 
-  /** From the beginning to the end, waiting for what is not there yet. Throws the signal's reason when that is aborted. */
+  /** From the beginning to the end, waiting for what is not there yet, each chunk with memory of its own. Throws the signal's reason when that is aborted. */
   async *chunks(signal: AbortSignal): AsyncGenerator<Buffer> {
     for (let at = 0; ; ) {
       const { sizeBytes, ended } = this.#growth;
@@ -67,7 +67,7 @@ export class GrowingFile {
   }
 
   async #read(at: number, sizeBytes: number): Promise<Buffer> {
-    const { bytesRead, buffer } = await readAt(this.fd, Buffer.allocUnsafe(sizeBytes), 0, sizeBytes, at);
+    const { bytesRead, buffer } = await readAt(this.fd, Buffer.allocUnsafeSlow(sizeBytes), 0, sizeBytes, at);
     if (bytesRead === 0) throw new Error(`assertion failed: a growing file ends at ${at}`);
     return buffer.subarray(0, bytesRead);
   }

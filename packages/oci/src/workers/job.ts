@@ -74,8 +74,8 @@ export async function runUnpackJob(job: UnpackJob, { fs, signal }: JobContext): 
       typeof job.blob === "string"
         ? createReadStream(job.blob, { highWaterMark: READ_BYTES })
         : job.blob.chunks(signal);
-    const tar = decompress(blob, { maxBytes: job.maxBytes });
-    return await unpackLayer(tar, root, { fs, lowers, userxattr: job.userxattr, signal });
+    const tar = decompress(blob, { maxBytes: job.maxBytes, reuse: true });
+    return await unpackLayer(tar, root, { fs, lowers, userxattr: job.userxattr, signal, reuse: true });
   } finally {
     for (const fd of opened) fs.close(fd);
   }

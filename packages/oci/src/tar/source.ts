@@ -1,0 +1,75 @@
+import { release } from "../memory.ts";
+
+const EMPTY = Buffer.alloc(0);
+
+/** The bytes of an archive in the pieces that its reader asks for. */
+export class TarSource {
+  readonly #chunks: AsyncIterator<Uint8Array>;
+  readonly #reuse: boolean;
+  #chunk: Buffer = EMPTY;
+  /** What of `#chunk` has been taken. */
+  #taken = 0;
+  #ended = false;
+
+  /** `reuse`: chunks are nobody else's, and their memory is given back when the next is asked for. */
+  constructor(chunks: AsyncIterable<Uint8Array>, reuse: boolean) {
+    this.#chunks = chunks[Symbol.asyncIterator]();
+    this.#reuse = reuse;
+  }
+
+  /** True when there are bytes at hand. */
+  async #fill(): Promise<boolean> {
+    if (this.#taken < this.#chunk.length) return true;
+    if (this.#reuse) release(this.#chunk);
+    this.#chunk = EMPTY;
+    this.#taken = 0;
+    while (!this.#ended) {
+      const { done, value } = await this.#chunks.next();
+      if (done === true) this.#ended = true;
+      else if (value.length > 0) {
+        this.#chunk = Buffer.from(value.buffer, value.byteOffset, value.length);
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** Bytes at hand, at least one and at most `max`, left in place; undefined at the end. */
+  async some(max: number): Promise<Buffer | undefined> {
+    if (!(await this.#fill())) return undefined;
+    const piece = this.#chunk.subarray(this.#taken, this.#taken + max);
+    this.#taken += piece.length;
+    return piece;
+  }
+
+  /** The next `count` bytes, in place where they lie together; fewer only at the end. */
+  async exactly(count: number): Promise<Buffer> {
+    const first = (await this.some(count)) ?? EMPTY;
+    if (first.length === count) return first;
+    // Copied before the next chunk is asked for: then it may be gone.
+    const parts = [Buffer.from(first)];
+    for (let left = count - first.length; left > 0; ) {
+      const part = await this.some(left);
+      if (part === undefined) break;
+      parts.push(Buffer.from(part));
+      left -= part.length;
+    }
+    return Buffer.concat(parts);
+  }
+
+  /** Passes over `count` bytes; false when there are not so many. */
+  async skip(count: number): Promise<boolean> {
+    for (let left = count; left > 0; ) {
+      const piece = await this.some(left);
+      if (piece === undefined) return false;
+      left -= piece.length;
+    }
+    return true;
+  }
+
+  /** Ends the stream, if it has not ended. */
+  async close(): Promise<void> {
+    if (!this.#ended) await this.#chunks.return?.();
+    this.#ended = true;
+  }
+}
