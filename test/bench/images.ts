@@ -1,11 +1,13 @@
 /**
  * Images in and out: exports against `tar` and the compressors, a pull, a push; interleaved, with the processor seconds of all processes
- * beside the seen time, since those say something on a busy machine, too. `pnpm bench:images [SLUG …] [--rounds N] [--scale 0.1]`, as root.
+ * beside the seen time, since those say something on a busy machine, too. `pnpm bench:images [SLUG …] [--rounds N] [--scale 0.1]
+ * [--with buildah] [--with docker]`, as root. The processor seconds of docker are those of its client: its daemon's are not told.
  */
 import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { busyboxTar, missing, runOk, World } from "../e2e/world.ts";
+import { busyboxTar, missing, run, runOk, World } from "../e2e/world.ts";
+import { type DockerDaemon, startDockerDaemon } from "../interop/docker-daemon.ts";
 import { type RegistryServer, startRegistryServer } from "../interop/registry-server.ts";
 import { blobFiles, fillerFile, folderOfFiles, push, six } from "./image-inputs.ts";
 
@@ -94,6 +96,32 @@ async function freshRoot(name: string): Promise<string> {
   return root;
 }
 
+function buildah(...args: string[]): string[] {
+  const storage = ["--root", world.path("buildah/root"), "--runroot", world.path("buildah/run")];
+  return ["buildah", ...storage, "--storage-driver", "overlay", ...args];
+}
+
+/** Others that pull: they unpack into their own storage, emptied before. */
+async function pullers(name: string): Promise<Program[]> {
+  const found: Program[] = [];
+  if (values.with.includes("buildah")) {
+    const [program = "", ...remove] = buildah("rmi", "--all", "--force");
+    const before = async (): Promise<void> => void (await run(program, remove));
+    found.push({
+      name: "buildah pull",
+      command: buildah("pull", "--quiet", "--tls-verify=false", name),
+      before,
+    });
+  }
+  if (values.with.includes("docker")) {
+    daemon ??= await startDockerDaemon(world);
+    const client = ["--host", daemon.host];
+    const before = async (): Promise<void> => void (await run("docker", [...client, "rmi", "--force", name]));
+    found.push({ name: "docker pull", command: ["docker", ...client, "pull", "--quiet", name], before });
+  }
+  return found;
+}
+
 const COMPRESSORS = { uncompressed: "cat", gzip: "pigz -6 -c", zstd: "zstd -3 -T0 -q -c" } as const;
 
 /** The build is there, nothing of it is packed: what is timed is the export. */
@@ -172,6 +200,7 @@ const pull: Case = {
         command: ["sh", "-ec", each],
         before: async () => rmSync(target, { recursive: true, force: true }),
       },
+      ...(await pullers(name)),
     ];
   },
 };
@@ -206,6 +235,7 @@ const { values, positionals } = parseArgs({
   options: {
     rounds: { type: "string", default: "3" },
     scale: { type: "string", default: "1" },
+    with: { type: "string", multiple: true, default: [] },
   },
 });
 const reason = missing("busybox", "tar", "pigz", "zstd", "docker-registry", "skopeo", "time");
@@ -213,6 +243,7 @@ if (reason !== undefined) throw new Error(`the benchmark ${reason}`);
 const scale = Number(values.scale);
 const world = new World();
 let server: RegistryServer | undefined;
+let daemon: DockerDaemon | undefined;
 let rootfs: string | undefined;
 
 async function registry(): Promise<RegistryServer> {
@@ -225,7 +256,10 @@ try {
   for (const one of [...exports, manyFiles, pull, repush])
     if (positionals.length === 0 || positionals.includes(one.slug)) await measure(one, Number(values.rounds));
 } finally {
+  await daemon?.close();
   await server?.close();
+  // Buildah leaves its storage mounted on itself.
+  await run("umount", ["--lazy", world.path("buildah/root/overlay")]);
   // Deleting last: for a minute after a mass deletion ext4 creates files more slowly.
   world.close();
 }
