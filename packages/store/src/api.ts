@@ -124,8 +124,15 @@ export interface SnapshotViews {
   kind(): Promise<Snapshotter>;
   /** A committed snapshot, for reading. */
   open(id: SnapshotId): Promise<SnapshotView>;
-  /** A new layer on a parent (null: on nothing), for writing. */
-  prepare(parent: SnapshotId | null): Promise<WritableView>;
+  /**
+   * A new layer on a parent (null: on nothing), for writing. `underlay`: a folder whose entries are seen where no layer of the parent has any, and
+   * that becomes no part of the layer; views that are copies, and layers on nothing, do without it.
+   */
+  prepare(parent: SnapshotId | null, options?: PrepareOptions): Promise<WritableView>;
+}
+
+export interface PrepareOptions {
+  readonly underlay?: string | undefined;
 }
 
 export interface SnapshotView {

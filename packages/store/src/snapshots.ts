@@ -244,9 +244,7 @@ export class OverlaySnapshotStore implements SnapshotStore {
    * that a step on an image whose `/` is special leaves it so. Without lowers it is 0755, as an image's `/` is.
    */
   #makeFolders(folder: string, below: string | undefined): void {
-    // A power cut may have lost the newest rows but not their folders: an id then comes again.
-    this.#state.trash.discard(folder);
-    mkdirSync(folder);
+    this.#makeFolder(folder);
     const upper = join(folder, "fs");
     mkdirSync(upper);
     mkdirSync(join(folder, "work"));
@@ -256,6 +254,17 @@ export class OverlaySnapshotStore implements SnapshotStore {
     if (uid !== made.uid || gid !== made.gid) chownSync(upper, uid, gid);
     // The umask has cut the mode, and chown clears set-id bits.
     chmodSync(upper, mode & 0o7777);
+  }
+
+  /** A power cut may have lost the newest rows but not their folders: an id then comes again. */
+  #makeFolder(folder: string): void {
+    try {
+      mkdirSync(folder);
+    } catch (error) {
+      if (errnoCode(error) !== "EEXIST") throw error;
+      this.#state.trash.discard(folder);
+      mkdirSync(folder);
+    }
   }
 
   /**

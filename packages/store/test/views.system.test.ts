@@ -183,6 +183,33 @@ describe.skipIf(!isRoot)("views of snapshots", () => {
     expect(mounted.filter((count) => count > MAX_LOWERS_IN_A_STRING)).toEqual([MAX_LOWERS_IN_A_STRING + 1]);
   });
 
+  test("an underlay is seen where no layer has anything, and is in none; layers on nothing and copies do without", async () => {
+    const store = open("underlay", "overlay");
+    const underlay = join(folder, "below");
+    execFileSync("sh", ["-euc", "mkdir -p $0/d $0/e; echo below > $0/d/f; echo below > $0/e/g", underlay]);
+    const base = await step(store, null, "mkdir e; echo own > e/g");
+    const view = await store.views.prepare(base, { underlay });
+    expect(nativeFs.listInRoot(view.root, "")).toEqual(["d", "e"]);
+    shell(view.root, "grep -q below d/f; grep -q own e/g; echo new > d/new");
+    const top = await view.commit();
+    const read = async (id: SnapshotId, path: string): Promise<string[]> => {
+      const { root, close } = await store.views.open(id);
+      const names = nativeFs.listInRoot(root, path);
+      close();
+      return names;
+    };
+    expect(await read(top, "")).toEqual(["d", "e"]);
+    expect(await read(top, "d")).toEqual(["new"]);
+    expect(members(await layerTar(store, top))).toMatch(/^[^\n]* d\/\n[^\n]* d\/new\n$/);
+    for (const other of [
+      await store.views.prepare(null, { underlay }),
+      await open("underlay", "copy").views.prepare(base, { underlay }),
+    ]) {
+      expect(nativeFs.listInRoot(other.root, "")).not.toContain("d");
+      other.discard();
+    }
+  });
+
   test("a stack deeper than the kernel takes looks the same, and grows", async () => {
     const store = open("deep", "overlay");
     let top = await step(store, null, "mkdir d; echo 0 > d/0");

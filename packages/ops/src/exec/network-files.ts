@@ -12,13 +12,38 @@ export interface NetworkFiles {
   close(): void;
 }
 
+interface Texts {
+  readonly hosts: string;
+  readonly resolvConf: string;
+}
+
+const shared = new WeakMap<OpsEnvironment["store"], Map<string, string>>();
+
+/** Most steps of a build have the same files, which none can write to. */
+function sharedFolder(env: OpsEnvironment, texts: Texts): string {
+  const folders = shared.get(env.store) ?? new Map<string, string>();
+  shared.set(env.store, folders);
+  const key = JSON.stringify(texts);
+  const folder = folders.get(key) ?? freshFolder(env, texts);
+  folders.set(key, folder);
+  return folder;
+}
+
+function freshFolder({ store }: OpsEnvironment, { hosts, resolvConf }: Texts): string {
+  const folder = store.temporaryFolder();
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "hosts"), hosts, { mode: 0o644 });
+  writeFileSync(join(folder, "resolv.conf"), resolvConf, { mode: 0o644 });
+  return folder;
+}
+
 /** Generated /etc/hosts and /etc/resolv.conf, mounted over the image's own and never part of a layer (B007, B008). */
 export function networkFiles(env: OpsEnvironment, op: ExecOp, network: StepNetwork): NetworkFiles {
-  const folder = env.store.temporaryFolder();
-  mkdirSync(folder, { recursive: true });
   const hostname = op.meta.hostname || DEFAULT_HOSTNAME;
-  writeFileSync(join(folder, "hosts"), hostsFile(hostname, extraHosts(op)), { mode: 0o644 });
-  writeFileSync(join(folder, "resolv.conf"), nameServers(env, network), { mode: 0o644 });
+  const texts = { hosts: hostsFile(hostname, extraHosts(op)), resolvConf: nameServers(env, network) };
+  /* A step that may mount anew, and one in a chroot, could write to them. */
+  const isSafe = env.isolation !== "chroot" && op.security !== "insecure";
+  const folder = isSafe ? sharedFolder(env, texts) : freshFolder(env, texts);
   const files = [
     fileMount(env, folder, "resolv.conf", "/etc/resolv.conf"),
     fileMount(env, folder, "hosts", "/etc/hosts"),

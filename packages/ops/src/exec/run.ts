@@ -23,6 +23,7 @@ import { networkFiles } from "./network-files.ts";
 import { tellOnce } from "./notice.ts";
 import { failureOf } from "./outcome.ts";
 import { type StepParts, stepSpec } from "./step-spec.ts";
+import { stubUnderlay } from "./stub-underlay.ts";
 import { dropCopiedFolders, makeStubs, removeStubs, type Stubs } from "./stubs.ts";
 import { withHiddenModes } from "./tmpfs-mode.ts";
 import { resolveStepUser } from "./user.ts";
@@ -100,7 +101,8 @@ async function withRoot<T>(
   if (env.isolation !== "chroot") await env.sandbox();
   const mounts = await prepareMounts({ env, op: op.kind, inputs, context: run.context });
   try {
-    const root = await env.store.views.prepare(rootRef === undefined ? null : snapshotOf(rootRef));
+    const parent = rootRef === undefined ? null : snapshotOf(rootRef);
+    const root = await env.store.views.prepare(parent, { underlay: stubUnderlay(env, op.kind) });
     let finish: () => T | Promise<T>;
     try {
       finish = await work(root, mounts, rootMount?.output ?? -1);

@@ -3,6 +3,7 @@ import type { SnapshotId } from "@tsbuild/base";
 import { inUserNamespace, type NativeFs } from "@tsbuild/native-fs";
 import type {
   MemoStore,
+  PrepareOptions,
   SnapshotStore,
   Snapshotter,
   SnapshotView,
@@ -41,8 +42,8 @@ export class ChosenViews implements SnapshotViews {
     return (await this.#views()).open(id);
   }
 
-  async prepare(parent: SnapshotId | null): Promise<WritableView> {
-    return (await this.#views()).prepare(parent);
+  async prepare(parent: SnapshotId | null, options?: PrepareOptions): Promise<WritableView> {
+    return (await this.#views()).prepare(parent, options);
   }
 
   #views(): Promise<SnapshotViews> {

@@ -2,7 +2,7 @@ import { close as closeDescriptor } from "node:fs";
 import { promisify } from "node:util";
 import { errnoCode, type SnapshotId } from "@tsbuild/base";
 import type { NativeFs } from "@tsbuild/native-fs";
-import type { SnapshotStore, SnapshotView, SnapshotViews, WritableView } from "../api.ts";
+import type { PrepareOptions, SnapshotStore, SnapshotView, SnapshotViews, WritableView } from "../api.ts";
 import { MAX_LOWERS, MAX_LOWERS_IN_A_STRING } from "./lower-limits.ts";
 
 const closeOnThread = promisify(closeDescriptor);
@@ -41,12 +41,13 @@ export class OverlayViews implements SnapshotViews {
     return { root, close: () => fs.close(root) };
   }
 
-  async prepare(parent: SnapshotId | null): Promise<WritableView> {
+  async prepare(parent: SnapshotId | null, { underlay }: PrepareOptions = {}): Promise<WritableView> {
     const { snapshots } = this.#options;
     const active = snapshots.prepare(parent);
     try {
       const { upper, work } = active;
-      const root = await this.#mount(active.lowers, { upper, work, volatile: true });
+      const below = underlay === undefined || parent === null ? [] : [underlay];
+      const root = await this.#mount([...active.lowers, ...below], { upper, work, volatile: true });
       return this.#writable({ active, root });
     } catch (error) {
       snapshots.discard(active);
