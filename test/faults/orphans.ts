@@ -21,7 +21,7 @@ export async function orphans(world: World, marker: string): Promise<string[]> {
 }
 
 function inStateFolder(root: string): string[] {
-  const inside = ["leases", "trash", "locks"].flatMap((folder) =>
+  const inside = ["leases", "trash"].flatMap((folder) =>
     readdirSync(join(root, "v1", folder)).map((name) => `${folder}/${name}`),
   );
   const halfDone = readdirSync(join(root, "v1/snapshots")).filter((id) =>

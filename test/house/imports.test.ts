@@ -15,7 +15,7 @@ const table: Readonly<Record<string, { readonly own: readonly string[]; readonly
       own: ["base", "native-fs"],
       npm: ["zlib-sync", "xz-decompress", "unbzip2-stream", "seek-bzip"],
     },
-    "packages/solver": { own: ["base", "llb"], npm: ["p-limit"] },
+    "packages/solver": { own: ["base", "llb"], npm: [] },
     "packages/sandbox": { own: ["base"], npm: [] },
     "packages/store": { own: ["base", "oci", "native-fs", "solver"], npm: [] },
     "packages/registry": { own: ["base", "oci"], npm: ["undici"] },

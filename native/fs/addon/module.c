@@ -23,6 +23,7 @@ NAPI_MODULE_INIT(/* napi_env env, napi_value exports */) {
       CALL("tryLock", try_lock),
       CALL("socketPair", socket_pair),
       CALL("sendDescriptors", send_descriptors),
+      CALL("lockByte", lock_byte_of),
       CALL("sha256", sha256),
       CALL("walk", walk),
       CALL("hashFiles", hash_files),

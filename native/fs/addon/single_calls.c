@@ -263,3 +263,15 @@ napi_value try_lock(napi_env env, napi_callback_info info) {
   if (fd >= 0) return value_integer(env, fd);
   return busy ? value_undefined(env) : value_throw(env, &err);
 }
+
+napi_value lock_byte_of(napi_env env, napi_callback_info info) {
+  struct args args = args_get(env, info);
+  struct err err = ERR_INIT;
+  bool busy;
+  int fd = (int)args_integer(&args, 0);
+  int64_t offset = args_integer(&args, 1);
+  bool lock = args_boolean(&args, 2);
+  if (args.failed) return NULL;
+  if (lock_byte(fd, offset, lock, &busy, &err) < 0 && !busy) return value_throw(env, &err);
+  return value_boolean(env, !busy);
+}

@@ -37,3 +37,13 @@ int lock_try(const char *path, bool exclusive, bool *busy, struct err *err) {
     if (current > 0) return take_fd(&fd);
   }
 }
+
+int lock_byte(int fd, int64_t offset, bool lock, bool *busy, struct err *err) {
+  struct flock range = {.l_type = lock ? F_WRLCK : F_UNLCK, .l_whence = SEEK_SET, .l_start = offset, .l_len = 1};
+  int failed;
+  do failed = fcntl(fd, F_OFD_SETLK, &range);
+  while (failed < 0 && errno == EINTR);
+  *busy = failed < 0 && (errno == EAGAIN || errno == EACCES);
+  if (failed == 0 || *busy) return failed;
+  return err_sys(err, "fcntl", NULL);
+}

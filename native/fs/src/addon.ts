@@ -44,6 +44,7 @@ export interface Addon {
   tryLock(path: Name, exclusive: boolean): number | undefined;
   socketPair(packets: boolean): [number, number];
   sendDescriptors(socket: number, bytes: Uint8Array, fds: Uint8Array): void;
+  lockByte(fd: number, offset: number, lock: boolean): boolean;
   sha256(bytes: Uint8Array): string;
   walk(
     root: number,

@@ -119,6 +119,11 @@ export interface NativeFs {
   // ---- locks
   /** Opens (creating 0600) and flock()s a file without waiting; `undefined` when another holds it. The kernel releases it with the process. */
   tryLock(path: string, mode: "shared" | "exclusive"): number | undefined;
+  /**
+   * Locks or unlocks one byte of an open file without waiting; there need be no such byte. False when another descriptor (here or in another
+   * process) has it. The kernel releases it with the descriptor. Within one descriptor nothing is refused.
+   */
+  lockByte(fd: number, offset: number, lock: boolean): boolean;
 
   // ---- sockets
   /** Two connected local sockets: a stream of bytes, or packets with bounds. */

@@ -148,6 +148,7 @@ export const nativeFs: NativeFs = {
   socketPair: (kind) => addon().socketPair(kind === "packets"),
   sendDescriptors: (socket, bytes, fds) =>
     addon().sendDescriptors(socket, bytes, new Uint8Array(Int32Array.from(fds).buffer)),
+  lockByte: (fd, offset, lock) => addon().lockByte(fd, offset, lock),
 
   sha256: (bytes) => addon().sha256(bytes),
 };

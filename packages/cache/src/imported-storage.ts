@@ -72,6 +72,14 @@ export class ImportingStorage implements CacheStorage {
     this.#store.save({ links: links.filter(({ child }) => !this.isForeign(child)), records });
   }
 
+  flushed(): Promise<void> | undefined {
+    return this.#store.flushed?.();
+  }
+
+  flush(): void {
+    this.#store.flush?.();
+  }
+
   newestLike(description: string): CacheRecord | undefined {
     return this.#store.newestLike(description);
   }

@@ -5,7 +5,7 @@ import { runVertex } from "./run.ts";
 import { adoptContentHit, digestInput } from "./settle.ts";
 import type { Solving } from "./solving.ts";
 import { isCacheable, isKnown, mayStillHit, probe } from "./vertex-lookup.ts";
-import { advance, mapOf, opKeyOf, type VertexState } from "./vertex-state.ts";
+import { advance, countsByContent, mapOf, opKeyOf, type VertexState } from "./vertex-state.ts";
 
 /**
  * settled → … → complete: gets the result, from the cache if it can be loaded, else by running the vertex. The way is drawn at
@@ -25,7 +25,16 @@ export async function complete(solving: Solving, state: VertexState): Promise<vo
 /** Completes inputs, side by side. */
 async function joinInputs(solving: Solving, state: VertexState, which: readonly number[]): Promise<void> {
   advance(state, "joining", "its inputs");
-  await Promise.all(which.map((i) => digestInput(solving, state, i)));
+  const missing = which.filter((i) => !isInputComplete(state, i));
+  const begun = missing.map((i) => digestInput(solving, state, i));
+  // A failure to digest is this vertex's own, to be told at once. That of an input ends the others by itself: they are waited for in turn.
+  if (missing.some((i) => countsByContent(state, i))) await Promise.all(begun);
+  else for (const [at, i] of missing.entries()) if (!isInputComplete(state, i)) await begun[at];
+}
+
+function isInputComplete(state: VertexState, index: number): boolean {
+  const input = state.inputs[index]!;
+  return input.state.phase === "complete" && (input.content !== undefined || !countsByContent(state, index));
 }
 
 /**
@@ -62,9 +71,19 @@ async function runLocked(solving: Solving, state: VertexState, name: string): Pr
   try {
     if (!(await findAndLoad(solving, state))) await runVertex(solving, state);
   } finally {
+    releaseWhenSeen(solving, state, lock);
+  }
+}
+
+/** Whoever gets the lock next must find the record; children of this vertex need not wait for that. */
+function releaseWhenSeen(solving: Solving, state: VertexState, lock: { release(): void }): void {
+  const release = () => {
     state.holdsLock = false;
     lock.release();
-  }
+  };
+  const flushed = solving.storage.flushed?.();
+  if (flushed === undefined) release();
+  else void solving.watch(flushed.then(release, release));
 }
 
 /** Whoever holds a lock waits for no vertex: that is why no two solves can wait for each other. */

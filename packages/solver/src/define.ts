@@ -1,7 +1,8 @@
 import { assert } from "@tsbuild/base";
 import { opKey } from "./keys.ts";
+import { judge } from "./outlook.ts";
 import { contextOf, type Solving } from "./solving.ts";
-import { adopt, guessKeys, probe } from "./vertex-lookup.ts";
+import { adopt, guessKeys, isCacheable, probe } from "./vertex-lookup.ts";
 import { advance, type VertexState } from "./vertex-state.ts";
 
 /**
@@ -13,9 +14,10 @@ import { advance, type VertexState } from "./vertex-state.ts";
  */
 export async function define(solving: Solving, state: VertexState): Promise<void> {
   advance(state, "defining", "its cache map");
-  const inputs = state.inputs.map((input) => solving.need(input.state, "defined"));
-  const asked = solving.watch(state.op.cacheMap(contextOf(solving, state)));
-  const [map] = await Promise.all([asked, ...inputs]);
+  for (const { state: input } of state.inputs) solving.need(input, "defined");
+  const map = await state.op.cacheMap(contextOf(solving, state));
+  // One after the other: they are on their way, and one that fails ends the others.
+  for (const { state: input } of state.inputs) if (!isDefined(input)) await solving.need(input, "defined");
   assert(
     map.inputs.length === state.inputs.length,
     `the cache map of ${state.name} has ${map.inputs.length} inputs for ${state.inputs.length}`,
@@ -27,6 +29,16 @@ export async function define(solving: Solving, state: VertexState): Promise<void
     adopt(solving.storage, state);
   } else {
     guessKeys(solving.storage, state);
+    if (isHopeless(solving, state)) state.outlook = "hopeless";
   }
   advance(state, "defined");
+}
+
+/** What is behind a vertex that was never built was not either: known without a look at anything but its inputs' outlook. */
+function isHopeless({ storage }: Solving, state: VertexState): boolean {
+  return !state.ignored && isCacheable(state) && judge(storage, state) === "hopeless";
+}
+
+function isDefined({ phase }: VertexState): boolean {
+  return phase !== "new" && phase !== "defining" && phase !== "stopped";
 }

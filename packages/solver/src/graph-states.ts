@@ -1,4 +1,4 @@
-import { assert, type VertexDigest } from "@tsbuild/base";
+import { assert, type VertexDigest, type VertexInfo } from "@tsbuild/base";
 import type { Graph, Input, Vertex } from "@tsbuild/llb";
 import type { VertexOp } from "./ports.ts";
 import type { Ignored, MaxAge, OutputState, VertexState } from "./vertex-state.ts";
@@ -74,26 +74,39 @@ function makeState(
   vertex: Vertex,
   { outputs, states, position, op, ignored, maxAge }: StateParts,
 ): VertexState {
+  const inputs = vertex.op.inputs.map(({ digest, index }) => {
+    const state = states.get(digest);
+    assert(state !== undefined, `vertex ${vertex.digest} comes before its input ${digest}`);
+    return { state, output: outputOf(state, index) };
+  });
+  const info = infoOf(vertex);
   return {
     vertex,
     digest: vertex.digest,
-    name: vertex.metadata.name ?? vertex.digest.slice(0, "sha256:".length + 12),
+    name: info.name,
+    info,
     position,
-    inputs: vertex.op.inputs.map(({ digest, index }) => {
-      const state = states.get(digest);
-      assert(state !== undefined, `vertex ${vertex.digest} comes before its input ${digest}`);
-      return { state, output: outputOf(state, index) };
-    }),
+    inputs,
     outputs: [...outputs].sort((a, b) => a - b).map((index) => ({ index, own: [], visible: [] })),
     op,
     ignored,
     maxAge,
     phase: "new",
     waitsFor: "",
-    stages: {},
+    stages: { defined: undefined, settled: undefined, complete: undefined },
     gone: new Set(),
     evicted: false,
     holdsLock: false,
+  };
+}
+
+function infoOf({ digest, op, metadata }: Vertex): VertexInfo {
+  const group = metadata.progressGroup;
+  return {
+    digest,
+    name: metadata.name ?? digest.slice(0, "sha256:".length + 12),
+    inputs: [...new Set(op.inputs.map((input) => input.digest))],
+    ...(group === undefined ? {} : { group: { id: group.id, name: group.name } }),
   };
 }
 

@@ -1,6 +1,3 @@
-import { setImmediate as turn } from "node:timers/promises";
-import pLimit from "p-limit";
-
 /**
  * Runs work when one of a number of slots is free: of what waits then, the one with the lowest place. One limit may be given to several
  * solves.
@@ -20,23 +17,55 @@ interface Waiting {
  * `COPY --from` of the first stage could not begin before the last stage has.
  */
 export function jobLimit(jobs: number): JobLimit {
-  const limit = pLimit(Math.max(1, jobs));
-  const queue = new PlaceQueue();
-  return <T>(work: () => Promise<T>, place: number) => {
-    const { promise, resolve, reject } = Promise.withResolvers<T>();
-    queue.add({ place, run: () => work().then(resolve, reject) });
-    void limit(async () => {
-      // Whoever becomes ready by the same event asks within this turn.
-      await turn();
-      await queue.take().run();
+  const slots = new Slots(Math.max(1, jobs));
+  return <T>(work: () => Promise<T>, place: number) =>
+    new Promise<T>((resolve, reject) => {
+      slots.add({ place, run: () => work().then(resolve, reject) });
     });
-    return promise;
+}
+
+class Slots {
+  #free: number;
+  #isDue = false;
+  readonly #queue = new PlaceQueue();
+
+  constructor(count: number) {
+    this.#free = count;
+  }
+
+  add(waiting: Waiting): void {
+    this.#queue.add(waiting);
+    this.#fillSoon();
+  }
+
+  /** Not at once: whoever becomes ready by the same event asks within this turn. */
+  #fillSoon(): void {
+    if (this.#isDue || this.#free === 0 || this.#queue.isEmpty) return;
+    this.#isDue = true;
+    setImmediate(this.#fill);
+  }
+
+  readonly #fill = (): void => {
+    this.#isDue = false;
+    while (this.#free > 0 && !this.#queue.isEmpty) {
+      this.#free--;
+      void this.#queue.take().run().then(this.#ended);
+    }
+  };
+
+  readonly #ended = (): void => {
+    this.#free++;
+    this.#fillSoon();
   };
 }
 
 class PlaceQueue {
   /** The lowest place last; of equal ones the first that came. */
   readonly #waiting: Waiting[] = [];
+
+  get isEmpty(): boolean {
+    return this.#waiting.length === 0;
+  }
 
   add(waiting: Waiting): void {
     let [low, high] = [0, this.#waiting.length];

@@ -63,15 +63,20 @@ export function reached(
   lookup: Lookup,
   which: readonly number[],
 ): readonly CacheKeyId[] {
-  let found: CacheKeyId[] | undefined;
+  let found: readonly CacheKeyId[] | undefined;
   for (const i of which) {
-    const link = linkOf(lookup, i);
-    const keys = lookup.inputs[i]?.keys ?? [];
-    const here = new Set(keys.flatMap((key) => storage.linked(key, link)));
-    found = found === undefined ? [...here] : found.filter((key) => here.has(key));
+    const here = reachedFrom(storage, lookup, i);
+    found = found === undefined ? here : found.filter((key) => here.includes(key));
     if (found.length === 0) break;
   }
   return found ?? [];
+}
+
+function reachedFrom(storage: CacheStorage, lookup: Lookup, input: number): readonly CacheKeyId[] {
+  const link = linkOf(lookup, input);
+  const keys = lookup.inputs[input]?.keys ?? [];
+  if (keys.length === 1) return storage.linked(keys[0]!, link);
+  return [...new Set(keys.flatMap((key) => storage.linked(key, link)))];
 }
 
 export function resolve(storage: CacheStorage, linked: CacheKeyId): Candidate {

@@ -7,7 +7,6 @@ import type { CacheKeyId, CacheLink, CacheRecord, CacheStorage, Ref, ResultId } 
  */
 export class MemoryResults<T> {
   readonly #values = new Map<ResultId, T>();
-  readonly #handles = new WeakMap<Ref, T>();
   #outstanding = 0;
   #nextId = 1;
 
@@ -35,9 +34,11 @@ export class MemoryResults<T> {
 
   /** Reads through a handle. Fails on a released one. */
   value(ref: Ref): T {
-    const value = this.#handles.get(ref);
-    assert(value !== undefined, "a ref is read after its release, or belongs to somebody else");
-    return value;
+    assert(
+      ref instanceof MemoryRef && ref.owner === this && ref.isOpen,
+      "a ref is read after its release, or belongs to somebody else",
+    );
+    return ref.value as T;
   }
 
   /** Forgets a value. Handles that are open keep theirs, as a held snapshot stays. */
@@ -47,23 +48,49 @@ export class MemoryResults<T> {
 
   #handle(id: ResultId | undefined, value: T): Ref {
     this.#outstanding++;
-    const ref: Ref = {
-      id,
-      clone: () => this.#handle(id, this.value(ref)),
-      release: () => {
-        assert(this.#handles.delete(ref), "a ref is released twice");
-        this.#outstanding--;
-      },
-    };
-    this.#handles.set(ref, value);
-    return ref;
+    return new MemoryRef(this, id, value);
+  }
+
+  /** For handles. */
+  released(): void {
+    this.#outstanding--;
+  }
+
+  /** For handles. */
+  again(ref: MemoryRef<T>): Ref {
+    return this.#handle(ref.id, this.value(ref));
   }
 }
+
+class MemoryRef<T> implements Ref {
+  readonly owner: MemoryResults<T>;
+  readonly id: ResultId | undefined;
+  readonly value: T;
+  isOpen = true;
+
+  constructor(owner: MemoryResults<T>, id: ResultId | undefined, value: T) {
+    this.owner = owner;
+    this.id = id;
+    this.value = value;
+  }
+
+  clone(): Ref {
+    return this.owner.again(this);
+  }
+
+  release(): void {
+    assert(this.isOpen, "a ref is released twice");
+    this.isOpen = false;
+    this.owner.released();
+  }
+}
+
+const NONE: readonly never[] = [];
 
 /** `CacheStorage` in memory. Keeps every key and record until `forget`; what is evicted is only noticed by `load`. */
 export class MemoryCacheStorage<T> implements CacheStorage {
   readonly results: MemoryResults<T>;
-  readonly #children = new Map<string, CacheKeyId[]>();
+  readonly #children = new Map<CacheKeyId, Map<string, readonly CacheKeyId[]>>();
   readonly #parents = new Map<CacheKeyId, { readonly parent: CacheKeyId; readonly link: CacheLink }[]>();
   readonly #records = new Map<CacheKeyId, CacheRecord[]>();
   readonly #keys = new Map<ResultId, CacheKeyId[]>();
@@ -74,11 +101,11 @@ export class MemoryCacheStorage<T> implements CacheStorage {
   }
 
   linked(parent: CacheKeyId, link: CacheLink): readonly CacheKeyId[] {
-    return this.#children.get(edgeName(parent, link)) ?? [];
+    return this.#children.get(parent)?.get(linkName(link)) ?? NONE;
   }
 
   records(key: CacheKeyId): readonly CacheRecord[] {
-    return this.#records.get(key) ?? [];
+    return this.#records.get(key) ?? NONE;
   }
 
   keysOf(result: ResultId, atMost?: number): readonly CacheKeyId[] {
@@ -119,11 +146,15 @@ export class MemoryCacheStorage<T> implements CacheStorage {
   }
 
   #saveLink(parent: CacheKeyId, link: CacheLink, child: CacheKeyId): void {
-    const edge = edgeName(parent, link);
-    const children = this.#children.get(edge) ?? [];
+    const name = linkName(link);
+    const children = this.linked(parent, link);
     if (children.includes(child)) return;
-    this.#children.set(edge, [...children, child]);
-    this.#parents.set(child, [...(this.#parents.get(child) ?? []), { parent, link }]);
+    const ofParent = this.#children.get(parent);
+    if (ofParent === undefined) this.#children.set(parent, new Map([[name, [child]]]));
+    else ofParent.set(name, [...children, child]);
+    const parents = this.#parents.get(child);
+    if (parents === undefined) this.#parents.set(child, [{ parent, link }]);
+    else parents.push({ parent, link });
   }
 
   // Lists that callers were given are replaced, never changed.
@@ -142,6 +173,6 @@ export class MemoryCacheStorage<T> implements CacheStorage {
 }
 
 /** The selector, which may have any letter, comes last. */
-function edgeName(parent: CacheKeyId, { op, output, input, selector }: CacheLink): string {
-  return `${parent} ${op} ${output} ${input} ${selector}`;
+function linkName({ op, output, input, selector }: CacheLink): string {
+  return `${op} ${output} ${input} ${selector}`;
 }

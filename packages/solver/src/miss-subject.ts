@@ -9,22 +9,38 @@ export type Explaining = Pick<Solving, "signal" | "earlier">;
 
 /** Per record: it is read as a whole when a later miss is explained. */
 const MAX_FIELDS = 2_000;
+/** One text for the records of all vertices. */
+const INPUT_NAMES: readonly string[] = Array.from({ length: 32 }, (_, i) => `input.${i}`);
 
 /**
  * What the key of a vertex was made of: the op's own fields, then per input what it was known by, then the content field by field.
  * Only for a vertex that runs.
  */
-export async function recordedFields(solving: Explaining, state: VertexState): Promise<readonly KeyField[]> {
+export function recordedFields(
+  solving: Explaining,
+  state: VertexState,
+): readonly KeyField[] | Promise<readonly KeyField[]> {
   if (!isCacheable(state)) return [];
   const map = mapOf(state);
   const inputs = state.inputs.map((input, i): KeyField => {
     const content = input.content?.digest;
     return content === undefined
-      ? { name: `input.${i}`, value: input.output.own[0] ?? "" }
+      ? { name: INPUT_NAMES[i] ?? `input.${i}`, value: input.output.own[0] ?? "" }
       : { name: `content.${i}`, value: content };
   });
+  const own = [...map.fields, ...inputs];
+  return state.inputs.some(({ content }) => content?.fields !== undefined)
+    ? withContents(solving, state, own)
+    : own.slice(0, MAX_FIELDS);
+}
+
+async function withContents(
+  solving: Explaining,
+  state: VertexState,
+  own: readonly KeyField[],
+): Promise<readonly KeyField[]> {
   const contents = await Promise.all(state.inputs.map((_, i) => contentFields(solving, state, i)));
-  return [...map.fields, ...inputs, ...contents.flat()].slice(0, MAX_FIELDS);
+  return [...own, ...contents.flat()].slice(0, MAX_FIELDS);
 }
 
 /**

@@ -6,9 +6,18 @@ export class Outstanding {
   #count = 0;
   #empty: (() => void) | undefined;
 
-  add(work: Promise<unknown>): void {
+  /** `ended` is called first of all that waits for the work, and hears how it failed. */
+  add(work: Promise<unknown>, failed?: (error: unknown) => void): void {
     this.#count++;
-    work.then(this.#ended, this.#ended);
+    work.then(
+      this.#ended,
+      failed === undefined
+        ? this.#ended
+        : (error: unknown) => {
+            failed(error);
+            this.#ended();
+          },
+    );
   }
 
   /** Resolves when all has ended, also what was added meanwhile. However it ended: that is the business of whoever awaits it. */

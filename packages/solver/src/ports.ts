@@ -116,8 +116,8 @@ export interface CacheRecord {
 }
 
 /**
- * Where keys and records live. Synchronous: a look-up is a few indexed reads. Seen by all processes on one state
- * folder at once; a record is visible whole or not at all.
+ * Where keys and records live, for all processes on one state folder. Synchronous: a look-up is a few indexed reads. What is
+ * saved may be written a little later, for the sake of many saves at once.
  */
 export interface CacheStorage {
   /** Keys that `link` leads to from `parent`, oldest first. */
@@ -126,7 +126,7 @@ export interface CacheStorage {
   records(key: CacheKeyId): readonly CacheRecord[];
   /** Keys under which a result is stored, oldest first: equal results are reached from any of them. A common result (scratch) has thousands. */
   keysOf(result: ResultId, atMost?: number): readonly CacheKeyId[];
-  /** Adds links and a record in one transaction; what exists already is left as it is. */
+  /** Adds links and records; what exists already is left as it is. Seen here at once, by other processes when it is `flushed`: whole or not at all. */
   save(entry: {
     readonly links: readonly {
       readonly parent: CacheKeyId;
@@ -135,6 +135,13 @@ export interface CacheStorage {
     }[];
     readonly records: readonly CacheRecord[];
   }): void;
+  /**
+   * Resolves when all that was saved is there for other processes, too; undefined when it is already. Rejects when it cannot be written: then
+   * it is as if it had not been saved. A storage that writes at once leaves it out, and `flush` as well.
+   */
+  flushed?(): Promise<void> | undefined;
+  /** Writes now what was saved. How that went is told by the promise that `flushed` gave. */
+  flush?(): void;
   /** Newest record whose description is `description`, for explaining a miss. */
   newestLike(description: string): CacheRecord | undefined;
   /** What is left of the last removed record of a key, for the same. A storage that removes none leaves it out. */
@@ -152,8 +159,8 @@ export interface CacheStorage {
 }
 
 /**
- * Makes equal work run once across builds and processes: held while a vertex is run, from before the last look-up to after
- * its record is saved. Released by the kernel when the holder dies.
+ * Makes equal work run once across builds and processes: held while a vertex is run, from before the last look-up to when others
+ * can see its record. Released by the kernel when the holder dies.
  */
 export interface WorkLocks {
   /** Waits until nobody else holds `name`. Rejects on abort. */

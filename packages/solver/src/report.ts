@@ -5,7 +5,6 @@ import {
   epochMs,
   type TsbuildError,
   type VertexDigest,
-  type VertexInfo,
 } from "@tsbuild/base";
 import type { VertexOutcome } from "./ports.ts";
 import type { VertexState } from "./vertex-state.ts";
@@ -25,7 +24,7 @@ export class Reporter {
   }
 
   graph(states: readonly VertexState[]): void {
-    this.#emit({ type: "graph", at: epochMs(), vertices: states.map(infoOf) });
+    this.#emit({ type: "graph", at: epochMs(), vertices: states.map(({ info }) => info) });
   }
 
   /** For the events of an op. The first one opens its vertex; what comes after its end is dropped. */
@@ -41,7 +40,7 @@ export class Reporter {
   started(state: VertexState): void {
     if (this.#open.has(state)) return;
     this.#open.add(state);
-    this.#emit({ type: "vertex-started", at: epochMs(), vertex: infoOf(state) });
+    this.#emit({ type: "vertex-started", at: epochMs(), vertex: state.info });
   }
 
   /** A vertex was taken from the cache; so were its ancestors, as far as they are known, though nobody looked at them. */
@@ -134,14 +133,4 @@ function isSkipped(state: VertexState): boolean {
 
 function concerns(event: BuildEvent, digest: VertexDigest): boolean {
   return "vertex" in event && event.vertex === digest;
-}
-
-function infoOf(state: VertexState): VertexInfo {
-  const group = state.vertex.metadata.progressGroup;
-  return {
-    digest: state.digest,
-    name: state.name,
-    inputs: [...new Set(state.inputs.map((input) => input.state.digest))],
-    ...(group === undefined ? {} : { group: { id: group.id, name: group.name } }),
-  };
 }

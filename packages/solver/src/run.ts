@@ -36,21 +36,28 @@ async function execute(solving: Solving, state: VertexState): Promise<void> {
   const start = monotonicMs();
   // Beside the op, not after it: both read the inputs, which are held.
   const gathering = recordedFields(solving, state);
-  const refs = await state.op
-    .run(state.inputs.map(refOf), contextOf(solving, state))
-    .finally(() => gathering);
+  const refs = await runOp(solving, state, gathering);
   const durationMs = monotonicMs() - start;
   advance(state, "saving");
   takeRefs(state, refs);
   try {
     const fields = await gathering;
     const reason = reasonFor(solving, state, fields);
-    saveResult(solving.storage, state, { refs, fields, durationMs });
+    saveResult(solving, state, { refs, fields, durationMs });
     if (isCacheable(state)) for (const { id } of refs) if (id !== undefined) solving.onSaved?.(id);
     advance(state, "complete");
     solving.report.completed(state, reason);
   } finally {
     releaseUnwanted(state, refs);
+  }
+}
+
+/** Does not end before the fields are gathered: they read the inputs. */
+async function runOp(solving: Solving, state: VertexState, gathering: Gathering): Promise<readonly Ref[]> {
+  try {
+    return await state.op.run(state.inputs.map(refOf), contextOf(solving, state));
+  } finally {
+    await gathering;
   }
 }
 
@@ -69,7 +76,8 @@ function releaseUnwanted(state: VertexState, refs: readonly Ref[]): void {
   }
 }
 
-type Fields = Awaited<ReturnType<typeof recordedFields>>;
+type Gathering = ReturnType<typeof recordedFields>;
+type Fields = Awaited<Gathering>;
 
 /** Undefined for a source read in place: reading it is no work that was redone. */
 function reasonFor(solving: Solving, state: VertexState, fields: Fields): CacheReason | undefined {

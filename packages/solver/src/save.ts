@@ -3,6 +3,7 @@ import { GENERATION_LINK, generationKey } from "./keys.ts";
 import { type LinkEntry, linksTo } from "./links.ts";
 import { type Candidate, candidates, type Lookup } from "./lookup.ts";
 import type { CacheRecord, CacheStorage, KeyField, Ref, ResultId } from "./ports.ts";
+import type { Solving } from "./solving.ts";
 import { deriveKey, lookupOf, setOwnKey } from "./vertex-lookup.ts";
 import type { VertexState } from "./vertex-state.ts";
 
@@ -14,14 +15,15 @@ export interface RunResult {
 }
 
 /** Records every output of a vertex that was run, also those that nobody here asked for, and gives the wanted ones their keys. */
-export function saveResult(storage: CacheStorage, state: VertexState, result: RunResult): void {
+export function saveResult(solving: Solving, state: VertexState, result: RunResult): void {
+  const { storage } = solving;
   const places = result.refs.map((ref, index) => placeOf(storage, state, { index, ref }));
   const links = places.flatMap((place) => place?.links ?? []);
   const records = places.flatMap((place, index) => {
     const id = result.refs[index]?.id;
     return place === undefined || id === undefined ? [] : [recordOf(state, result, { place, id })];
   });
-  if (links.length + records.length > 0) storage.save({ links, records });
+  if (links.length + records.length > 0) solving.save({ links, records });
   for (const output of state.outputs) {
     const place = places[output.index];
     output.match = undefined;

@@ -1,5 +1,5 @@
 import { linksTo, missingLinks } from "./links.ts";
-import { judge } from "./outlook.ts";
+import { judge, type Outlook } from "./outlook.ts";
 import { contextOf, type Solving } from "./solving.ts";
 import { adopt, guessKeys, isCacheable, lookupOf, probe } from "./vertex-lookup.ts";
 import { advance, countsByContent, type InputState, mapOf, refOf, type VertexState } from "./vertex-state.ts";
@@ -12,18 +12,39 @@ import { advance, countsByContent, type InputState, mapOf, refOf, type VertexSta
  * RUN settles COPY; that completes the context (reads it in place) and finds COPY by its content; RUN is then
  * found by COPY's key. COPY's result is never loaded.
  */
-export async function settle(solving: Solving, state: VertexState): Promise<void> {
+export function settle(solving: Solving, state: VertexState): Promise<void> | undefined {
+  return state.phase === "defined" ? settleDefined(solving, state) : settleLater(solving, state);
+}
+
+async function settleLater(solving: Solving, state: VertexState): Promise<void> {
   await solving.need(state, "defined");
+  await settleDefined(solving, state);
+}
+
+/** At once, unless inputs are to be waited for. */
+function settleDefined(solving: Solving, state: VertexState): Promise<void> | undefined {
   advance(state, "settling", "keys and content of its inputs");
-  if (state.hit === undefined) await findByContent(solving, state);
+  if (state.hit === undefined) {
+    state.outlook ??= outlookOf(solving, state);
+    if (state.outlook === undefined) return findByContent(solving, state);
+  }
   advance(state, "settled");
+  return undefined;
+}
+
+function outlookOf({ storage }: Solving, state: VertexState): Outlook | undefined {
+  if (state.ignored) return "blind";
+  return isCacheable(state) ? judge(storage, state) : "hopeless";
 }
 
 async function findByContent(solving: Solving, state: VertexState): Promise<void> {
-  if (state.ignored) state.outlook = "blind";
-  else if (!isCacheable(state)) state.outlook = "hopeless";
-  else state.outlook = judge(solving.storage, state);
-  if (state.outlook !== undefined) return;
+  // In a turn of its own: a chain of thousands is no stack of thousands.
+  await undefined;
+  await lookAtInputs(solving, state);
+  advance(state, "settled");
+}
+
+async function lookAtInputs(solving: Solving, state: VertexState): Promise<void> {
   const before = state.inputs.map(knownBy);
   await settleInputs(solving, state);
   const isNews = state.inputs.some((input, i) => knownBy(input) !== before[i]);
@@ -87,7 +108,7 @@ export function adoptContentHit(solving: Solving, state: VertexState): void {
       : linksTo(state, lookupOf(state, output.index), output.match.candidate.linked),
   );
   const missing = missingLinks(storage, links);
-  if (missing.length > 0) storage.save({ links: missing, records: [] });
+  if (missing.length > 0) solving.save({ links: missing, records: [] });
 }
 
 /** By itself, or where its inputs came from. */

@@ -106,9 +106,12 @@ export function startSolve(request: SolveRequest): RunningSolve {
   };
 }
 
+const DONE = Promise.resolve();
 const NO_CACHE: Ignored = { text: "--no-cache", emptiesMounts: true };
 
-const TRANSITIONS: Readonly<Record<Stage, (solving: Solving, state: VertexState) => Promise<void>>> = {
+const TRANSITIONS: Readonly<
+  Record<Stage, (solving: Solving, state: VertexState) => Promise<void> | undefined>
+> = {
   defined: define,
   settled: settle,
   complete,
@@ -126,6 +129,8 @@ class Scheduler implements Solving {
   readonly #request: SolveRequest;
   readonly #abort = new AbortController();
   readonly #work = new Outstanding();
+  /** The last write that was waited for. */
+  #written: Promise<void> | undefined;
   #failure: TsbuildError | undefined;
 
   constructor(request: SolveRequest) {
@@ -159,7 +164,7 @@ class Scheduler implements Solving {
       await this.#solveAll();
       return this.#result();
     } catch (error) {
-      if (!(error instanceof Stopped)) throw error;
+      if (!this.signal.aborted) throw error;
       throw this.#failure ?? canceled(signal);
     } finally {
       signal.removeEventListener("abort", giveUp);
@@ -174,9 +179,19 @@ class Scheduler implements Solving {
   need(state: VertexState, stage: Stage): Promise<void> {
     const known = state.stages[stage];
     if (known !== undefined) return known;
-    const started = this.#guard(state, stage);
+    const started = this.#start(state, stage);
     state.stages[stage] = started;
-    return this.watch(started);
+    // Before anybody waits for it: by the time they hear of a failure, it is known to be the first.
+    if (started !== DONE) this.#work.add(started, (error) => this.#stop(state, error));
+    return started;
+  }
+
+  save(entry: Parameters<CacheStorage["save"]>[0]): void {
+    this.storage.save(entry);
+    const written = this.storage.flushed?.();
+    if (written === undefined || written === this.#written) return;
+    this.#written = written;
+    this.#work.add(written, (error) => this.#fail(asTsbuildError(error)));
   }
 
   watch<T>(work: Promise<T>): Promise<T> {
@@ -188,13 +203,12 @@ class Scheduler implements Solving {
     const wanted = this.#wanted().filter((result) => result !== null);
     try {
       // Inputs first, so that no stage is entered from deep inside another: a graph may be a chain of thousands.
-      for (const state of this.states) this.need(state, "defined").catch(ignoreStopped);
+      for (const state of this.states) this.need(state, "defined");
       // All at once: one after the other the second platform's steps would wait for the first's.
-      const completed = wanted.map((result) => this.need(this.#stateOf(result), "complete"));
-      for (const one of completed) one.catch(ignoreStopped);
-      await Promise.all(completed);
+      await Promise.all(wanted.map((result) => this.need(this.#stateOf(result), "complete")));
       if (this.signal.aborted) throw new Stopped();
     } finally {
+      this.storage.flush?.();
       // Also what a failure left behind.
       await this.#work.drained();
       this.#closeReports();
@@ -208,28 +222,29 @@ class Scheduler implements Solving {
     for (const state of this.report.open) this.report.canceled(state, error);
   }
 
-  async #guard(state: VertexState, stage: Stage): Promise<void> {
+  /** What can be told at once is told without a promise of its own: most stages of a large graph. */
+  #start(state: VertexState, stage: Stage): Promise<void> {
+    if (this.signal.aborted) return Promise.reject(new Stopped());
     try {
-      this.#throwIfStopped();
-      await TRANSITIONS[stage](this, state);
+      return TRANSITIONS[stage](this, state) ?? DONE;
     } catch (error) {
-      throw this.#stop(state, error);
+      return Promise.reject(error);
     }
   }
 
-  #throwIfStopped(): void {
-    if (this.signal.aborted) throw new Stopped();
+  /** The first error stops the solve; whoever waits for this vertex hears of it, and of what comes after it, as a consequence. */
+  #stop(state: VertexState, error: unknown): void {
+    if (state.phase !== "complete") advance(state, "stopped");
+    if (this.signal.aborted) return;
+    const failure = asTsbuildError(error).with({ vertex: state.digest });
+    this.report.failed(state, failure);
+    this.#fail(failure);
   }
 
-  /** The first error that is nobody else's stops the solve; what comes after it is its consequence. */
-  #stop(state: VertexState, error: unknown): Stopped {
-    if (state.phase !== "complete") advance(state, "stopped");
-    if (error instanceof Stopped) return error;
-    if (this.signal.aborted) return new Stopped();
-    this.#failure = asTsbuildError(error).with({ vertex: state.digest });
-    this.report.failed(state, this.#failure);
-    this.#abort.abort(this.#failure);
-    return new Stopped();
+  #fail(failure: TsbuildError): void {
+    if (this.signal.aborted) return;
+    this.#failure = failure;
+    this.#abort.abort(failure);
   }
 
   #recorded(): ReadonlyMap<VertexDigest, CacheKeyId> {
@@ -291,11 +306,6 @@ function solvedOutputs(storage: CacheStorage, state: VertexState): SolvedOutput[
     if (record === undefined) return [];
     return [{ name: state.name, key, result: record.result, createdAt: record.createdAt }];
   });
-}
-
-/** For stages that are started ahead: whoever needs one sees how it ended. */
-function ignoreStopped(error: unknown): void {
-  assert(error instanceof Stopped, "a stage ended by something else than Stopped");
 }
 
 function canceled(signal: AbortSignal): TsbuildError {

@@ -26,7 +26,9 @@ export interface Solving {
   earlier(state: VertexState): CacheRecord | "first-build" | undefined;
   /** A result was recorded. */
   readonly onSaved: ((result: ResultId) => void) | undefined;
-  /** Resolves when a vertex has come to a stage; starts what that takes, once. Rejects with `Stopped`. */
+  /** Saves in the storage. The solve does not end before it is written, and fails when that does. */
+  save(entry: Parameters<CacheStorage["save"]>[0]): void;
+  /** Resolves when a vertex has come to a stage; starts what that takes, once. Rejects with whatever made it impossible, once that has stopped the solve. */
   need(state: VertexState, stage: Stage): Promise<void>;
   /**
    * The solve does not end before `work` has. For work that its stage may leave behind: of several things waited for at once the

@@ -55,6 +55,7 @@ export function probe(storage: CacheStorage, state: VertexState): boolean {
   if (state.ignored || !isCacheable(state)) return false;
   for (const output of state.outputs) {
     const found = candidates(storage, lookupOf(state, output.index));
+    output.found = found;
     output.match = newestMatch(storage, found, state.gone);
     output.foreign = foreignOf(storage, found);
     // The key of a root is known before it was ever run; any other key was linked when its result was saved.
@@ -111,7 +112,7 @@ export function setOwnKey(
 }
 
 /**
- * Keys of outputs that have no record, so that a child whose record is still there can be found all the same. As long as
+ * After a probe: keys of outputs that have no record, so that a child whose record is still there can be found all the same. As long as
  * an input that counts by content was not looked at, only linked keys are known: a derived one needs the content.
  */
 export function guessKeys(storage: CacheStorage, state: VertexState): void {
@@ -121,13 +122,15 @@ export function guessKeys(storage: CacheStorage, state: VertexState): void {
       setKeys(storage, output, output.match);
       continue;
     }
-    const lookup = lookupOf(state, output.index);
-    const keys = new Set(candidates(storage, lookup).map(({ key }) => key));
-    const derived = keys.size > 0 || lacksContent(state) ? undefined : deriveKey(state, lookup);
-    if (derived !== undefined) keys.add(derived);
-    output.own = [...keys];
+    output.own = guessesOf(state, output);
     output.visible = output.own;
   }
+}
+
+function guessesOf(state: VertexState, { found = [], index }: OutputState): readonly CacheKeyId[] {
+  if (found.length > 0) return [...new Set(found.map(({ key }) => key))];
+  const derived = lacksContent(state) ? undefined : deriveKey(state, lookupOf(state, index));
+  return derived === undefined ? [] : [derived];
 }
 
 function lacksContent(state: VertexState): boolean {

@@ -1,6 +1,6 @@
-import { assert, type Digest, type VertexDigest, type VertexResources } from "@tsbuild/base";
+import { assert, type Digest, type VertexDigest, type VertexInfo, type VertexResources } from "@tsbuild/base";
 import type { Vertex } from "@tsbuild/llb";
-import type { Match } from "./lookup.ts";
+import type { Candidate, Match } from "./lookup.ts";
 import type { Outlook } from "./outlook.ts";
 import type { CacheKeyId, CacheMap, ContentKey, Ref, ResultId, VertexOp, VertexOutcome } from "./ports.ts";
 
@@ -89,6 +89,8 @@ export interface OutputState {
   own: readonly CacheKeyId[];
   /** What children look up by: `own`, then other keys of the same result. */
   visible: readonly CacheKeyId[];
+  /** What the last look-up came to, with a record or without. */
+  found?: readonly Candidate[] | undefined;
   /** Keys of imported caches that the look-up came to: what hangs on them is found whichever record this output is taken from. */
   foreign?: readonly CacheKeyId[] | undefined;
   /** The record that it is taken from, as long as it is not taken anew. */
@@ -101,6 +103,8 @@ export interface VertexState {
   readonly vertex: Vertex;
   readonly digest: VertexDigest;
   readonly name: string;
+  /** As events tell of it. */
+  readonly info: VertexInfo;
   /** Place in the graph's order: inputs come before. */
   readonly position: number;
   readonly inputs: readonly InputState[];
@@ -113,7 +117,7 @@ export interface VertexState {
   phase: Phase;
   /** What is waited for now, in words. */
   waitsFor: string;
-  readonly stages: Partial<Record<Stage, Promise<void>>>;
+  readonly stages: Record<Stage, Promise<void> | undefined>;
   cacheMap?: CacheMap | undefined;
   /** The op in links and keys, from `defining` on. */
   opKey?: Digest | undefined;

@@ -8,19 +8,27 @@ import type {
   ResultId,
 } from "@tsbuild/solver";
 import type { RecordStorage } from "./api.ts";
+import { PendingRecords } from "./pending-records.ts";
 import { refForHold, snapshotOfResult } from "./refs.ts";
 import type { OverlaySnapshotStore } from "./snapshots.ts";
 import type { StoreState } from "./state.ts";
 
 /** Times of use are kept this coarse, so that a build that finds everything in the cache seldom writes. */
 const USE_GRAIN_MS = 60 * 60 * 1000;
+/**
+ * What was saved is written this much later at the latest, together: each transaction writes whole pages, ten vertices change hardly more of
+ * them than one.
+ */
+const WRITE_DELAY_MS = 5;
+/** And this much at once at most: it is in memory until then. */
+const MAX_PENDING = 4_000;
 
+// Sorted by whoever reads more than one row: sorting one costs SQLite more than finding it.
 const LINKED = `
-SELECT child.name FROM cache_links l
+SELECT l.id, child.name FROM cache_links l
   JOIN cache_keys parent ON parent.id = l.parent
   JOIN cache_keys child ON child.id = l.child
-WHERE parent.name=? AND l.op=? AND l.output=? AND l.input=? AND l.selector=?
-ORDER BY l.id`;
+WHERE parent.name=? AND l.op=? AND l.output=? AND l.input=? AND l.selector=?`;
 
 const LINKS_TO = `
 SELECT parent.name AS parent, l.op, l.output, l.input, l.selector FROM cache_links l
@@ -33,7 +41,7 @@ const RECORD_COLUMNS =
 
 const RECORDS = `
 SELECT ${RECORD_COLUMNS} FROM cache_records r JOIN cache_keys k ON k.id = r.key
-WHERE k.name=? ORDER BY r.created_at DESC, r.id DESC`;
+WHERE k.name=?`;
 
 const NEWEST_LIKE = `
 SELECT ${RECORD_COLUMNS} FROM cache_records r JOIN cache_keys k ON k.id = r.key
@@ -52,13 +60,21 @@ interface RecordRow {
   readonly duration_ms: number;
 }
 
-/** The solver's keys, links and records. Row ids stand for keys; their names are stored once. */
+/**
+ * The solver's keys, links and records. Row ids stand for keys; their names are stored once.
+ *
+ * What is saved can be read here at once, and by others after the next write, a few milliseconds later (`flushed`).
+ */
 export class SqliteCacheStorage implements RecordStorage {
   readonly #state: StoreState;
   readonly #snapshots: OverlaySnapshotStore;
   /** Rows of the records handed out, for `load`. */
   readonly #rows = new WeakMap<CacheRecord, RecordRow>();
   readonly #used = new Set<number>();
+  #pending = new PendingRecords();
+  #write: PendingWrite | undefined;
+  /** Row ids of keys, within one transaction: nobody removes any meanwhile. */
+  readonly #ids = new Map<CacheKeyId, number>();
 
   constructor(state: StoreState, snapshots: OverlaySnapshotStore) {
     this.#state = state;
@@ -66,7 +82,7 @@ export class SqliteCacheStorage implements RecordStorage {
   }
 
   linked(parent: CacheKeyId, link: CacheLink): readonly CacheKeyId[] {
-    const rows = this.#state.database.all<{ name: string }>(
+    const rows = this.#state.database.all<{ id: number; name: string }>(
       LINKED,
       parent,
       link.op,
@@ -74,13 +90,19 @@ export class SqliteCacheStorage implements RecordStorage {
       link.input,
       link.selector,
     );
-    return rows.map((row) => row.name as CacheKeyId);
+    if (rows.length > 1) rows.sort((a, b) => a.id - b.id);
+    return united(rows, this.#pending.linked(parent, link));
   }
 
   records(key: CacheKeyId): readonly CacheRecord[] {
     const rows = this.#state.database.all<RecordRow>(RECORDS, key);
     for (const { result } of rows) this.#state.needs.note(result);
-    return rows.map((row) => this.#record(row));
+    if (rows.length > 1) rows.sort((a, b) => b.created_at - a.created_at || b.id - a.id);
+    const written = rows.map((row) => this.#record(row));
+    const pending = this.#pending
+      .records(key)
+      .filter(({ result }) => !rows.some((row) => row.result === result));
+    return pending.length === 0 ? written : newestFirst([...pending.toReversed(), ...written]);
   }
 
   keysOf(result: ResultId, atMost = -1): readonly CacheKeyId[] {
@@ -89,17 +111,40 @@ export class SqliteCacheStorage implements RecordStorage {
       result,
       atMost,
     );
-    return rows.map((row) => row.name as CacheKeyId);
+    const keys = united(rows, this.#pending.keysOf(result));
+    return atMost < 0 ? keys : keys.slice(0, atMost);
   }
 
   save(entry: Parameters<CacheStorage["save"]>[0]): void {
-    this.#state.database.transaction(() => {
-      for (const { parent, link, child } of entry.links) this.#saveLink(parent, link, child);
-      for (const record of entry.records) this.#saveRecord(record);
-    });
+    for (const { result } of entry.records) this.#state.needs.note(result);
+    this.#pending.add(entry);
+    this.#write ??= writeLater(() => this.flush());
+    if (this.#pending.size > MAX_PENDING) this.flush();
+  }
+
+  flushed(): Promise<void> | undefined {
+    return this.#write?.done;
+  }
+
+  flush(): void {
+    const [write, pending] = [this.#write, this.#pending];
+    if (write === undefined) return;
+    this.#write = undefined;
+    this.#pending = new PendingRecords();
+    try {
+      this.#state.database.transaction(() => {
+        this.#ids.clear();
+        for (const { parent, link, child } of pending.entry.links) this.#saveLink(parent, link, child);
+        for (const record of pending.entry.records) this.#saveRecord(record);
+      });
+      write.succeed();
+    } catch (error) {
+      write.fail(error);
+    }
   }
 
   linksTo(child: CacheKeyId): readonly { readonly parent: CacheKeyId; readonly link: CacheLink }[] {
+    this.flush();
     const rows = this.#state.database.all<{ parent: string } & CacheLink>(LINKS_TO, child);
     return rows.map(({ parent, op, output, input, selector }) => ({
       parent: parent as CacheKeyId,
@@ -108,6 +153,7 @@ export class SqliteCacheStorage implements RecordStorage {
   }
 
   newestLike(description: string): CacheRecord | undefined {
+    this.flush();
     const row = this.#state.database.get<RecordRow>(NEWEST_LIKE, description);
     const gone = this.#state.database.get<EvictedRow>(NEWEST_EVICTED, description);
     if (gone !== undefined && (row === undefined || gone.created_at > row.created_at))
@@ -176,7 +222,6 @@ export class SqliteCacheStorage implements RecordStorage {
   }
 
   #saveRecord(record: CacheRecord): void {
-    this.#state.needs.note(record.result);
     this.#state.database.run(
       `INSERT INTO cache_records(key, result, created_at, last_used_at, duration_ms, description, fields)
        VALUES(?, ?, ?, ?, ?, ?, ?) ON CONFLICT(key, result) DO NOTHING`,
@@ -192,10 +237,52 @@ export class SqliteCacheStorage implements RecordStorage {
 
   /** Row id of a key, made when it is new. */
   #key(name: CacheKeyId): number {
+    const known = this.#ids.get(name);
+    if (known !== undefined) return known;
     const { database } = this.#state;
     const row = database.get<{ id: number }>("SELECT id FROM cache_keys WHERE name=?", name);
-    return row?.id ?? database.run("INSERT INTO cache_keys(name) VALUES(?)", name).lastId;
+    const id = row?.id ?? database.run("INSERT INTO cache_keys(name) VALUES(?)", name).lastId;
+    this.#ids.set(name, id);
+    return id;
   }
+}
+
+/** Of equal times what comes first. */
+function newestFirst(records: readonly CacheRecord[]): readonly CacheRecord[] {
+  return records.toSorted((a, b) => b.createdAt - a.createdAt);
+}
+
+function united(
+  rows: readonly { readonly name: string }[],
+  more: readonly CacheKeyId[],
+): readonly CacheKeyId[] {
+  const names = rows.map(({ name }) => name as CacheKeyId);
+  return more.length === 0 ? names : [...new Set([...names, ...more])];
+}
+
+/** A write that has not been done yet, and who waits for it. */
+interface PendingWrite {
+  readonly done: Promise<void>;
+  succeed(): void;
+  fail(error: unknown): void;
+}
+
+function writeLater(write: () => void): PendingWrite {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const timer = setTimeout(write, WRITE_DELAY_MS);
+  // Whoever asks hears of it; a write that nobody waits for is no reason to end the process.
+  promise.catch(() => undefined);
+  return {
+    done: promise,
+    succeed: () => {
+      clearTimeout(timer);
+      resolve();
+    },
+    fail: (error) => {
+      clearTimeout(timer);
+      reject(error);
+    },
+  };
 }
 
 interface EvictedRow extends Omit<RecordRow, "id" | "last_used_at"> {

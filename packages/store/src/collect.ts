@@ -1,4 +1,4 @@
-import { readdirSync, rmSync, statSync } from "node:fs";
+import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { SnapshotId } from "@tsbuild/base";
 import type { ResultId } from "@tsbuild/solver";
@@ -48,7 +48,7 @@ export async function prune(store: Store, options: { readonly all: boolean }): P
   });
   state.trash.sweep();
   const cacheMounts = pruneCacheMounts(state, options.all);
-  removeLockFiles(state);
+  removeOldLocks(state);
   await state.trash.finish();
   return { ...report, cacheMounts };
 }
@@ -209,16 +209,7 @@ export function removeStrayMounts({ layout, database, trash }: StoreState): void
   });
 }
 
-/** Lock files that killed processes left behind: empty, and harmless but for their number. */
-export function removeLockFiles(state: StoreState): void {
-  const { layout, native } = state;
-  for (const name of readdirSync(layout.locks)) {
-    const file = join(layout.locks, name);
-    // Gone since it was listed: locking would make it again.
-    if (statSync(file, { throwIfNoEntry: false }) === undefined) continue;
-    const lock = native.tryLock(file, "exclusive");
-    if (lock === undefined) continue;
-    rmSync(file, { force: true });
-    native.close(lock);
-  }
+/** What an earlier version locked: a file a step. */
+export function removeOldLocks({ layout }: StoreState): void {
+  rmSync(layout.oldLocks, { recursive: true, force: true });
 }

@@ -16,7 +16,7 @@ const FORMAT = "v1";
  *     ROOT/v1/leases/ID.held    what the lease holds, a log of `+s12`, `-s12`, `+b<hex>`
  *     ROOT/v1/leases/ID.left    what its process would leave outside of the state folder if it were killed: a path a line, as JSON
  *     ROOT/v1/leases/ID/        temporary files of the lease
- *     ROOT/v1/locks/HEX         work locks
+ *     ROOT/v1/work.lock         work locks: a byte each (see locks.ts); `locks/` beside it is what an earlier version had
  *     ROOT/v1/cache-mounts/N/fs folders of RUN --mount=type=cache; N.lock and N.seed beside
  *     ROOT/v1/history/T-ID/     a build: build.json, log-STEP; T-ID.lock beside while its process lives
  *     ROOT/v1/trash/            renamed here, removed in the background
@@ -34,7 +34,8 @@ export class Layout {
   readonly blobs: string;
   readonly snapshots: string;
   readonly leases: string;
-  readonly locks: string;
+  readonly workLock: string;
+  readonly oldLocks: string;
   readonly cacheMounts: string;
   readonly history: string;
   readonly trash: string;
@@ -50,7 +51,8 @@ export class Layout {
     this.blobs = join(this.base, "blobs", "sha256");
     this.snapshots = join(this.base, "snapshots");
     this.leases = join(this.base, "leases");
-    this.locks = join(this.base, "locks");
+    this.workLock = join(this.base, "work.lock");
+    this.oldLocks = join(this.base, "locks");
     this.cacheMounts = join(this.base, "cache-mounts");
     this.history = join(this.base, "history");
     this.trash = join(this.base, "trash");
@@ -95,14 +97,7 @@ export class Layout {
   create(): void {
     makeFolders(this.root, 0o700);
     makeFolders(this.base, 0o700);
-    const folders = [
-      this.blobs,
-      this.snapshots,
-      this.leases,
-      this.locks,
-      this.cacheMounts,
-      this.trash,
-    ] as const;
+    const folders = [this.blobs, this.snapshots, this.leases, this.cacheMounts, this.trash] as const;
     for (const folder of folders) makeFolders(folder, 0o755);
   }
 }

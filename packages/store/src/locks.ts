@@ -1,87 +1,105 @@
-import { rmSync } from "node:fs";
-import { join } from "node:path";
+import { closeSync, constants, openSync } from "node:fs";
 import { digestHex, sha256 } from "@tsbuild/base";
 import type { WorkLocks } from "@tsbuild/solver";
 import { guarded } from "./failure.ts";
-import type { StoreState } from "./state.ts";
+import type { Layout } from "./layout.ts";
+import type { NativeCalls } from "./native.ts";
 import { canceled, poll } from "./waiting.ts";
 
-/** The waiters of this process for one name, in the order in which they came. The head holds or polls the file. */
-type Queue = (() => void)[];
-
 /**
- * One lock file per name, flock()ed. Within a process waiters queue up and only the first asks the kernel: turns are fair and a
- * hundred waiting vertices do not poll.
+ * Locks by name on one file of a state folder: a name is one byte of it, locked in the kernel for as long as this descriptor is open. So a
+ * lock takes one call and leaves nothing behind, however its holder ends.
+ *
+ * A byte is 52 bits of a digest of the name. Should two names ever share one, two processes wait for each other's work in turn, and within
+ * one process one of the names is not kept from others.
  */
-export class FileWorkLocks implements WorkLocks {
-  readonly #state: StoreState;
-  readonly #queues = new Map<string, Queue>();
+export class LockFile {
+  readonly #layout: Layout;
+  readonly #native: NativeCalls;
+  #fd: number | undefined;
 
-  constructor(state: StoreState) {
-    this.#state = state;
+  constructor(layout: Layout, native: NativeCalls) {
+    this.#layout = layout;
+    this.#native = native;
   }
 
-  async acquire(name: string, signal: AbortSignal): Promise<{ release(): void }> {
-    const leave = await this.#enter(name, signal);
-    const file = this.#file(name);
-    try {
-      const lock = await poll(() => this.#tryLock(file), signal);
-      return { release: once(() => this.#release({ file, lock, leave })) };
-    } catch (error) {
-      leave();
-      throw error;
-    }
-  }
-
-  /** Takes a place in the queue of `name` and resolves at its head. The returned function gives the place up. */
-  async #enter(name: string, signal: AbortSignal): Promise<() => void> {
-    if (signal.aborted) throw canceled(signal);
-    const queue = this.#queues.get(name) ?? [];
-    this.#queues.set(name, queue);
-    const turn = Promise.withResolvers<void>();
-    const place = (): void => turn.resolve();
-    const leave = once(() => this.#leave(name, place));
-    const abort = (): void => turn.reject(canceled(signal));
-    queue.push(place);
-    if (queue.length === 1) place();
-    signal.addEventListener("abort", abort, { once: true });
-    try {
-      await turn.promise;
-      return leave;
-    } catch (error) {
-      leave();
-      throw error;
-    } finally {
-      signal.removeEventListener("abort", abort);
-    }
-  }
-
-  #leave(name: string, place: () => void): void {
-    const queue = this.#queues.get(name);
-    if (queue === undefined) return;
-    const index = queue.indexOf(place);
-    queue.splice(index, 1);
-    if (queue.length === 0) this.#queues.delete(name);
-    else if (index === 0) queue[0]?.();
-  }
-
-  /** Removes the file while it is still locked: whoever opened it before finds out by its inode and makes a new one. */
-  #release(held: { readonly file: string; readonly lock: number; readonly leave: () => void }): void {
-    rmSync(held.file, { force: true });
-    this.#state.native.close(held.lock);
-    held.leave();
-  }
-
-  #tryLock(file: string): number | undefined {
-    return guarded("lock a step", this.#state.layout.root, () =>
-      this.#state.native.tryLock(file, "exclusive"),
+  /** False while another `LockFile`, of this process or another, has it. */
+  tryLock(name: string): boolean {
+    return guarded("lock a step", this.#layout.root, () =>
+      this.#native.lockByte(this.#open(), byteOf(name), true),
     );
   }
 
-  /** Names may hold anything. */
-  #file(name: string): string {
-    return join(this.#state.layout.locks, digestHex(sha256(name)));
+  unlock(name: string): void {
+    // Closed meanwhile: that has unlocked all.
+    if (this.#fd !== undefined) this.#native.lockByte(this.#fd, byteOf(name), false);
   }
+
+  close(): void {
+    if (this.#fd !== undefined) closeSync(this.#fd);
+    this.#fd = undefined;
+  }
+
+  #open(): number {
+    this.#fd ??= openSync(this.#layout.workLock, constants.O_RDWR | constants.O_CREAT, 0o600);
+    return this.#fd;
+  }
+}
+
+/** Of names that may hold anything, as many bits as a number keeps. */
+function byteOf(name: string): number {
+  return Number.parseInt(digestHex(sha256(name)).slice(0, 13), 16);
+}
+
+/** Within a process waiters queue up and only the first asks the kernel: turns are fair and a hundred waiting vertices do not poll. */
+export class FileWorkLocks implements WorkLocks {
+  readonly #file: LockFile;
+  /** Per name that is held or about to be: who comes next, in the order in which they asked. */
+  readonly #queues = new Map<string, (() => void)[]>();
+
+  constructor(file: LockFile) {
+    this.#file = file;
+  }
+
+  async acquire(name: string, signal: AbortSignal): Promise<{ release(): void }> {
+    if (signal.aborted) throw canceled(signal);
+    const queue = this.#queues.get(name);
+    if (queue === undefined) this.#queues.set(name, []);
+    else await waitTurn(queue, signal);
+    try {
+      if (!this.#file.tryLock(name)) await poll(() => this.#file.tryLock(name) || undefined, signal);
+    } catch (error) {
+      this.#passOn(name);
+      throw error;
+    }
+    return { release: once(() => this.#release(name)) };
+  }
+
+  #release(name: string): void {
+    this.#file.unlock(name);
+    this.#passOn(name);
+  }
+
+  #passOn(name: string): void {
+    const next = this.#queues.get(name)?.shift();
+    if (next === undefined) this.#queues.delete(name);
+    else next();
+  }
+}
+
+function waitTurn(queue: (() => void)[], signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const turn = (): void => {
+      signal.removeEventListener("abort", giveUp);
+      resolve();
+    };
+    const giveUp = (): void => {
+      queue.splice(queue.indexOf(turn), 1);
+      reject(canceled(signal));
+    };
+    queue.push(turn);
+    signal.addEventListener("abort", giveUp, { once: true });
+  });
 }
 
 function once(body: () => void): () => void {

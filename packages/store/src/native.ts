@@ -1,4 +1,7 @@
 import type { NativeFs } from "@tsbuild/native-fs";
 
 /** What the store needs of the addon. */
-export type NativeCalls = Pick<NativeFs, "tryLock" | "openFolder" | "removeInRoot" | "close" | "syncFs">;
+export type NativeCalls = Pick<
+  NativeFs,
+  "tryLock" | "lockByte" | "openFolder" | "removeInRoot" | "close" | "syncFs"
+>;

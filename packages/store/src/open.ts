@@ -12,7 +12,7 @@ import { FolderHistoryStore } from "./history/folder.ts";
 import { SqliteImageStore } from "./images.ts";
 import { Layout } from "./layout.ts";
 import { collectDeadLeases, Lease } from "./leases.ts";
-import { FileWorkLocks } from "./locks.ts";
+import { FileWorkLocks, LockFile } from "./locks.ts";
 import { SqliteMemoStore } from "./memo.ts";
 import type { NativeCalls } from "./native.ts";
 import { NeedsLog } from "./needs.ts";
@@ -94,6 +94,7 @@ function assemble(
   const snapshots = new OverlaySnapshotStore(state);
   const cache = new SqliteCacheStorage(state, snapshots);
   const memo = new SqliteMemoStore(state);
+  const workLocks = new LockFile(layout, state.native);
   const temporaryFolder = () => lease.temporaryFolder();
   const discardFolder = (path: string) => {
     trash.discard(path);
@@ -109,7 +110,7 @@ function assemble(
     views: new ChosenViews({ fs: nativeFs, snapshots, memo, temporaryFolder, discardFolder, ...views }),
     images: new SqliteImageStore(state, blobs, snapshots),
     cache,
-    locks: new FileWorkLocks(state),
+    locks: new FileWorkLocks(workLocks),
     memo,
     cacheMounts: new FolderCacheMountStore(state),
     history: new FolderHistoryStore(state),
@@ -120,9 +121,11 @@ function assemble(
       closed = true;
       clearTimeout(timer);
       try {
+        cache.flush();
         cache.flushUses();
         snapshots.discardAll();
         await durability.sync();
+        workLocks.close();
         lease.close((folder) => trash.discard(folder));
         trash.sweep();
         // Garbage that cannot be removed does not make a finished build fail; `prune` tells about it.

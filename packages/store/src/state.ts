@@ -24,9 +24,10 @@ export function rememberState(store: Store, state: StoreState): void {
   states.set(store, state);
 }
 
-/** The inside of a store made by `openStore`, for collection and checking. */
+/** The inside of a store made by `openStore`, for collection and checking: with all in the database that was saved so far. */
 export function stateOf(store: Store): StoreState {
   const state = states.get(store);
   if (state === undefined) throw new TypeError("not a store made by openStore");
+  store.cache.flush?.();
   return state;
 }

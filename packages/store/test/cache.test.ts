@@ -66,24 +66,54 @@ describe("cache storage", () => {
     expect(cache.newestLike("[1/1] RUN other")).toBeUndefined();
   });
 
-  it("saves all of an entry or nothing", () => {
+  it("saves all of an entry or nothing, and whoever waits hears of it", async () => {
     const { cache } = openAt(temporaryRoot());
-    const broken = record({ durationMs: undefined as unknown as number });
-    expect(() =>
-      cache.save({
-        links: [{ parent: key("p"), link: link(), child: key("k") }],
-        records: [record({}), broken],
-      }),
-    ).toThrow(expect.objectContaining({ code: "TSB_STORE" }));
+    const broken = record({ durationMs: undefined as unknown as number, result: "snapshot:8" as ResultId });
+    cache.save({
+      links: [{ parent: key("p"), link: link(), child: key("k") }],
+      records: [record({}), broken],
+    });
+    await expect(cache.flushed?.()).rejects.toMatchObject({ code: "TSB_STORE" });
+    expect(cache.flushed?.()).toBeUndefined();
     expect(cache.linked(key("p"), link())).toEqual([]);
     expect(cache.records(key("k"))).toEqual([]);
   });
 
-  it("is seen by another process at once", () => {
+  it("is seen by another process when it is flushed, by itself or when asked to", async () => {
     const root = temporaryRoot();
     const [one, two] = [openAt(root), openAt(root)];
     one.cache.save({ links: [], records: [record({})] });
+    expect(one.cache.records(key("k"))).toHaveLength(1);
+    await one.cache.flushed?.();
     expect(two.cache.records(key("k"))).toHaveLength(1);
+    one.cache.save({ links: [], records: [record({ key: key("l") })] });
+    one.cache.flush?.();
+    expect(one.cache.flushed?.()).toBeUndefined();
+    expect(two.cache.records(key("l"))).toHaveLength(1);
+  });
+
+  it("finds what is not written yet beside what is, in one order", () => {
+    const { cache } = openAt(temporaryRoot());
+    const named = (result: string, createdAt: number) => record({ result: result as ResultId, createdAt });
+    const entry = (child: string) => ({ parent: key("p"), link: link(), child: key(child) });
+    cache.save({
+      links: [entry("a"), entry("b")],
+      records: [named("snapshot:1", 5), named("snapshot:2", 1)],
+    });
+    cache.flush?.();
+    cache.save({
+      links: [entry("b"), entry("c")],
+      records: [named("snapshot:1", 9), named("snapshot:3", 3)],
+    });
+    const found = () => [
+      cache.linked(key("p"), link()),
+      cache.records(key("k")).map(({ result, createdAt }) => `${result} ${createdAt}`),
+      cache.keysOf("snapshot:3" as ResultId),
+    ];
+    const expected = [["a", "b", "c"], ["snapshot:1 5", "snapshot:3 3", "snapshot:2 1"], ["k"]];
+    expect(found()).toEqual(expected);
+    cache.flush?.();
+    expect(found()).toEqual(expected);
   });
 
   it("loads a handle that keeps the snapshot while it is open", async () => {

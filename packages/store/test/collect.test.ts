@@ -1,3 +1,4 @@
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { type DiffId, type Digest, type SnapshotId, sha256 } from "@tsbuild/base";
 import { mediaTypes } from "@tsbuild/oci";
 import type { CacheKeyId, ResultId } from "@tsbuild/solver";
@@ -162,13 +163,16 @@ describe("prune", () => {
     expect(await prune(store, { all: true })).toMatchObject({ blobs: 0 });
   });
 
-  it("removes lock files that nobody holds", async () => {
+  it("removes the lock files of an earlier version, and keeps what is locked", async () => {
     const { store, root } = await afterwards(() => undefined);
     const held = await store.locks.acquire("held", new AbortController().signal);
-    const { writeFileSync } = await import("node:fs");
+    mkdirSync(`${root}/v1/locks`);
     writeFileSync(`${root}/v1/locks/${"0".repeat(64)}`, "");
     await prune(store, { all: false });
-    expect(names(root, "locks")).toHaveLength(1);
+    expect(existsSync(`${root}/v1/locks`)).toBe(false);
+    await expect(openAt(root).locks.acquire("held", AbortSignal.timeout(30))).rejects.toMatchObject({
+      code: "TSB_CANCELED",
+    });
     held.release();
   });
 });

@@ -30,6 +30,7 @@ function record(store: Store, snapshot: SnapshotId): void {
   const result = `snapshot:${snapshot}` as ResultId;
   const rest = { createdAt: 1, description: "RUN true", durationMs: 1, fields: [] };
   store.cache.save({ links: [], records: [{ key: keyOf(snapshot), result, ...rest }] });
+  store.cache.flush?.();
 }
 
 const isThere = (store: Store, id: SnapshotId): boolean => store.snapshots.exists(id);

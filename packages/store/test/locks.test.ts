@@ -1,6 +1,7 @@
+import { statSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { names, openAt, temporaryRoot } from "./world.ts";
+import { openAt, temporaryRoot } from "./world.ts";
 
 const never = new AbortController().signal;
 
@@ -19,7 +20,6 @@ describe("work locks", () => {
     held.release();
     (await waiting).release();
     expect(order).toEqual(["released", "acquired"]);
-    expect(names(root, "locks")).toEqual([]);
   });
 
   it("do not wait for other names, whatever is in them", async () => {
@@ -28,9 +28,9 @@ describe("work locks", () => {
     const all = await Promise.all(
       ["a", "b", "../../etc/passwd", "", "x".repeat(5000)].map((n) => locks.acquire(n, never)),
     );
-    expect(names(root, "locks")).toHaveLength(5);
+    expect(all).toHaveLength(5);
     for (const lock of all) lock.release();
-    expect(names(root, "locks")).toEqual([]);
+    expect(statSync(`${root}/v1/work.lock`).size).toBe(0);
   });
 
   it("serve waiters of one process in their order", async () => {

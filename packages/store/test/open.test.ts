@@ -47,7 +47,6 @@ describe("openStore", () => {
       "blobs",
       "cache-mounts",
       "leases",
-      "locks",
       "snapshots",
       "state.db",
       "trash",

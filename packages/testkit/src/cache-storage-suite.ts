@@ -220,10 +220,12 @@ export function cacheStorageSuite(
         links: [{ parent: key("a"), link: link(), child: key("child") }],
         records: [record({ key: key("child"), result })],
       });
+      await storage.flushed?.();
       const other = await harness.reopen();
       expect(other.linked(key("a"), link())).toEqual([key("child")]);
       expect(other.records(key("child"))).toEqual(storage.records(key("child")));
       other.save({ links: [{ parent: key("a"), link: link(), child: key("late") }], records: [] });
+      other.flush?.();
       expect(storage.linked(key("a"), link())).toEqual([key("child"), key("late")]);
     });
   });

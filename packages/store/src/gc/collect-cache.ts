@@ -1,10 +1,10 @@
-import { rmSync, statfsSync, statSync, writeFileSync } from "node:fs";
+import { statfsSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { digestHex, sha256 } from "@tsbuild/base";
 import type { Store } from "../api.ts";
 import { removeCacheMount } from "../cache-mounts.ts";
-import { collect, removeLockFiles, removeStrayMounts } from "../collect.ts";
+import { collect, removeOldLocks, removeStrayMounts } from "../collect.ts";
 import { FolderHistoryStore } from "../history/folder.ts";
+import { LockFile } from "../locks.ts";
 import { reapDeadLeases } from "../open.ts";
 import { type StoreState, stateOf } from "../state.ts";
 import { readHolders } from "../usage/holders.ts";
@@ -131,7 +131,7 @@ async function remove(
   state.trash.sweep();
   for (const { record } of victims) removeOther(state, record);
   removeStrayMounts(state);
-  removeLockFiles(state);
+  removeOldLocks(state);
   return victims.filter(({ record }) => !isThere(state, record));
 }
 
@@ -192,12 +192,13 @@ function removeOther(state: StoreState, record: UsageRecord): void {
 
 /** Under the lock that builds take for the repository; see the git provider. */
 function removeRepository({ layout, native, trash }: StoreState, folder: string): void {
-  const file = join(layout.locks, digestHex(sha256(`git ${folder}`)));
-  const lock = native.tryLock(file, "exclusive");
-  if (lock === undefined) return;
-  trash.discard(folder);
-  rmSync(file, { force: true });
-  native.close(lock);
+  // A file of its own: what this process has locked is not kept from itself.
+  const locks = new LockFile(layout, native);
+  try {
+    if (locks.tryLock(`git ${folder}`)) trash.discard(folder);
+  } finally {
+    locks.close();
+  }
 }
 
 function isThere(state: StoreState, record: UsageRecord): boolean {
