@@ -1,5 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { initialState, isEnded, LOG_TAIL_LINES, reduceBuild, stepOf } from "../src/progress/state.ts";
+import {
+  type BuildState,
+  initialState,
+  isEnded,
+  LOG_TAIL_LINES,
+  reduceBuild,
+  stepOf,
+} from "../src/progress/state.ts";
 import { digest, on, stateAfter, T0, vertex } from "./events.ts";
 
 describe("steps", () => {
@@ -11,7 +18,7 @@ describe("steps", () => {
       on.start(2, "a"),
       on.start(3, "c"),
     );
-    expect(state.steps.map((step) => [step.name, step.number])).toEqual([
+    expect([...state.steps].map((step) => [step.name, step.number])).toEqual([
       ["a", 2],
       ["b", 1],
       ["c", 3],
@@ -20,7 +27,7 @@ describe("steps", () => {
 
   test("go from waiting over running to their end", () => {
     const events = [on.graph(0, "a"), on.start(5, "a"), on.done(9, "a", { kind: "base", text: "new base" })];
-    const seen = events.map((_, index) => stateAfter(...events.slice(0, index + 1)).steps[0]!);
+    const seen = events.map((_, index) => stateAfter(...events.slice(0, index + 1)).steps.at(0)!);
     expect(seen.map((step) => step.status)).toEqual(["waiting", "running", "rebuilt"]);
     expect(seen[2]).toMatchObject({ startedAt: T0 + 5, endedAt: T0 + 9, reason: { text: "new base" } });
   });
@@ -30,13 +37,14 @@ describe("steps", () => {
     ["failed", on.failed(1, "a", "boom")],
     ["canceled", on.canceled(1, "a")],
   ])("%s", (status, event) => {
-    const step = stateAfter(on.start(0, "a"), event).steps[0]!;
+    const step = stateAfter(on.start(0, "a"), event).steps.at(0)!;
     expect([step.status, isEnded(step)]).toEqual([status, true]);
   });
 
   test("the reducer changes nothing that it was given", () => {
     const before = stateAfter(on.graph(0, "a", "b"), on.start(1, "a"));
-    const copy = structuredClone(before);
+    const kept = (state: BuildState) => structuredClone([{ ...state, steps: [...state.steps] }]);
+    const copy = kept(before);
     for (const event of [
       on.log(2, "a", "x\n"),
       on.status(2, "a", "t", 1),
@@ -46,8 +54,24 @@ describe("steps", () => {
     ]) {
       reduceBuild(before, event);
     }
-    expect(before).toEqual(copy);
-    expect(initialState.steps).toEqual([]);
+    expect(kept(before)).toEqual(copy);
+    expect(initialState.steps).toHaveLength(0);
+  });
+
+  test("thousands, each in its own place", () => {
+    const names = Array.from({ length: 1000 }, (_, i) => `step ${i}`);
+    const state = stateAfter(
+      on.graph(0, ...names),
+      ...names.flatMap((name, i) => (i % 3 === 0 ? [on.start(i, name), on.done(i, name)] : [])),
+    );
+    expect([...state.steps].map(({ name }) => name)).toEqual(names);
+    expect(state.steps.filter(isEnded).map(({ name }) => name)).toEqual(names.filter((_, i) => i % 3 === 0));
+    expect([state.steps.length, state.steps.at(999)?.name, state.steps.at(1000)]).toEqual([
+      1000,
+      "step 999",
+      undefined,
+    ]);
+    expect(state.steps.find(({ name }) => name === "step 500")?.status).toBe("waiting");
   });
 });
 
@@ -65,31 +89,31 @@ describe("a progress group is one step", () => {
     ];
     const state = stateAfter(...events);
     expect(state.steps.length).toBe(1);
-    expect(state.steps[0]).toMatchObject({
+    expect(state.steps.at(0)).toMatchObject({
       name: group.name,
       number: 1,
       status: "rebuilt",
       startedAt: T0 + 1,
       endedAt: T0 + 7,
     });
-    expect(stateAfter(...events.slice(0, 3)).steps[0]!.status).toBe("running");
+    expect(stateAfter(...events.slice(0, 3)).steps.at(0)!.status).toBe("running");
   });
 
   test("is cached when its last vertex is: the ones before it never run", () => {
     const vertices = [vertex("copy", copy), vertex("merge", merge)];
     const graph = { type: "graph", at: T0, vertices } as const;
     const state = stateAfter(graph, on.start(1, "merge", merge), on.cached(1, "merge"));
-    expect(state.steps.map((step) => step.status)).toEqual(["cached"]);
+    expect([...state.steps].map((step) => step.status)).toEqual(["cached"]);
   });
 
   test("stays at work between two of its vertices", () => {
     const state = stateAfter(on.start(0, "copy", copy), on.start(0, "merge", merge), on.done(1, "merge"));
-    expect(state.steps[0]!.status).toBe("running");
+    expect(state.steps.at(0)!.status).toBe("running");
   });
 
   test("fails with one of them", () => {
     const state = stateAfter(on.start(0, "copy", copy), on.failed(1, "copy", "no such file"));
-    expect(state.steps[0]).toMatchObject({ status: "failed", error: { message: "no such file" } });
+    expect(state.steps.at(0)).toMatchObject({ status: "failed", error: { message: "no such file" } });
   });
 });
 
@@ -109,7 +133,7 @@ describe("output", () => {
 
   test("memory does not grow with it", () => {
     const lines = Array.from({ length: 1000 }, (_, index) => `line ${index}\n`).join("");
-    const log = stateAfter(on.start(0, "a"), on.log(1, "a", lines), on.log(2, "a", lines)).steps[0]!.log;
+    const log = stateAfter(on.start(0, "a"), on.log(1, "a", lines), on.log(2, "a", lines)).steps.at(0)!.log;
     expect(log.lines.length).toBe(LOG_TAIL_LINES);
     expect(log.lines.at(-1)!.text).toBe("line 999");
   });
@@ -122,14 +146,14 @@ test("transfers: later values win, the total is remembered, the step's end ends 
     on.status(2, "a", "layer", 40),
     on.status(3, "a", "other", 5, 5, true),
   );
-  expect(state.steps[0]!.transfers).toMatchObject([
+  expect(state.steps.at(0)!.transfers).toMatchObject([
     { id: "layer", current: 40, total: 100, startedAt: T0 + 1, endedAt: undefined },
     { id: "other", current: 5, endedAt: T0 + 3 },
   ]);
-  const ended = reduceBuild(state, on.done(9, "a")).steps[0]!;
+  const ended = reduceBuild(state, on.done(9, "a")).steps.at(0)!;
   expect(ended.transfers.map((transfer) => transfer.endedAt)).toEqual([T0 + 9, T0 + 3]);
 });
 
 test("events of a vertex that never started are not shown", () => {
-  expect(stateAfter(on.log(0, "ghost", "boo\n"), on.done(1, "ghost")).steps).toEqual([]);
+  expect(stateAfter(on.log(0, "ghost", "boo\n"), on.done(1, "ghost")).steps).toHaveLength(0);
 });

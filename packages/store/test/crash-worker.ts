@@ -43,6 +43,7 @@ function build(): void {
   const result = `snapshot:${top}` as ResultId;
   const record = { key, result, createdAt: Date.now(), description: "step", fields: [], durationMs: 1 };
   store.cache.save({ links: [{ parent: "root" as CacheKeyId, link, child: key }], records: [record] });
+  store.cache.flush?.();
   tell("record", key);
 }
 

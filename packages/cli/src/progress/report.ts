@@ -17,7 +17,7 @@ const FAILURE_LINES = 20;
 /** The step that a failure is about: the one that the error names, else the first that failed by itself. */
 export function failedStep(state: BuildState, error: TsbuildError | undefined): Step | undefined {
   const named = error?.vertex === undefined ? undefined : state.indexOf.get(error.vertex);
-  if (named !== undefined) return state.steps[named];
+  if (named !== undefined) return state.steps.at(named);
   return state.steps.find((step) => step.status === "failed");
 }
 

@@ -7,6 +7,7 @@ import type {
   VertexInfo,
 } from "@tsbuild/base";
 import { NO_BYTES, splitLog } from "./log-lines.ts";
+import { StepList } from "./step-list.ts";
 
 /** What a step shows: waiting to start, at work, or how it ended. */
 export type StepStatus = "waiting" | "running" | "cached" | "rebuilt" | "failed" | "canceled";
@@ -65,7 +66,7 @@ export interface BuildState {
   readonly endedAt: number | undefined;
   readonly error: TsbuildError | undefined;
   /** In order of first mention. */
-  readonly steps: readonly Step[];
+  readonly steps: StepList<Step>;
   readonly indexOf: ReadonlyMap<VertexDigest, number>;
   readonly startedCount: number;
   readonly warnings: readonly BuildWarning[];
@@ -80,7 +81,7 @@ export const initialState: BuildState = {
   startedAt: undefined,
   endedAt: undefined,
   error: undefined,
-  steps: [],
+  steps: StepList.of<Step>([]),
   indexOf: new Map(),
   startedCount: 0,
   warnings: [],
@@ -93,9 +94,9 @@ export function reduceBuild(state: BuildState, event: BuildEvent): BuildState {
     case "build-started":
       return { ...state, title: event.title, startedAt: event.at };
     case "graph":
-      return event.vertices.reduce(addVertex, state);
+      return addVertices(state, event.vertices);
     case "vertex-started":
-      return startVertex(addVertex(state, event.vertex), event.vertex.digest, event.at);
+      return startVertex(addVertices(state, [event.vertex]), event.vertex.digest, event.at);
     case "vertex-cached":
       return endVertex(state, event.vertex, "cached", event.at, { origin: event.origin });
     case "vertex-completed":
@@ -117,22 +118,28 @@ export function reduceBuild(state: BuildState, event: BuildEvent): BuildState {
 
 export function stepOf(state: BuildState, vertex: VertexDigest): Step | undefined {
   const index = state.indexOf.get(vertex);
-  return index === undefined ? undefined : state.steps[index];
+  return index === undefined ? undefined : state.steps.at(index);
 }
 
 export function isEnded(step: Step): boolean {
   return step.status !== "waiting" && step.status !== "running";
 }
 
-function addVertex(state: BuildState, vertex: VertexInfo): BuildState {
-  if (state.indexOf.has(vertex.digest)) return state;
-  const key = vertex.group?.id ?? vertex.digest;
-  const known = vertex.group === undefined ? -1 : state.steps.findIndex((step) => step.key === key);
-  const index = known < 0 ? state.steps.length : known;
-  const step = state.steps[index] ?? newStep(key, vertex);
-  const steps = state.steps.slice();
-  steps[index] = { ...step, members: [...step.members, { vertex, status: "waiting" }] };
-  return { ...state, steps, indexOf: new Map(state.indexOf).set(vertex.digest, index) };
+function addVertices(state: BuildState, vertices: readonly VertexInfo[]): BuildState {
+  if (vertices.every(({ digest }) => state.indexOf.has(digest))) return state;
+  const steps = [...state.steps];
+  const indexOf = new Map(state.indexOf);
+  const groups = new Map(steps.map((step, index) => [step.key, index]));
+  for (const vertex of vertices) {
+    if (indexOf.has(vertex.digest)) continue;
+    const key = vertex.group?.id ?? vertex.digest;
+    const index = groups.get(key) ?? steps.length;
+    const step = steps[index] ?? newStep(key, vertex);
+    steps[index] = { ...step, members: [...step.members, { vertex, status: "waiting" }] };
+    indexOf.set(vertex.digest, index);
+    groups.set(key, index);
+  }
+  return { ...state, steps: StepList.of(steps), indexOf };
 }
 
 function newStep(key: string, vertex: VertexInfo): Step {
@@ -159,10 +166,8 @@ function changeStep(
 ): BuildState {
   const index = state.indexOf.get(vertex);
   if (index === undefined) return state;
-  const step = state.steps[index]!;
-  const steps = state.steps.slice();
-  steps[index] = { ...step, ...change(step) };
-  return { ...state, steps };
+  const step = state.steps.at(index)!;
+  return { ...state, steps: state.steps.with(index, { ...step, ...change(step) }) };
 }
 
 function startVertex(state: BuildState, vertex: VertexDigest, at: number): BuildState {
