@@ -31,9 +31,10 @@ function start(root: string, mode: string): Worker {
   return { child, lines, errors };
 }
 
-/** Lets it work for a random while after its first sign of life, then kills it. */
+/** Lets it do a few things, however long that takes here, and then work for a random while, then kills it. */
 async function killSometime(worker: Worker): Promise<void> {
-  while (worker.lines.length === 0 && worker.child.exitCode === null) await sleep(5);
+  const lines = 1 + Math.floor(Math.random() * 6);
+  while (worker.lines.length < lines && worker.child.exitCode === null) await sleep(5);
   await sleep(Math.random() * 250);
   const gone = once(worker.child, "close");
   const alive = worker.child.kill("SIGKILL");
@@ -80,7 +81,7 @@ describe("kill -9", () => {
   it("loses nothing that was finished, and the next open collects the rest", async () => {
     const root = temporaryRoot();
     const told = await slaughter(root, "keep", 30);
-    expect(told.filter((line) => line.startsWith("record ")).length).toBeGreaterThan(20);
+    expect(told.filter((line) => line.startsWith("record ")).length).toBeGreaterThan(10);
     const store = openAt(root);
     expect(await fsck(store)).toEqual([]);
     expect(names(root, "leases")).toEqual([]);
