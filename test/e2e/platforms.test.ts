@@ -1,7 +1,7 @@
-import { readFileSync } from "node:fs";
+import { chmodSync, readFileSync } from "node:fs";
 import { startRegistry, type TestRegistry } from "@tsbuild/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { importBusybox, missing, runOk, World } from "./world.ts";
+import { findProgram, importBusybox, missing, runOk, World } from "./world.ts";
 
 const reason = missing("busybox", "tar", "skopeo");
 if (reason !== undefined) console.log(`skipped: several platforms in one build: ${reason}`);
@@ -111,6 +111,26 @@ describe.skipIf(reason !== undefined)("--platform with several", () => {
       await (how === "built" ? world : puller).ok(["save", "-o", archive, name]);
       expect((await loader.ok(["load", "-i", archive])).stdout).toBe(`Loaded image: ${name}\n`);
       expect(digestOf((await loader.ok(["push", name])).stdout)).toBe(pushed);
+    });
+
+    test("comes from a shared cache into an empty state folder, for all platforms", async () => {
+      const Dockerfile = `FROM --platform=$BUILDPLATFORM scratch AS cross
+COPY busybox /bin/busybox
+ARG TARGETARCH
+RUN ["/bin/busybox", "sh", "-c", "echo $TARGETARCH > /arch"]
+FROM scratch
+COPY --from=cross /arch /
+`;
+      const busybox = readFileSync(findProgram("busybox") ?? "");
+      const folder = world.context("shared", { Dockerfile, busybox });
+      chmodSync(`${folder}/busybox`, 0o755);
+      const cache = world.path("cache");
+      await world.ok(["build", ...both, "--cache-to", `type=local,dest=${cache},mode=max`, folder]);
+      const out = world.path("cached");
+      const from = ["--cache-from", `type=local,src=${cache}`, "-o", out, "--progress=plain"];
+      expect(await loader.build(folder, ...both, ...from)).toMatch(/: \d+ cached\n/);
+      const of = (platform: string) => readFileSync(`${out}/linux_${platform}/arch`, "utf8");
+      expect([of("arm64"), of("amd64")]).toEqual(["arm64\n", "amd64\n"]);
     });
 
     test("is taken for some platforms alone", async () => {

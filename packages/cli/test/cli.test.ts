@@ -322,6 +322,9 @@ describe("images", () => {
       SizeBytes: 123_456_789,
     });
     expect(await out("--format", "{{.Repository}}:{{.Tag}}", "deb*")).toBe("debian:bookworm\n");
+    expect(await out("--format", "table {{.Containers}}\\t{{.VirtualSize}}", "debian")).toBe(
+      "CONTAINERS  SIZE\nN/A         123.5MB\n",
+    );
     expect(await out("--format", "table {{.Tag}}\\t{{.Size}}", "debian")).toBe(
       "TAG       SIZE\nbookworm  123.5MB\n",
     );

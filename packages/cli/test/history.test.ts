@@ -242,6 +242,7 @@ class FakeHistory implements BuildHistory {
 
 /** Only what `history IMAGE` asks. */
 const NO_IMAGES = {
+  inspect: () => ({ Id: "sha256:ab" }),
   steps: (image: string) => {
     if (image !== "app") throw new TsbuildError("TSB_RESOLVE", "no image here");
     return [{ createdBy: "RUN make", comment: "", sizeBytes: 7 }];
@@ -316,8 +317,8 @@ describe("tsbuild history", () => {
   });
 
   test("IMAGE: the instructions that made it", async () => {
-    expect((await cli(["history", "app", "--format", "{{.CreatedBy}} {{.Size}}"])).stdout.text).toBe(
-      "RUN make 7\n",
+    expect((await cli(["history", "app", "--format", "{{.ID}} {{.CreatedBy}} {{.Size}}"])).stdout.text).toBe(
+      "sha256:ab RUN make 7\n",
     );
   });
 

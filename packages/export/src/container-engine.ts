@@ -203,7 +203,13 @@ async function load(
   const failed = messages.find(({ isError }) => isError);
   if (answer.status === 200 && failed === undefined) return messages.map(({ text }) => text);
   const why = failed?.text ?? messages[0]?.text ?? `it answers ${answer.status}`;
-  throw new TsbuildError("TSB_EXPORT", `${name} does not load the image: ${why}`);
+  throw new TsbuildError("TSB_EXPORT", `${name} does not load the image: ${why}`, { hint: refusalHint(why) });
+}
+
+/** Docker before 23.0 takes every layer that is not gzip, bzip2 or xz for a plain tar. */
+function refusalHint(why: string): string | undefined {
+  if (!/invalid tar header/i.test(why)) return undefined;
+  return "docker before 23.0 reads no zstd: leave compression=zstd out, or use compression=gzip";
 }
 
 /** A line of the answer: `{"stream": …}`, `{"error": …}`, or `{"message": …}` of a refusal. */

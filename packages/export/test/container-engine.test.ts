@@ -64,6 +64,13 @@ describe("a container engine", () => {
       response.end('{"stream":"…"}\n{"errorDetail":{"message":"x"},"error":"no space left"}\n');
     };
     await expect(engine.load(archive(), never)).rejects.toThrow("does not load the image: no space left");
+    onLoad = async (request, response) => {
+      await readAll(request);
+      response.end('{"error":"Error processing tar file(exit status 1): archive/tar: invalid tar header"}\n');
+    };
+    await expect(engine.load(archive(), never)).rejects.toMatchObject({
+      hint: expect.stringMatching(/zstd/),
+    });
     onLoad = (_request, response) => {
       response.writeHead(500, { connection: "close" });
       response.end('{"message":"read only"}');

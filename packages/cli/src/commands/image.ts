@@ -4,7 +4,7 @@ import type { ParsedFlags } from "../flags/parse.ts";
 import type { CommandIo } from "../io.ts";
 import { formatBytes } from "../progress/units.ts";
 import { safeName } from "../sanitize.ts";
-import { dockerView } from "../template/docker-view.ts";
+import { dockerView, withHidden } from "../template/docker-view.ts";
 import { compileTemplate } from "../template/render.ts";
 import { columns } from "../upkeep/table.ts";
 import { forStream } from "./for-stream.ts";
@@ -76,7 +76,8 @@ async function inspectImages(asked: Asked): Promise<void> {
 }
 
 function historyOf({ images, flags, io, operands }: Asked): void {
-  const steps = images.steps(onlyOne(operands, "tsbuild image history IMAGE"));
+  const image = onlyOne(operands, "tsbuild image history IMAGE");
+  const steps = images.steps(image);
   const format = flags.last("format");
   if (flags.isOn("quiet")) {
     io.stdout.write(steps.map((step) => `${step.diffId ?? "<none>"}\n`).join(""));
@@ -86,7 +87,9 @@ function historyOf({ images, flags, io, operands }: Asked): void {
     io.stdout.write(steps.map((step) => `${JSON.stringify(stepFields(step))}\n`).join(""));
   } else {
     const write = compileTemplate(format);
-    io.stdout.write(steps.map((step) => `${forStream(io, write(stepFields(step)))}\n`).join(""));
+    const { Id } = images.inspect(image);
+    const views = steps.map((step, at) => stepView(step, at === 0 ? Id : "<missing>"));
+    io.stdout.write(views.map((view) => `${forStream(io, write(view))}\n`).join(""));
   }
 }
 
@@ -99,6 +102,13 @@ function stepFields({ created, createdBy, comment, diffId, sizeBytes }: ImageSte
     DiffID: diffId ?? "",
     Size: sizeBytes,
   };
+}
+
+/** With what docker's templates know besides: the image's ID at the newest step, as no other has one. */
+function stepView(step: ImageStep, ID: string): object {
+  const { created } = step;
+  const CreatedSince = created === undefined ? "" : age(Date.now() - Date.parse(created));
+  return withHidden(stepFields(step), { ID, CreatedSince });
 }
 
 /** Characters of an instruction in a table, as docker history cuts them. */

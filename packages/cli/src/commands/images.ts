@@ -4,6 +4,7 @@ import type { ParsedFlags } from "../flags/parse.ts";
 import type { CommandIo } from "../io.ts";
 import { formatBytes } from "../progress/units.ts";
 import { safeName } from "../sanitize.ts";
+import { withHidden } from "../template/docker-view.ts";
 import { compileTemplate } from "../template/render.ts";
 import { imageFilter, referenceTest } from "../upkeep/image-filter.ts";
 import { columns } from "../upkeep/table.ts";
@@ -71,9 +72,9 @@ export function imagesText(found: readonly ImageSummary[], options: ListOptions)
   if (format === "json") return rows.map((row) => `${JSON.stringify(row)}\n`).join("");
   const [, template] = /^table\s(.*)$/s.exec(format) ?? [];
   const write = compileTemplate(template ?? format);
-  const lines = rows.map(write);
+  const lines = rows.map((row) => write(withHidden(row, { VirtualSize: row.Size, ...UNKNOWN })));
   if (template === undefined) return lines.map((line) => `${line}\n`).join("");
-  return columns([write(TITLES), ...lines].map((line) => line.split("\t")));
+  return columns([write(withHidden(TITLES, UNKNOWN_TITLES)), ...lines].map((line) => line.split("\t")));
 }
 
 const NONE = "<none>";
@@ -109,6 +110,16 @@ const TITLES: Readonly<Record<keyof Row, string>> = {
   CreatedAt: "CREATED AT",
   Size: "SIZE",
   SizeBytes: "BYTES",
+};
+
+/** What docker's templates know and docker itself does not tell in a list. */
+const UNKNOWN = { Containers: "N/A", SharedSize: "N/A", UniqueSize: "N/A" };
+
+const UNKNOWN_TITLES = {
+  VirtualSize: "SIZE",
+  Containers: "CONTAINERS",
+  SharedSize: "SHARED SIZE",
+  UniqueSize: "UNIQUE SIZE",
 };
 
 function imagesTable(rows: readonly Row[], { digests }: ListOptions): string {

@@ -6,7 +6,7 @@ function unset<T extends object>(value: T): T {
 }
 
 /** Adds fields that templates find and JSON does not show; those that are there already stay. */
-function withHidden(value: object, fields: Readonly<Record<string, unknown>>): object {
+export function withHidden(value: object, fields: Readonly<Record<string, unknown>>): object {
   const view = { ...value };
   for (const [name, field] of Object.entries(fields))
     if (!Object.hasOwn(view, name)) Object.defineProperty(view, name, { value: field });
