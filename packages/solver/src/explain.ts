@@ -151,15 +151,33 @@ const SPEAKING = new Map([
   ["hostname", "hostname"],
 ]);
 
+/** What comes from elsewhere than the instruction's text, or is no text that one line could show. */
+const CHANGED = new Map([
+  ["hosts", "--add-host"],
+  ["ulimits", "--ulimit"],
+  ["cgroup", "--cgroup-parent"],
+  ["devices", "devices"],
+  ["mounts", "mounts or --shm-size"],
+]);
+
 function instructionReason(changes: readonly KeyChange[]): CacheReason | undefined {
   const own = changes.filter(({ name }) => !VARIABLE.test(name) && !FILE.test(name) && !INPUT.test(name));
   const [first] = own;
   if (first === undefined) return undefined;
   if (first.name.startsWith("secret."))
     return { kind: "instruction", text: `secret ${first.name.slice(7)} changed` };
-  const speaking = own.length === 1 ? SPEAKING.get(first.name) : undefined;
-  const text = speaking === undefined ? "instruction edited" : `${speaking} ${fromTo(first)}`;
-  return { kind: "instruction", text };
+  return {
+    kind: "instruction",
+    text: (own.length === 1 ? partText(first) : undefined) ?? "instruction edited",
+  };
+}
+
+/** Of a single part that changed; undefined where the instruction itself is what a reader would look at. */
+function partText(change: KeyChange): string | undefined {
+  const speaking = SPEAKING.get(change.name);
+  if (speaking !== undefined) return `${speaking} ${fromTo(change)}`;
+  const changed = CHANGED.get(change.name);
+  return changed === undefined ? undefined : `${changed} changed`;
 }
 
 function contentReason(changes: readonly KeyChange[], current: MissSubject): CacheReason | undefined {

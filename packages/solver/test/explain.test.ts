@@ -74,6 +74,18 @@ describe("explainMiss", () => {
       { kind: "instruction", text: "instruction edited" },
     ],
     [
+      "a flag of the build, which is no part of the instruction's text",
+      record(field("args"), field("ulimits", "[]")),
+      subject([field("args"), field("ulimits", "[1]")]),
+      { kind: "instruction", text: "--ulimit changed" },
+    ],
+    [
+      "a flag and the command",
+      record(field("args"), field("hosts", "[]")),
+      subject([field("args", "2"), field("hosts", "[1]")]),
+      { kind: "instruction", text: "instruction edited" },
+    ],
+    [
       "an argument and the command that it is part of",
       record(field("env.VERSION"), field("args")),
       subject([field("env.VERSION", "2"), field("args", "2")]),

@@ -43,5 +43,7 @@ function summary(steps: readonly Step[]): string {
   );
   const parts = [`${count("cached")} cached, saving ${formatSeconds(saved)}`, `${count("runs")} to run`];
   if (count("unknown") > 0) parts.push(`${count("unknown")} not known yet`);
-  return `${parts.join("; ")}; steps that run took ${formatSeconds(known)} the last time`;
+  const text = parts.join("; ");
+  // None runs, or none ever did.
+  return known === 0 ? text : `${text}; steps that run took ${formatSeconds(known)} the last time`;
 }
