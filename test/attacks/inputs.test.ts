@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { zstdCompressSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { tarOf } from "../e2e/tar.ts";
+import { paxRecord, tarOf } from "../e2e/tar.ts";
 import { AttackWorld, skipReason } from "./support/attack.ts";
 
 const reason = skipReason("inputs.test.ts", "mkfifo");
@@ -83,19 +83,8 @@ describe.skipIf(reason !== undefined)("hostile inputs", () => {
   // Fails when the length of a name is left to the kernel, which says it after folders were made.
   test("a path ten thousand folders deep is refused at once, in every archive", async () => {
     const name = `${"a/".repeat(10_000)}f`;
-    const record = (size: number): string => `${size} path=${name}\n`;
-    const pax = record(record(0).length + String(name.length).length - 1);
-    const header = tarOf([{ name: "pax", data: pax }]);
-    // Its type is that of an extended header.
-    header.write("x", 156, "latin1");
-    const block = header.subarray(0, 512);
-    block.fill(" ", 148, 156);
-    const sum = block.reduce((total, byte) => total + byte, 0);
-    header.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148, "latin1");
-    const deep = Buffer.concat([
-      header.subarray(0, header.length - 1024),
-      tarOf([{ name: "short", data: "x" }]),
-    ]);
+    const pax = { name: "pax", type: "pax" as const, data: paxRecord("path", name) };
+    const deep = tarOf([pax, { name: "short", data: "x" }]);
     const file = world.path("deep.tar");
     writeFileSync(file, deep);
     const added = await world.attempt("FROM busybox\nADD deep.tar /x/\n", [], {

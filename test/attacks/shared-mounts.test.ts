@@ -64,7 +64,9 @@ describe.skipIf(reason !== undefined)("mounts below a cache", () => {
      * Fails when the target in the cache's folder is resolved by a joined string: the mount is the host's then. A target that is met under
      * both names, or not at all, proves that mounts were made in the middle of the swapping.
      */
-    test("targets stay in the step's root while somebody swaps what is above them (CVE-2024-23651, CVE-2024-45310)", async () => {
+    test("targets stay in the step's root while somebody swaps what is above them (CVE-2024-23651, CVE-2024-45310)", {
+      timeout: 600_000,
+    }, async () => {
       const id = `race-${name}`;
       const swap = `mkdir /c/d; ln -s ${empty} /c/e; /swap /c/d /c/e ${SWAP_SECONDS} /c/stop`;
       const swapping = build(id, swap, { flags });
