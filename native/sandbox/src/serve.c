@@ -76,10 +76,7 @@ static int settle(sigset_t *signals, struct err *err) {
   sigset_t all;
   sigfillset(&all);
   if (sigprocmask(SIG_SETMASK, &all, signals) < 0) return fail(err, "sigprocmask", "");
-  if (signal(SIGCHLD, SIG_IGN) == SIG_ERR) return fail(err, "signal", "");
-  /* EPERM: the leader of a group, by hand. */
-  if (setsid() < 0 && errno != EPERM) return fail(err, "setsid", "");
-  return 0;
+  return signal(SIGCHLD, SIG_IGN) == SIG_ERR ? fail(err, "signal", "") : 0;
 }
 
 static int serve(struct err *err) {

@@ -9,49 +9,98 @@ export interface SandboxPlan {
   readonly ops: readonly PlanOp[];
 }
 
-const MAGIC = "TSBPLAN1";
+const MAGIC = Buffer.from("TSBPLAN1");
 /** PLAN_INPUT and PLAN_TERMINAL of plan.h. */
 const STDIO_FLAGS = { log: 0, input: 1, terminal: 2 } as const;
 
-function u32(value: number): Buffer {
-  const bytes = Buffer.allocUnsafe(4);
-  bytes.writeUInt32LE(value);
-  return bytes;
+const FIRST_BYTES = 16 * 1024;
+
+/** One buffer that grows: a plan has a hundred small parts, and a buffer for each would cost more than all else of it. */
+class PlanWriter {
+  #bytes: Buffer = Buffer.allocUnsafe(FIRST_BYTES);
+  #size = 0;
+
+  get written(): Buffer {
+    return this.#bytes.subarray(0, this.#size);
+  }
+
+  /** Makes room, and returns where it begins. */
+  #take(size: number): number {
+    const at = this.#size;
+    this.#size = at + size;
+    if (this.#size > this.#bytes.length) {
+      const grown = Buffer.allocUnsafe(this.#size * 2);
+      this.#bytes.copy(grown, 0, 0, at);
+      this.#bytes = grown;
+    }
+    return at;
+  }
+
+  u32(value: number): void {
+    const at = this.#take(4);
+    this.#bytes.writeUInt32LE(value, at);
+  }
+
+  /** A length that is known only when what it is of has been written. */
+  setU32(at: number, value: number): void {
+    this.#bytes.writeUInt32LE(value, at);
+  }
+
+  u64(value: number | bigint): void {
+    const at = this.#take(8);
+    this.#bytes.writeBigUInt64LE(BigInt.asUintN(64, BigInt(value)), at);
+  }
+
+  text(value: string): void {
+    if (value.includes("\0")) throw new TypeError(`NUL in ${JSON.stringify(value)}`);
+    const length = Buffer.byteLength(value);
+    this.u32(length);
+    const at = this.#take(length + 1);
+    this.#bytes.write(value, at);
+    this.#bytes[at + length] = 0;
+  }
+
+  texts(values: readonly string[]): void {
+    this.u32(values.length);
+    for (const value of values) this.text(value);
+  }
+
+  raw(value: Uint8Array): void {
+    const at = this.#take(value.length);
+    this.#bytes.set(value, at);
+  }
+
+  bytes(value: Uint8Array): void {
+    this.u32(value.length);
+    this.raw(value);
+  }
 }
 
-function u64(value: number | bigint): Buffer {
-  const bytes = Buffer.allocUnsafe(8);
-  bytes.writeBigUInt64LE(BigInt.asUintN(64, BigInt(value)));
-  return bytes;
-}
-
-function text(value: string): Buffer {
-  if (value.includes("\0")) throw new TypeError(`NUL in ${JSON.stringify(value)}`);
-  const bytes = Buffer.from(value);
-  return Buffer.concat([u32(bytes.length), bytes, Buffer.alloc(1)]);
-}
-
-const ENCODERS: Readonly<Record<PlanArgumentKind, (value: never) => Buffer>> = {
-  fd: u32,
-  u64,
-  str: text,
-  strs: (values: readonly string[]) => Buffer.concat([u32(values.length), ...values.map(text)]),
-  bytes: (value: Uint8Array) => Buffer.concat([u32(value.length), value]),
+const ENCODERS: Readonly<Record<PlanArgumentKind, (writer: PlanWriter, value: never) => void>> = {
+  fd: (writer, value) => writer.u32(value),
+  u64: (writer, value) => writer.u64(value),
+  str: (writer, value) => writer.text(value),
+  strs: (writer, value) => writer.texts(value),
+  bytes: (writer, value) => writer.bytes(value),
 };
 
-function encodeOp(op: PlanOp): Buffer {
+function writeOp(writer: PlanWriter, op: PlanOp): void {
   const { code, args } = planOps[op.op];
   const values = op as unknown as Readonly<Record<string, never>>;
-  return Buffer.concat([u32(code), ...args.map(([name, kind]) => ENCODERS[kind](values[name]!))]);
+  writer.u32(code);
+  for (const [name, kind] of args) ENCODERS[kind](writer, values[name]!);
 }
 
 /** Bytes for the control socket. Throws TypeError on a string with a NUL, which no system call could take. */
 export function encodePlan(plan: SandboxPlan): Buffer {
-  const body = Buffer.concat([
-    u32(plan.fds.length),
-    u32(STDIO_FLAGS[plan.stdio]),
-    u32(plan.ops.length),
-    ...plan.ops.map(encodeOp),
-  ]);
-  return Buffer.concat([Buffer.from(MAGIC), u32(body.length), body]);
+  const writer = new PlanWriter();
+  writer.raw(MAGIC);
+  writer.u32(0);
+  writer.u32(plan.fds.length);
+  writer.u32(STDIO_FLAGS[plan.stdio]);
+  writer.u32(plan.ops.length);
+  for (const op of plan.ops) writeOp(writer, op);
+  const { written } = writer;
+  writer.setU32(MAGIC.length, written.length - MAGIC.length - 4);
+  return written;
 }
