@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, mkdirSync, rmdirSync, statSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, rmdirSync, statSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { type ChainId, type DiffId, errnoCode, type SnapshotId, TsbuildError } from "@tsbuild/base";
 import type { ActiveSnapshot, LayerInfo, SnapshotStore } from "./api.ts";
@@ -268,17 +268,30 @@ export class OverlaySnapshotStore implements SnapshotStore {
   }
 
   /**
-   * overlayfs leaves `work/work` behind, mode 000, mostly with nothing but the mark of a volatile mount: a few rmdir calls then do.
-   * After a removal it has a whiteout.
+   * overlayfs leaves `work/work` behind, mode 000, mostly with nothing but the mark of a volatile mount, an empty file: a few calls then
+   * do. After a removal it has a whiteout.
    */
   #removeWork(work: string): void {
-    for (const folder of ["work/incompat/volatile", "work/incompat", "work"]) removeEmpty(join(work, folder));
-    if (!removeEmpty(work)) this.#state.trash.discard(work);
+    removeFile(join(work, "work/incompat/volatile/dirty"));
+    const isEmpty = WORK_FOLDERS.every((folder) => removeEmpty(join(work, folder)));
+    if (!isEmpty) this.#state.trash.discard(work);
   }
 
   #mustBeActive(active: ActiveSnapshot): void {
     if (this.#active.has(active.id)) return;
     throw new Error(`assertion failed: snapshot ${active.id} is not active in this store`);
+  }
+}
+
+/** In the order of removal. */
+const WORK_FOLDERS = ["work/incompat/volatile", "work/incompat", "work", ""];
+
+function removeFile(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    const code = errnoCode(error);
+    if (code !== "ENOENT" && code !== "ENOTDIR") throw error;
   }
 }
 
