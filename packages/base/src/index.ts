@@ -38,3 +38,4 @@ export { nearest, suggestion } from "./near-miss.ts";
 export { formatPlatform, hostPlatform, normalizeArchitecture, type Platform } from "./platform.ts";
 export { looksSecret } from "./secret-name.ts";
 export { parseTruth } from "./truth.ts";
+export { uniqueName } from "./unique-name.ts";

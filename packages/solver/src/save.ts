@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { uniqueName } from "@tsbuild/base";
 import { GENERATION_LINK, generationKey } from "./keys.ts";
 import { type LinkEntry, linksTo } from "./links.ts";
 import { type Candidate, candidates, type Lookup } from "./lookup.ts";
@@ -93,7 +93,7 @@ function supersede(old: {
 }): Place {
   const [first] = old.known;
   const linked = first!.linked;
-  const key = generationKey(linked, randomUUID());
+  const key = generationKey(linked, uniqueName(32));
   const generations = old.known.map((known) => ({ parent: known.linked, link: GENERATION_LINK, child: key }));
   return { candidate: { linked, key }, links: [...old.links, ...generations] };
 }

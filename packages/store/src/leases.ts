@@ -11,12 +11,11 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import type { Digest, SnapshotId } from "@tsbuild/base";
-import { assert, digestHex, errnoCode, TsbuildError } from "@tsbuild/base";
+import { assert, digestHex, errnoCode, TsbuildError, uniqueName } from "@tsbuild/base";
 import { guarded } from "./failure.ts";
 import type { Layout } from "./layout.ts";
 import { removeLeft } from "./left-outside.ts";
 import type { NativeCalls } from "./native.ts";
-import { uniqueName } from "./unique-name.ts";
 
 interface Files {
   readonly name: string;

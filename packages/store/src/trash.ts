@@ -1,12 +1,11 @@
 import { readdirSync, renameSync } from "node:fs";
 import { chmod, readdir, rmdir, unlink } from "node:fs/promises";
 import { join } from "node:path";
-import { errnoCode } from "@tsbuild/base";
+import { errnoCode, uniqueName } from "@tsbuild/base";
 import type { StateDatabase } from "./database.ts";
 import { guardedAsync } from "./failure.ts";
 import type { Layout } from "./layout.ts";
 import type { NativeCalls } from "./native.ts";
-import { uniqueName } from "./unique-name.ts";
 
 /** Files removed at a time: enough to keep the disk busy, few enough to leave threads to the build. */
 const PARALLEL = 16;

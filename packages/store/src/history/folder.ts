@@ -10,10 +10,9 @@ import {
   statSync,
 } from "node:fs";
 import { join } from "node:path";
-import { errnoCode } from "@tsbuild/base";
+import { errnoCode, uniqueName } from "@tsbuild/base";
 import { guarded } from "../failure.ts";
 import type { StoreState } from "../state.ts";
-import { uniqueName } from "../unique-name.ts";
 import type { HistoryEntry, HistoryStore, HistoryWriter } from "./api.ts";
 import { decodeFrames } from "./log-frames.ts";
 import { FolderWriter } from "./writer.ts";
