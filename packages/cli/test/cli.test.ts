@@ -298,7 +298,13 @@ describe("images", () => {
   };
   const images = [
     { ...image, sizeBytes: 123_456_789 },
-    { ...image, name: "evil", repository: "evil\x1b[2J", createdAt: Date.now() - 1000, sizeBytes: undefined },
+    {
+      ...image,
+      name: "evil",
+      repository: "evil\x1b[2J",
+      createdAt: Date.now() - 1_801_000,
+      sizeBytes: undefined,
+    },
     { name: "<none>", imageId, manifest: sha256("m"), createdAt: 0, sizeBytes: 5 },
   ];
   const short = imageId.slice(7, 19);
@@ -306,9 +312,9 @@ describe("images", () => {
 
   test("a table, newest first", async () => {
     expect((await out()).split("\n").slice(0, 3)).toEqual([
-      "REPOSITORY  TAG       IMAGE ID      CREATED       SIZE",
-      `evil        bookworm  ${short}  1 second ago  -`,
-      `debian      bookworm  ${short}  2 hours ago   123.5MB`,
+      "REPOSITORY  TAG       IMAGE ID      CREATED         SIZE",
+      `evil        bookworm  ${short}  30 minutes ago  -`,
+      `debian      bookworm  ${short}  2 hours ago     123.5MB`,
     ]);
     expect(await out("--digests", "debian")).toContain(`bookworm  ${sha256("m")}  ${short}`);
   });
