@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -31,6 +32,7 @@ static int sys_set_read_only(int mount) {
 struct context {
   int fs;
   struct buf folders; /* descriptors (int) of the folders, open until the mount is made */
+  bool at_once;       /* lower folders in one string */
 };
 
 /* Reads what the kernel said about the failure, e.g. "e overlay: …"; one message a read. */
@@ -90,9 +92,10 @@ static int set_lowers_at_once(struct context *context, const struct overlay *ove
 }
 
 static int set_lowers(struct context *context, const struct overlay *overlay, struct err *err) {
+  if (context->at_once) return set_lowers_at_once(context, overlay, err);
   for (size_t i = 0; i < overlay->lower_count; i++) {
     if (set_folder(context, "lowerdir+", overlay->lowers[i], err) == 0) continue;
-    /* An old kernel knows no "lowerdir+": EINVAL, at the first one, without naming a folder's fault. */
+    /* Linux 6.5 to 6.7 know no "lowerdir+": EINVAL, at the first one, without naming a folder's fault. */
     if (i > 0 || err->code != EINVAL || access(overlay->lowers[i], F_OK) < 0) return -1;
     return set_lowers_at_once(context, overlay, err);
   }
@@ -159,5 +162,9 @@ int overlay_mount(const struct overlay *overlay, struct err *err) {
   if (overlay->lower_count == 0) return clone_folder(overlay->upper, false, err);
   if (overlay->lower_count == 1 && overlay->upper == NULL) return clone_folder(overlay->lowers[0], true, err);
   struct context context cleanup_with(context_free) = {.fs = -1};
-  return mount_layers(&context, overlay, err);
+  int fd = mount_layers(&context, overlay, err);
+  if (fd >= 0 || err->code != EINVAL || err->detail[0] != '\0') return fd;
+  /* Before 6.5 each option is taken as it comes, and one that overlayfs does not know fails the mount, to which nothing is said. */
+  struct context older cleanup_with(context_free) = {.fs = -1, .at_once = true};
+  return mount_layers(&older, overlay, err);
 }
