@@ -146,7 +146,7 @@ function commandFile(command: readonly string[]): string {
     'for one in $(cat /sys/fs/cgroup/cgroup.controllers); do echo "+$one" > /sys/fs/cgroup/cgroup.subtree_control; done',
     `cd '${process.cwd()}'`,
     `${quoted}; echo "vm: ended with $?"`,
-    "sync; echo o > /proc/sysrq-trigger; sleep 100",
+    "sync; echo o > /proc/sysrq-trigger; while :; do :; done",
     "",
   ].join("\n");
 }

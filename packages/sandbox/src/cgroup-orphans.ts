@@ -10,6 +10,9 @@ import { stepGroupFolders } from "./host.ts";
 /** Names of the native sandbox's groups and of those of containers of an OCI runtime: each has the builder's process id. */
 const NAMES = [/^[0-9a-f]{12}-(\d+)$/, /^tsbuild-(\d+)-[0-9a-f]{12}$/];
 
+/** Name of a container's group within the step's own (oci-bundle.ts). */
+export const INNER_GROUP = "container";
+
 /** A builder of another pid namespace seems gone, and may be about to put a process into a group that it has just made. */
 const FRESH_MS = 60_000;
 
@@ -36,8 +39,14 @@ export function removeOrphanedGroups(parents: readonly string[] = stepGroupFolde
     entries(parent)
       .filter((name) => isOrphan(parent, name))
       .map((name) => join(parent, name))
-      .filter(removeFolder),
+      .filter(removeGroup),
   );
+}
+
+/** The group with that of its container. False if there is none, or if processes are in it. */
+export function removeGroup(path: string): boolean {
+  removeFolder(join(path, INNER_GROUP));
+  return removeFolder(path);
 }
 
 function removeFolder(path: string): boolean {

@@ -7,6 +7,7 @@ import { accessSync, constants, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { TsbuildError } from "@tsbuild/base";
 import type { RefusedLimit } from "./cgroup.ts";
+import { INNER_GROUP } from "./cgroup-orphans.ts";
 import { type CgroupPlan, groupPath, planCgroups, unplacedLimits } from "./cgroup-plan.ts";
 import { FdTable } from "./fd-table.ts";
 import { type HostFacts, ownGroups } from "./host.ts";
@@ -40,6 +41,8 @@ export interface Bundle extends BundleParts {
   readonly folder: string;
   /** The group that limits the step's memory, which the runtime makes; none without such a limit. */
   readonly memoryGroups: readonly CgroupPlan[];
+  /** Version 2: the folder of a group around the container's, which the runtime makes and leaves; for the caller to remove. */
+  readonly outerGroup: string | undefined;
 }
 
 interface DeviceRule {
@@ -164,7 +167,8 @@ export function writeBundle(folder: string, step: ExecSpec, host: HostFacts, io:
   const { resources } = runtime.linux;
   const grouped = host.userNamespace === "none" || mayMakeGroups(host);
   if (!grouped) tellRefused(io, { resources, unplaced: [], refused: notDelegated(host, resources) });
-  const parts = bundleSpec(runtime, folder, { confined: step.security === "sandbox", grouped });
+  const inner = withInnerGroup(runtime, host);
+  const parts = bundleSpec(inner, folder, { confined: step.security === "sandbox", grouped });
   const system = runtime.mounts.length - step.mounts.length;
   for (const [index, { target, mount }] of parts.attachments.entries()) {
     const own = mount === undefined ? undefined : step.mounts[mount - system];
@@ -174,7 +178,12 @@ export function writeBundle(folder: string, step: ExecSpec, host: HostFacts, io:
   }
   mkdirSync(join(folder, "aside"));
   writeFileSync(join(folder, "config.json"), JSON.stringify(parts.spec));
-  return { ...parts, folder, memoryGroups: grouped ? memoryGroups(runtime, host) : [] };
+  return {
+    ...parts,
+    folder,
+    memoryGroups: grouped ? memoryGroups(runtime, host) : [],
+    outerGroup: grouped ? outerGroup(runtime, host) : undefined,
+  };
 }
 
 function mayMakeGroups({ cgroups }: HostFacts): boolean {
@@ -194,6 +203,22 @@ function withOwnPath(runtime: RuntimeSpec, { cgroups }: HostFacts): RuntimeSpec 
   if (cgroups.version !== 2) return runtime;
   const cgroupsPath = groupPath(cgroups.host ?? cgroups.path, runtime.linux.cgroupsPath);
   return { ...runtime, linux: { ...runtime.linux, cgroupsPath } };
+}
+
+/**
+ * What happens in a group of version 2 is counted in those around it, too. The container's goes with it (crun cannot keep it), the one around
+ * it stays until it was asked what the kernel killed.
+ */
+function withInnerGroup(runtime: RuntimeSpec, { cgroups }: HostFacts): RuntimeSpec {
+  if (cgroups.version !== 2) return runtime;
+  return {
+    ...runtime,
+    linux: { ...runtime.linux, cgroupsPath: join(runtime.linux.cgroupsPath, INNER_GROUP) },
+  };
+}
+
+function outerGroup({ linux }: RuntimeSpec, { cgroups }: HostFacts): string | undefined {
+  return cgroups.version === 2 ? join(cgroups.mountPoint, linux.cgroupsPath) : undefined;
 }
 
 function notDelegated({ cgroups }: HostFacts, resources: RuntimeResources): RefusedLimit[] {

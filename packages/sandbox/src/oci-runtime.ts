@@ -6,7 +6,7 @@ import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { TsbuildError } from "@tsbuild/base";
 import { readUsage } from "./cgroup.ts";
-import { removeOrphanedGroups } from "./cgroup-orphans.ts";
+import { removeGroup, removeOrphanedGroups } from "./cgroup-orphans.ts";
 import { type HostFacts, readHostFacts } from "./host.ts";
 import { type Bundle, writeBundle } from "./oci-bundle.ts";
 import { failureOfRuntime, OnlyWords, runtimeErrors, statusOfFailure } from "./oci-failure.ts";
@@ -80,8 +80,8 @@ function notEmulated(): TsbuildError {
 
 /**
  * A sandbox that runs each step in an OCI runtime. Two things differ from the native one: the command is PID 1 itself, so nothing reaps
- * for it and signals without a handler do not reach it from inside; and peak memory and OOM kills are told of steps with a limit of memory only, if
- * the runtime keeps the group of a container that has ended.
+ * for it and signals without a handler do not reach it from inside; and peak memory and OOM kills are told of steps with a limit of memory only, on
+ * version 1 if the runtime keeps the group of a container that has ended.
  */
 export function createOciSandbox(options: OciSandboxOptions): Sandbox {
   const runtime = findRuntime(options.runtime, options.path);
@@ -96,11 +96,14 @@ export function createOciSandbox(options: OciSandboxOptions): Sandbox {
     host ??= readHostFacts();
     const folder = mkdtempSync(join(options.temporaryFolder(), "bundle-"));
     const id = `tsbuild-${process.pid}-${randomBytes(6).toString("hex")}`;
+    let outerGroup: string | undefined;
     try {
       const bundle = writeBundle(folder, { ...step, id }, host, io);
+      outerGroup = bundle.outerGroup;
       return await runBundle({ bundle, id, step, io });
     } finally {
       await deleteContainer(runtime, options.stateFolder, id);
+      if (outerGroup !== undefined) removeGroup(outerGroup);
       rmSync(folder, { recursive: true, force: true });
     }
   };
@@ -136,7 +139,8 @@ export function createOciSandbox(options: OciSandboxOptions): Sandbox {
     const exitCode = errors.length === 0 ? words.statusOfInit(code) : statusOfFailure(errors.join("\n"));
     if (exitCode === undefined || (exitCode === 125 && errors.length > 0))
       throw failureOfRuntime(runtime, errors, code);
-    return { exitCode, ...readUsage(keep.length > 0 ? bundle.memoryGroups : []) };
+    const counted = keep.length > 0 || bundle.outerGroup !== undefined;
+    return { exitCode, ...readUsage(counted ? bundle.memoryGroups : []) };
   };
   return { connectsOnDemand: false, run: runStep };
 }

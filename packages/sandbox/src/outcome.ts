@@ -43,6 +43,8 @@ function hintFor(frame: Extract<Frame, { type: "failed" }>): string | undefined 
   if (frame.call === "mount target") return TAKEN_BY_LINKS;
   if (name === "EROFS" && frame.call === "mkdirat")
     return "a mount that is read-only has no such folder: mount it with rw, or choose another WORKDIR or target";
+  if (name === "EINVAL" && frame.call === "move_mount")
+    return "a folder cannot be mounted on a file, nor a file on a folder: choose another target";
   if (name === "ENOSYS") return "the sandbox needs Linux 5.12 or newer";
   return undefined;
 }

@@ -86,7 +86,8 @@ test("groups of builders that are gone are removed, whoever knows of them", () =
     `0123456789ac-${process.pid}`,
     `ours-${gone}`,
   ];
-  for (const name of [...names, `0123456789ad-${gone}`, `0123456789ae-${gone}/busy`]) {
+  const inner = `tsbuild-${gone}-0123456789ab/container`;
+  for (const name of [...names, inner, `0123456789ad-${gone}`, `0123456789ae-${gone}/busy`]) {
     mkdirSync(join(parent, name), { recursive: true });
     if (!name.startsWith("0123456789ad")) utimesSync(join(parent, name.split("/")[0] ?? ""), 1, 1);
   }

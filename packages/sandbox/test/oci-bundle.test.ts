@@ -1,5 +1,8 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, test } from "vitest";
-import { bundleSpec, checkSystemMounts } from "../src/oci-bundle.ts";
+import { bundleSpec, checkSystemMounts, writeBundle } from "../src/oci-bundle.ts";
 import { toRuntimeSpec } from "../src/oci-spec.ts";
 import type { ExecMount } from "../src/spec.ts";
 import { execSpec, host } from "./support/spec.ts";
@@ -15,6 +18,22 @@ function bind(fd: number, dest: string): ExecMount {
 function check(...mounts: readonly ExecMount[]): void {
   checkSystemMounts(toRuntimeSpec(execSpec({ mounts }), host), mounts);
 }
+
+// Fails when what was killed in a container is looked up in a group that the runtime has removed, or made elsewhere.
+test("on version 2 the container's group is within one that stays, and is asked for what happened", () => {
+  const folder = mkdtempSync(join(tmpdir(), "tsbuild-bundle-"));
+  try {
+    const step = execSpec({ cgroup: { parent: "", memoryBytes: 2 ** 25 } });
+    const io = { stdout: () => {}, stderr: () => {}, signal: new AbortController().signal };
+    const { memoryGroups, outerGroup } = writeBundle(folder, step, host, io);
+    const { linux } = JSON.parse(readFileSync(join(folder, "config.json"), "utf8"));
+    expect(linux.cgroupsPath).toBe("/builder/tsbuild/step/container");
+    expect(outerGroup).toBe("/sys/fs/cgroup/builder/tsbuild/step");
+    expect(memoryGroups.map(({ path }) => path)).toEqual([outerGroup]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
 
 // Fails when a mount of the step is left to the runtime, which makes its target by name.
 test("what a step mounts in its root is in the plan; what it mounts below the runtime's own is in its spec", () => {
