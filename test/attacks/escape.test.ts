@@ -120,7 +120,7 @@ describe.skipIf(reason !== undefined)("ways out of a step", () => {
       expect(open.length).toBeGreaterThan(0);
     });
 
-    // Fails when the old root stays mounted below or beside the new one: with chroot in place of pivot_root, or without the umount.
+    // Fails when the step's root is a folder of the host's that a chroot shuts: neither mounted over the old root nor made the only one.
     test("a root above the step's is not there: nobody climbs out of a chroot into it", async () => {
       const { code, log } = await world.attempt(
         [
