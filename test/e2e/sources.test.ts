@@ -198,7 +198,9 @@ describe.skipIf(reason !== undefined)("sources", () => {
       expect(base.stderr).toContain("Dockerfile:1");
       const add = world.context("deny-add", { Dockerfile: `FROM scratch\nADD ${server.url("/f")} /\n` });
       const env = { EXPERIMENTAL_BUILDKIT_SOURCE_POLICY: policy(deny("http://*")) };
-      expect((await failed([add], env)).stderr).toContain(`denies ${server.url("/f")}`);
+      const download = await failed([add], env);
+      expect(download.stderr).toContain(`denies ${server.url("/f")}`);
+      expect(download.stderr).toContain("Dockerfile:2");
       repositories.requests.length = 0;
       const git = await failed(["--source-policy", policy(deny("git://*")), repository.url]);
       expect(git.stderr).toContain("the source policy denies git://");

@@ -33,6 +33,7 @@ export type {
   VertexInfo,
   VertexResources,
 } from "./event.ts";
+export { hideCredentials } from "./hide-credentials.ts";
 export { limits } from "./limits.ts";
 export { nearest, suggestion } from "./near-miss.ts";
 export { formatPlatform, hostPlatform, normalizeArchitecture, type Platform } from "./platform.ts";

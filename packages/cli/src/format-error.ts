@@ -1,4 +1,4 @@
-import { type SourceLocation, TsbuildError } from "@tsbuild/base";
+import { hideCredentials, type SourceLocation, TsbuildError } from "@tsbuild/base";
 import { safeLine, safeText } from "./sanitize.ts";
 
 /** Lines shown before and after the ones an error points at. */
@@ -74,7 +74,9 @@ function windowLines(source: SourceLocation, text: string, start: number): strin
   for (let number = from; number <= to; number++) {
     const meant = source.ranges.some((range) => number >= range.start && number <= range.end);
     const line = (all[number - 1] ?? "").replaceAll("\t", "    ");
-    out.push(`${String(number).padStart(width)} | ${meant ? ">>>" : "   "} ${safeLine(line)}`.trimEnd());
+    out.push(
+      `${String(number).padStart(width)} | ${meant ? ">>>" : "   "} ${hideCredentials(safeLine(line))}`.trimEnd(),
+    );
     if (number === (source.line ?? start) && source.column !== undefined)
       out.push(caret(width, all[number - 1] ?? "", source.column));
   }

@@ -1,11 +1,11 @@
-import { type Digest, formatPlatform, type Platform, sha256Fields } from "@tsbuild/base";
+import { formatPlatform, type Platform, sha256Fields } from "@tsbuild/base";
 import type { Compiled, CompiledPlatform, CompileRequest, ImageResolver } from "@tsbuild/frontend";
 import { type GraphJson, graphFromJson, graphToJson } from "@tsbuild/llb";
 import type { Store } from "@tsbuild/store";
 import { builtInNotice, refuseForeignSyntax } from "./syntax.ts";
 import { VERSION } from "./version.ts";
 
-const KIND = "compiled-4";
+const KIND = "compiled-5";
 
 /** Everything that a compilation depends on but the base images, which are checked when it is read back. */
 function compileKey(request: CompileRequest): string {
@@ -87,14 +87,35 @@ async function stillHolds({ images, sourceTimes }: Compiled, resolver: ImageReso
   });
   const now = await Promise.all([
     ...times,
-    ...images.map(async ({ name, platform, digest }): Promise<boolean> => {
-      const resolved: { readonly digest?: Digest | undefined } = await resolver.resolve(name, {
-        platform: platform as Platform,
-      });
-      return resolved.digest === digest;
+    ...images.map(({ name, platform, digest }): Promise<boolean> => {
+      const resolved = resolver.resolve(name, { platform: platform as Platform });
+      // What fails, the compilation tells, with the line of the FROM.
+      return resolved.then(
+        (now) => now.digest === digest,
+        () => false,
+      );
     }),
   ]);
   return now.every((same) => same);
+}
+
+/** A name that could not be resolved is not asked for again: that may take as long as it did, and the error is the same. */
+function rememberFailures(asked: ImageResolver): ImageResolver {
+  const failures = new Map<string, unknown>();
+  const sourceTime = asked.sourceTime?.bind(asked);
+  return {
+    ...(sourceTime === undefined ? {} : { sourceTime }),
+    resolve: async (name, options) => {
+      const key = `${name} ${formatPlatform(options.platform)}`;
+      if (failures.has(key)) throw failures.get(key);
+      try {
+        return await asked.resolve(name, options);
+      } catch (error) {
+        failures.set(key, error);
+        throw error;
+      }
+    },
+  };
 }
 
 /**
@@ -104,9 +125,10 @@ async function stillHolds({ images, sourceTimes }: Compiled, resolver: ImageReso
 export async function compileDockerfile(
   state: Store,
   request: CompileRequest,
-  resolver: ImageResolver,
+  asked: ImageResolver,
 ): Promise<Compiled> {
   const key = compileKey(request);
+  const resolver = rememberFailures(asked);
   const known = state.memo.get(KIND, key);
   if (known !== undefined) {
     const compiled = restore(known);

@@ -1,5 +1,5 @@
 import { createReadStream } from "node:fs";
-import { type BuildEvent, TsbuildError, type VertexDigest } from "@tsbuild/base";
+import { type BuildEvent, hideCredentials, TsbuildError, type VertexDigest } from "@tsbuild/base";
 import { nativeFs } from "@tsbuild/native-fs";
 import type { HttpFetcher } from "@tsbuild/ops";
 import type { GitProvider } from "@tsbuild/ops/git";
@@ -57,9 +57,9 @@ async function gitContext(
   op: { readonly identifier: string; readonly attrs: Readonly<Record<string, string>> },
   tools: RemoteTools,
 ): Promise<RemoteContext> {
-  const [{ gitRequest, redactUrl }, git] = await Promise.all([import("@tsbuild/ops/git"), tools.git()]);
+  const [{ gitRequest }, git] = await Promise.all([import("@tsbuild/ops/git"), tools.git()]);
   const request = gitRequest(tools.rules.apply(op));
-  const title = `[internal] load git source ${redactUrl(request.url)}${request.ref === "" ? "" : `#${request.ref}`}`;
+  const title = `[internal] load git source ${hideCredentials(request.url)}${request.ref === "" ? "" : `#${request.ref}`}`;
   return asStep(tools.emit, title, async () => {
     const resolved = await git.resolve(request);
     tools.rules.found(op, resolved.commit);
@@ -92,7 +92,7 @@ async function download(
 }
 
 async function httpContext(url: string, tools: RemoteTools): Promise<RemoteContext> {
-  const title = `[internal] load remote build context ${url}`;
+  const title = `[internal] load remote build context ${hideCredentials(url)}`;
   const { path, modifiedMs, value } = await download(url, tools, title);
   const context = await readStreamContext(createReadStream(path), { ...tools, fs: nativeFs });
   const epochSeconds = modifiedMs === undefined ? undefined : Math.trunc(modifiedMs / 1000);
@@ -111,10 +111,10 @@ export async function openRemoteContext(
 
 /** The text of a Dockerfile at a URL (`-f URL`, C002). */
 export async function readRemoteDockerfile(url: string, tools: RemoteTools): Promise<string> {
-  const { path } = await download(url, tools, `[internal] load remote Dockerfile ${url}`);
+  const { path } = await download(url, tools, `[internal] load remote Dockerfile ${hideCredentials(url)}`);
   const context = await readStreamContext(createReadStream(path), { ...tools, fs: nativeFs });
   if (context.type === "dockerfile") return context.text;
-  throw new TsbuildError("TSB_USAGE", `${url} is an archive, not a Dockerfile`, {
-    hint: `to use it as the context: tsbuild build ${url}`,
+  throw new TsbuildError("TSB_USAGE", `${hideCredentials(url)} is an archive, not a Dockerfile`, {
+    hint: `to use it as the context: tsbuild build ${hideCredentials(url)}`,
   });
 }

@@ -1,6 +1,6 @@
 import { existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
-import { errnoCode, formatPlatform, hostPlatform, TsbuildError } from "@tsbuild/base";
+import { errnoCode, formatPlatform, hideCredentials, hostPlatform, TsbuildError } from "@tsbuild/base";
 import type { CompileRequest, IncludedFile } from "@tsbuild/frontend";
 import { nativeFs } from "@tsbuild/native-fs";
 import { type LocalContext, pinLayout } from "@tsbuild/ops";
@@ -145,9 +145,8 @@ async function openContext(request: CompleteRequest, tools: RemoteTools, env: En
       const args = buildArgs(request, env);
       const keepGitDir = /^(?:1|t|true)$/i.test(args["BUILDKIT_CONTEXT_KEEP_GIT_DIR"] ?? "");
       const reproducible = request.reproducible === true || (args["SOURCE_DATE_EPOCH"] ?? "") !== "";
-      const { redactUrl } = await import("@tsbuild/ops/git");
       const opened = await openRemoteContext(context.url, { keepGitDir, reproducible }, tools);
-      return asOpened(opened, redactUrl(context.url));
+      return asOpened(opened, hideCredentials(context.url));
     }
     case "none":
       return { folder: undefined, foreign: false };

@@ -1,3 +1,4 @@
+import { TsbuildError } from "@tsbuild/base";
 import type { CompileRequest, ImageResolver } from "@tsbuild/frontend";
 import { requestOfOptions } from "@tsbuild/frontend/debug";
 import type { Store } from "@tsbuild/store";
@@ -19,8 +20,12 @@ class World implements ImageResolver {
   digest = `sha256:${"a".repeat(64)}` as const;
   seconds: number | undefined = 1000;
   env = "A=1";
+  asked = 0;
+  failure: TsbuildError | undefined;
 
   async resolve() {
+    this.asked++;
+    if (this.failure !== undefined) throw this.failure;
     const rootfs = { type: "layers" as const, diff_ids: [] };
     const config = { os: "linux", architecture: "amd64", config: { Env: [this.env] }, rootfs };
     return { config: { ...config, history: [{ created_by: "x" }] }, digest: this.digest as never };
@@ -64,6 +69,18 @@ test("a new base image, and a new time of the context, are seen", async () => {
   world.digest = `sha256:${"b".repeat(64)}` as never;
   const { platforms } = await compileDockerfile(store, request("FROM a\nRUN b\n", FROM_CONTEXT), world);
   expect(platforms[0]?.image.config?.Env).toContain("A=2");
+});
+
+test("a base that cannot be resolved any more is told with its line, and asked for once", async () => {
+  const { store } = memoOnly();
+  const world = new World();
+  const text = "# first\nFROM a\nRUN b\n";
+  await compileDockerfile(store, request(text), world);
+  world.failure = new TsbuildError("TSB_RESOLVE", "gone");
+  world.asked = 0;
+  const error = await compileDockerfile(store, request(text), world).catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({ message: "gone", source: { ranges: [{ start: 2 }] } });
+  expect(world.asked).toBe(1);
 });
 
 test("a time that could not be told and now can is seen, too", async () => {

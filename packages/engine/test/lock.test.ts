@@ -70,6 +70,7 @@ describe("in a build (W025)", () => {
     const locked = rules("locked", full);
     expect(locked.imageName(NAME, platform)).toBe(`${NAME}@${one}`);
     expect(locked.apply(url).attrs["http.checksum"]).toBe(two);
+    expect(locked.apply({ identifier: "https://u:p@h/f", attrs: {} }).attrs["http.checksum"]).toBe(two);
     expect(locked.apply(git("#main:dir")).attrs["git.pinned"]).toBe(commit);
   });
 

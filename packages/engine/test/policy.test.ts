@@ -44,6 +44,9 @@ describe("verdicts (X009)", () => {
     ["WILDCARD", "docker-image://docker.io/*/alpine:*", true],
     ["WILDCARD", "docker-image://docker.io", false],
     ["WILDCARD", "docker-image://docker.io/library/alpine.latest", false],
+    // Only the star is special; a URL's query is not.
+    ["WILDCARD", "docker-image://docker.io/library/alpine:lates?", false],
+    ["WILDCARD", `${IMAGE}*`, true],
     ["REGEX", "alpine:l.test$", true],
     ["REGEX", "^alpine", false],
     ["REGEX", "(?i)ALPINE", true],
@@ -51,6 +54,11 @@ describe("verdicts (X009)", () => {
     const run = () => applied(IMAGE, deny(identifier, match));
     if (matches) expect(run).toThrow("denies");
     else expect(run()).toBe(IMAGE);
+  });
+
+  test("a name that is written out is meant, though an expression would read it otherwise", () => {
+    const url = "https://h/f?a=b+c";
+    expect(() => applied(url, deny(url, "REGEX"))).toThrow(`denies ${url}`);
   });
 
   test("kinds and matches may be numbers, as BuildKit writes them", () => {
@@ -83,6 +91,20 @@ describe("conversions", () => {
     );
     const regex = convert("^docker-image://docker\\.io/library/(\\w+):(\\w+)$", `${to}\${1}-\${2}`, "REGEX");
     expect(applied(IMAGE, regex)).toBe(`${to}alpine-latest`);
+  });
+
+  test.each([
+    // The first star takes as much as it can, and a star may stand for nothing.
+    ["WILDCARD", "docker-image://*/*:*", "$1|$2|$3", "docker.io/library|alpine|latest"],
+    ["WILDCARD", `${IMAGE}*`, "docker-image://h/x$1", "docker-image://h/x"],
+    // Only what an expression matched is replaced, and all that it matches.
+    ["REGEX", "docker\\.io/library", "h", "docker-image://h/alpine:latest"],
+    ["REGEX", "a(l|t)", "<${1}>", "docker-image://docker.io/library/<l>pine:l<t>est"],
+    ["REGEX", "library/(?P<name>[a-z]+):", "x/${name}$$1:", "docker-image://docker.io/x/alpine$1:latest"],
+    ["REGEX", "(alpine)", "$1x.$2", "docker-image://docker.io/library/.:latest"],
+    ["EXACT", IMAGE, "http://h/$1", "http://h/$1"],
+  ])("%s %s to %s gives %s", (match, identifier, to, expected) => {
+    expect(applied(IMAGE, convert(identifier, to, match))).toBe(expected);
   });
 
   test("the rules are asked again of what came out, and the error names both", () => {
@@ -125,6 +147,7 @@ describe("bounds", () => {
       'rules[0].selector has an unknown field "identifer"',
     ],
     ['{"rules": [{"action": "DENY"}]}', "rules[0].selector is not an object"],
+    ['{"rules": [{"action": "CONVERT", "selector": {}}]}', "rules[0] is CONVERT and has no updates"],
   ])("%s is refused", (text, why) => {
     expect(() => parsePolicy(text, "policy.json")).toThrow(`policy.json: ${why}`);
   });

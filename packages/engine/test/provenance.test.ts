@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DiffId, Digest } from "@tsbuild/base";
 import type { CommittedImage } from "@tsbuild/export";
-import { image } from "@tsbuild/llb";
+import { http, image } from "@tsbuild/llb";
 import { SecretMask } from "@tsbuild/ops";
 import { expect, onTestFinished, test } from "vitest";
 import type { BuildRequest, CompleteRequest } from "../src/api.ts";
@@ -115,6 +115,29 @@ test("max has arguments, steps, the Dockerfile and layers; values of secrets nev
     },
   });
   expect(JSON.stringify(predicate)).not.toContain("the-secret");
+});
+
+test("no password of a URL is told, neither in steps nor in the Dockerfile", () => {
+  const text = "FROM scratch\nADD https://me:hunter2@h/f /\n";
+  const { predicate } = provenance(
+    buildFacts(
+      sources(
+        { mode: "max" },
+        {
+          graph: http("https://me:hunter2@h/f", { filename: "f", checksum: "" }).toGraph({
+            file: "Dockerfile",
+            language: "Dockerfile",
+            text,
+          }),
+        },
+      ),
+    ),
+  );
+  const told = JSON.stringify(predicate);
+  expect(told).toContain('"identifier":"https://***@h/f"');
+  expect(told).not.toContain("hunter2");
+  const shown = text.replace("me:hunter2", "***");
+  expect(told).toContain(Buffer.from(shown).toString("base64"));
 });
 
 test("v0.2 says the same in its own words (X031)", () => {

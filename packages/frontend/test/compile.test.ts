@@ -373,6 +373,15 @@ COPY --from=c /c /c
   expect(platform!.sbomExtras![0]!.graph.vertices.at(-1)!.op.kind.type).toBe("exec");
 });
 
+test("a password in a URL is neither in the image's history nor in a step's name", async () => {
+  const text = "FROM scratch\nADD https://me:hunter2@h/f https://me:hunter2@h/r.git /x/\n";
+  const { platforms } = await run(text, { buildArgs: { URL: "https://me:hunter2@h/f" } });
+  const { graph, image } = platforms[0]!;
+  expect(image.history?.[0]?.created_by).toBe("ADD https://***@h/f https://***@h/r.git /x/ # buildkit");
+  const names = graph.vertices.map(({ metadata }) => metadata.name);
+  expect(names).toEqual(Array(3).fill("[1/1] ADD https://***@h/f https://***@h/r.git /x/"));
+});
+
 test("devices become part of the operation", async () => {
   const compiled = await run("FROM alpine\nRUN --device=v.com/gpu=all --device=v.com/x=1,required a\n");
   expect(compiled.platforms[0]!.graph.vertices.at(-1)!.op.kind).toMatchObject({

@@ -41,8 +41,16 @@ function sourceOp(env: OpsEnvironment, named: Op & { readonly kind: SourceOp }):
   }
 }
 
-/** The executor of a vertex. */
+/** The executor of a vertex. Errors, such as a policy's that denies the source, name the vertex. */
 export function resolveOp(env: OpsEnvironment, vertex: Vertex): VertexOp {
+  try {
+    return opOf(env, vertex);
+  } catch (error) {
+    throw error instanceof TsbuildError ? error.with({ vertex: vertex.digest }) : error;
+  }
+}
+
+function opOf(env: OpsEnvironment, vertex: Vertex): VertexOp {
   const { op } = vertex;
   switch (op.kind.type) {
     case "source":

@@ -1,7 +1,8 @@
+import { hideCredentials } from "@tsbuild/base";
 import { describe, expect, test } from "vitest";
 import { readListing, submoduleUrl, submoduleUrls } from "../src/git/listing.ts";
 import { login } from "../src/git/login.ts";
-import { type GitRequest, gitRequest, hostOf, redactUrl } from "../src/git/request.ts";
+import { type GitRequest, gitRequest, hostOf } from "../src/git/request.ts";
 import { checkCommit, pickRef } from "../src/git/resolve-ref.ts";
 
 const [a, b, c] = ["a", "b", "c"].map((digit) => digit.repeat(40)) as [string, string, string];
@@ -66,7 +67,7 @@ describe("requests", () => {
     ["ssh://git@h/r.git", "ssh://git@h/r.git", "h"],
     ["git@h:o/r.git", "git@h:o/r.git", "h"],
   ])("%s is shown as %s", (url, shown, host) => {
-    expect([redactUrl(url), hostOf(url).host]).toEqual([shown, host]);
+    expect([hideCredentials(url), hostOf(url).host]).toEqual([shown, host]);
   });
 });
 

@@ -1,4 +1,4 @@
-import { TsbuildError } from "@tsbuild/base";
+import { hideCredentials, TsbuildError } from "@tsbuild/base";
 import { downloadError } from "./failure.ts";
 import { header, messageOf, Transport } from "./transport.ts";
 
@@ -19,10 +19,20 @@ export type Download =
       readonly fileName: string;
     };
 
+/** A name with a percent sign that begins no character is what it is. */
+function decoded(name: string): string {
+  try {
+    return decodeURIComponent(name);
+  } catch (error) {
+    if (error instanceof URIError) return name;
+    throw error;
+  }
+}
+
 /** The name that a server or URL gives a file; only its last path element, never a path (D111). */
 function fileNameOf(url: string, disposition: string | undefined): string {
   const quoted = disposition === undefined ? undefined : /filename="?([^";]+)"?/i.exec(disposition)?.[1];
-  const fromUrl = decodeURIComponent(new URL(url).pathname.split("/").pop() ?? "");
+  const fromUrl = decoded(new URL(url).pathname.split("/").pop() ?? "");
   const name = (quoted ?? fromUrl).split("/").pop() ?? "";
   return name === "." || name === ".." ? "" : name;
 }
@@ -50,8 +60,9 @@ export function createDownloader(
       const headers: Record<string, string> = {};
       if (validators.etag !== undefined) headers["if-none-match"] = validators.etag;
       else if (validators.lastModified !== undefined) headers["if-modified-since"] = validators.lastModified;
-      const what = `downloading ${url}`;
-      if (!URL.canParse(url)) throw new TsbuildError("TSB_RESOLVE", `${JSON.stringify(url)} is not a URL`);
+      const what = `downloading ${hideCredentials(url)}`;
+      if (!URL.canParse(url))
+        throw new TsbuildError("TSB_RESOLVE", `${JSON.stringify(hideCredentials(url))} is not a URL`);
       const answer = await transport.send({
         what,
         url,

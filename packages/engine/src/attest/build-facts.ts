@@ -1,4 +1,4 @@
-import { type Digest, formatPlatform, hostPlatform } from "@tsbuild/base";
+import { type Digest, formatPlatform, hideCredentials, hostPlatform } from "@tsbuild/base";
 import type { CommittedImage } from "@tsbuild/export";
 import { type Graph, graphToJson, sourcesOf, type Vertex } from "@tsbuild/llb";
 import { mediaTypes } from "@tsbuild/oci/documents";
@@ -181,7 +181,7 @@ function metadataOf({ graph, image, vcs, hide }: FactSources, { digestMapping }:
   const infos = sources.map(({ file, language, text }) => ({
     filename: file,
     language,
-    data: Buffer.from(hide(text)).toString("base64"),
+    data: Buffer.from(hideCredentials(hide(text))).toString("base64"),
   }));
   const layers = image.layers.map(({ diffId, sizeBytes }) => ({
     mediaType: mediaTypes.ociLayer,
@@ -205,7 +205,7 @@ function hidden(value: unknown, hide: (text: string) => string): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, field]) => [hide(key), hidden(field, hide)]));
 }
 
-/** Collects what is known of a build for a provenance. What is a secret's value anywhere in it is masked. */
+/** Collects what is known of a build for a provenance. What is a secret's value anywhere in it is masked, and so are the passwords of URLs. */
 export function buildFacts(sources: FactSources): BuildFacts {
   const { options, graph, found, startedAt, finishedAt, invocationId, vcs, hide } = sources;
   const materials = materialsOf(graph, found);
@@ -231,7 +231,7 @@ export function buildFacts(sources: FactSources): BuildFacts {
     definition,
     metadata,
   };
-  return hidden(facts, hide) as BuildFacts;
+  return hidden(facts, (text) => hideCredentials(hide(text))) as BuildFacts;
 }
 
 /** A context that was fetched is a material like others. */

@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { formatPlatform, looksSecret } from "@tsbuild/base";
+import { formatPlatform, hideCredentials, looksSecret } from "@tsbuild/base";
 import { SecretMask, type StepGrants } from "@tsbuild/ops";
 import type { CompleteRequest } from "../api.ts";
 import type { RecordedRequest } from "./record.ts";
@@ -25,7 +25,7 @@ export function recordedRequest(request: CompleteRequest, mask: SecretMask): Rec
     buildArgs: Object.fromEntries(
       Object.entries(request.buildArgs).map(([name, value]) => [
         name,
-        value === undefined ? null : looksSecret(name) ? MASK : mask.text(withoutPassword(value)),
+        value === undefined ? null : looksSecret(name) ? MASK : mask.text(hideCredentials(value)),
       ]),
     ),
     outputs: request.outputs.map(({ type, dest }) =>
@@ -45,11 +45,6 @@ function contextText({ context }: CompleteRequest): string {
     case "none":
       return "none";
     default:
-      return withoutPassword(context.url);
+      return hideCredentials(context.url);
   }
-}
-
-/** User and password of a URL are left out. */
-function withoutPassword(text: string): string {
-  return text.replace(/(\b[a-z][a-z+.-]*:\/\/)[^/@\s]*@/gi, `$1${MASK}@`);
 }

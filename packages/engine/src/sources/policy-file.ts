@@ -71,8 +71,11 @@ function readRule(reader: PolicyReader, value: unknown, where: string): PolicyRu
   const updates = reader.object(fields["updates"] ?? {}, `${where}.updates`, ["identifier", "attrs"]);
   const match = selector["matchType"] ?? selector["match_type"];
   const constraints = reader.list(selector["constraints"], `${where}.selector.constraints`);
+  const action = reader.oneOf(fields["action"], `${where}.action`, ACTIONS);
+  if (action === "CONVERT" && Object.keys(updates).length === 0)
+    throw reader.fail(where, "is CONVERT and has no updates");
   return {
-    action: reader.oneOf(fields["action"], `${where}.action`, ACTIONS),
+    action,
     selector: {
       identifier: reader.text(selector["identifier"], `${where}.selector.identifier`),
       match: reader.oneOf(match, `${where}.selector.matchType`, MATCHES),

@@ -1,5 +1,5 @@
 import { runInNewContext } from "node:vm";
-import { TsbuildError } from "@tsbuild/base";
+import { hideCredentials, TsbuildError } from "@tsbuild/base";
 import type { SourceName } from "./rules.ts";
 
 export interface PolicyRule {
@@ -25,19 +25,16 @@ const MAX_CONVERSIONS = 20;
 const MATCH_TIMEOUT_MS = 500;
 
 /**
- * Matches with a time limit. JavaScript's expressions backtrack, and both the rule and the source may be a stranger's; the engine looks
- * for an interrupt while it backtracks, so a script's timeout ends it.
+ * Replaces all that matches, within a time limit; undefined when nothing does. JavaScript's expressions backtrack, and both the rule and
+ * the source may be a stranger's; the engine looks for an interrupt while it backtracks, so a script's timeout ends it.
  */
-function boundedExec(pattern: string, flags: string, text: string): readonly string[] | undefined {
+function boundedReplace({ pattern, flags, text, replacement }: Replacement): string | undefined {
+  const script = `const found = new RegExp(pattern, flags + "g"); found.test(text) ? text.replace(found, expand) : undefined`;
+  const expand = (...parts: readonly unknown[]): string => expanded(replacement, parts);
   try {
-    const found: unknown = runInNewContext(
-      "new RegExp(pattern, flags).exec(text)",
-      { pattern, flags, text },
-      { timeout: MATCH_TIMEOUT_MS },
-    );
-    return found === null
-      ? undefined
-      : Array.from(found as ArrayLike<string | undefined>, (part) => part ?? "");
+    return runInNewContext(script, { pattern, flags, text, expand }, { timeout: MATCH_TIMEOUT_MS }) as
+      | string
+      | undefined;
   } catch (cause) {
     const slow = (cause as { readonly code?: unknown }).code === "ERR_SCRIPT_EXECUTION_TIMEOUT";
     const why = slow ? `takes longer than ${MATCH_TIMEOUT_MS} ms` : "is not a regular expression";
@@ -47,41 +44,59 @@ function boundedExec(pattern: string, flags: string, text: string): readonly str
   }
 }
 
-/** `(?i)` and the like in front are how Go, which policies are written for, spells flags. */
-function matchRegex(pattern: string, text: string): readonly string[] | undefined {
+interface Replacement {
+  readonly pattern: string;
+  readonly flags: string;
+  readonly text: string;
+  /** With `$1`, `${1}`, `$name`, `${name}` and `$$`. */
+  readonly replacement: string;
+}
+
+/** What Go's Regexp.Expand makes of a replacement: a name is as long as it can be, and one that there is no group of is nothing. */
+function expanded(replacement: string, parts: readonly unknown[]): string {
+  const last = parts.at(-1);
+  const names = typeof last === "object" && last !== null ? (last as Record<string, unknown>) : {};
+  return replacement.replace(/\$(?:(\$)|\{(\w+)\}|(\w+))/g, (_all, dollar, braced, plain) => {
+    if (dollar !== undefined) return "$";
+    const name: string = braced ?? plain;
+    const groups = parts.slice(
+      0,
+      parts.findIndex((part) => typeof part === "number"),
+    );
+    return String((/^\d+$/.test(name) ? groups[Number(name)] : names[name]) ?? "");
+  });
+}
+
+/** `(?i)` and the like in front, and `(?P<name>…)`, are how Go, which policies are written for, spells flags and names. */
+function replaceRegex(pattern: string, text: string, replacement: string): string | undefined {
   const [, flags = "", rest = ""] = /^(?:\(\?([ims]+)\))?([\s\S]*)$/.exec(pattern) ?? [];
-  return boundedExec(rest, `${flags}u`, text);
+  return boundedReplace({ pattern: rest.replaceAll("(?P<", "(?<"), flags: `${flags}u`, text, replacement });
 }
 
-function matchWildcard(pattern: string, text: string): readonly string[] | undefined {
-  const escaped = pattern.replace(/[.+^${}()|[\]\\]/g, "\\$&");
-  return boundedExec(`^${escaped.replaceAll("*", "([\\s\\S]*?)").replaceAll("?", "([\\s\\S])")}$`, "", text);
+/** Only `*` is special, and takes as much as it can: that is how BuildKit numbers what `$1` stands for. */
+function replaceWildcard(pattern: string, text: string, replacement: string): string | undefined {
+  const escaped = pattern.replace(/[.+?^${}()|[\]\\]/g, "\\$&").replaceAll("*", "(.*)");
+  return boundedReplace({ pattern: `^${escaped}$`, flags: "", text, replacement });
 }
 
-/** The match and its groups; undefined when the rule is about something else. */
-function matched(
+/** The identifier that `replacement` makes of the source's; undefined when the selector is about something else. */
+function replaced(
   { identifier, match, constraints }: PolicyRule["selector"],
   source: SourceName,
-): readonly string[] | undefined {
+  replacement: string,
+): string | undefined {
   if (!constraints.every((constraint) => holds(constraint, source))) return undefined;
   const text = source.identifier;
-  if (match === "EXACT") return identifier === text ? [text] : undefined;
-  return match === "REGEX" ? matchRegex(identifier, text) : matchWildcard(identifier, text);
+  if (match === "EXACT") return identifier === text ? replacement : undefined;
+  const replace = match === "REGEX" ? replaceRegex : replaceWildcard;
+  // A name that is written out is meant, whatever its dots and question marks are to an expression.
+  return replace(identifier, text, replacement) ?? (identifier === text ? text : undefined);
 }
 
 function holds({ key, value, condition }: Constraint, { attrs }: SourceName): boolean {
   const actual = attrs[key] ?? "";
-  if (condition === "MATCHES") return matchRegex(value, actual) !== undefined;
+  if (condition === "MATCHES") return replaceRegex(value, actual, "") !== undefined;
   return (actual === value) === (condition === "EQUAL");
-}
-
-/** `$1` and `${1}` stand for what the selector's groups or wildcards matched. */
-function converted({ updates }: PolicyRule, source: SourceName, groups: readonly string[]): SourceName {
-  const identifier = updates.identifier.replace(
-    /\$(?:\{(\d+)\}|(\d+))/g,
-    (_all, braced?: string, plain?: string) => groups[Number(braced ?? plain)] ?? "",
-  );
-  return { identifier: identifier || source.identifier, attrs: { ...source.attrs, ...updates.attrs } };
 }
 
 function changed(before: SourceName, after: SourceName): boolean {
@@ -95,11 +110,15 @@ function changed(before: SourceName, after: SourceName): boolean {
 function evaluate(rules: readonly PolicyRule[], source: SourceName): SourceName | "allowed" | "denied" {
   let verdict: "allowed" | "denied" = "allowed";
   for (const rule of rules) {
-    const groups = matched(rule.selector, source);
-    if (groups === undefined) continue;
+    const { identifier, attrs } = rule.updates;
+    const found = replaced(rule.selector, source, identifier);
+    if (found === undefined) continue;
     if (rule.action !== "CONVERT") verdict = rule.action === "DENY" ? "denied" : "allowed";
     else {
-      const after = converted(rule, source, groups);
+      const after = {
+        identifier: identifier === "" ? source.identifier : found,
+        attrs: { ...source.attrs, ...attrs },
+      };
       if (changed(source, after)) return after;
     }
   }
@@ -113,16 +132,21 @@ export function applyPolicy(rules: readonly PolicyRule[], source: SourceName): S
     const outcome = evaluate(rules, current);
     if (outcome === "allowed") return current;
     if (outcome === "denied") {
-      const became = current.identifier === source.identifier ? "" : ` (which was ${source.identifier})`;
-      throw new TsbuildError("TSB_RESOLVE", `the source policy denies ${current.identifier}${became}`, {
-        hint: "change the source, or the file of --source-policy",
-      });
+      const became =
+        current.identifier === source.identifier ? "" : ` (which was ${hideCredentials(source.identifier)})`;
+      throw new TsbuildError(
+        "TSB_RESOLVE",
+        `the source policy denies ${hideCredentials(current.identifier)}${became}`,
+        {
+          hint: "change the source, or the file of --source-policy",
+        },
+      );
     }
     current = outcome;
   }
   throw new TsbuildError(
     "TSB_USAGE",
-    `the source policy converts ${source.identifier} more than ${MAX_CONVERSIONS} times`,
+    `the source policy converts ${hideCredentials(source.identifier)} more than ${MAX_CONVERSIONS} times`,
     {
       hint: "two CONVERT rules may undo each other",
     },

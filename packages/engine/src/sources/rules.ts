@@ -12,20 +12,22 @@ export interface RulesOptions {
 
 const IMAGE = "docker-image://";
 
+function withoutUser(url: string): string {
+  return url.replace(/^(https?:\/\/)[^/]*@/i, "$1");
+}
+
 /** What a lock file says, or is to say, of a source; undefined for one that cannot change. */
 function lockable({
   identifier,
   attrs,
 }: SourceName): { readonly kind: "http" | "git"; readonly name: string } | undefined {
+  // The lock is for everybody who has the sources: no passwords in it.
   if (/^https?:\/\//.test(identifier))
-    return attrs["http.checksum"] === undefined ? { kind: "http", name: identifier } : undefined;
+    return attrs["http.checksum"] === undefined ? { kind: "http", name: withoutUser(identifier) } : undefined;
   if (!identifier.startsWith("git://")) return undefined;
   const ref = /#([^:]*)/.exec(identifier)?.[1] ?? "";
   if (/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(ref)) return undefined;
-  const url = (attrs["git.fullurl"] ?? identifier.split("#", 1)[0] ?? "").replace(
-    /^(https?:\/\/)[^/@]*@/i,
-    "$1",
-  );
+  const url = withoutUser(attrs["git.fullurl"] ?? identifier.split("#", 1)[0] ?? "");
   return { kind: "git", name: ref === "" ? url : `${url}#${ref}` };
 }
 

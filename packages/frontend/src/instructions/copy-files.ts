@@ -1,4 +1,5 @@
 import { posix } from "node:path";
+import { hideCredentials } from "@tsbuild/base";
 import type { AddInstruction, CopyInstruction, SourceContent } from "@tsbuild/dockerfile";
 import {
   type CopyOptions,
@@ -157,7 +158,7 @@ function allActions(step: CopyStep, request: CopyRequest, name: string): FileAct
   return actions;
 }
 
-/** `COPY --chown=1:1 a b /dest/`: what Docker's history shows of the instruction (D115). */
+/** `COPY --chown=1:1 a b /dest/`: what Docker's history shows of the instruction (D115), but no passwords of URLs: everybody who has the image reads it. */
 function historyText(step: CopyStep, request: CopyRequest): string {
   const { chown, chmod, sources, contents, dest, parents } = request;
   return [
@@ -165,7 +166,7 @@ function historyText(step: CopyStep, request: CopyRequest): string {
     ...(parents ? ["--parents"] : []),
     ...(chown === "" ? [] : [`--chown=${chown}`]),
     ...(chmod === "" ? [] : [`--chmod=${chmod}`]),
-    ...sources,
+    ...sources.map(hideCredentials),
     ...contents.map(({ path }) => `<<${path}`),
     dest,
     "# buildkit",

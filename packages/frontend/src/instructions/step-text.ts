@@ -1,4 +1,4 @@
-import { TsbuildError } from "@tsbuild/base";
+import { hideCredentials, TsbuildError } from "@tsbuild/base";
 import { expandWord, type VariableLookup, type WordOptions } from "@tsbuild/dockerfile";
 import { capitalized } from "../progress.ts";
 import { type Step, shownText } from "./step.ts";
@@ -14,11 +14,11 @@ function expandShown(text: string, env: VariableLookup, options: WordOptions): s
   }
 }
 
-/** Text of a step for progress: the instruction in capitals, variables filled in. */
+/** Text of a step for progress: the instruction in capitals, variables filled in, without the passwords of URLs. */
 export function stepText(step: Step): string {
   const { source } = step.command;
   const { wordOptions } = step.context;
-  return shownText(step, capitalized(expandShown(source, step.build.env, wordOptions)));
+  return shownText(step, hideCredentials(capitalized(expandShown(source, step.build.env, wordOptions))));
 }
 
 /** The same for RUN, whose text belongs to the shell: quotes and unknown variables stay. */

@@ -1,10 +1,10 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { digestHex, sha256Fields, TsbuildError } from "@tsbuild/base";
+import { digestHex, hideCredentials, sha256Fields, TsbuildError } from "@tsbuild/base";
 import { GitFailure, runGit } from "./command.ts";
 import { remoteFailure } from "./failure.ts";
 import type { Login } from "./login.ts";
-import { type GitRequest, redactUrl } from "./request.ts";
+import type { GitRequest } from "./request.ts";
 import { pickRef, type ResolvedRef, refPatterns } from "./resolve-ref.ts";
 
 export interface RepositoryOptions {
@@ -118,7 +118,7 @@ export class Repository {
       throw remoteFailure("fetching", request.url, error);
     });
     if (await this.#succeeds(["rev-parse", "--quiet", "--verify", `${commit}^{tree}`])) return;
-    throw new TsbuildError("TSB_RESOLVE", `${redactUrl(request.url)} has no commit ${commit}`, {
+    throw new TsbuildError("TSB_RESOLVE", `${hideCredentials(request.url)} has no commit ${commit}`, {
       hint: "no branch or tag of it leads to this commit, and the server does not give it out otherwise",
     });
   }

@@ -1,12 +1,12 @@
 import { mkdirSync, renameSync, rmSync } from "node:fs";
 import { posix } from "node:path";
-import { TsbuildError } from "@tsbuild/base";
+import { hideCredentials, TsbuildError } from "@tsbuild/base";
 import type { NativeFs } from "@tsbuild/native-fs";
 import type { TarEntry } from "@tsbuild/oci";
 import type { Repository } from "./cache.ts";
 import { GitFailure, runGit, streamGit } from "./command.ts";
 import { type Gitlink, readListing, submoduleUrl, submoduleUrls } from "./listing.ts";
-import { type GitRequest, redactUrl } from "./request.ts";
+import type { GitRequest } from "./request.ts";
 
 export interface Checkout {
   readonly repository: Repository;
@@ -60,7 +60,7 @@ async function unpackTree(checkout: Checkout, tree: string): Promise<void> {
 function noFolder({ request, commit }: Checkout): TsbuildError {
   return new TsbuildError(
     "TSB_CONTEXT",
-    `${redactUrl(request.url)} has no folder ${JSON.stringify(request.subdir)} at commit ${commit}`,
+    `${hideCredentials(request.url)} has no folder ${JSON.stringify(request.subdir)} at commit ${commit}`,
     { hint: "the folder comes after the colon: …#REF:FOLDER" },
   );
 }
@@ -105,7 +105,7 @@ interface Submodule {
 async function writeSubmodule(checkout: Checkout, { link, urls, into, subdir }: Submodule): Promise<void> {
   const { request, depth } = checkout;
   const url = urls.get(link.path);
-  const where = `the submodule ${JSON.stringify(link.path)} of ${redactUrl(request.url)}`;
+  const where = `the submodule ${JSON.stringify(link.path)} of ${hideCredentials(request.url)}`;
   if (url === undefined)
     throw new TsbuildError("TSB_RESOLVE", `${where} has no URL in .gitmodules`, {
       hint: "leave submodules out: …/repo.git?submodules=false",
@@ -155,7 +155,7 @@ export async function writeGitDir(
   await git("read-tree", commit);
   for (const [key, value] of [
     ["core.bare", "false"],
-    ["remote.origin.url", redactUrl(request.url)],
+    ["remote.origin.url", hideCredentials(request.url)],
     ["remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*"],
   ] as const)
     await git("config", key, value);

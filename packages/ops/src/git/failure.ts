@@ -1,6 +1,6 @@
-import { type ErrorCode, TsbuildError } from "@tsbuild/base";
+import { type ErrorCode, hideCredentials, TsbuildError } from "@tsbuild/base";
 import { GitFailure } from "./command.ts";
-import { hostOf, redactUrl } from "./request.ts";
+import { hostOf } from "./request.ts";
 
 interface Kind {
   readonly match: RegExp;
@@ -70,11 +70,7 @@ function shortened(stderr: string): string {
     .map((line) => line.replace(/[\x00-\x1f\x7f]/g, " ").trim())
     .filter((line) => line !== "");
   const telling = lines.filter((line) => /^(?:fatal|error|remote|ssh|host key|[\w.-]+@)/i.test(line));
-  return (telling.length > 0 ? telling : lines)
-    .slice(-3)
-    .join("; ")
-    .slice(0, 500)
-    .replace(/(https?:\/\/)[^/@\s']*@/gi, "$1***@");
+  return hideCredentials((telling.length > 0 ? telling : lines).slice(-3).join("; ")).slice(0, 500);
 }
 
 /** An error for people of what git said about a remote; anything else as it is. */
@@ -84,7 +80,7 @@ export function remoteFailure(what: string, url: string, error: unknown): unknow
   const { host } = hostOf(url);
   const said = shortened(error.stderr);
   const why = kind === undefined ? "" : `: ${kind.why}`;
-  return new TsbuildError(kind?.code ?? "TSB_RESOLVE", `${what} ${redactUrl(url)}${why} (${said})`, {
+  return new TsbuildError(kind?.code ?? "TSB_RESOLVE", `${what} ${hideCredentials(url)}${why} (${said})`, {
     hint: kind?.hint(host, url),
     cause: error,
   });

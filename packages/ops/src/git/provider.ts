@@ -1,9 +1,9 @@
-import { type SnapshotId, sha256Fields, TsbuildError } from "@tsbuild/base";
+import { hideCredentials, type SnapshotId, sha256Fields, TsbuildError } from "@tsbuild/base";
 import type { OpsEnvironment } from "../environment.ts";
 import { Repository } from "./cache.ts";
 import { writeGitDir, writeTree } from "./checkout.ts";
 import { type Credentials, login } from "./login.ts";
-import { COMMIT, checkGitRequest, type GitRequest, hostOf, redactUrl } from "./request.ts";
+import { COMMIT, checkGitRequest, type GitRequest, hostOf } from "./request.ts";
 import { checkCommit, type ResolvedRef } from "./resolve-ref.ts";
 
 /** Git repositories as sources of a build. */
@@ -28,7 +28,7 @@ export interface GitOptions {
 export function treeKey(request: GitRequest, { commit }: ResolvedRef): readonly string[] {
   const { subdir, keepGitDir, submodules, mtime } = request;
   // The URL and the name are written into .git; the files are those of the commit wherever it came from (V018).
-  const named = keepGitDir && subdir === "" ? [redactUrl(request.url), request.ref] : [];
+  const named = keepGitDir && subdir === "" ? [hideCredentials(request.url), request.ref] : [];
   return ["git-1", commit, subdir, String(keepGitDir), String(submodules), mtime, ...named];
 }
 
@@ -70,7 +70,7 @@ async function repositoryOf(options: GitOptions, request: GitRequest, asked: str
 }
 
 function refMemo(request: GitRequest): string {
-  return `${redactUrl(request.url)}#${request.ref}`;
+  return `${hideCredentials(request.url)}#${request.ref}`;
 }
 
 async function resolveOnce(options: GitOptions, request: GitRequest): Promise<ResolvedRef> {
@@ -91,7 +91,7 @@ function rememberedRef({ env }: GitOptions, request: GitRequest): ResolvedRef {
   const what = request.ref === "" ? "HEAD" : request.ref;
   throw new TsbuildError(
     "TSB_RESOLVE",
-    `${redactUrl(request.url)}: ${what} is not known here, and the build is offline`,
+    `${hideCredentials(request.url)}: ${what} is not known here, and the build is offline`,
     {
       hint: `build once without --offline: ${hostOf(request.url).host} would be asked`,
     },
@@ -133,7 +133,7 @@ async function openRepository(
     if (options.offline)
       throw new TsbuildError(
         "TSB_RESOLVE",
-        `commit ${resolved.commit} of ${redactUrl(request.url)} is not here, and the build is offline`,
+        `commit ${resolved.commit} of ${hideCredentials(request.url)} is not here, and the build is offline`,
         {
           hint: `build once without --offline: ${hostOf(request.url).host} would be asked`,
         },

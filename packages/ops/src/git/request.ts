@@ -1,4 +1,4 @@
-import { TsbuildError } from "@tsbuild/base";
+import { hideCredentials, TsbuildError } from "@tsbuild/base";
 import type { SourceOp } from "@tsbuild/llb";
 
 /** A repository at a point of its history (X004). */
@@ -42,7 +42,7 @@ function checkUrl(url: string): string {
     /^(?:https?|ssh|git):\/\/[^/\s-][^\s\0]*$/i.test(url) || /^[\w][\w.-]*@[\w[][^\s\0]*:/.test(url);
   if (known && !/[\0-\x20\x7f]/.test(url)) return url;
   throw refuse(
-    `${JSON.stringify(redactUrl(url))} is not a git URL that can be fetched`,
+    `${JSON.stringify(hideCredentials(url))} is not a git URL that can be fetched`,
     "use https://, http://, ssh://, git:// or user@host:path",
   );
 }
@@ -94,13 +94,6 @@ export function gitRequest({ identifier, attrs }: Pick<SourceOp, "identifier" | 
 function splitOnce(text: string, separator: string): [string, string] {
   const index = text.indexOf(separator);
   return index < 0 ? [text, ""] : [text.slice(0, index), text.slice(index + separator.length)];
-}
-
-/** A URL without the password that may be in it. */
-export function redactUrl(url: string): string {
-  return url.replace(/^([a-z]+:\/\/)([^/@]*)@/i, (_all, scheme: string, user: string) =>
-    /^https?:/i.test(scheme) || user.includes(":") ? `${scheme}***@` : `${scheme}${user}@`,
-  );
 }
 
 /** Host (without port) and origin of a git URL. */

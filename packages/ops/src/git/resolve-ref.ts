@@ -1,5 +1,5 @@
-import { TsbuildError } from "@tsbuild/base";
-import { COMMIT, type GitRequest, redactUrl } from "./request.ts";
+import { hideCredentials, TsbuildError } from "@tsbuild/base";
+import { COMMIT, type GitRequest } from "./request.ts";
 
 /** A commit and the name of it that the server has. */
 export interface ResolvedRef {
@@ -39,10 +39,10 @@ export function pickRef(listing: string, request: GitRequest): ResolvedRef {
     request.ref === ""
       ? "has no HEAD: it may be empty"
       : `has no branch or tag ${JSON.stringify(request.ref)}`;
-  throw new TsbuildError("TSB_RESOLVE", `${redactUrl(request.url)} ${what}`, {
+  throw new TsbuildError("TSB_RESOLVE", `${hideCredentials(request.url)} ${what}`, {
     hint: /^[0-9a-f]{4,39}$/.test(request.ref)
       ? "a commit has to be given with all its 40 digits"
-      : `see what there is: git ls-remote ${redactUrl(request.url)}`,
+      : `see what there is: git ls-remote ${hideCredentials(request.url)}`,
   });
 }
 
@@ -53,7 +53,7 @@ export function checkCommit(resolved: ResolvedRef, request: GitRequest): void {
   const what = request.ref === "" ? "HEAD" : request.ref;
   throw new TsbuildError(
     "TSB_INTEGRITY",
-    `${redactUrl(request.url)}: ${what} is commit ${resolved.commit}, and ${checksum} was expected`,
+    `${hideCredentials(request.url)}: ${what} is commit ${resolved.commit}, and ${checksum} was expected`,
     { hint: "the branch or tag has moved, or the checksum is wrong" },
   );
 }

@@ -1,4 +1,4 @@
-import { type Digest, isDigest, TsbuildError } from "@tsbuild/base";
+import { type Digest, hideCredentials, isDigest, TsbuildError } from "@tsbuild/base";
 import type { SourceName } from "../sources.ts";
 
 /** Attribute that a lock file sets, so that a wrong digest can be told apart from a wrong --checksum. */
@@ -15,7 +15,11 @@ function hintFor(expected: string, locked: boolean): string {
 export function checkDownload({ identifier, attrs }: SourceName, digest: Digest): void {
   const expected = attrs["http.checksum"];
   if (expected === undefined || expected === digest) return;
-  throw new TsbuildError("TSB_INTEGRITY", `${identifier}: expected ${expected}, got ${digest}`, {
-    hint: hintFor(expected, attrs[LOCKED] !== undefined),
-  });
+  throw new TsbuildError(
+    "TSB_INTEGRITY",
+    `${hideCredentials(identifier)}: expected ${expected}, got ${digest}`,
+    {
+      hint: hintFor(expected, attrs[LOCKED] !== undefined),
+    },
+  );
 }

@@ -1,4 +1,4 @@
-import { type Digest, isDigest, TsbuildError } from "@tsbuild/base";
+import { type Digest, hideCredentials, isDigest, TsbuildError } from "@tsbuild/base";
 import type { Downloader, Validators } from "@tsbuild/registry";
 import type { OpContext } from "@tsbuild/solver";
 import type { Store } from "@tsbuild/store";
@@ -22,9 +22,13 @@ function remembered(store: Store, url: string): (Remembered & { readonly digest:
 function offlineFile(url: string, known: ReturnType<typeof remembered>): FetchedFile {
   if (known !== undefined)
     return { digest: known.digest, modifiedMs: known.modifiedMs, fileName: known.fileName };
-  throw new TsbuildError("TSB_RESOLVE", `${url} was not downloaded before, and the build is offline`, {
-    hint: `build once without --offline: ${new URL(url).host} would be asked`,
-  });
+  throw new TsbuildError(
+    "TSB_RESOLVE",
+    `${hideCredentials(url)} was not downloaded before, and the build is offline`,
+    {
+      hint: `build once without --offline: ${new URL(url).host} would be asked`,
+    },
+  );
 }
 
 /** Downloads into the store, asking servers whether what is there is still good; validators hold for their own URL only (V019). */
@@ -43,8 +47,10 @@ export function createHttpFetcher(store: Store, downloader: Downloader): HttpFet
         return { digest: known.digest, modifiedMs: known.modifiedMs, fileName: known.fileName };
       }
       if (answer.type === "unchanged")
-        throw new Error(`assertion failed: ${url} answered "not modified" to an unconditional request`);
-      const body = withProgress(answer.body, context, { id: url, total: answer.sizeBytes });
+        throw new Error(
+          `assertion failed: ${hideCredentials(url)} answered "not modified" to an unconditional request`,
+        );
+      const body = withProgress(answer.body, context, { id: hideCredentials(url), total: answer.sizeBytes });
       const { digest } = await store.blobs.ingest(body);
       const time =
         answer.validators.lastModified === undefined

@@ -1,5 +1,5 @@
 import { basename, dirname } from "node:path";
-import { type Digest, sha256Fields } from "@tsbuild/base";
+import { type Digest, hideCredentials, sha256Fields } from "@tsbuild/base";
 import type { Op, SourceOp } from "@tsbuild/llb";
 import { encodeTreeOps } from "@tsbuild/native-fs";
 import type { OpContext, Ref, VertexOp } from "@tsbuild/solver";
@@ -48,7 +48,7 @@ export function httpOp(
       return {
         digest: sha256Fields(["http-1", ...values]),
         inputs: [],
-        fields: [{ name: `url:${identifier}`, value: file.digest }],
+        fields: [{ name: `url:${hideCredentials(identifier)}`, value: file.digest }],
       };
     },
     run: async (_inputs, context) => [await writeFile(env, await fetch(context))],
