@@ -113,6 +113,7 @@ async function buildInSteps(
   const targets = [{ ...main, platforms: await finalConfigs(request, main.platforms) }, ...others];
   const platforms = targets.flatMap((target) => target.platforms);
   for (const platform of platforms) checkEntitlements(request, platform);
+  await checkFits(targets);
   const delivered = targets.flatMap((target) => (target.isDelivered ? target.platforms : []));
   const sboms = await sbomsFor(request, delivered, sources);
   const more = sboms.flatMap(({ graphs }) => graphs);
@@ -137,6 +138,16 @@ async function buildInSteps(
   } finally {
     for (const ref of refs) ref?.release();
     await sharing?.close();
+  }
+}
+
+/** Options of outputs, held against the platforms and times that are going to be built. */
+async function checkFits(targets: readonly BuildTarget[]): Promise<void> {
+  for (const { request, platforms } of targets) {
+    const { outputs, attestations = [], tags: names } = request;
+    if (outputs.every(({ type, attrs }) => type !== "registry" && Object.keys(attrs).length === 0)) continue;
+    const { checkFit } = await import("@tsbuild/export");
+    checkFit(outputs, platforms, { isAttested: attestations.length > 0, names });
   }
 }
 

@@ -224,10 +224,14 @@ export async function containersFor({ env, signal }: BuildRun, { attrs }: Output
   return findContainerEngine(env, { context: attrs["context"], signal });
 }
 
+function pushes({ type, attrs }: Pick<OutputRequest, "type" | "attrs">): boolean {
+  const asked = attrs["push"] ?? attrs["push-by-digest"];
+  return type === "registry" || (asked !== undefined && parseTruth(asked) === true);
+}
+
 /** `pushing registry.example/app:1`, `exporting to oci (image.tar)`. */
 function outputTitle({ type, dest, attrs }: OutputRequest, names: readonly string[]): string {
-  const pushes = type === "registry" || attrs["push"] === "true" || attrs["push-by-digest"] === "true";
-  if (pushes) return `pushing ${attrs["name"] ?? names.join(", ")}`;
+  if (pushes({ type, attrs })) return `pushing ${attrs["name"] ?? names.join(", ")}`;
   if (type === "image") return `naming the image ${attrs["name"] ?? ""}`.trimEnd();
   if (isLoad({ type, dest, attrs })) return "loading into a container engine";
   return `exporting to ${type} (${dest === undefined || dest === "-" ? "standard output" : dest})`;

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DiffId, Digest } from "@tsbuild/base";
 import type { CommittedImage } from "@tsbuild/export";
-import { http, image } from "@tsbuild/llb";
+import { http, image, local } from "@tsbuild/llb";
 import { SecretMask } from "@tsbuild/ops";
 import { expect, onTestFinished, test } from "vitest";
 import type { BuildRequest, CompleteRequest } from "../src/api.ts";
@@ -162,6 +162,21 @@ test("a context from git is the config source and a material, by its commit", ()
   const place = { uri: "https://example.com/r.git#main", digest: { sha1: COMMIT } };
   expect(facts.config).toEqual({ ...place, path: "Dockerfile" });
   expect(facts.materials[0]).toEqual(place);
+});
+
+test("the folder of a fetched context is not a folder of this machine, one that was named is", () => {
+  const remote = request({ context: { type: "remote", url: "https://example.com/r.git" } });
+  const given = sources({});
+  const factsOf = (asked: CompleteRequest, name: string) =>
+    buildFacts({
+      ...given,
+      graph: local(name).toGraph(),
+      prepared: { ...given.prepared, request: asked, contextValue: COMMIT },
+    });
+  expect(factsOf(remote, "context")).toMatchObject({ materialsComplete: true });
+  expect(factsOf(remote, "context").request.locals).toBeUndefined();
+  for (const facts of [factsOf(request(), "context"), factsOf(remote, "other")])
+    expect([facts.materialsComplete, facts.request.locals?.length]).toEqual([false, 1]);
 });
 
 test.each([

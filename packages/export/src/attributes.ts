@@ -44,7 +44,7 @@ export interface ImageAttributes {
 
 const LEVELS: Readonly<Record<LayerCompression, readonly [number, number]>> = {
   gzip: [0, 9],
-  zstd: [1, 22],
+  zstd: [0, 22],
   uncompressed: [0, 0],
 };
 
@@ -97,7 +97,8 @@ function parseVariant(request: ExportRequest): CompressionVariant {
   if (!(level >= min && level <= max)) {
     throw usage(type, `compression-level=${quoted(text)} is not ${min} to ${max}`);
   }
-  return { compression, level };
+  // BuildKit's zstd has a fastest level below 3, which 0 is, too; to libzstd 0 is the default.
+  return { compression, level: compression === "zstd" ? Math.max(level, 1) : level };
 }
 
 function checkKnown({ type, attrs }: ExportRequest, known: readonly string[]): void {
@@ -128,13 +129,16 @@ function parseAttestAs({ type, attrs }: ExportRequest): ImageAttributes["attestA
 const REFUSED: Readonly<Record<string, string>> = {
   "prefer-nondist-layers": "layers that may not be distributed are those of Windows",
   "attestation-inline": "attestations go in whole, or not at all (--attest)",
-  "compatibility-version": "there is one form, today's",
+  "compatibility-version": "there is one form, that of 30",
 };
+
+/** Values of them that say what is done anyway. */
+const DONE: Readonly<Record<string, string>> = { "compatibility-version": "30" };
 
 function checkRefused({ type, attrs }: ExportRequest): void {
   for (const [key, why] of Object.entries(REFUSED)) {
     const value = attrs[key];
-    if (value === undefined || parseTruth(value) === false) continue;
+    if (value === undefined || value === DONE[key] || parseTruth(value) === false) continue;
     throw new TsbuildError(
       "TSB_UNSUPPORTED",
       `output type=${type}: ${key}=${value} is not supported: ${why}`,
@@ -155,16 +159,29 @@ function knownAttributes(request: ExportRequest): readonly string[] {
   ];
 }
 
+/** Docker's documents have no annotations, which eStargz lives on, and no artifacts. */
+function checkTypes(request: ExportRequest): void {
+  if (parseBoolean(request, "oci-mediatypes", true)) return;
+  const artifact = parseBoolean(request, "oci-artifact", false) ? "oci-artifact=true" : undefined;
+  const wants = request.attrs["compression"] === "estargz" ? "compression=estargz" : artifact;
+  if (wants === undefined) return;
+  throw usage(request.type, `${wants} and oci-mediatypes=false contradict each other`, "keep one of them");
+}
+
 /** Reads the options of `oci`, `docker` and `image`. Throws TSB_USAGE, TSB_UNSUPPORTED. */
 export function imageAttributes(request: ExportRequest): ImageAttributes {
   checkKnown(request, knownAttributes(request));
   checkRefused(request);
   const pushByDigest = parseBoolean(request, "push-by-digest", false);
+  const push = parseBoolean(request, "push", request.type === "registry" || pushByDigest);
+  if (request.type === "registry" && !push)
+    throw usage("registry", "push=false leaves nothing to do", "for the local store: type=image");
   const variant = parseVariant(request);
   // Layers here are always unpacked.
   parseBoolean(request, "unpack", true);
-  // Docker's own types know no zstd; then all are OCI's.
+  // Docker itself reads zstd by OCI's types only.
   const ociDefault = request.type !== "docker" || variant.compression === "zstd";
+  checkTypes(request);
   return {
     names: parseNames(request),
     ociTypes: parseBoolean(request, "oci-mediatypes", ociDefault),
@@ -173,7 +190,7 @@ export function imageAttributes(request: ExportRequest): ImageAttributes {
     force: parseBoolean(request, "force-compression", false),
     tar: parseBoolean(request, "tar", true),
     rewriteTimestamps: parseBoolean(request, "rewrite-timestamp", false),
-    push: parseBoolean(request, "push", request.type === "registry" || pushByDigest),
+    push,
     pushByDigest,
     insecure: parseBoolean(request, "registry.insecure", false),
     annotations: parseAnnotations(request),
@@ -189,7 +206,8 @@ export function imageAttributes(request: ExportRequest): ImageAttributes {
 export function checkOutputs(requests: readonly ExportRequest[]): void {
   for (const request of requests) {
     if (request.type === "local" || request.type === "tar") fileAttributes(request);
-    else if (request.type !== "cacheonly") imageAttributes(request);
+    else if (request.type === "cacheonly") checkKnown(request, []);
+    else imageAttributes(request);
   }
 }
 

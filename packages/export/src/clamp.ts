@@ -1,7 +1,8 @@
-import { type SnapshotId, TsbuildError } from "@tsbuild/base";
+import type { SnapshotId } from "@tsbuild/base";
 import { inUserNamespace, nativeFs } from "@tsbuild/native-fs";
 import { clampLayer, hasLaterTimes } from "@tsbuild/oci";
 import type { LayerInfo, Store } from "@tsbuild/store";
+import { requireEpoch } from "./fit.ts";
 import { rememberedSnapshot } from "./remembered.ts";
 
 export interface ClampRequest {
@@ -19,12 +20,8 @@ const KIND = "clamped-snapshot";
  * image with one ID. A layer without later times is shared; copies of the others are remembered. Throws TSB_USAGE without an epoch.
  */
 export async function clampSnapshot(store: Store, request: ClampRequest): Promise<SnapshotId | null> {
-  const { snapshot, epochSeconds } = request;
-  if (epochSeconds === undefined) {
-    throw new TsbuildError("TSB_USAGE", "rewrite-timestamp=true needs a time to cut off at", {
-      hint: "set SOURCE_DATE_EPOCH, e.g. SOURCE_DATE_EPOCH=$(git log -1 --format=%ct), or use --reproducible",
-    });
-  }
+  const { snapshot } = request;
+  const epochSeconds = requireEpoch(request.epochSeconds);
   return snapshot === null ? null : clampFrom(store, snapshot, { ...request, epochSeconds });
 }
 

@@ -7,6 +7,7 @@ export { commitImage, measureLayers, registerImage } from "./commit.ts";
 export { exportFailure, writeArchive } from "./destination.ts";
 export { exportResult } from "./export.ts";
 export { exportRootfs } from "./files.ts";
+export { checkFit } from "./fit.ts";
 export { exportArchive, type SavedImage } from "./layout.ts";
 export { bytesFrom } from "./push.ts";
 export { registerImages } from "./register.ts";

@@ -47,7 +47,7 @@ interface LayerExport {
 
 function compressionOf(mediaType: string): LayerCompression {
   if (/[+.]gzip$/.test(mediaType)) return "gzip";
-  return /\+zstd$/.test(mediaType) ? "zstd" : "uncompressed";
+  return /[+.]zstd$/.test(mediaType) ? "zstd" : "uncompressed";
 }
 
 /** The same blob under the family of media types that is asked for; bytes and digest stay. */

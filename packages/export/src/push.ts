@@ -1,10 +1,11 @@
 import { createReadStream } from "node:fs";
-import { type Digest, TsbuildError } from "@tsbuild/base";
+import type { Digest } from "@tsbuild/base";
 import { copied, formatReference, type ImageReference, type LayoutBlob, parseReference } from "@tsbuild/oci";
 import type { FetchedManifest, PushBlob, RegistryClient, RetryNotice } from "@tsbuild/registry";
 import { blobSources, rememberRepositoryDigest, rememberSource } from "@tsbuild/store";
 import { type Referrer, referrersOf } from "./attached.ts";
 import { type ImageAttributes, imageAttributes } from "./attributes.ts";
+import { noName } from "./fit.ts";
 import { type PackagedImage, packageImage } from "./image.ts";
 import { rewriteTimestamps } from "./rewrite.ts";
 import { type Root, rootOf } from "./root.ts";
@@ -147,12 +148,6 @@ async function pushReferrers(
         { signal },
       );
   }
-}
-
-function noName(): TsbuildError {
-  return new TsbuildError("TSB_USAGE", "an image that is pushed needs a name", {
-    hint: "give one with -t REGISTRY/NAME:TAG, or -o type=registry,name=REGISTRY/NAME:TAG",
-  });
 }
 
 /** `type=registry`, `--push`: blobs, then manifests, then the index, then the names (X011, R007). */

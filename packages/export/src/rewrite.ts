@@ -1,5 +1,6 @@
-import { sha256, TsbuildError } from "@tsbuild/base";
+import { sha256 } from "@tsbuild/base";
 import { serializeImageConfig } from "@tsbuild/oci";
+import { requireEpoch } from "./fit.ts";
 import type { CommittedImage, CommittedLayer, ExportOptions } from "./types.ts";
 import { sharedWorkers } from "./workers.ts";
 
@@ -23,12 +24,7 @@ export async function rewriteTimestamps(
   options: ExportOptions,
 ): Promise<CommittedImage> {
   if (image.clamped) return image;
-  if (image.epochSeconds === undefined) {
-    throw new TsbuildError("TSB_USAGE", "rewrite-timestamp=true needs a time to cut off at", {
-      hint: "set SOURCE_DATE_EPOCH, e.g. SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)",
-    });
-  }
-  const maxMtimeNs = BigInt(image.epochSeconds) * 1_000_000_000n;
+  const maxMtimeNs = BigInt(requireEpoch(image.epochSeconds)) * 1_000_000_000n;
   const jobs = image.layers.map((layer, index) =>
     index < image.baseLayers ? layer : cutLayer(layer, maxMtimeNs, options),
   );

@@ -39,6 +39,7 @@ describe("options of an image output", () => {
 
   test("of others that mean nothing here are taken when they ask for nothing, else refused with the reason", () => {
     imageAttributes(request("image", { unpack: "true", "prefer-nondist-layers": "false" }));
+    imageAttributes(request("oci", { "compatibility-version": "30" }));
     expect(() => imageAttributes(request("image", { "prefer-nondist-layers": "true" }))).toThrow(
       "those of Windows",
     );
@@ -50,11 +51,28 @@ describe("options of an image output", () => {
     ).toMatchObject({ store: false, nameCanonical: true, danglingPrefix: "x" });
   });
 
+  test.each([{ compression: "estargz" }, { "oci-artifact": "true" }])("%j needs OCI's types", (attrs) => {
+    expect(() => imageAttributes(request("image", { ...attrs, "oci-mediatypes": "false" }))).toThrow(
+      "contradict each other",
+    );
+    imageAttributes(request("docker", attrs));
+  });
+
+  test("a zstd level of 0 is the fastest, as for BuildKit", () => {
+    expect(
+      imageAttributes(request("oci", { compression: "zstd", "compression-level": "0" })).variant,
+    ).toEqual({
+      compression: "zstd",
+      level: 1,
+    });
+  });
+
   test("are checked for all outputs at once", () => {
     checkOutputs([request("local", { mode: "delete" }), request("oci", { name: "a" }), request("cacheonly")]);
     expect(() => checkOutputs([request("oci"), request("tar", { mode: "delete" })])).toThrow(
       "unknown option",
     );
+    expect(() => checkOutputs([request("cacheonly", { name: "a" })])).toThrow('unknown option "name"');
     expect(() => checkOutputs([request("image", { compression: "lzma" })])).toThrow('"lzma" is not known');
   });
 
@@ -98,7 +116,7 @@ describe("options of an image output", () => {
   test.each([
     [{ compression: "lzma" }, 'compression="lzma" is not known'],
     [{ "compression-level": "10" }, 'compression-level="10" is not 0 to 9'],
-    [{ compression: "zstd", "compression-level": "0" }, 'compression-level="0" is not 1 to 22'],
+    [{ compression: "zstd", "compression-level": "23" }, 'compression-level="23" is not 0 to 22'],
     [{ "compression-level": "-1" }, "is not 0 to 9"],
     [{ tar: "yes" }, 'tar="yes" is neither true nor false'],
     [{ comprssion: "gzip" }, 'unknown option "comprssion"'],

@@ -13,6 +13,8 @@ export const mediaTypes = {
   dockerConfig: "application/vnd.docker.container.image.v1+json",
   dockerLayer: "application/vnd.docker.image.rootfs.diff.tar",
   dockerLayerGzip: "application/vnd.docker.image.rootfs.diff.tar.gzip",
+  // In no paper of Docker's, but what containerd and containers/image write and read.
+  dockerLayerZstd: "application/vnd.docker.image.rootfs.diff.tar.zstd",
 } as const;
 
 /** Where an image's config has the records of its own cache, if it carries one (V030): base64 of JSON. */

@@ -88,6 +88,12 @@ function mounted(graph: Graph, type: "secret" | "ssh"): { id: string; optional?:
   return [...needed].sort().map(([id, isNeeded]) => (isNeeded ? { id } : { id, optional: true }));
 }
 
+/** Names of the folders of this machine that steps read. A context that was fetched is in one, too, but is known by its URL. */
+function readHere({ graph, prepared }: Pick<FactSources, "graph" | "prepared">): string[] {
+  const isFetched = prepared.request.context.type === "remote" && prepared.contextValue !== undefined;
+  return localsOf(graph).filter((name) => !isFetched || name !== "context");
+}
+
 function requestFacts({ options, prepared, graph, args }: FactSources): RequestFacts {
   const { request } = prepared;
   const open = {
@@ -100,7 +106,7 @@ function requestFacts({ options, prepared, graph, args }: FactSources): RequestF
     ...Object.entries(request.labels).map(([name, value]) => [`label:${name}`, value]),
   ]) as Record<string, string>;
   const [secrets, ssh] = [mounted(graph, "secret"), mounted(graph, "ssh")];
-  const locals = localsOf(graph).map((name) => ({ name }));
+  const locals = readHere({ graph, prepared }).map((name) => ({ name }));
   const isMax = options.mode === "max";
   const shownArgs = isMax ? { ...open, ...closed } : open;
   return {
@@ -225,7 +231,7 @@ export function buildFacts(sources: FactSources): BuildFacts {
     request: requestFacts(sources),
     materials: withContext(materials, configSource(sources)),
     materialsComplete:
-      hermetic && localsOf(graph).length === 0 && materials.every(({ digest }) => digest !== undefined),
+      hermetic && readHere(sources).length === 0 && materials.every(({ digest }) => digest !== undefined),
     hermetic,
     builderPlatform: formatPlatform(hostPlatform()),
     definition,

@@ -24,9 +24,9 @@ export function variantName({ compression, level }: CompressionVariant): string 
   return `${compression}-${level ?? DEFAULT_LEVELS[compression]}-${library}`;
 }
 
-/** Media type of a layer blob (image-spec layer.md; Docker's types where `docker` is set, which has none for zstd). */
+/** Media type of a layer blob (image-spec layer.md; Docker's types where `docker` is set). */
 export function layerMediaType(compression: LayerCompression, docker = false): string {
-  if (compression === "zstd") return mediaTypes.ociLayerZstd;
+  if (compression === "zstd") return docker ? mediaTypes.dockerLayerZstd : mediaTypes.ociLayerZstd;
   if (compression === "gzip") return docker ? mediaTypes.dockerLayerGzip : mediaTypes.ociLayerGzip;
   return docker ? mediaTypes.dockerLayer : mediaTypes.ociLayer;
 }
