@@ -105,7 +105,8 @@ function checkKnown({ type, attrs }: ExportRequest, known: readonly string[]): v
   for (const key of Object.keys(attrs)) {
     if (isAnnotation(key) && known.includes("name")) continue;
     if (known.includes(key)) continue;
-    throw usage(type, `unknown option ${quoted(key)}`, suggestion(key, known));
+    const hint = known.length === 0 ? "it takes none" : suggestion(key, known);
+    throw usage(type, `unknown option ${quoted(key)}`, hint);
   }
 }
 
