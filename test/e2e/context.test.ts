@@ -78,7 +78,7 @@ describe.skipIf(reason !== undefined)("where a context and a Dockerfile come fro
   test("an empty archive on standard input has no Dockerfile", async () => {
     const input = execFileSync("tar", ["-cf", "-", "-T", "/dev/null"]);
     const { code, stderr } = await world.tsbuild(["build", "-"], { input });
-    expect([code, stderr]).toEqual([1, expect.stringMatching(/has no Dockerfile/)]);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/has no Dockerfile/)]);
     expect(stderr.length).toBeLessThan(500);
   });
 

@@ -1,3 +1,4 @@
+import { closeSync, constants, openSync } from "node:fs";
 import { join } from "node:path";
 import { type Digest, digestHex } from "@tsbuild/base";
 import { makeFolders } from "@tsbuild/native-fs";
@@ -99,5 +100,7 @@ export class Layout {
     makeFolders(this.base, 0o700);
     const folders = [this.blobs, this.snapshots, this.leases, this.cacheMounts, this.trash] as const;
     for (const folder of folders) makeFolders(folder, 0o755);
+    // By the folder's owner: the first who waits for a step may be root on a user's folder.
+    closeSync(openSync(this.workLock, constants.O_RDWR | constants.O_CREAT, 0o600));
   }
 }
