@@ -130,4 +130,29 @@ describe.skipIf(reason !== undefined)("commands on images", () => {
     expect((await world.ok(["image", "prune"])).stdout).toBe("");
     expect(await inspect("{{.RepoTags}}", "busybox")).toBe("[busybox:latest]");
   }, 300_000);
+
+  test("image prune --all takes what the filters let through, as docker's does", async () => {
+    const labels = (name: string) => ["import", "-c", `LABEL p=${name}`, world.path("busybox.tar"), name];
+    for (const name of ["one", "two"]) await world.ok(labels(name));
+    const prune = async (...filters: readonly string[]) =>
+      (await world.ok(["image", "prune", "-af", ...filters.flatMap((one) => ["--filter", one])])).stdout;
+    expect(await prune("label=p", "until=1h")).toBe("");
+    expect(await prune("label=p", "label!=p=two")).toMatch(/^Untagged: one:latest\nDeleted: sha256:.*\n$/);
+    expect(await prune("label=p=two")).toContain("Untagged: two:latest");
+    expect(await inspect("{{.RepoTags}}", "busybox")).toBe("[busybox:latest]");
+  }, 300_000);
+
+  test("import without a name, for another platform, with any instruction that sets the config", async () => {
+    const archive = world.path("busybox.tar");
+    const flags = ["--platform=linux/arm/v7", "-m", "by hand", "-c", "WORKDIR /w", "-c", "ENV A=1"];
+    const id = (await world.ok(["import", ...flags, archive])).stdout.trim();
+    expect(
+      await inspect("{{.Architecture}}{{.Variant}} {{.Comment}} {{.Config.WorkingDir}} {{.Config.Env}}", id),
+    ).toBe("armv7 by hand /w [PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin A=1]");
+    for (const change of ["FROM busybox", "RUN x", "COPY a b", "WORKDIR /w\nRUN x"]) {
+      const refused = await world.tsbuild(["import", "-c", change, archive]);
+      expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining("that set the config")]);
+    }
+    await world.ok(["rmi", id]);
+  }, 300_000);
 });

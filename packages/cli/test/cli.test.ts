@@ -181,7 +181,9 @@ describe("build: wrong usage is status 2 and opens no engine", () => {
     [["build", "--network=bridge", folder], "--network"],
     [["biuld"], 'unknown command "biuld"\nhint: did you mean tsbuild build?'],
     [["--frob"], 'unknown flag "--frob"'],
-    [["import", "x"], "import needs an archive and a name"],
+    [["import"], "import takes an archive and a name"],
+    [["import", "x", "y", "z"], "import takes an archive and a name"],
+    [["import", "https://h/x.tar", "y"], "hint: curl -fL https://h/x.tar | tsbuild import - y"],
     [["images", "x", "y"], "images takes one name"],
   ])("%j", async (args, message) => {
     const world = await cli(args);
@@ -352,6 +354,7 @@ describe("images", () => {
     expect(await filtered("label=l=1", "dangling=true")).toBe("<none>\n");
     expect(await filtered("label=l=2")).toBe("");
     expect(await filtered("until=24h", "reference=debian")).toBe("debian\n");
+    expect(await filtered("until=1", "reference=debian")).toBe("");
     expect(await filtered("refrence=x")).toContain("did you mean reference?");
     expect(await filtered("label")).toContain("it needs a value");
   });
@@ -371,11 +374,11 @@ describe("import", () => {
   test("a file, with changes", async () => {
     const file = join(folder, "rootfs.tar");
     writeFileSync(file, "archive");
-    const world = await cli(["import", file, "debian:x", "-c", "CMD sh", "--change=USER 1"], {
-      result: { imageId, names: [] },
-    });
+    const flags = ["-c", "CMD sh", "--change=USER 1", "-m", "why", "--platform=linux/arm/v7"];
+    const world = await cli(["import", file, "debian:x", ...flags], { result: { imageId, names: [] } });
+    const platform = { os: "linux", architecture: "arm", variant: "v7" };
     expect(world.engine.imports).toEqual([
-      { name: "debian:x", changes: ["CMD sh", "USER 1"], bytes: "archive" },
+      { name: "debian:x", changes: ["CMD sh", "USER 1"], bytes: "archive", platform, message: "why" },
     ]);
     expect([world.status, world.stdout.text]).toEqual([0, `${imageId}\n`]);
   });

@@ -51,7 +51,8 @@ export class FakeEngine implements Engine {
   readonly requests: BuildRequest[] = [];
   readonly runs: RunRequest[] = [];
   readonly shells: ShellRequest[] = [];
-  readonly imports: { name: string; changes: readonly string[]; bytes: string }[] = [];
+  readonly imports: (Omit<Parameters<Engine["importImage"]>[0], "source" | "signal"> & { bytes: string })[] =
+    [];
   closed = false;
   readonly #script: EngineScript;
 
@@ -71,7 +72,8 @@ export class FakeEngine implements Engine {
   async importImage(request: Parameters<Engine["importImage"]>[0]): Promise<BuildResult> {
     let bytes = "";
     for await (const chunk of request.source) bytes += Buffer.from(chunk).toString();
-    this.imports.push({ name: request.name, changes: request.changes, bytes });
+    const { source: _, signal: __, ...asked } = request;
+    this.imports.push({ ...asked, bytes });
     return this.#answer();
   }
 

@@ -196,6 +196,7 @@ test("the trace has a row for each of the steps that overlap, and their names", 
 test("times before now", () => {
   expect(durationMs("--x", "90m")).toBe(5_400_000);
   expect(durationMs("--x", "2w")).toBe(14 * 86_400_000);
+  expect(durationMs("--x", "1h30m")).toBe(5_400_000);
   for (const wrong of ["", "7", "d", "-1d", "1.5h", "7 d", "7dd"])
     expect(() => durationMs("--x", wrong)).toThrow(TsbuildError);
 });

@@ -253,9 +253,14 @@ export interface Engine {
   /** Makes an image of a root filesystem tarball (optionally compressed). */
   importImage(request: {
     readonly source: AsyncIterable<Uint8Array>;
-    readonly name: string;
+    /** Default: none, the image is stored under its ID. */
+    readonly name?: string | undefined;
     /** Dockerfile instructions applied to the config (CMD, ENV, …). */
     readonly changes: readonly string[];
+    /** Default: this machine's. */
+    readonly platform?: Platform | undefined;
+    /** Comment of the layer in the image's history. */
+    readonly message?: string | undefined;
     readonly signal?: AbortSignal;
   }): Promise<BuildResult>;
   images(): readonly ImageSummary[];

@@ -1,5 +1,6 @@
 import { hostPlatform, TsbuildError } from "@tsbuild/base";
 import { commitImage } from "@tsbuild/export";
+import type { Vertex } from "@tsbuild/llb";
 import { nativeFs } from "@tsbuild/native-fs";
 import {
   type ContainerConfig,
@@ -9,23 +10,29 @@ import {
   parseReference,
   unpackArchive,
 } from "@tsbuild/oci";
-import type { BuildResult } from "./api.ts";
+import type { BuildResult, Engine } from "./api.ts";
 import { compileDockerfile } from "./compile.ts";
 import type { Session } from "./session.ts";
 
-interface ImportRequest {
-  readonly source: AsyncIterable<Uint8Array>;
-  readonly name: string;
-  readonly changes: readonly string[];
-  readonly signal?: AbortSignal;
-}
+type ImportRequest = Parameters<Engine["importImage"]>[0];
 
 const DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+function noChange(): TsbuildError {
+  return new TsbuildError("TSB_USAGE", "--change takes only instructions that set the config", {
+    hint: "CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, USER, VOLUME, WORKDIR, ONBUILD, STOPSIGNAL, HEALTHCHECK, SHELL",
+  });
+}
+
+/** What WORKDIR does besides; the archive has the folder, or whatever runs the image makes it. */
+function makesFolders({ op: { kind } }: Vertex): boolean {
+  return kind.type === "file" && kind.actions.every(({ action }) => action.type === "mkdir");
+}
 
 /** The config that the changes make, by compiling them as a Dockerfile on nothing. Only instructions that run nothing are allowed. */
 async function configOf(session: Session, changes: readonly string[]): Promise<ContainerConfig> {
   const text = ["FROM scratch", ...changes].join("\n");
-  const resolver = { resolve: () => Promise.reject(new Error("assertion failed: nothing to resolve")) };
+  const resolver = { resolve: () => Promise.reject(noChange()) };
   const compiled = await compileDockerfile(
     session.store,
     {
@@ -45,11 +52,7 @@ async function configOf(session: Session, changes: readonly string[]): Promise<C
   );
   const [platform] = compiled.platforms;
   if (platform === undefined) throw new Error("assertion failed: compiled for no platform");
-  if (platform.graph.result !== null) {
-    throw new TsbuildError("TSB_USAGE", "--change takes only instructions that set the config", {
-      hint: "CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, USER, VOLUME, WORKDIR /, ONBUILD, STOPSIGNAL, HEALTHCHECK",
-    });
-  }
+  if (!platform.graph.vertices.every(makesFolders)) throw noChange();
   return platform.image.config ?? {};
 }
 
@@ -70,7 +73,8 @@ async function* notEmpty(source: AsyncIterable<Uint8Array>): AsyncIterable<Uint8
 /** Makes an image of one layer of a root filesystem tarball. */
 export async function importImage(session: Session, request: ImportRequest): Promise<BuildResult> {
   const { store } = session;
-  const name = formatReference(parseReference(request.name));
+  const names = request.name === undefined ? [] : [formatReference(parseReference(request.name))];
+  const platform = request.platform ?? hostPlatform();
   const config = await configOf(session, request.changes);
   const signal = request.signal ?? new AbortController().signal;
   const active = store.snapshots.prepare(null);
@@ -87,22 +91,29 @@ export async function importImage(session: Session, request: ImportRequest): Pro
     store.snapshots.discard(active);
     throw error;
   }
+  const { os, architecture, variant } = platform;
   const image: ImageConfig = {
-    ...hostPlatform(),
-    variant: "",
+    os,
+    architecture,
+    ...(variant === undefined || request.platform === undefined ? {} : { variant }),
     config: { Env: [DEFAULT_PATH], ...config },
     rootfs: { type: "layers", diff_ids: [] },
-    history: [{ created: new Date().toISOString(), created_by: "tsbuild import" }],
+    history: [
+      {
+        created: new Date().toISOString(),
+        created_by: "tsbuild import",
+        ...(request.message === undefined ? {} : { comment: request.message }),
+      },
+    ],
   };
-  delete image.variant;
   const committed = await commitImage(store, {
     config: image,
     snapshot,
-    names: [name],
-    platform: hostPlatform(),
+    names,
+    platform,
     register: true,
     origin: "imported",
     signal,
   });
-  return { imageId: committed.imageId, manifest: committed.manifest, names: [request.name] };
+  return { imageId: committed.imageId, manifest: committed.manifest, names };
 }

@@ -1,12 +1,14 @@
 import { suggestion, TsbuildError } from "@tsbuild/base";
-import type { ImageStep, RemovedImage } from "@tsbuild/engine";
+import type { ImageStep, ImageSummary, RemovedImage } from "@tsbuild/engine";
 import type { ParsedFlags } from "../flags/parse.ts";
 import type { CommandIo } from "../io.ts";
 import { formatBytes } from "../progress/units.ts";
 import { safeName } from "../sanitize.ts";
 import { dockerView, withHidden } from "../template/docker-view.ts";
 import { compileTemplate } from "../template/render.ts";
+import { imageFilter } from "../upkeep/image-filter.ts";
 import { columns } from "../upkeep/table.ts";
+import { confirm } from "./confirm.ts";
 import { forStream } from "./for-stream.ts";
 import { age, listImages } from "./images.ts";
 import { type Action, type Asked, need, onlyOne, withImages } from "./with-images.ts";
@@ -145,10 +147,16 @@ function removeImages({ images, flags, io, operands }: Asked): void {
   forEach(operands, (operand) => tellRemoved(io, images.remove(operand, { force: flags.isOn("force") })));
 }
 
-/** Names keep images, so that those without one are all there is to prune; `--all` would be all that no container has. */
-function pruneImages({ images, io, operands }: Asked): void {
+/** Those without a name, with `--all` the others, too: nothing here is kept by a container, as docker's are. */
+async function pruneImages({ images, flags, io, operands }: Asked): Promise<void> {
   if (operands.length > 0) throw new TsbuildError("TSB_USAGE", `surplus arguments: ${operands.join(" ")}`);
-  for (const removed of images.prune()) tellRemoved(io, removed);
+  const filters = flags.all("filter");
+  const passes = imageFilter(filters, filters.length === 0 ? undefined : images);
+  const all = flags.isOn("all") || filters.some((one) => /^dangling=(?:false|0)$/.test(one));
+  const question = `This removes the names of ${filters.length === 0 ? "all images" : "all images that the filters let through"}.`;
+  if (all && !flags.isOn("force") && !(await confirm(question, io))) return;
+  const goes = (image: ImageSummary) => (all || image.repository === undefined) && passes(image);
+  for (const removed of images.prune(goes)) tellRemoved(io, removed);
 }
 
 function tellRemoved(io: CommandIo, { untagged, deleted }: RemovedImage): void {

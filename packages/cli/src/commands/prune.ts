@@ -2,11 +2,12 @@ import { TsbuildError } from "@tsbuild/base";
 import type { CollectReport, PruneRequest, Size } from "@tsbuild/engine";
 import type { ParsedFlags } from "../flags/parse.ts";
 import { oneOf } from "../flags/values.ts";
-import { type CommandIo, inputBytes } from "../io.ts";
+import type { CommandIo } from "../io.ts";
 import { formatBytes, plural } from "../progress/units.ts";
 import { safeLine } from "../sanitize.ts";
 import { parseFilters } from "../upkeep/filter.ts";
 import { columns } from "../upkeep/table.ts";
+import { confirm } from "./confirm.ts";
 
 /** `tsbuild prune` (C032). */
 export async function prune(flags: ParsedFlags, io: CommandIo): Promise<number> {
@@ -48,17 +49,11 @@ async function pruneRequest(flags: ParsedFlags, io: CommandIo): Promise<PruneReq
   };
 }
 
-async function confirmed({ all }: PruneRequest, io: CommandIo): Promise<boolean> {
-  // Without a terminal there is nobody to ask, and a script that says prune means it.
-  if (io.stdin.isTTY !== true) return true;
+function confirmed({ all }: PruneRequest, io: CommandIo): Promise<boolean> {
   const kept = all
     ? "images and running builds"
     : "images, running builds and the last builds of each project";
-  io.stderr.write(`This removes from the state folder what is not needed by ${kept}. Go on? [y/N] `);
-  for await (const chunk of inputBytes(io.stdin, io.signal)) {
-    return /^\s*y(es)?\s*$/i.test(Buffer.from(chunk).toString("utf8"));
-  }
-  return false;
+  return confirm(`This removes from the state folder what is not needed by ${kept}.`, io);
 }
 
 const SHOWN = 20;

@@ -25,7 +25,7 @@ import { verifySpec } from "./verify-spec.ts";
 
 export const importSpec: CommandSpec = {
   name: "import",
-  usage: "[flags] FILE | - NAME[:TAG]",
+  usage: "[flags] FILE | - [NAME[:TAG]]",
   summary: "Make an image of a root filesystem's tar archive",
   description: [
     "The archive may be compressed. The name may be one that Dockerfiles use in FROM, such as debian:bookworm.",
@@ -38,6 +38,13 @@ export const importSpec: CommandSpec = {
       repeat: true,
       group: "Image",
       text: "Dockerfile instruction applied to the config: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, USER, VOLUME, WORKDIR …",
+    },
+    { name: "message", short: "m", value: "TEXT", group: "Image", text: "Comment in the image's history" },
+    {
+      name: "platform",
+      value: "OS/ARCH[/VARIANT]",
+      group: "Image",
+      text: "What the files are for (default: this machine's)",
     },
   ],
   examples: [

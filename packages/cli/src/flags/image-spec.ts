@@ -42,7 +42,7 @@ const filter: FlagSpec = {
   value: "KEY=VALUE",
   repeat: true,
   group: "Selection",
-  text: "reference=PATTERN, dangling=true, label=KEY[=VALUE], before=IMAGE, since=IMAGE, until=24h",
+  text: "reference=PATTERN, dangling=true, label=KEY[=VALUE], label!=KEY[=VALUE], before=IMAGE, since=IMAGE, until=24h",
 };
 const platform: FlagSpec = {
   name: "platform",
@@ -152,7 +152,8 @@ export const imageSpec: CommandSpec = {
     IMAGE,
     "ls, inspect, tag and rm are tsbuild images, inspect, tag and rmi. history shows the instructions that made",
     "an image, with the size of the layer of each. sbom prints what is installed in an image, by the metadata of",
-    "package managers in it, as a document in SPDX 2.3. prune takes away the images that have no name.",
+    "package managers in it, as a document in SPDX 2.3. prune takes away the images that have no name, with --all",
+    "those that have one, too; of either what --filter lets through.",
   ],
   flags: [
     format,
@@ -161,15 +162,21 @@ export const imageSpec: CommandSpec = {
     quiet,
     noTrunc,
     { ...digests, text: "ls: a column of the digests that registries have images under" },
-    { name: "filter", value: "KEY=VALUE", repeat: true, group: "Selection", text: `ls: ${filter.text}` },
-    { ...all, text: `ls: ${all.text}` },
-    force,
+    {
+      name: "filter",
+      value: "KEY=VALUE",
+      repeat: true,
+      group: "Selection",
+      text: `ls, prune: ${filter.text}`,
+    },
+    { ...all, text: "prune: Also images that have a name" },
+    { ...force, text: `${force.text}; prune: Do not ask on a terminal` },
   ],
   examples: [
     { command: "tsbuild image history app", text: "" },
     { command: "tsbuild image sbom app > app.spdx.json", text: "" },
     { command: "tsbuild image sbom --format table app", text: "For people" },
-    { command: "tsbuild image prune", text: "" },
+    { command: "tsbuild image prune --all --filter until=240h", text: "All that are older than ten days" },
   ],
 };
 

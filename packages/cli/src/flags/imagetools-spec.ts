@@ -7,8 +7,9 @@ export const imagetoolsSpec: CommandSpec = {
   description: [
     "inspect prints what a name stands for in its registry: digest, and of an index what it lists. create puts an",
     "index under the names: of everything that the sources stand for, each an image or an index in a registry. Of",
-    "images for one platform the last counts. What the repository of a name does not have is copied into it. An index",
-    "alone is copied byte for byte. The local store is left alone; tsbuild pull and push move images to and from it.",
+    "images for one platform the last counts. What the repository of a name does not have is copied into it. An",
+    "index alone is copied byte for byte. The local store is left alone; tsbuild pull and push move images to and",
+    "from it.",
   ],
   flags: [
     {

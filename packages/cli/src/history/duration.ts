@@ -8,11 +8,12 @@ const UNIT_MS: Readonly<Record<string, number>> = {
   w: 604_800_000,
 };
 
-/** `90m`, `36h`, `7d` in milliseconds. Throws TSB_USAGE. */
+/** `90m`, `1h30m`, `7d` in milliseconds. Throws TSB_USAGE. */
 export function durationMs(flag: string, text: string): number {
-  const [, number, unit = ""] = /^(\d{1,9})([smhdw])$/.exec(text) ?? [];
-  const ms = Number(number) * (UNIT_MS[unit] ?? Number.NaN);
-  if (!Number.isNaN(ms)) return ms;
+  if (/^(?:\d{1,9}[smhdw])+$/.test(text)) {
+    const parts = [...text.matchAll(/(\d+)([smhdw])/g)];
+    return parts.reduce((sum, [, number, unit = ""]) => sum + Number(number) * (UNIT_MS[unit] ?? 0), 0);
+  }
   throw new TsbuildError("TSB_USAGE", `${flag} ${JSON.stringify(text)} is not a time`, {
     hint: `for example ${flag} 90m, 36h or 7d`,
   });

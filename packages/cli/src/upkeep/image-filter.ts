@@ -19,21 +19,31 @@ function createdMs(facts: ImageFacts, image: string): number {
   return Date.parse(facts.inspect(image).Created);
 }
 
+function hasLabel(value: string, facts: ImageFacts): Test {
+  const [key = "", wanted] = value.split(/=(.*)/s, 2);
+  return ({ imageId }) => {
+    const found = facts.inspect(imageId).Config.Labels?.[key];
+    return found !== undefined && (wanted === undefined || found === wanted);
+  };
+}
+
+/** A date, seconds since the epoch, or how long ago. */
+function untilMs(value: string): number {
+  if (/^\d{4}-/.test(value)) return Date.parse(value);
+  return /^\d+$/.test(value) ? Number(value) * 1000 : Date.now() - durationMs("--filter until", value);
+}
+
 const TESTS: Readonly<Record<string, MakeTest>> = {
   dangling: (value) => (image) => isDangling(image) === ["true", "1"].includes(value),
-  label: (value, facts) => {
-    const [key = "", wanted] = value.split(/=(.*)/s, 2);
-    return ({ imageId }) => {
-      const found = facts.inspect(imageId).Config.Labels?.[key];
-      return found !== undefined && (wanted === undefined || found === wanted);
-    };
+  label: hasLabel,
+  "label!": (value, facts) => {
+    const has = hasLabel(value, facts);
+    return (image) => !has(image);
   },
   before: (value, facts) => (image) => createdMs(facts, image.imageId) < createdMs(facts, value),
   since: (value, facts) => (image) => createdMs(facts, image.imageId) > createdMs(facts, value),
   until: (value, facts) => {
-    const before = /^\d{4}-/.test(value)
-      ? Date.parse(value)
-      : Date.now() - durationMs("--filter until", value);
+    const before = untilMs(value);
     if (Number.isNaN(before)) throw new TsbuildError("TSB_USAGE", `--filter until=${value} is not a time`);
     return (image) => createdMs(facts, image.imageId) < before;
   },

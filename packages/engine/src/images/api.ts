@@ -1,6 +1,7 @@
 import type { DiffId, Digest, Platform } from "@tsbuild/base";
 import type { ContainerConfig } from "@tsbuild/oci";
 import type { SpdxDocument } from "@tsbuild/sbom";
+import type { ImageSummary } from "../api.ts";
 import type { ImageDifference } from "./anatomy/index.ts";
 import type { ImageAnatomy } from "./anatomy/types.ts";
 
@@ -138,8 +139,8 @@ export interface LocalImages {
   tag(image: string, name: string): void;
   /** Takes a name away; by ID all of them, which needs `force` when there are several. */
   remove(image: string, options: { readonly force: boolean }): RemovedImage;
-  /** Removes the images that have no name. Their files go with the next prune of the state folder. */
-  prune(): readonly RemovedImage[];
+  /** Takes away the names, and images without one, that `goes` says. Their files go with the next prune of the state folder. */
+  prune(goes: (image: ImageSummary) => boolean): readonly RemovedImage[];
   /** Fetches an image anew and unpacks it. Default platform: the machine's. */
   pull(name: string, options: PullOptions): Promise<MovedImage>;
   /** The names that images have in the repository of this name. Throws TSB_RESOLVE when there are none. */

@@ -4,13 +4,17 @@ import type { ImageSummary } from "../api.ts";
 
 /** One entry per name. An image built without one is stored under its ID. */
 export function listImages(store: Store): ImageSummary[] {
-  return store.images.list().map((image) => ({
+  return store.images.list().map((image) => summaryOf(store, image));
+}
+
+export function summaryOf(store: Store, image: ImageRecord): ImageSummary {
+  return {
     ...namesOf(store, image),
     imageId: image.config,
     manifest: image.index?.digest ?? image.manifest,
     createdAt: createdAt(store, image),
     sizeBytes: sizeOf(store, image),
-  }));
+  };
 }
 
 /** As its config says, as docker lists it; of one that does not say, when it came here. */

@@ -12,6 +12,7 @@ import { type ImageRecord, repositoryDigests, type Store } from "@tsbuild/store"
 import type { Session } from "../session.ts";
 import type { ImageDetails, ImageStep, LocalImages, RemovedImage } from "./api.ts";
 import { findImage, isNameless, recordsOf } from "./find.ts";
+import { summaryOf } from "./list.ts";
 
 /** Commands on the images that are here; those that move images are loaded when they are asked for. */
 export function localImages(session: Session): LocalImages {
@@ -43,10 +44,10 @@ export function localImages(session: Session): LocalImages {
       (await import("./create-index.ts")).remoteManifest(await session.registry(), name, signal),
     createIndex: async (request, { signal }) =>
       (await import("./create-index.ts")).createIndex(await session.registry(), request, signal),
-    prune: () =>
+    prune: (goes) =>
       store.images
         .list()
-        .filter(isNameless)
+        .filter((record) => goes(summaryOf(store, record)))
         .map((record) => removeRecords(store, [record])),
   };
 }
