@@ -28,7 +28,7 @@ export const inputFlags: readonly FlagSpec[] = [
     value: "NAME=PLACE",
     repeat: true,
     group: "Input",
-    text: "Replaces the image, stage or --from NAME: a folder, docker-image://REF, oci-layout://FOLDER[:TAG], a git or an http URL, or dockerfile:PATH[#STAGE]",
+    text: "Replaces the image, stage or --from NAME: a folder, docker-image://REF, oci-layout://FOLDER[:TAG], a git or http URL, dockerfile:PATH[#STAGE]",
   },
   {
     name: "platform",
