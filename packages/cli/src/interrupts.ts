@@ -20,6 +20,8 @@ export interface Interrupts {
   status(): number | undefined;
   /** What SIGPIPE would do, if Node let it: nobody reads the result any more. */
   brokenPipe(): void;
+  /** What is printed cannot be kept (a full disk): the command is given up, and failed. */
+  outputLost(): void;
   /**
    * From now on signals are for a command: they are passed on to it, as `docker run` does. It is killed (status 137) by the second SIGINT or
    * SIGTERM within seconds, and when it is still there a while after SIGTERM or SIGHUP.
@@ -55,6 +57,9 @@ export function watchInterrupts(
     status: () => status,
     brokenPipe: () => {
       if (status === undefined) interrupt(STATUS.SIGPIPE, "SIGPIPE");
+    },
+    outputLost: () => {
+      if (status === undefined) interrupt(1, "SIGPIPE");
     },
     forward: (send) => {
       if (relay === undefined) for (const name of FORWARDED) source.on(name, onlyForward);

@@ -10,15 +10,15 @@ export async function runProcess(): Promise<void> {
   delete process.env["NODE_COMPILE_CACHE"];
   const interrupts = watchInterrupts(process, (status) => process.exit(status));
   let readerLeft = false;
+  let lost: Error | undefined;
   process.stdout.on("error", (error) => {
-    if (errnoCode(error) !== "EPIPE") throw error;
     readerLeft = true;
-    interrupts.brokenPipe();
+    if (errnoCode(error) === "EPIPE") return interrupts.brokenPipe();
+    lost ??= error;
+    interrupts.outputLost();
   });
-  // Progress that nobody reads any more is no reason to stop a build.
-  process.stderr.on("error", (error) => {
-    if (errnoCode(error) !== "EPIPE") throw error;
-  });
+  // Progress that nobody reads any more, or that a full disk does not take, is no reason to stop a build.
+  process.stderr.on("error", () => undefined);
   const io: CommandIo = {
     get stdin() {
       return process.stdin;
@@ -34,7 +34,13 @@ export async function runProcess(): Promise<void> {
   const status = await runCli(process.argv.slice(2), io);
   // A pipe takes 64 KiB at a time: what its reader has not fetched yet would be lost with the process.
   await Promise.all([process.stdout, process.stderr].map(written));
+  // An error of a write that was tried at once is told a turn later.
+  await new Promise((resolve) => setImmediate(resolve));
   interrupts.stop();
+  if (lost !== undefined) {
+    process.stderr.write(`ERROR: standard output cannot be written: ${lost.message}\n`);
+    process.exit(1);
+  }
   // No stray handle keeps us.
   process.exit(status === 0 ? 0 : (interrupts.status() ?? status));
 }
