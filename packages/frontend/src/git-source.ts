@@ -122,7 +122,7 @@ function fromUrl(url: Url, looksLocal: boolean): GitReference {
       prefixed("refs/heads/", query.get("branch")),
     ),
     subdir: single("folder", posix.join("/", fragmentDir).slice(1), query.get("subdir")),
-    checksum: query.get("commit") ?? query.get("checksum") ?? "",
+    checksum: single("commit", query.get("commit"), query.get("checksum")),
     keepGitDir: optionalBoolean(query, "keep-git-dir"),
     submodules: optionalBoolean(query, "submodules"),
     mtime,

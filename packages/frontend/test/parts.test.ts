@@ -73,6 +73,11 @@ describe("git references", () => {
       "git@h:o/r.git#main",
       { remote: "git@h:o/r.git", ref: "main", scheme: "ssh", host: "h", path: "o/r.git" },
     ],
+    [
+      "https://u:tok@h/o/r.git?ref=x&subdir=y",
+      { remote: "https://u:tok@h/o/r.git", host: "h", path: "/o/r.git", ref: "x", subdir: "y" },
+    ],
+    ["git@h:o/r.git?subdir=d#v1:d", { remote: "git@h:o/r.git", ref: "v1", subdir: "d" }],
     ["ssh://git@h:22/o/r", { remote: "ssh://git@h:22/o/r", scheme: "ssh", host: "h:22" }],
     ["https://h/r.git?tag=v1&subdir=d&submodules=0", { ref: "refs/tags/v1", subdir: "d", submodules: false }],
     [
@@ -94,6 +99,7 @@ describe("git references", () => {
   test.each([
     "https://h/r.git?ref=a&ref=b",
     "https://h/r.git?tag=a&branch=b",
+    "https://h/r.git?commit=abc&checksum=abd",
     "https://h/r.git#x?ref=y&what=z",
     "https://h/r.git?mtime=now",
   ])("%s is refused or read as one reference", (text) => {

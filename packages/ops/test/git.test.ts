@@ -57,6 +57,12 @@ describe("requests", () => {
     expect(() => request("git://h/r.git", { "git.fullurl": url })).toThrow("is not a git URL");
   });
 
+  test("a login is refused where the protocol has none: git would show it as the host", () => {
+    expect(() => request("git://h/r.git", { "git.fullurl": "git://me:hunter2@h/r.git" })).toThrow(
+      "git://***@h/r.git: the git protocol has no login",
+    );
+  });
+
   test("a folder outside is refused", () => {
     expect(() => request("git://h/r.git#main:../x")).toThrow("leads out of the repository");
   });

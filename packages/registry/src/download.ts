@@ -1,4 +1,4 @@
-import { hideCredentials, TsbuildError } from "@tsbuild/base";
+import { errnoCode, hideCredentials, TsbuildError } from "@tsbuild/base";
 import { downloadError } from "./failure.ts";
 import { header, messageOf, Transport } from "./transport.ts";
 
@@ -37,6 +37,16 @@ function fileNameOf(url: string, disposition: string | undefined): string {
   return name === "." || name === ".." ? "" : name;
 }
 
+/** What a registry's user would do about a failed connection does not help here. */
+function withoutRegistry(error: unknown): unknown {
+  if (!(error instanceof TsbuildError) || error.cause === undefined) return error;
+  const isCertificate = /CERT|SELF_SIGNED|ISSUER|ALTNAME/.test(errnoCode(error.cause) ?? "");
+  const hint = isCertificate
+    ? "it is checked against the certificates of Node: NODE_EXTRA_CA_CERTS=FILE adds to them"
+    : "check the URL and the network; --offline uses what is here already";
+  return new TsbuildError(error.code, error.message, { hint, cause: error.cause });
+}
+
 /** Plain downloads for ADD. */
 export interface Downloader {
   get(
@@ -63,14 +73,9 @@ export function createDownloader(
       const what = `downloading ${hideCredentials(url)}`;
       if (!URL.canParse(url))
         throw new TsbuildError("TSB_RESOLVE", `${JSON.stringify(hideCredentials(url))} is not a URL`);
-      const answer = await transport.send({
-        what,
-        url,
-        method: "GET",
-        headers,
-        signal,
-        authorization,
-        pool: "transfers",
+      const call = { what, url, method: "GET", headers, signal, authorization, pool: "transfers" } as const;
+      const answer = await transport.send(call).catch((error: unknown) => {
+        throw withoutRegistry(error);
       });
       if (answer.status === 304) {
         await answer.body.dump();

@@ -1,5 +1,5 @@
 import { existsSync, statSync } from "node:fs";
-import { limits, TsbuildError } from "@tsbuild/base";
+import { hideCredentials, limits, TsbuildError } from "@tsbuild/base";
 import type { BuildRequest, ContextSource, OutputRequest } from "@tsbuild/engine";
 import { parseAnnotation, parseAttestations } from "../flags/attest.ts";
 import { parseCache } from "../flags/cache.ts";
@@ -195,7 +195,9 @@ function isFolder(path: string): boolean {
   try {
     return statSync(path).isDirectory();
   } catch (cause) {
-    throw new TsbuildError("TSB_CONTEXT", `the context ${path} cannot be read`, { cause });
+    const message = `the context ${hideCredentials(path)} cannot be read`;
+    const hint = path.includes("://") ? "URLs are those of http, https, git and ssh" : undefined;
+    throw new TsbuildError("TSB_CONTEXT", message, { hint, cause });
   }
 }
 

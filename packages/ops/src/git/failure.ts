@@ -50,7 +50,7 @@ const KINDS: readonly Kind[] = [
   },
   {
     match:
-      /could ?n[o']t resolve host|could not resolve hostname|connection refused|unable to connect|timed out|network is unreachable|no route to host/i,
+      /could ?n[o']t resolve host|could not resolve hostname|connection refused|failed to connect|unable to connect|timed out|network is unreachable|no route to host/i,
     code: "TSB_RESOLVE",
     why: "the host cannot be reached",
     hint: () => "check the name and the network; --offline uses what is here already",

@@ -40,6 +40,8 @@ function refuse(what: string, hint?: string): TsbuildError {
 function checkUrl(url: string): string {
   const known =
     /^(?:https?|ssh|git):\/\/[^/\s-][^\s\0]*$/i.test(url) || /^[\w][\w.-]*@[\w[][^\s\0]*:/.test(url);
+  if (/^git:\/\/[^/]*@/i.test(url))
+    throw refuse(`${hideCredentials(url)}: the git protocol has no login`, "use https:// or ssh://");
   if (known && !/[\0-\x20\x7f]/.test(url)) return url;
   throw refuse(
     `${JSON.stringify(hideCredentials(url))} is not a git URL that can be fetched`,
