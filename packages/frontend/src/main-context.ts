@@ -1,3 +1,4 @@
+import { hideCredentials } from "@tsbuild/base";
 import { copy, defer, http, local, type State, scratch } from "@tsbuild/llb";
 import type { CompileRequest } from "./api.ts";
 import { gitSource, parseGitReference } from "./git-source.ts";
@@ -14,7 +15,7 @@ function gitContext(request: CompileRequest, url: string): State | undefined {
   const keep = /^(?:1|t|true)$/i.test(request.buildArgs["BUILDKIT_CONTEXT_KEEP_GIT_DIR"] ?? "");
   const mtime = reference.mtime || (request.buildArgs["SOURCE_DATE_EPOCH"] ? "commit" : "");
   const wanted = { ...reference, mtime, keepGitDir: reference.keepGitDir || keep };
-  return gitSource(wanted, { name: `[internal] load git source ${url}` });
+  return gitSource(wanted, { name: `[internal] load git source ${hideCredentials(url)}` });
 }
 
 function httpContext(request: CompileRequest, url: string): State {

@@ -1,4 +1,4 @@
-import { formatPlatform, type Platform } from "@tsbuild/base";
+import { formatPlatform, hideCredentials, type Platform } from "@tsbuild/base";
 import { defer, http, image as imageSource, local, ociLayout, type State, scratch } from "@tsbuild/llb";
 import { familiarName, formatReference, type ImageConfig, parseReference } from "@tsbuild/oci";
 import type { CompileRequest } from "./api.ts";
@@ -99,10 +99,16 @@ function loadLocal(context: NamedContext, load: LoadRequest): LoadedContext {
 function loadUrl(context: NamedContext): LoadedContext {
   const { name, spec } = context;
   const git = parseGitReference(spec);
-  if (git !== undefined) return { state: gitSource(git, { name: `[internal] load git source ${spec}` }) };
+  if (git !== undefined)
+    return { state: gitSource(git, { name: `[internal] load git source ${hideCredentials(spec)}` }) };
   if (!/^https?:/.test(spec))
-    throw mistake(`${JSON.stringify(spec)} of the context ${name} is not a git URL`);
-  return { state: http(spec, { filename: "context", annotations: { name: `[context ${name}] ${spec}` } }) };
+    throw mistake(`${JSON.stringify(hideCredentials(spec))} of the context ${name} is not a git URL`);
+  return {
+    state: http(spec, {
+      filename: "context",
+      annotations: { name: `[context ${name}] ${hideCredentials(spec)}` },
+    }),
+  };
 }
 
 async function loadFile(context: NamedContext, load: LoadRequest): Promise<LoadedContext> {
@@ -123,5 +129,5 @@ export async function loadNamedContext(context: NamedContext, load: LoadRequest)
   if (scheme === "dockerfile") return loadFile(context, load);
   if (scheme === "local") return loadLocal(context, load);
   if (["http", "https", "git", "ssh"].includes(scheme) || spec.startsWith("git@")) return loadUrl(context);
-  throw mistake(`the context ${name} cannot be ${JSON.stringify(spec)}`, HINT);
+  throw mistake(`the context ${name} cannot be ${JSON.stringify(hideCredentials(spec))}`, HINT);
 }

@@ -380,6 +380,11 @@ test("a password in a URL is neither in the image's history nor in a step's name
   expect(image.history?.[0]?.created_by).toBe("ADD https://***@h/f https://***@h/r.git /x/ # buildkit");
   const names = graph.vertices.map(({ metadata }) => metadata.name);
   expect(names).toEqual(Array(3).fill("[1/1] ADD https://***@h/f https://***@h/r.git /x/"));
+  const namedContexts = { g: "https://me:hunter2@h/r.git", w: "https://me:hunter2@h/f" };
+  const named = await run("FROM scratch\nCOPY --from=g / /\nCOPY --from=w / /\n", { namedContexts });
+  const shown = named.platforms[0]!.graph.vertices.map(({ metadata }) => metadata.name);
+  expect(shown).toContain("[internal] load git source https://***@h/r.git");
+  expect(shown).toContain("[context w] https://***@h/f");
 });
 
 test("devices become part of the operation", async () => {
