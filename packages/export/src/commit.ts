@@ -1,6 +1,7 @@
 import { statSync } from "node:fs";
 import { chainId, type DiffId, type Digest, type SnapshotId } from "@tsbuild/base";
 import {
+  alignHistory,
   type CompressionVariant,
   formatReference,
   type ImageConfig,
@@ -16,7 +17,7 @@ import {
   variantName,
 } from "@tsbuild/oci";
 import type { LayerInfo, Store } from "@tsbuild/store";
-import { alignHistory, createdOf, dateHistory } from "./history.ts";
+import { createdOf, dateHistory } from "./history.ts";
 import { told } from "./progress.ts";
 import type { CommitRequest, CommittedImage, CommittedLayer } from "./types.ts";
 import { sharedWorkers } from "./workers.ts";

@@ -12,26 +12,6 @@ export function formatTime(ms: number): string {
 }
 
 /**
- * Makes the entries that are not `empty_layer` as many as there are layers (X022): consumers pair them up. Bases with a broken
- * history are the reason: too many become empty, the last ones first; missing ones are added at the end.
- */
-export function alignHistory(history: readonly HistoryEntry[], layers: number): HistoryEntry[] {
-  let counted = 0;
-  const aligned = history.map((entry): HistoryEntry => {
-    if (entry.empty_layer === true) return entry;
-    counted += 1;
-    return counted > layers ? { ...entry, empty_layer: true } : entry;
-  });
-  const missing = Array.from(
-    { length: Math.max(0, layers - counted) },
-    (): HistoryEntry => ({
-      comment: "tsbuild: a layer that the base image's history does not mention",
-    }),
-  );
-  return [...aligned, ...missing];
-}
-
-/**
  * Gives new entries, which are those without a time, the time when their layer was made; entries without a layer that of the one before.
  * Not the present time: an unchanged build must give an unchanged image. None is later than `epochMs` (X023).
  */

@@ -1,9 +1,9 @@
 import type { SnapshotId } from "@tsbuild/base";
 import { nativeFs } from "@tsbuild/native-fs";
-import { type HistoryEntry, type ImageConfig, replayLayer } from "@tsbuild/oci";
+import { alignHistory, type HistoryEntry, type ImageConfig, replayLayer } from "@tsbuild/oci";
 import type { LayerInfo, Store } from "@tsbuild/store";
 import { createdMs } from "./commit.ts";
-import { alignHistory, dateHistory } from "./history.ts";
+import { dateHistory } from "./history.ts";
 import { rememberedSnapshot } from "./remembered.ts";
 import type { CommitRequest } from "./types.ts";
 

@@ -1,32 +1,12 @@
 import type { HistoryEntry } from "@tsbuild/oci";
 import { describe, expect, test } from "vitest";
-import { alignHistory, createdOf, dateHistory } from "../src/history.ts";
+import { createdOf, dateHistory } from "../src/history.ts";
 
 const EMPTY = { empty_layer: true };
 
 function entry(name: string, more: HistoryEntry = {}): HistoryEntry {
   return { created_by: name, ...more };
 }
-
-function shape(history: readonly HistoryEntry[]): string[] {
-  return history.map(({ created_by, empty_layer }) => `${created_by ?? "?"}${empty_layer ? " empty" : ""}`);
-}
-
-describe("alignHistory", () => {
-  test("leaves a right history alone", () => {
-    const history = [entry("a"), entry("b", EMPTY), entry("c")];
-    expect(alignHistory(history, 2)).toEqual(history);
-  });
-
-  test.each([
-    ["nothing is known of the base", [], 2, ["?", "?"]],
-    ["entries are missing", [entry("a"), entry("b", EMPTY)], 3, ["a", "b empty", "?", "?"]],
-    ["there are too many", [entry("a"), entry("b"), entry("c")], 1, ["a", "b empty", "c empty"]],
-    ["there are no layers at all", [entry("a"), entry("b", EMPTY)], 0, ["a empty", "b empty"]],
-  ])("makes as many entries as layers when %s", (_, history, layers, expected) => {
-    expect(shape(alignHistory(history, layers))).toEqual(expected);
-  });
-});
 
 describe("dateHistory", () => {
   const base = entry("base", { created: "2020-01-01T00:00:00Z" });

@@ -16,6 +16,7 @@ export {
   UNCOMPRESSED_SIZE,
 } from "./compression/estargz.ts";
 export { type Compression, sniffCompression } from "./compression/sniff.ts";
+export { alignHistory, withAlignedHistory } from "./documents/align-history.ts";
 export { parseImageConfig } from "./documents/config.ts";
 export { type DockerArchiveImage, parseDockerArchive } from "./documents/docker-archive.ts";
 export {

@@ -3,6 +3,7 @@ import { dirname, join, resolve } from "node:path";
 import { type BuildEvent, sha256, TsbuildError, type VertexDigest } from "@tsbuild/base";
 import type { ImageResolver } from "@tsbuild/frontend";
 import { nativeFs } from "@tsbuild/native-fs";
+import { withAlignedHistory } from "@tsbuild/oci/documents";
 import type { HttpFetcher, ImageProvider, StepGrants } from "@tsbuild/ops";
 import type { Credentials, GitProvider } from "@tsbuild/ops/git";
 import type { CompleteRequest } from "../api.ts";
@@ -124,7 +125,7 @@ function resolverOf({ images, rules, git, http, emit, signal }: ResolverParts): 
         onRemote: (what, work) => asStep(emit, `[internal] load metadata for ${what}`, work),
       });
       rules.foundImage(name, options.platform, { resolvedBy, digest: manifest });
-      return { digest: manifest, config };
+      return { digest: manifest, config: withAlignedHistory(config) };
     },
     sourceTime: async (source) => {
       const applied = rules.apply(source);

@@ -9,6 +9,7 @@ export {
   shownName,
 } from "../reference.ts";
 export * from "../types.ts";
+export { alignHistory, withAlignedHistory } from "./align-history.ts";
 export { parseImageConfig } from "./config.ts";
 export { isIndexType, parseIndex, parseManifest } from "./manifest.ts";
 export { bestPlatform, selectPlatform } from "./platform.ts";
