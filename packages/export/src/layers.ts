@@ -4,13 +4,13 @@ import { nativeFs } from "@tsbuild/native-fs";
 import {
   type CompressionVariant,
   compress,
+  compressionOf,
   copied,
   DEFAULT_LEVELS,
   type Descriptor,
   decompress,
   estargz,
   estargzVariant,
-  type LayerCompression,
   type LayoutBlob,
   layerMediaType,
   measureLayer,
@@ -43,11 +43,6 @@ interface LayerExport {
   readonly layer: CommittedLayer;
   readonly attributes: ImageAttributes;
   readonly options: ExportOptions;
-}
-
-function compressionOf(mediaType: string): LayerCompression {
-  if (/[+.]gzip$/.test(mediaType)) return "gzip";
-  return /[+.]zstd$/.test(mediaType) ? "zstd" : "uncompressed";
 }
 
 /** The same blob under the family of media types that is asked for; bytes and digest stay. */

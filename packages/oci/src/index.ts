@@ -2,6 +2,7 @@ export {
   type CompressionVariant,
   type CompressOptions,
   compress,
+  compressionOf,
   DEFAULT_LEVELS,
   type LayerCompression,
   layerMediaType,

@@ -1,6 +1,14 @@
 import { createHash } from "node:crypto";
 import { constants, gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from "node:zlib";
-import { compress, decompress, type LayerCompression, sniffCompression, variantName } from "@tsbuild/oci";
+import {
+  compress,
+  compressionOf,
+  decompress,
+  type LayerCompression,
+  layerMediaType,
+  sniffCompression,
+  variantName,
+} from "@tsbuild/oci";
 import { describe, expect, test } from "vitest";
 import { collect, inChunks, noise, streamOf } from "./bytes.ts";
 
@@ -242,4 +250,11 @@ describe("compress", () => {
     );
     expect(variantName({ compression: "uncompressed", level: 9 })).toBe("uncompressed");
   });
+});
+
+test.each(["gzip", "zstd", "uncompressed"] as const)("both media types of a layer say %s", (compression) => {
+  const [oci, docker] = [layerMediaType(compression), layerMediaType(compression, true)];
+  expect([oci, docker].map(compressionOf)).toEqual([compression, compression]);
+  expect(oci).toContain("vnd.oci.image.layer");
+  expect(docker).toContain("vnd.docker.image.rootfs");
 });

@@ -31,6 +31,12 @@ export function layerMediaType(compression: LayerCompression, docker = false): s
   return docker ? mediaTypes.dockerLayer : mediaTypes.ociLayer;
 }
 
+/** The compression that a layer's media type names, of either family. */
+export function compressionOf(mediaType: string): LayerCompression {
+  if (/[+.]gzip$/.test(mediaType)) return "gzip";
+  return /[+.]zstd$/.test(mediaType) ? "zstd" : "uncompressed";
+}
+
 export interface CompressOptions {
   /** The memory of a chunk is used again when the next one is asked for: for readers that are done with it by then. */
   readonly reuse?: boolean | undefined;
