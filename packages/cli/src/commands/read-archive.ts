@@ -1,4 +1,5 @@
-import { open } from "node:fs/promises";
+import { closeSync, createReadStream, fstatSync, open } from "node:fs";
+import { promisify } from "node:util";
 import { TsbuildError } from "@tsbuild/base";
 import { type CommandIo, inputBytes } from "../io.ts";
 
@@ -8,16 +9,17 @@ const READ_BYTES = 1024 * 1024;
 /** The bytes of a file; `-` is standard input, which is no terminal. Throws TSB_CONTEXT, TSB_USAGE. */
 export async function readArchive(file: string, io: CommandIo): Promise<AsyncIterable<Uint8Array>> {
   if (file !== "-") {
-    const handle = await open(file).catch((cause: unknown) => {
+    // No FileHandle: one that a failed command never came to read would end the process when it is collected.
+    const fd = await promisify(open)(file, "r").catch((cause: unknown) => {
       throw new TsbuildError("TSB_CONTEXT", `the archive ${file} cannot be read`, { cause });
     });
-    if ((await handle.stat()).isDirectory()) {
-      await handle.close();
+    if (fstatSync(fd).isDirectory()) {
+      closeSync(fd);
       throw new TsbuildError("TSB_CONTEXT", `${file} is a folder, not an archive`, {
         hint: `tar -C ${file} -c . makes one of it`,
       });
     }
-    return handle.createReadStream({ highWaterMark: READ_BYTES });
+    return createReadStream(file, { fd, highWaterMark: READ_BYTES });
   }
   if (io.stdin.isTTY === true) {
     throw new TsbuildError("TSB_USAGE", "standard input is a terminal: no archive is piped in");
