@@ -50,6 +50,7 @@ describe("openStore", () => {
       "snapshots",
       "state.db",
       "trash",
+      "work.lock",
     ]);
     expect(names(root, "leases")).toEqual([]);
     expect(names(root, "trash")).toEqual([]);
