@@ -1,6 +1,6 @@
 import { TsbuildError } from "@tsbuild/base";
 import type { CompiledPlatform } from "@tsbuild/frontend";
-import { type ExecOp, sourcePlace } from "@tsbuild/llb";
+import { type ExecOp, sourceLocation } from "@tsbuild/llb";
 import type { CompleteRequest, Entitlement } from "./api.ts";
 
 /** What a step asks for, as its RUN spells it. */
@@ -26,13 +26,11 @@ export function checkEntitlements(request: CompleteRequest, { graph }: CompiledP
       op.kind.type === "exec" ? needsOf(op.kind).find(([need]) => !allowed.has(need)) : undefined;
     if (missing === undefined) continue;
     const [need, words] = missing;
-    const place = sourcePlace(graph, digest);
+    const source = sourceLocation(graph, digest);
     throw new TsbuildError("TSB_ENTITLEMENT", `${words} is not allowed: this build was not given ${need}`, {
       hint: `if you trust this Dockerfile with it: --allow ${need}`,
       vertex: digest,
-      ...(place === undefined
-        ? {}
-        : { source: { file: place.source.file, text: place.source.text, ranges: place.ranges } }),
+      ...(source === undefined ? {} : { source }),
     });
   }
 }

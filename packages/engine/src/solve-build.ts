@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 import { TsbuildError } from "@tsbuild/base";
 import type { CompiledPlatform } from "@tsbuild/frontend";
-import { type Graph, sourcePlace, type UnitedGraph, uniteGraphs } from "@tsbuild/llb";
+import { type Graph, sourceLocation, type UnitedGraph, uniteGraphs } from "@tsbuild/llb";
 import { type OpsEnvironment, resolveOp, type StepGrants } from "@tsbuild/ops";
 import { type CacheStorage, type SolveResult, startSolve } from "@tsbuild/solver";
 import type { RecordedRun } from "./build.ts";
@@ -106,8 +106,6 @@ function remember({ run, onFailed }: BuildToSolve, failed: FirstFailure): void {
 /** Adds the lines of the instruction that failed. */
 function locate(error: unknown, graph: Graph): unknown {
   if (!(error instanceof TsbuildError) || error.vertex === undefined) return error;
-  const place = sourcePlace(graph, error.vertex);
-  if (place === undefined) return error;
-  const { file, text } = place.source;
-  return error.with({ source: { file, text, ranges: place.ranges } });
+  const source = sourceLocation(graph, error.vertex);
+  return source === undefined ? error : error.with({ source });
 }

@@ -1,5 +1,12 @@
 import { type Digest, sha256 } from "@tsbuild/base";
-import { type Descriptor, type LayoutBlob, type Manifest, mediaTypes, serializeManifest } from "@tsbuild/oci";
+import {
+  type Descriptor,
+  indexReference,
+  type LayoutBlob,
+  type Manifest,
+  mediaTypes,
+  serializeManifest,
+} from "@tsbuild/oci";
 import { type Attestation, IN_TOTO_MEDIA_TYPE, imageSubjects, statementBytes } from "./attestation.ts";
 import { type PackagedImage, smallBlob } from "./image.ts";
 
@@ -62,8 +69,8 @@ function plain({ mediaType, digest, size }: Descriptor): Descriptor {
 function inIndex(subject: Digest): Pick<Descriptor, "annotations" | "platform"> {
   return {
     annotations: {
-      "vnd.docker.reference.digest": subject,
-      "vnd.docker.reference.type": "attestation-manifest",
+      [indexReference.digest]: subject,
+      [indexReference.type]: indexReference.attestation,
     },
     platform: { architecture: "unknown", os: "unknown" },
   };

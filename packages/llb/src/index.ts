@@ -33,7 +33,7 @@ export { marshalGraph, unmarshalDefinition } from "./definition.ts";
 export { marshalOp, opDigest } from "./encode-op.ts";
 export { type GraphJson, graphFromJson, graphToJson } from "./graph-json.ts";
 export type * from "./op.ts";
-export { sourcePlace, sourcesOf } from "./places.ts";
+export { sourceLocation, sourcePlace, sourcesOf } from "./places.ts";
 export { describePragma, durationText, pragmaOf, type StepPragma } from "./pragma.ts";
 export { type UnitedGraph, uniteGraphs } from "./unite.ts";
 export { validateOp } from "./validate-op.ts";

@@ -1,4 +1,4 @@
-import type { LineRange, VertexDigest } from "@tsbuild/base";
+import type { LineRange, SourceLocation, VertexDigest } from "@tsbuild/base";
 import type { Graph, SourceMap } from "./op.ts";
 
 /** The files that a graph comes from, the main one first. */
@@ -19,4 +19,15 @@ export function sourcePlace(
     if (ranges !== undefined && ranges.length > 0) return { source, ranges };
   }
   return undefined;
+}
+
+/** The same as errors have it. */
+export function sourceLocation(
+  graph: Pick<Graph, "source" | "otherSources">,
+  vertex: VertexDigest,
+): SourceLocation | undefined {
+  const place = sourcePlace(graph, vertex);
+  if (place === undefined) return undefined;
+  const { file, text } = place.source;
+  return { file, text, ranges: place.ranges };
 }

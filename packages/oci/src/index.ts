@@ -27,7 +27,7 @@ export {
   parseManifest,
   parseManifestOrIndex,
 } from "./documents/manifest.ts";
-export { bestPlatform, imageManifests, selectPlatform } from "./documents/platform.ts";
+export { bestPlatform, imageManifests, indexReference, selectPlatform } from "./documents/platform.ts";
 export {
   canonicalJson,
   serializeImageConfig,

@@ -7,6 +7,7 @@ import {
   type ImageReference,
   type Index,
   imageManifests,
+  indexReference,
   type Manifest,
   mediaTypes,
   parseImageConfig,
@@ -29,8 +30,6 @@ interface Tools {
   readonly client: RegistryClient;
   readonly signal: AbortSignal;
 }
-
-const REFERENCE_DIGEST = "vnd.docker.reference.digest";
 
 interface Found {
   readonly manifest: FetchedManifest;
@@ -97,7 +96,7 @@ function combined(all: readonly Listed[], platforms: readonly Platform[] | undef
   }
   return unique.filter(({ descriptor }) => {
     if (images.has(descriptor)) return kept.has(descriptor.digest);
-    const subject = descriptor.annotations?.[REFERENCE_DIGEST];
+    const subject = descriptor.annotations?.[indexReference.digest];
     return subject === undefined || kept.has(subject as Digest);
   });
 }

@@ -5,6 +5,7 @@ import {
   type Descriptor,
   type Index,
   imageManifests,
+  indexReference,
   type LayoutBlob,
   mediaTypes,
   parseIndex,
@@ -38,7 +39,7 @@ function annotationsIn(store: Store, index: Index): Record<string, string> {
 }
 
 function isAttestation(annotations: Descriptor["annotations"]): boolean {
-  return annotations?.["vnd.docker.reference.type"] === "attestation-manifest";
+  return annotations?.[indexReference.type] === indexReference.attestation;
 }
 
 /** A statement's predicate as it is; its subjects are those of the stored manifest, and are filled in anew where it goes. */
@@ -53,9 +54,7 @@ function attestationOf(bytes: Uint8Array): Attestation {
 function attestationsOf(store: Store, index: Index, image: Digest): Attestation[] {
   const found = index.manifests.filter(
     ({ annotations, digest }) =>
-      isAttestation(annotations) &&
-      annotations?.["vnd.docker.reference.digest"] === image &&
-      store.blobs.has(digest),
+      isAttestation(annotations) && annotations?.[indexReference.digest] === image && store.blobs.has(digest),
   );
   return found.flatMap(({ digest }) =>
     parseManifest(store.blobs.read(digest)).layers.map((layer) =>

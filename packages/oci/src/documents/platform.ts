@@ -26,11 +26,20 @@ function fitness(candidate: Pick<Platform, "os" | "architecture" | "variant">, w
   return runnableVariants(wanted.architecture, wanted.variant || undefined).indexOf(variant);
 }
 
+/** By what an index says that one of its entries is about another, as an attestation manifest is (X027). */
+export const indexReference = {
+  /** Annotations of the entry. */
+  type: "vnd.docker.reference.type",
+  digest: "vnd.docker.reference.digest",
+  /** The type of an attestation manifest. */
+  attestation: "attestation-manifest",
+} as const;
+
 /** Manifests of an index that are images: attestations have the platform unknown/unknown (X027). */
 export function imageManifests(index: Index): Descriptor[] {
   return index.manifests.filter(
     ({ platform, annotations }) =>
-      platform?.os !== "unknown" && annotations?.["vnd.docker.reference.type"] === undefined,
+      platform?.os !== "unknown" && annotations?.[indexReference.type] === undefined,
   );
 }
 
