@@ -1,6 +1,6 @@
 /**
- * Control groups of builders that are gone, removed by `prune` and by the next that makes some. The state folder's next user removes those of a killed builder; a folder that was deleted by hand has
- * none, and the groups would stay until the machine is started again.
+ * Control groups of builders that are gone, removed by `prune` and by the next builder that makes some. The state folder's next user removes
+ * those of a killed builder; a folder that was deleted by hand has none, and the groups would stay until the machine is started again.
  */
 import { existsSync, readdirSync, rmdirSync, statSync } from "node:fs";
 import { join } from "node:path";
