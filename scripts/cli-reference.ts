@@ -60,6 +60,7 @@ const environment = [
   "|---|---|",
   "| `TSBUILD_ROOT` | State folder, when `--root` is not given. |",
   "| `TSBUILD_OCI_RUNTIME` | OCI runtime that steps run in, when `--oci-runtime` is not given. |",
+  "| `TSBUILD_APPARMOR_PROFILE` | AppArmor profile that steps enter, when `--security-opt` is not given. |",
   "| `TSBUILD_SNAPSHOTTER` | `auto`, `overlay` or `copy`, when `--snapshotter` is not given. |",
   "| `BUILDKIT_PROGRESS` | Default of `--progress`. |",
   "| `BUILDKIT_TTY_LOG_LINES` | Live lines of output below a running step on a terminal (6). |",

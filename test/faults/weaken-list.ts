@@ -22,7 +22,7 @@ const ATTACKS = "test/attacks";
 const CALLS = `${ATTACKS}/kernel.test.ts: native sandbox it reaches none`;
 const HOST = `${ATTACKS}/kernel.test.ts: native sandbox the host's processes`;
 const MASKS = `${ATTACKS}/kernel.test.ts: native sandbox masked files`;
-const SHARED_MOUNTS = `${ATTACKS}/shared-mounts.test.ts: native sandbox links of the cache`;
+const SHARED_MOUNTS = `${ATTACKS}/shared-mounts.test.ts: native sandbox.*links of the cache`;
 const SYSTEM = "packages/sandbox/test/sandbox.system.test.ts";
 
 /** Ways out of a step, by words of their names. */
@@ -45,6 +45,11 @@ function one(
   return { name, edits: [{ file, from, to }], tests };
 }
 
+const CLOSED_EARLY = [
+  'return sys_close_range(last + 1, ~0u, 0) < 0 ? fail(err, "close_range", "") : 0;',
+  "return (void)last, 0;",
+] as const;
+
 /**
  * What the program that performs plans does. Not here: pivot_root. With a chroot in its place nobody gets out either, as the step's root
  * lies over the old one, and `..` of it leads back into it.
@@ -59,18 +64,22 @@ const PROGRAM: readonly Weakening[] = [
   one(
     "sandbox: descriptors are closed before paths of the image are looked up",
     `${SANDBOX}/mounts.c`,
-    [
-      'return sys_close_range(last + 1, ~0u, 0) < 0 ? fail(err, "close_range", "") : 0;',
-      "return (void)last, 0;",
-    ],
+    CLOSED_EARLY,
     wayOut("no program is found"),
   ),
-  one(
-    "sandbox: the working folder is not found by magic links",
-    `${SANDBOX}/identity.c`,
-    ["O_PATH | O_DIRECTORY | O_CLOEXEC, RESOLVE_NO_MAGICLINKS", "O_PATH | O_DIRECTORY | O_CLOEXEC, 0"],
-    wayOut("no descriptor is a working"),
-  ),
+  /* Alone nobody misses it: PID 1, too, has closed what leads out by then. It stands for the day on which one does not. */
+  {
+    name: "sandbox: the working folder is not found by magic links, nor by descriptors that stayed open",
+    edits: [
+      { file: `${SANDBOX}/mounts.c`, from: CLOSED_EARLY[0], to: CLOSED_EARLY[1] },
+      {
+        file: `${SANDBOX}/identity.c`,
+        from: "O_PATH | O_DIRECTORY | O_CLOEXEC, RESOLVE_NO_MAGICLINKS",
+        to: "O_PATH | O_DIRECTORY | O_CLOEXEC, 0",
+      },
+    ],
+    tests: [wayOut("no descriptor is a working")],
+  },
   one(
     "sandbox: mounts of a step propagate nowhere",
     `${SANDBOX}/mounts.c`,
@@ -127,7 +136,13 @@ const PROGRAM: readonly Weakening[] = [
     "sandbox: a step has a session of its own (no controlling terminal)",
     `${SANDBOX}/identity.c`,
     ['return setsid() < 0 ? fail(err, "setsid", "") : 0;', "return (void)err, 0;"],
-    `${ATTACKS}/terminal.test.ts: native sandbox of the builder`,
+    `${ATTACKS}/terminal.test.ts: native sandbox.*of the builder`,
+  ),
+  one(
+    "sandbox: a profile's name is written to the kernel's /proc and nowhere else",
+    `${SANDBOX}/confine.c`,
+    ["fs.f_type == PROC_SUPER_MAGIC && fstat(proc, &st) == 0 && st.st_ino == PROC_ROOT", "fs.f_type != 0"],
+    `${SYSTEM}: in the place of /proc`,
   ),
   one(
     "sandbox: a step has a session keyring of its own",
@@ -301,13 +316,13 @@ const TREES: readonly Weakening[] = [
     "archives: headers have a bound",
     "packages/oci/src/tar/reader.ts",
     ["if (raw.size > limits.paxBytes)", "if (raw.size > Infinity)"],
-    "packages/oci/test",
+    "packages/oci/test/tar.test.ts",
   ),
   one(
     "archives: sparse members are refused, whatever size they claim",
     "packages/oci/src/tar/reader.ts",
     ['key.startsWith("GNU.sparse.")', 'key.startsWith("none.")'],
-    "packages/oci/test",
+    "packages/oci/test/tar.test.ts",
   ),
   one(
     "layers: a whiteout names one entry of its folder",
@@ -319,7 +334,8 @@ const TREES: readonly Weakening[] = [
     "layers: no xattr reaches into overlayfs or the host's policy",
     "packages/oci/src/layer/unpacker.ts",
     [".filter((xattr) => isImageXattr(xattr.name))", ""],
-    "packages/oci/test",
+    "packages/oci/test/layer.system.test.ts",
+    HOSTILE,
   ),
   one(
     "layers: decompression has a bound",
@@ -409,13 +425,22 @@ const TRUST: readonly Weakening[] = [
     ],
     "packages/registry/test",
   ),
-  one(
-    "git: a repository has no hooks, and git no settings of the user",
-    "packages/ops/src/git/command.ts",
-    ['GIT_ALLOW_PROTOCOL: "http:https:ssh:git",', 'GIT_ALLOW_PROTOCOL: "http:https:ssh:git:file:ext",'],
-    "packages/ops/test/git.test.ts",
-    "test/e2e/git.test.ts",
-  ),
+  {
+    name: "git: a URL is of four protocols and no option of git",
+    edits: [
+      {
+        file: "packages/ops/src/git/request.ts",
+        from: "if (known && !/[\\0-\\x20\\x7f]/.test(url)) return url;",
+        to: 'if (known || url !== "") return url;',
+      },
+      {
+        file: "packages/ops/src/git/command.ts",
+        from: 'GIT_ALLOW_PROTOCOL: "http:https:ssh:git",',
+        to: 'GIT_ALLOW_PROTOCOL: "http:https:ssh:git:file:ext",',
+      },
+    ],
+    tests: ["packages/ops/test/git.test.ts"],
+  },
   one(
     "output: no escape sequence of a stranger is printed",
     "packages/cli/src/sanitize.ts",

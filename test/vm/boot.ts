@@ -64,6 +64,7 @@ mkdir -p /scratch/upper /scratch/work /scratch/tmp /scratch/var-tmp /scratch/roo
 mount -t overlay -o lowerdir=/host,upperdir=/scratch/upper,workdir=/scratch/work overlay /root
 mount -t proc proc /root/proc
 mount -t sysfs sysfs /root/sys
+mount -t securityfs securityfs /root/sys/kernel/security
 mount -t cgroup2 cgroup2 /root/sys/fs/cgroup
 mount -t devtmpfs dev /root/dev
 mkdir -p /root/dev/pts /root/dev/shm

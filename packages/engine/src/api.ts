@@ -230,6 +230,11 @@ export interface EngineOptions {
   readonly isolation?: string | undefined;
   /** `runc`, `crun` or a path: steps run in that OCI runtime; default $TSBUILD_OCI_RUNTIME, else the sandbox of this package. */
   readonly ociRuntime?: string | undefined;
+  /**
+   * AppArmor profile that steps enter, `unconfined` for none; default $TSBUILD_APPARMOR_PROFILE, else `tsbuild-default` where it is loaded. A
+   * step that cannot enter the one it was told fails.
+   */
+  readonly apparmorProfile?: string | undefined;
   /** Environment that settings come from (TSBUILD_MIRROR, SOURCE_DATE_EPOCH …); default process.env. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
   /** Registries whose certificates are not checked, and that may speak plain HTTP. */

@@ -10,4 +10,5 @@ export {
   requestOfOptions,
 } from "@tsbuild/frontend/debug";
 export { marshalGraph } from "@tsbuild/llb";
+export { defaultProfileText } from "@tsbuild/sandbox";
 export { planForm, planJson, type StepForms, seccompForm, stepForms, thisMachine } from "./step-sketch.ts";

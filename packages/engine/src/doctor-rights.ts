@@ -2,6 +2,7 @@
 import { readFileSync, type Stats, statSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { errnoCode } from "@tsbuild/base";
+import { DEFAULT_PROFILE, type HostFacts } from "@tsbuild/sandbox";
 import { type Gate, gate } from "./gate.ts";
 import type { UserNamespaceReport } from "./user-namespace.ts";
 
@@ -78,15 +79,35 @@ function readLine(path: string): string {
   }
 }
 
-/** What confines this process, and so its steps: they get no profile or label of their own. */
+/** What confines this process, and its steps as far as they enter no profile of their own. */
 export function securityModuleGate(): Gate {
   const modules = readLine("/sys/kernel/security/lsm");
   const label = readLine("/proc/self/attr/current");
   return gate({
     name: "security modules",
     holds: true,
-    found: `${modules === "" ? "not told" : modules}; this process and its steps: ${label === "" ? "no profile" : label}`,
+    found: `${modules === "" ? "not told" : modules}; this process: ${label === "" ? "no profile" : label}`,
     fallback: "",
     fix: "",
   });
+}
+
+/** Which profile steps enter unless `--security-opt` names one. */
+export function appArmorGate({ apparmor }: Pick<HostFacts, "apparmor">): Gate {
+  const loaded = apparmor?.profiles?.find(({ name }) => name === DEFAULT_PROFILE);
+  return gate({
+    name: "AppArmor",
+    holds: apparmor === undefined || loaded !== undefined,
+    found: appArmorState(apparmor, loaded?.mode),
+    fallback: "steps enter no profile unless --security-opt apparmor=… names one",
+    fix: `as root: tsbuild debug apparmor > /etc/apparmor.d/${DEFAULT_PROFILE}; apparmor_parser -r /etc/apparmor.d/${DEFAULT_PROFILE}`,
+  });
+}
+
+function appArmorState(apparmor: HostFacts["apparmor"], mode: string | undefined): string {
+  if (apparmor === undefined) return "off, or not in this kernel: steps enter no profile";
+  if (mode !== undefined) return `steps enter ${DEFAULT_PROFILE} (${mode})`;
+  return apparmor.profiles === undefined
+    ? "on; which profiles are loaded only root is told, in /sys/kernel/security"
+    : `on, with ${apparmor.profiles.length} profiles; ${DEFAULT_PROFILE} is not among them`;
 }

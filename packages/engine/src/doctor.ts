@@ -7,7 +7,7 @@ import { inUserNamespace, nativeFs } from "@tsbuild/native-fs";
 import { findEmulation, type HostFacts, machines, readHostFacts } from "@tsbuild/sandbox";
 import { defaultRoot, overlayRefusal } from "@tsbuild/store";
 import { groupGates } from "./doctor-groups.ts";
-import { mapperGate, securityModuleGate } from "./doctor-rights.ts";
+import { appArmorGate, mapperGate, securityModuleGate } from "./doctor-rights.ts";
 import { type Gate, gate, mayUse } from "./gate.ts";
 import { subordinateIdsHint, userNamespaceReport } from "./user-namespace.ts";
 
@@ -208,6 +208,7 @@ export function examine(options: { readonly env: Env; readonly root?: string | u
     procGate(facts),
     seccompGate(facts),
     securityModuleGate(),
+    appArmorGate(facts),
     networkGate(env),
     emulationGate(env),
   ];

@@ -20,6 +20,7 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
     ...read,
     insecureHosts: [...insecureHosts, ...(options.insecureRegistries ?? [])],
     ociRuntime: options.ociRuntime ?? env["TSBUILD_OCI_RUNTIME"],
+    apparmorProfile: options.apparmorProfile ?? (env["TSBUILD_APPARMOR_PROFILE"] || undefined),
   };
   const isolation = chooseIsolation({ given: options.isolation, env, ociRuntime: settings.ociRuntime });
   const chroot = isolation === "chroot";

@@ -189,6 +189,7 @@ export class Session {
       fs: nativeFs,
       sandbox: () => this.sandbox(),
       isolation: this.isolation,
+      apparmorProfile: this.settings.apparmorProfile,
       images: async () => options.images,
       http: options.http ?? (() => this.http()),
       git:

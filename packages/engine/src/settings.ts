@@ -41,6 +41,8 @@ export interface Settings {
   readonly pushChunkBytes: number | undefined;
   /** Runtime that steps run in; undefined or "": the native sandbox. */
   readonly ociRuntime?: string | undefined;
+  /** Profile that steps enter; see `EngineOptions.apparmorProfile`. */
+  readonly apparmorProfile?: string | undefined;
   /** TSBUILD_HISTORY_BUILDS (200) and TSBUILD_HISTORY_LOGS (200m): what is kept of past builds. */
   readonly history: { readonly builds: number; readonly logBytes: number };
   /** What collection after builds goes by; undefined: there is none. */

@@ -46,6 +46,8 @@ export interface SketchMachine {
   readonly host: HostFacts;
   /** What a network that nobody chose comes to. */
   readonly defaultNetwork: DefaultNetwork;
+  /** Of `--security-opt`; see `ExecSpec.apparmorProfile`. */
+  readonly apparmorProfile?: string | undefined;
 }
 
 /** This machine, as a build without further flags sees it. */
@@ -57,7 +59,7 @@ export function thisMachine(env: Readonly<Record<string, string | undefined>>): 
 }
 
 /** The steps of a graph in their order, as a machine would run them; opens and runs nothing. */
-export function stepForms(graph: Graph, { host, defaultNetwork }: SketchMachine): StepForms[] {
+export function stepForms(graph: Graph, { host, ...machine }: SketchMachine): StepForms[] {
   const names = new Map<VertexDigest, string>(
     graph.vertices.map((vertex) => [vertex.digest, nameOf(vertex)]),
   );
@@ -65,7 +67,7 @@ export function stepForms(graph: Graph, { host, defaultNetwork }: SketchMachine)
     const { spec, descriptors, open } = sketchStep(vertex.op.kind, {
       vertex: vertex.digest,
       describeInput: (input) => names.get(vertex.op.inputs[input]?.digest ?? vertex.digest) ?? "an input",
-      defaultNetwork,
+      ...machine,
     });
     return { number: index + 1, name: nameOf(vertex), spec, descriptors, open, ...sketchSandbox(spec, host) };
   });

@@ -19,6 +19,8 @@ export interface OpsEnvironment {
   readonly sandbox: () => Promise<Sandbox>;
   /** `chroot`: nothing can be mounted and no namespace made; default `sandbox`. */
   readonly isolation?: Isolation | undefined;
+  /** See `ExecSpec.apparmorProfile`. */
+  readonly apparmorProfile?: string | undefined;
   readonly images: () => Promise<ImageProvider>;
   readonly http: () => Promise<HttpFetcher>;
   readonly git: () => Promise<GitProvider>;

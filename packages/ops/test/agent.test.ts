@@ -55,6 +55,34 @@ describe.skipIf(!found)("agents that steps get", () => {
     expect((await ssh("ssh-add", ["-l"], "own")).stdout.trim().split("\n")).toHaveLength(4);
   });
 
+  // Fails when a message of another kind is passed on: tsbuild's own agent would refuse it, the user's need not.
+  test("nothing but lists and requests to sign reaches the user's agent", async () => {
+    const { createServer, connect } = await import("node:net");
+    const heard: number[] = [];
+    const users = createServer((socket) =>
+      socket.on("data", (data: Buffer) => {
+        /* The next message comes when this one is answered. */
+        heard.push(data[4] ?? -1);
+        socket.write(Buffer.from([0, 0, 0, 1, 6]));
+      }),
+    );
+    await new Promise<void>((resolve) => void users.listen(path("users"), resolve));
+    const server = await serveAgent({ type: "socket", path: path("users") }, path("to-users"));
+    const client = connect(path("to-users"));
+    const replies: Buffer[] = [];
+    client.on("data", (data: Buffer) => {
+      replies.push(data);
+      if (Buffer.concat(replies).length === 256 * 5) client.end();
+    });
+    for (let type = 0; type < 256; type++) client.write(Buffer.from([0, 0, 0, 1, type]));
+    await new Promise<void>((resolve) => void client.on("close", () => resolve()));
+    expect(heard).toEqual([11, 13]);
+    const kinds = Buffer.concat(replies).filter((_, at) => at % 5 === 4);
+    expect([...kinds].flatMap((kind, type) => (kind === 5 ? [] : [type]))).toEqual([11, 13]);
+    server.close();
+    await new Promise<void>((resolve) => void users.close(() => resolve()));
+  });
+
   test("an agent that is gone is a failure of the request, not of the builder", async () => {
     const server = await serveAgent({ type: "socket", path: path("nobody") }, path("dangling"));
     await expect(ssh("ssh-add", ["-l"], "dangling")).rejects.toThrow();

@@ -3,6 +3,7 @@
  * capabilities of its own, whose whole family is killed at the end. Files that the step is given have to be in the root already.
  */
 import { TsbuildError } from "@tsbuild/base";
+import { UNCONFINED } from "./apparmor.ts";
 import { capabilityMask, defaultCapabilities } from "./capabilities.ts";
 import { StepCgroups } from "./cgroup.ts";
 import { planCgroups, unplacedLimits } from "./cgroup-plan.ts";
@@ -33,7 +34,7 @@ export function chrootPlan(spec: ExecSpec, host: HostFacts, cgroupFiles: readonl
     (name) => name !== WITHHELD && host.capabilities.includes(name),
   );
   const runtime = toRuntimeSpec(
-    { ...spec, mounts: [], network: "host" },
+    { ...spec, mounts: [], network: "host", apparmorProfile: UNCONFINED },
     { ...host, capabilities, seccompMachine: undefined },
   );
   const cuts = host.capabilities.includes("CAP_SETPCAP");
@@ -65,6 +66,7 @@ export function createChrootSandbox(options: SandboxOptions): Sandbox {
     run: async (spec, io) => {
       if (io.signal.aborted) throw canceled();
       if (spec.network !== "host") throw networkRefused();
+      if ((spec.apparmorProfile ?? UNCONFINED) !== UNCONFINED) throw profileRefused();
       host ??= readHostFacts();
       return runGrouped(options, host, spec, io);
     },
@@ -96,6 +98,13 @@ async function runGrouped(
   } finally {
     await groups.remove();
   }
+}
+
+/** A profile is entered by way of /proc, which such a root need not have, and which may be a file of the step's there. */
+function profileRefused(): TsbuildError {
+  return new TsbuildError("TSB_SANDBOX", "--isolation=chroot enters no AppArmor profile", {
+    hint: "leave --security-opt apparmor=… out: steps stay under what confines tsbuild itself",
+  });
 }
 
 function networkRefused(): TsbuildError {

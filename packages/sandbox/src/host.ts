@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { normalizeArchitecture } from "@tsbuild/base";
+import { type AppArmorFacts, readAppArmor } from "./apparmor.ts";
 import { type Capability, capabilitiesOf } from "./capabilities.ts";
 import { hostingGroup } from "./cgroup-host.ts";
 import type { DeviceHierarchy } from "./device-group.ts";
@@ -20,6 +21,8 @@ export interface HostFacts {
   readonly userNamespace: UserNamespace;
   /** Types that must not be mounted anew here, as the ones there are have parts hidden. Absent: all may be. */
   readonly hidden?: readonly HiddenType[] | undefined;
+  /** Undefined: there is no AppArmor here, or it is off. */
+  readonly apparmor?: AppArmorFacts | undefined;
 }
 
 export type HiddenType = "proc" | "sysfs";
@@ -208,13 +211,15 @@ export function hostFactsFrom(files: {
 /** Facts about this machine and process. */
 export function readHostFacts(): HostFacts {
   const read = (name: string): string => readFileSync(`/proc/self/${name}`, "utf8");
-  const facts = hostFactsFrom({
+  const found = hostFactsFrom({
     status: read("status"),
     mountinfo: read("mountinfo"),
     cgroup: read("cgroup"),
     uidMap: read("uid_map"),
     arch: process.arch,
   });
+  const apparmor = readAppArmor();
+  const facts = apparmor === undefined ? found : { ...found, apparmor };
   const { cgroups } = facts;
   if (cgroups.version !== 2) return facts;
   return { ...facts, cgroups: { ...cgroups, host: hostingGroup(cgroups.mountPoint, cgroups.path) } };

@@ -1,3 +1,5 @@
+export { DEFAULT_PROFILE, UNCONFINED } from "./apparmor.ts";
+export { defaultProfileText } from "./apparmor-profile.ts";
 export {
   type Capability,
   capabilitiesOf,

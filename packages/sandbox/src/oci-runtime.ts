@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { TsbuildError } from "@tsbuild/base";
+import { checkProfile } from "./apparmor.ts";
 import { readUsage } from "./cgroup.ts";
 import { removeGroup, removeOrphanedGroups } from "./cgroup-orphans.ts";
 import { type HostFacts, readHostFacts } from "./host.ts";
@@ -94,6 +95,7 @@ export function createOciSandbox(options: OciSandboxOptions): Sandbox {
     ready ??= removeLeftovers(runtime, options.stateFolder);
     await ready;
     host ??= readHostFacts();
+    checkProfile(step, host);
     const folder = mkdtempSync(join(options.temporaryFolder(), "bundle-"));
     const id = `tsbuild-${process.pid}-${randomBytes(6).toString("hex")}`;
     let outerGroup: string | undefined;

@@ -2,6 +2,7 @@
  * ExecSpec → OCI runtime spec: the config.json that runc and crun take (runtime-spec, config.md and config-linux.md). Sources
  * of mounts are descriptors, written `/proc/self/fd/N/sub/path`.
  */
+import { profileOf } from "./apparmor.ts";
 import { type Capability, defaultCapabilities } from "./capabilities.ts";
 import { type HostFacts, STEP_GROUPS } from "./host.ts";
 import { defaultSeccomp, type LinuxSeccomp, waitingForNetwork } from "./seccomp/profile.ts";
@@ -27,6 +28,7 @@ export interface RuntimeSpec {
     };
     readonly rlimits: readonly { readonly type: string; readonly soft: number; readonly hard: number }[];
     readonly noNewPrivileges: boolean;
+    readonly apparmorProfile?: string;
   };
   readonly root: { readonly path: string; readonly readonly: boolean };
   readonly hostname: string;
@@ -229,7 +231,12 @@ function rlimitType(name: string): string {
   return name.startsWith("RLIMIT_") ? name : `RLIMIT_${name.toUpperCase()}`;
 }
 
-function processOf(spec: ExecSpec, capabilities: readonly Capability[]): RuntimeSpec["process"] {
+function processOf(
+  spec: ExecSpec,
+  capabilities: readonly Capability[],
+  host: HostFacts,
+): RuntimeSpec["process"] {
+  const apparmorProfile = profileOf(spec, host);
   return {
     terminal: spec.stdio === "terminal",
     user: { ...spec.user, umask: UMASK },
@@ -239,6 +246,7 @@ function processOf(spec: ExecSpec, capabilities: readonly Capability[]): Runtime
     capabilities: { bounding: capabilities, effective: capabilities, permitted: capabilities },
     rlimits: spec.rlimits.map(({ name, soft, hard }) => ({ type: rlimitType(name), soft, hard })),
     noNewPrivileges: false,
+    ...(apparmorProfile === undefined ? {} : { apparmorProfile }),
   };
 }
 
@@ -254,7 +262,7 @@ export function toRuntimeSpec(spec: ExecSpec, host: HostFacts): RuntimeSpec {
   const filtered = !insecure && host.seccompMachine !== undefined;
   return {
     ociVersion: "1.1.0",
-    process: processOf(spec, capabilities),
+    process: processOf(spec, capabilities, host),
     root: { path: bindSource(spec.rootFd, ""), readonly: spec.readonlyRoot },
     hostname: spec.hostname,
     mounts: [...systemMounts(spec, host), ...spec.mounts.map(userMount)],

@@ -34,6 +34,15 @@ const TAKEN_BY_LINKS =
   "links of the image lead this target to /proc, /dev, /sys or the root itself, where an OCI runtime mounts its own: name the place " +
   "without links, or leave --oci-runtime out";
 
+/** aa_change_profile of the kernel's security/apparmor/domain.c, and confine.c. */
+const PROFILE_HINTS: Readonly<Record<string, string>> = {
+  ENOENT: "no AppArmor profile of that name is loaded: as root apparmor_parser -r FILE",
+  EACCES: "tsbuild itself is under a profile that does not allow this one to be entered",
+  EINVAL: "AppArmor is off here: leave --security-opt apparmor=… out",
+  EPERM:
+    "a mount of the step hides /proc, by which the profile is entered: choose another target for the mount",
+};
+
 function hintFor(frame: Extract<Frame, { type: "failed" }>): string | undefined {
   const name = errnoName(frame.errno);
   if (name === "EPERM" && frame.call === "clone3") return "making namespaces needs root or user namespaces";
@@ -41,6 +50,7 @@ function hintFor(frame: Extract<Frame, { type: "failed" }>): string | undefined 
   if (name === "EPERM" && frame.call === "setrlimit")
     return "a --ulimit is above this user's own hard limit (ulimit -H -a): ask for less, or raise it in /etc/security/limits.conf";
   if (frame.call === "mount target") return TAKEN_BY_LINKS;
+  if (frame.call === "apparmor") return PROFILE_HINTS[name];
   if (name === "EROFS" && frame.call === "mkdirat")
     return "a mount that is read-only has no such folder: mount it with rw, or choose another WORKDIR or target";
   if (name === "EINVAL" && frame.call === "move_mount")

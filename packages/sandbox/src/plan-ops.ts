@@ -34,6 +34,7 @@ export type PlanOp =
   | { readonly op: "new_session" }
   | { readonly op: "terminal" }
   | { readonly op: "session_keyring"; readonly name: string }
+  | { readonly op: "apparmor"; readonly profile: string }
   | { readonly op: "rlimit"; readonly resource: number | bigint; readonly soft: number | bigint; readonly hard: number | bigint }
   | { readonly op: "join_user_namespace" }
   | { readonly op: "bounding"; readonly keep: number | bigint }
@@ -82,14 +83,15 @@ export const planOps: Readonly<
   new_session: { code: 28, args: [] },
   terminal: { code: 29, args: [] },
   session_keyring: { code: 30, args: [["name", "str"]] },
-  rlimit: { code: 31, args: [["resource", "u64"], ["soft", "u64"], ["hard", "u64"]] },
-  join_user_namespace: { code: 32, args: [] },
-  bounding: { code: 33, args: [["keep", "u64"]] },
-  seccomp: { code: 34, args: [["program", "bytes"], ["flags", "u64"]] },
-  user: { code: 35, args: [["uid", "u64"], ["gid", "u64"], ["groups", "bytes"], ["flags", "u64"]] },
-  capabilities: { code: 36, args: [["effective", "u64"], ["permitted", "u64"], ["inheritable", "u64"]] },
-  umask: { code: 37, args: [["mask", "u64"]] },
-  chroot: { code: 38, args: [["folder", "fd"]] },
-  chdir: { code: 39, args: [["path", "str"]] },
-  exec: { code: 40, args: [["args", "strs"], ["env", "strs"]] },
+  apparmor: { code: 31, args: [["profile", "str"]] },
+  rlimit: { code: 32, args: [["resource", "u64"], ["soft", "u64"], ["hard", "u64"]] },
+  join_user_namespace: { code: 33, args: [] },
+  bounding: { code: 34, args: [["keep", "u64"]] },
+  seccomp: { code: 35, args: [["program", "bytes"], ["flags", "u64"]] },
+  user: { code: 36, args: [["uid", "u64"], ["gid", "u64"], ["groups", "bytes"], ["flags", "u64"]] },
+  capabilities: { code: 37, args: [["effective", "u64"], ["permitted", "u64"], ["inheritable", "u64"]] },
+  umask: { code: 38, args: [["mask", "u64"]] },
+  chroot: { code: 39, args: [["folder", "fd"]] },
+  chdir: { code: 40, args: [["path", "str"]] },
+  exec: { code: 41, args: [["args", "strs"], ["env", "strs"]] },
 };

@@ -133,14 +133,16 @@ function groupBytes(gids: readonly number[]): Uint8Array {
 /**
  * Who the command is and what it may do. The order matters: the filter needs CAP_SYS_ADMIN, as no_new_privs stays off; the
  * bounding set can only be cut while CAP_SETPCAP is there; the folder is entered while root may still enter any (runc does so). A user
- * namespace gives all capabilities in it anew, and takes that of raising limits.
+ * namespace gives all capabilities in it anew, and takes that of raising limits. The profile is only noted before the filter may be in the
+ * way: the exec enters it.
  */
 export function identityOps(spec: RuntimeSpec, host: HostFacts): PlanOp[] {
   const capabilities = spec.process.capabilities.bounding;
-  const { user, cwd } = spec.process;
+  const { user, cwd, apparmorProfile } = spec.process;
   const mask = user.uid === 0 ? capabilityMask(capabilities) : 0n;
   const allKnown = capabilities.length === capabilityNames.length;
   return [
+    ...(apparmorProfile === undefined ? [] : [{ op: "apparmor", profile: apparmorProfile } as const]),
     ...spec.process.rlimits.map(rlimitOp),
     ...(userNamespace(spec) === undefined ? [] : [{ op: "join_user_namespace" } as const]),
     ...(allKnown ? [] : [{ op: "bounding", keep: capabilityMask(capabilities) } as const]),

@@ -1,3 +1,4 @@
+import { checkProfile } from "./apparmor.ts";
 import { StepCgroups } from "./cgroup.ts";
 import { removeOrphanedGroups } from "./cgroup-orphans.ts";
 import { planCgroups, unplacedLimits } from "./cgroup-plan.ts";
@@ -49,6 +50,7 @@ class NativeSandbox implements ClosableSandbox {
   async run(spec: ExecSpec, io: ExecIo): Promise<ExecOutcome> {
     if (io.signal.aborted) throw canceled();
     const host = this.#facts();
+    checkProfile(spec, host);
     const runtime = toRuntimeSpec(spec, host);
     const guard = this.#deviceGuard(spec, host);
     const { resources, cgroupsPath } = runtime.linux;

@@ -27,6 +27,11 @@ export interface ExecSpec {
   readonly network: "host" | "none" | "on-demand" | NetworkNamespace;
   readonly security: "sandbox" | "insecure";
   /**
+   * AppArmor profile that the process enters: a step that cannot enter it fails. Default: `tsbuild-default` where it is loaded, else none;
+   * `unconfined`: none. An insecure step enters none.
+   */
+  readonly apparmorProfile?: string | undefined;
+  /**
    * Descriptor of a user namespace that the process joins before it becomes its user: one in which programs of another machine are
    * emulated (see `Emulations`). It has the ids of this one under the same numbers.
    */

@@ -9,7 +9,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { defaultCapabilities, mountPoints } from "@tsbuild/sandbox";
+import { nativeFs } from "@tsbuild/native-fs";
+import { defaultCapabilities, mountPoints, readHostFacts } from "@tsbuild/sandbox";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ownSupervisors, processesWith, writeDenial } from "./support/processes.ts";
 import { missingForSystemTests, TestRoots } from "./support/rootfs.ts";
@@ -357,6 +358,34 @@ describe.skipIf(missing !== undefined)("sandbox", () => {
         mounts: [{ type: "bind", fd, ...dest }],
       });
       expect(readFileSync(join(root.upper, "found"), "utf8")).toBe("1:3\n");
+      closeSync(fd);
+    });
+
+    // Fails when the profile's name is written to whatever lies at that path, and the step runs without a profile.
+    test("a mount in the place of /proc takes no profile's name (CVE-2019-16884, CVE-2019-19921)", async () => {
+      const folder = join(roots.folder, "fake-proc");
+      const attributes = join(folder, "thread-self/attr/apparmor");
+      mkdirSync(attributes, { recursive: true });
+      writeFileSync(join(attributes, "exec"), "");
+      const fd = openSync(folder, O_PATH);
+      const fake = { fd, sourcePath: "", kind: "folder", dest: "/proc", readonly: false } as const;
+      const profiled = new Steps(roots, nativeFs, {
+        ...readHostFacts(),
+        apparmor: { profiles: undefined },
+      });
+      const mounts = [{ type: "bind", ...fake }] as const;
+      await expect(profiled.sh("true", { apparmorProfile: "no-such-profile", mounts })).rejects.toMatchObject(
+        {
+          code: "TSB_SANDBOX",
+          message: expect.stringMatching(/apparmor \/proc is not the kernel's: EPERM/),
+        },
+      );
+      expect(readFileSync(join(attributes, "exec"), "utf8")).toBe("");
+      // The kernel's own: it has no such profile, or no AppArmor.
+      await expect(profiled.sh("true", { apparmorProfile: "no-such-profile" })).rejects.toMatchObject({
+        code: "TSB_SANDBOX",
+        message: expect.stringMatching(/apparmor no-such-profile: (?:ENOENT|EINVAL)/),
+      });
       closeSync(fd);
     });
 

@@ -1,6 +1,7 @@
 import { TsbuildError } from "@tsbuild/base";
 import type { StepForms } from "@tsbuild/engine/debug";
 import type { ParsedFlags } from "../flags/parse.ts";
+import { parseSecurityOpts } from "../flags/security-opt.ts";
 import { oneOf } from "../flags/values.ts";
 import type { CommandIo } from "../io.ts";
 import { withInspection } from "./inspect-request.ts";
@@ -16,7 +17,9 @@ export async function debugPlan(flags: ParsedFlags, io: CommandIo): Promise<numb
     (await inspect()).compile(),
   );
   const debug = await import("@tsbuild/engine/debug");
-  const machine = debug.thisMachine(io.env);
+  const apparmorProfile =
+    parseSecurityOpts(flags.all("security-opt")) ?? (io.env["TSBUILD_APPARMOR_PROFILE"] || undefined);
+  const machine = { ...debug.thisMachine(io.env), apparmorProfile };
   const all = platforms.flatMap(({ graph }) => debug.stepForms(graph, machine));
   io.stdout.write(print(format, chosen(all, flags.last("step")), debug));
   return 0;

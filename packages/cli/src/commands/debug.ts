@@ -7,7 +7,7 @@ import type { CommandIo } from "../io.ts";
 
 /**
  * `tsbuild debug dump-ast|dump-llb FILE`: JSON to standard output; a refused file is data, too, and no failure. `debug plan [PATH]`:
- * see debug-plan.ts.
+ * see debug-plan.ts. `debug apparmor`: the text of the default profile.
  */
 export async function debug(flags: ParsedFlags, io: CommandIo): Promise<number> {
   const [what, file, ...surplus] = flags.operands;
@@ -15,12 +15,16 @@ export async function debug(flags: ParsedFlags, io: CommandIo): Promise<number> 
     const { debugPlan } = await import("./debug-plan.ts");
     return debugPlan(flags, io);
   }
+  if (what === "apparmor" && file === undefined) {
+    io.stdout.write((await import("@tsbuild/engine/debug")).defaultProfileText);
+    return 0;
+  }
   if (what === undefined || file === undefined || surplus.length > 0) {
     throw new TsbuildError("TSB_USAGE", "debug needs a dump and a Dockerfile", {
       hint: "tsbuild debug dump-ast --json Dockerfile",
     });
   }
-  const kind = oneOf("debug", what, ["dump-ast", "dump-llb", "plan"]);
+  const kind = oneOf("debug", what, ["dump-ast", "dump-llb", "plan", "apparmor"]);
   const dump = kind === "dump-ast" ? await dumpAst(file) : await dumpLlb(file, flags);
   io.stdout.write(`${JSON.stringify(dump, undefined, 2)}\n`);
   return 0;

@@ -1,5 +1,6 @@
 import type { EngineOptions } from "@tsbuild/engine";
 import type { ParsedFlags } from "../flags/parse.ts";
+import { parseSecurityOpts } from "../flags/security-opt.ts";
 import type { CommandIo } from "../io.ts";
 
 /** What the flags of a command that runs steps say about the engine. */
@@ -10,6 +11,7 @@ export function engineOptions(flags: ParsedFlags, io: CommandIo): EngineOptions 
     // docker's word for what its daemon would do.
     isolation: flags.last("isolation") === "default" ? "auto" : flags.last("isolation"),
     ociRuntime: flags.last("oci-runtime"),
+    apparmorProfile: parseSecurityOpts(flags.all("security-opt")),
     env: io.env,
     insecureRegistries: flags.all("insecure-registry"),
   };

@@ -1,5 +1,5 @@
 import { inputFlags } from "./build-spec.ts";
-import type { CommandSpec } from "./spec.ts";
+import { type CommandSpec, securityOpt } from "./spec.ts";
 
 const operand = "PATH is a context folder or a Dockerfile (default: the working folder).";
 
@@ -61,13 +61,14 @@ export const graphSpec: CommandSpec = {
 
 export const debugSpec: CommandSpec = {
   name: "debug",
-  usage: "dump-ast|dump-llb|plan [flags] FILE",
+  usage: "dump-ast|dump-llb|plan|apparmor [flags] FILE",
   summary: "Print what the parser, the compiler or the sandbox makes of a Dockerfile",
   description: [
     "The dumps are JSON. dump-llb compiles for linux/amd64 with base images of a file instead of a registry, so",
     "that its output is the same on every machine.",
     "plan takes the FILE or PATH and the input flags of a build, runs nothing, and prints what RUN steps would be",
     "given on this machine: the specification, the OCI runtime spec, the plan of system calls, or the filter.",
+    "apparmor takes no FILE and prints the profile tsbuild-default, which steps enter where it is loaded.",
   ],
   flags: [
     ...inputFlags,
@@ -84,6 +85,7 @@ export const debugSpec: CommandSpec = {
       text: "plan: its lines as text or JSON, the specification, the OCI runtime spec, or the disassembled filter",
     },
     { name: "json", group: "Output", text: "Print JSON; the only form there is" },
+    securityOpt,
     {
       name: "opt",
       value: "KEY=VALUE",

@@ -15,10 +15,6 @@ export interface ParsedFlags {
 /** Flags that others have and this program has not: said with the reason, so that nobody looks for a typing error. */
 const NOT_HERE: ReadonlyMap<string, string> = new Map([
   ["builder", "there are no builders to choose from: tsbuild builds in its own process"],
-  [
-    "security-opt",
-    "steps have docker's default profile; RUN --security=insecure with --allow security.insecure is without",
-  ],
   ["policy", "policies in Rego are not known; --source-policy-file takes BuildKit's JSON rules"],
   ["cgroupns", "steps always have a cgroup namespace of their own"],
 ]);

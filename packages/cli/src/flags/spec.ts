@@ -37,6 +37,14 @@ export const globalFlags: readonly FlagSpec[] = [
   { name: "help", short: "h", group: "General", text: "Print help" },
 ];
 
+export const securityOpt: FlagSpec = {
+  name: "security-opt",
+  value: "apparmor=PROFILE",
+  repeat: true,
+  group: "Machine",
+  text: "AppArmor profile that steps enter, or unconfined (default: $TSBUILD_APPARMOR_PROFILE, else tsbuild-default where it is loaded)",
+};
+
 /** How steps are run: for every command that runs some. */
 export const machineFlags: readonly FlagSpec[] = [
   {
@@ -57,4 +65,5 @@ export const machineFlags: readonly FlagSpec[] = [
     group: "Machine",
     text: "Run steps in runc, crun or another OCI runtime (default: $TSBUILD_OCI_RUNTIME, else tsbuild's own sandbox)",
   },
+  securityOpt,
 ];

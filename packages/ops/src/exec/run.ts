@@ -245,6 +245,7 @@ function execSpec(
     proxyEnv: env.proxyEnv,
     secrets: secretVariables(op, env.grants),
     resources: env.grants.resources,
+    apparmorProfile: env.apparmorProfile,
   });
 }
 

@@ -26,6 +26,8 @@ export interface SketchOptions {
   readonly describeInput: (index: number) => string;
   /** What `default` comes to on this machine. */
   readonly defaultNetwork: DefaultNetwork;
+  /** See `ExecSpec.apparmorProfile`. */
+  readonly apparmorProfile?: string | undefined;
 }
 
 const FIRST_FD = 3;
@@ -60,6 +62,7 @@ export function sketchStep(op: ExecOp, options: SketchOptions): StepSketch {
     proxyEnv: [],
     secrets: new Map(op.secretEnv.map(({ id, name }) => [name, `<secret ${id}>`])),
     resources: NO_GRANTS.resources,
+    apparmorProfile: options.apparmorProfile,
   });
   return { spec, descriptors: descriptors.meanings, open };
 }

@@ -24,6 +24,8 @@ export interface StepParts {
   /** Values of secrets by the variables that hold them. */
   readonly secrets: ReadonlyMap<string, string>;
   readonly resources: StepResources;
+  /** See `ExecSpec.apparmorProfile`. */
+  readonly apparmorProfile?: string | undefined;
 }
 
 /** An op's step as the sandbox takes it. Pure: the same for steps that run and for those that are only shown. */
@@ -42,6 +44,7 @@ export function stepSpec(op: ExecOp, parts: StepParts): ExecSpec {
     network: parts.network,
     userNamespace: parts.userNamespace,
     security,
+    ...(parts.apparmorProfile === undefined ? {} : { apparmorProfile: parts.apparmorProfile }),
     rlimits: meta.ulimits.map((limit) => ({ name: limit.name, soft: limit.soft, hard: limit.hard })),
     shmSizeBytes: SHM_SIZE_BYTES,
     cgroup: { parent: meta.cgroupParent, ...parts.resources },

@@ -7,6 +7,7 @@ import {
   type ExecIo,
   type ExecOutcome,
   type ExecSpec,
+  type HostFacts,
 } from "@tsbuild/sandbox";
 import { buildSandbox } from "../../../../native/sandbox/build.ts";
 import type { OverlayRoot, TestRoots } from "./rootfs.ts";
@@ -33,9 +34,10 @@ export class Steps {
     return this.#sandbox.connectsOnDemand;
   }
 
-  constructor(roots: TestRoots, sockets: DescriptorSockets = nativeFs) {
+  /** `host`: a machine to take this one for. */
+  constructor(roots: TestRoots, sockets: DescriptorSockets = nativeFs, host?: HostFacts) {
     this.#roots = roots;
-    this.#sandbox = createSandbox({ binary: buildSandbox(), sockets });
+    this.#sandbox = createSandbox({ binary: buildSandbox(), sockets, host });
   }
 
   close(): void {
