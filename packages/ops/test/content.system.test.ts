@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { nativeFs } from "@tsbuild/native-fs";
+import { encodeTreeOps, nativeFs } from "@tsbuild/native-fs";
 import { openStore, type Store } from "@tsbuild/store";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { contentKey } from "../src/content/content-key.ts";
@@ -125,6 +125,29 @@ describe.skipIf(!isRoot)("content of a context", () => {
     expect(second).not.toBe(first);
     symlinkSync("a", join(folder, "ctx/link"));
     expect(await digest()).not.toBe(second);
+  });
+
+  test("what is kept to say later what changed: of files, links and folders, the attributes that count too", async () => {
+    symlinkSync("a", join(folder, "ctx/link"));
+    const note = { name: "user.note", value: Buffer.from("x") };
+    const root = nativeFs.openFolder(join(folder, "ctx"));
+    await nativeFs.apply(
+      root,
+      -1,
+      encodeTreeOps([
+        { type: "folder", path: "sub", existing: "replace", mode: 0o700, uid: 5, gid: 6, xattrs: [note] },
+      ]),
+      { hash: false },
+    );
+    nativeFs.close(root);
+    const ref = refForContext({ name: "context", folder: join(folder, "ctx"), ignore: [] });
+    const { fields } = await contentKey(env, ref, [{ ...all, exclude: ["a"] }]);
+    expect(await fields?.()).toEqual([
+      { name: "file:./", value: expect.stringMatching(/^40755 $/) },
+      { name: "file:link", value: "120777 a" },
+      { name: "file:sub/", value: expect.stringMatching(/^40700 \tuser\.note [0-9a-f]{16}$/) },
+      { name: "file:sub/b", value: expect.stringMatching(/^100644 [0-9a-f]{16}$/) },
+    ]);
   });
 
   test("a file that goes away between the walk and the reading is an error that says so", async () => {

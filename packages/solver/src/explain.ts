@@ -189,21 +189,57 @@ function contentReason(changes: readonly KeyChange[], current: MissSubject): Cac
   return { kind: "input-content", text: `changed: content of ${input?.name ?? "an input"}` };
 }
 
-/** The values of `file:` fields are mode and digest: where only the mode differs, that is said (W009). */
+/** Where a single file differs in an attribute and in nothing else, that attribute is named (W009). */
 function filesText(files: readonly KeyChange[]): string {
-  const [first] = files;
-  const [mode = "", data] = first?.before?.split(" ") ?? [];
-  const [newMode = "", newData] = first?.after?.split(" ") ?? [];
-  if (
-    files.length === 1 &&
-    first !== undefined &&
-    mode !== newMode &&
-    data !== undefined &&
-    data === newData
-  ) {
-    return `changed: mode of ${first.name.replace(FILE, "")} ${mode.slice(-4)} → ${newMode.slice(-4)}`;
-  }
-  return list(files.map((change) => ({ ...change, name: change.name.replace(FILE, "") })));
+  const changes = withoutFullFolders(
+    files.map((change) => ({ ...change, name: change.name.replace(FILE, "") })),
+  );
+  const [first] = changes;
+  const attribute = changes.length === 1 && first !== undefined ? attributeText(first) : undefined;
+  return attribute ?? list(changes);
+}
+
+/** A folder that came or went with what is in it goes without saying. */
+function withoutFullFolders(changes: readonly KeyChange[]): readonly KeyChange[] {
+  return changes.filter(
+    (folder) =>
+      !folder.name.endsWith("/") ||
+      typeOf(folder) === "changed" ||
+      !changes.some((change) => change !== folder && change.name.startsWith(folder.name)),
+  );
+}
+
+/**
+ * The value of a `file:` field: `MODE CONTENT`, then each behind a tab `owner U:G` and attributes with a digest of their value.
+ * Undefined where the content differs, or several attributes.
+ */
+function attributeText({ name, before, after }: KeyChange): string | undefined {
+  if (before === undefined || after === undefined) return undefined;
+  const [old, now] = [attributesOf(before), attributesOf(after)];
+  if (old === undefined || now === undefined) return undefined;
+  const [change, ...more] = compareFields(old, now);
+  if (change === undefined || more.length > 0 || change.name === "content") return undefined;
+  const { name: attribute } = change;
+  if (attribute === "mode" || attribute === "owner")
+    return `changed: ${attribute} of ${name} ${fromTo(change)}`;
+  const shownName = attribute === "security.capability" ? "capabilities" : `attribute ${attribute}`;
+  return `${typeOf(change)}: ${shownName} of ${name}`;
+}
+
+function attributesOf(value: string): readonly KeyField[] | undefined {
+  const [head = "", ...attributes] = value.split("\t");
+  const space = head.indexOf(" ");
+  if (space < 0) return undefined;
+  const mode = head.slice(0, space);
+  return [
+    // The type of a file is no attribute that changes: with it, the content differs.
+    { name: "mode", value: mode.slice(-4) },
+    { name: "content", value: mode.slice(0, -4) + head.slice(space) },
+    ...attributes.map((attribute) => {
+      const at = attribute.indexOf(" ");
+      return { name: attribute.slice(0, at), value: attribute.slice(at + 1) };
+    }),
+  ];
 }
 
 function inputReason(changes: readonly KeyChange[], current: MissSubject): CacheReason | undefined {

@@ -160,6 +160,32 @@ describe("explainMiss", () => {
       { kind: "input-content", text: "changed: mode of run.sh 0644 → 0755" },
     ],
     [
+      "a link in the place of a file with the same text",
+      record(field("content.0"), field("file:run", "100777 x")),
+      subject([field("content.0", "2"), field("file:run", "120777 x")], { inputs }),
+      { kind: "input-content", text: "changed: run" },
+    ],
+    [
+      "the content and the mode of a file",
+      record(field("content.0"), field("file:run", "100644 1")),
+      subject([field("content.0", "2"), field("file:run", "100755 2")], { inputs }),
+      { kind: "input-content", text: "changed: run" },
+    ],
+    [
+      "a folder without files",
+      record(field("content.0")),
+      subject([field("content.0", "2"), field("file:empty/", "40755 ")], { inputs }),
+      { kind: "input-content", text: "added: empty/" },
+    ],
+    [
+      "a new folder with a file in it, said by the file",
+      record(field("content.0")),
+      subject([field("content.0", "2"), field("file:new/", "40755 "), field("file:new/a", "100644 1")], {
+        inputs,
+      }),
+      { kind: "input-content", text: "added: new/a" },
+    ],
+    [
       "a part of the instruction that says more",
       record(field("user", "")),
       subject([field("user", "alice")]),
@@ -204,4 +230,18 @@ describe("explainMiss", () => {
   ])("%s", (_name, before, now, expected) => {
     expect(explainMiss(before, now)).toMatchObject(expected);
   });
+});
+
+/** Of one file with the same bytes, the attributes of its field before and after. */
+test.each<[string, readonly string[], readonly string[]]>([
+  ["changed: owner of run.sh 0:0 → 5:6", ["owner 0:0"], ["owner 5:6"]],
+  ["added: attribute user.note of run.sh", [], ["user.note 0123"]],
+  ["changed: attribute user.note of run.sh", ["user.note 0123"], ["user.note 4567"]],
+  ["removed: capabilities of run.sh", ["owner 0:0", "security.capability 01"], ["owner 0:0"]],
+  ["changed: run.sh", ["owner 0:0"], ["owner 5:6", "user.note 01"]],
+])("%s", (text, before, after) => {
+  const file = (attributes: readonly string[]) =>
+    field("file:run.sh", ["100644 0123", ...attributes].join("\t"));
+  const current = subject([field("content.0", "2"), file(after)], { inputs });
+  expect(explainMiss(record(field("content.0"), file(before)), current)).toMatchObject({ text });
 });

@@ -4,7 +4,7 @@ import type { TreeReader } from "@tsbuild/native-fs";
 import type { ContentKey, KeyField, Ref } from "@tsbuild/solver";
 import type { OpsEnvironment } from "../environment.ts";
 import { openTree, type SourceTree } from "../tree.ts";
-import { digestRoot } from "./digest.ts";
+import { digestRoot, isContentXattr } from "./digest.ts";
 import { allVisible, filterEntries, type Visibility, visibilityOf } from "./filter.ts";
 import { largeContext } from "./large.ts";
 import { isFolder, type Located, locate, rootPath } from "./locate.ts";
@@ -166,30 +166,51 @@ async function contentFields(
     const selected: Selected[] = [];
     for (const selector of selectors) selected.push(...(await select(env, tree, selector, scans)));
     const files = selected.reduce((sum, { chosen }) => sum + chosen.length, 0);
+    const ownerless = tree.kind === "context";
     return files <= MAX_FIELDS
-      ? [...selected.flatMap((one) => [...fileFields(one)])]
-      : topFolderFields(selected);
+      ? [...selected.flatMap((one) => [...fileFields(one, ownerless)])]
+      : topFolderFields(selected, ownerless);
   } finally {
     tree.close();
   }
 }
 
-function* fileFields({ located, reader, chosen, hashes }: Selected): Generator<KeyField> {
+/**
+ * A field per file, link and folder; the value is read by the solver's explanation: mode and content (a link: its target), then, each
+ * behind a tab, `owner U:G` where owners count (not of a local context, D100) and the attributes that users set and capabilities (V015).
+ */
+function* fileFields({ located, reader, chosen, hashes }: Selected, ownerless: boolean): Generator<KeyField> {
   for (const index of chosen) {
-    if (reader.isFolder(index)) continue;
+    const path = rootPath(located, reader.path(index));
     const data =
       reader.isFile(index) && hashes !== undefined
         ? hashes.toString("hex", index * HASH_BYTES, index * HASH_BYTES + 8)
         : reader.target(index);
-    const name = `file:${rootPath(located, reader.path(index))}`;
-    yield { name, value: `${reader.mode(index).toString(8)} ${data}` };
+    const attributes = [
+      ...(ownerless ? [] : [`owner ${reader.uid(index)}:${reader.gid(index)}`]),
+      ...xattrFields(reader, index),
+    ];
+    const name = reader.isFolder(index) ? `${path || "."}/` : path;
+    yield {
+      name: `file:${name}`,
+      value: [`${reader.mode(index).toString(8)} ${data}`, ...attributes].join("\t"),
+    };
   }
 }
 
-function topFolderFields(selected: readonly Selected[]): KeyField[] {
+/** `user.note 0123456789abcdef`: name and the beginning of its value's digest. */
+function xattrFields(reader: TreeReader, index: number): string[] {
+  if (!reader.hasXattrs(index)) return [];
+  const counted = reader.xattrs(index).filter(({ name }) => isContentXattr(name));
+  return counted.map(
+    ({ name, value }) => `${name} ${createHash("sha256").update(value).digest("hex").slice(0, 16)}`,
+  );
+}
+
+function topFolderFields(selected: readonly Selected[], ownerless: boolean): KeyField[] {
   const groups = new Map<string, ReturnType<typeof createHash>>();
   for (const one of selected) {
-    for (const { name, value } of fileFields(one)) {
+    for (const { name, value } of fileFields(one, ownerless)) {
       const top = name.split("/", 1)[0] ?? name;
       const group = groups.get(top) ?? createHash("sha256");
       groups.set(top, group.update(`${name.length}:${name}${value.length}:${value}`));
