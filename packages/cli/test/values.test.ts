@@ -27,6 +27,8 @@ describe("--output (C007)", () => {
       "type=image,name=a/b:c,push=true",
       { type: "image", dest: undefined, attrs: { name: "a/b:c", push: "true" } },
     ],
+    ["type=image,name=a,name=b", { type: "image", dest: undefined, attrs: { name: "a,b" } }],
+    ['type=image,"name=a,b"', { type: "image", dest: undefined, attrs: { name: "a,b" } }],
     ['type=local,"dest=a,b"', { type: "local", dest: "a,b", attrs: {} }],
     ["TYPE=local,dest=a=b", { type: "local", dest: "a=b", attrs: {} }],
   ])("%s", (text, expected) => expect(parseOutput(text)).toEqual(expected));
@@ -38,6 +40,7 @@ describe("--output (C007)", () => {
     ["type=local,dest=-", "dest= must name a folder"],
     ["type=oci,tar=false", "dest= must name a folder"],
     ["type=oci,x", '"x" is not KEY=VALUE'],
+    ["type=oci,dest=x,dest=y", "dest= is there twice"],
     ["", "--output is empty"],
     ['type=oci,"dest=x', "quotes do not match"],
   ])("%s is refused", (text, message) => expect(() => parseOutput(text)).toThrow(message));

@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { sha256 } from "@tsbuild/base";
+import { sha256, TsbuildError } from "@tsbuild/base";
 import { describe, expect, test } from "vitest";
 import { EMPTY_LOCK, formatLock, parseLock, writeLock } from "../src/sources/lock-file.ts";
 import { BuildRules } from "../src/sources/rules.ts";
@@ -84,6 +84,20 @@ describe("in a build (W025)", () => {
       expect(() => ask(rules("locked", full))).toThrow("is not in tsbuild.lock, and the build is --locked");
       expect(() => ask(rules(undefined, full))).not.toThrow();
     }
+  });
+
+  test("an image that is not to be had is told to be the lock's, with what to type", () => {
+    const error = new TsbuildError("TSB_RESOLVE", `resolving ${NAME}@${one}: 404`, {
+      hint: "check the name",
+    });
+    const told = rules(undefined, full).imageError(error, NAME, platform);
+    expect(told).toMatchObject({
+      code: "TSB_RESOLVE",
+      message: `tsbuild.lock says ${NAME} is ${one}, which cannot be had: resolving ${NAME}@${one}: 404`,
+      hint: "check the name; to take what the name is now: tsbuild build --update-lock …",
+    });
+    expect(rules("update", full).imageError(error, NAME, platform)).toBe(error);
+    expect(rules(undefined, full).imageError(error, "docker.io/library/x:1", platform)).toBe(error);
   });
 
   test("what cannot change needs no lock", () => {

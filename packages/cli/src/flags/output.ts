@@ -20,7 +20,7 @@ export function parseOutput(text: string): OutputRequest {
   const fields = csvFields(text);
   const first = fields[0] ?? "";
   if (fields.length === 1 && !first.includes("=")) return bareOutput(first);
-  const attrs: Record<string, string> = Object.fromEntries(fields.map((field) => keyValue(text, field)));
+  const attrs = attributesOf(text, fields);
   const { type: typeName, dest, target, ...rest } = attrs;
   const type = TYPES.find((candidate) => candidate === typeName);
   if (type === undefined) throw unknownType(text, typeName);
@@ -33,10 +33,27 @@ function bareOutput(path: string): OutputRequest {
   return path === "-" ? { type: "tar", dest: "-", attrs: {} } : { type: "local", dest: path, attrs: {} };
 }
 
+/** Several names are all meant, as in `"name=a,b"` (X010); any other option that comes twice is a slip. */
+function attributesOf(text: string, fields: readonly string[]): Record<string, string> {
+  const attrs = new Map<string, string>();
+  for (const field of fields) {
+    const [key, value] = keyValue(text, field);
+    const before = attrs.get(key);
+    if (before !== undefined && key !== "name")
+      throw new TsbuildError("TSB_USAGE", `--output ${text}: ${key}= is there twice`, {
+        hint: "keep one of them",
+      });
+    attrs.set(key, before === undefined ? value : `${before},${value}`);
+  }
+  return Object.fromEntries(attrs);
+}
+
 function keyValue(text: string, field: string): [string, string] {
   const equals = field.indexOf("=");
   if (equals > 0) return [field.slice(0, equals).trim().toLowerCase(), field.slice(equals + 1)];
-  throw new TsbuildError("TSB_USAGE", `--output ${text}: ${JSON.stringify(field)} is not KEY=VALUE`);
+  throw new TsbuildError("TSB_USAGE", `--output ${text}: ${JSON.stringify(field)} is not KEY=VALUE`, {
+    hint: /\bname=/.test(text) ? "several names: name=A,name=B" : undefined,
+  });
 }
 
 function unknownType(text: string, type: string | undefined): TsbuildError {

@@ -120,10 +120,14 @@ function resolverOf({ images, rules, git, http, emit, signal }: ResolverParts): 
   return {
     resolve: async (name, options) => {
       const resolvedBy = rules.imageName(name, options.platform);
-      const { manifest, config } = await images.resolve(resolvedBy, {
-        ...options,
-        onRemote: (what, work) => asStep(emit, `[internal] load metadata for ${what}`, work),
-      });
+      const { manifest, config } = await images
+        .resolve(resolvedBy, {
+          ...options,
+          onRemote: (what, work) => asStep(emit, `[internal] load metadata for ${what}`, work),
+        })
+        .catch((error: unknown) => {
+          throw rules.imageError(error, name, options.platform);
+        });
       rules.foundImage(name, options.platform, { resolvedBy, digest: manifest });
       return { digest: manifest, config: withAlignedHistory(config) };
     },

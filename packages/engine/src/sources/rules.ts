@@ -100,10 +100,28 @@ export class BuildRules implements SourceRules {
       this.#options.mode === "update"
     )
       return allowed;
-    const digest = this.#lock?.images[name]?.[formatPlatform(platform)];
+    const digest = this.#pinnedImage(name, platform);
     if (digest === undefined && this.#options.mode === "locked")
       throw notLocked(`${name} (${formatPlatform(platform)})`);
     return digest === undefined ? allowed : `${allowed}@${digest}`;
+  }
+
+  #pinnedImage(name: string, platform: Platform): string | undefined {
+    if (this.#options.mode === "update") return undefined;
+    return this.#lock?.images[name]?.[formatPlatform(platform)];
+  }
+
+  /** What to tell of an image that cannot be had: where its digest is the lock's, nobody need look for a mistake in the name. */
+  imageError(error: unknown, name: string, platform: Platform): unknown {
+    const digest = this.#pinnedImage(name, platform);
+    if (digest === undefined || !(error instanceof TsbuildError) || !error.message.includes(digest))
+      return error;
+    const { code, message, hint } = error;
+    const update = "to take what the name is now: tsbuild build --update-lock …";
+    return new TsbuildError(code, `${LOCK_NAME} says ${name} is ${digest}, which cannot be had: ${message}`, {
+      hint: hint === undefined ? update : `${hint}; ${update}`,
+      cause: error,
+    });
   }
 
   /** Told what an image turned out to be. */
