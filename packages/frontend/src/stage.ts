@@ -103,6 +103,11 @@ export class Stage {
     return this.implicit || this.replacement !== undefined;
   }
 
+  /** True for a named context that is no image: files of the user, as those of the build context are. */
+  get isFiles(): boolean {
+    return this.isPlain && this.resolved !== undefined && this.resolved.resolved === undefined;
+  }
+
   /** The filesystem after the last instruction; undefined while the stage is not built. */
   get result(): State | undefined {
     return this.isPlain ? this.resolved?.state : this.build?.state;

@@ -295,6 +295,32 @@ describe("SOURCE_DATE_EPOCH", () => {
     expect(file).toMatchObject({ actions: [{ action: { timestampNs: 1_600_000_000_000_000_000n } }] });
   });
 
+  test("--reproducible dates files of the context and of named ones, not those of stages and images", async () => {
+    const text = [
+      "FROM a AS made",
+      "FROM scratch",
+      "COPY f /1",
+      "COPY --from=files f /2",
+      "COPY --from=fetched f /3",
+      "COPY --from=made f /4",
+      "COPY --from=other f /5",
+    ];
+    const compiled = await run(`${text.join("\n")}\n`, {
+      reproducible: { epochSeconds: 7 },
+      namedContexts: {
+        files: "local:files",
+        fetched: "https://h/r.git",
+        other: "docker-image://other:1",
+      },
+    });
+    const dates = compiled.platforms[0]!.graph.vertices.flatMap(({ op: { kind } }) =>
+      kind.type === "file"
+        ? kind.actions.map(({ action }) => "timestampNs" in action && action.timestampNs)
+        : [],
+    );
+    expect(dates).toEqual([7_000_000_000n, 7_000_000_000n, 7_000_000_000n, -1n, -1n]);
+  });
+
   test("is not set when the time cannot be told", async () => {
     expect(
       (await run("FROM a\n", { buildArgs, context: "https://h/r.git" })).platforms[0]!.epochSeconds,

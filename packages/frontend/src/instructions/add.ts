@@ -33,6 +33,7 @@ export function add(step: Step<AddInstruction>): void {
     parents: false,
     unpack: command.unpack,
     local: true,
+    files: true,
     remote: { checksum, keepGitDir: command.keepGitDir },
   });
   for (const source of expanded.sources)

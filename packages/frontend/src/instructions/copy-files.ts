@@ -35,8 +35,10 @@ export interface ExpandedCopy {
 export interface CopyRequest extends ExpandedCopy {
   /** Filesystem of the sources that are paths. */
   readonly from: State;
-  /** `from` is the user's files. */
+  /** `from` is the build context. */
   readonly local: boolean;
+  /** `from` is the user's files: the build context, or a named one that is no image. */
+  readonly files: boolean;
   readonly parents: boolean;
   /** `--unpack`; undefined: the instruction's default. */
   readonly unpack: boolean | undefined;
@@ -65,9 +67,9 @@ export function expandCopy(step: CopyStep): ExpandedCopy {
 }
 
 /** What the user's files are dated: as they are, unless the build is to be reproducible from any copy of them (W024). */
-function timeOptions({ context }: CopyStep, { local }: CopyRequest): CopyOptions {
+function timeOptions({ context }: CopyStep, { files }: CopyRequest): CopyOptions {
   const { request, epochSeconds } = context;
-  if (!local || request.reproducible === undefined || epochSeconds === undefined) return {};
+  if (!files || request.reproducible === undefined || epochSeconds === undefined) return {};
   return { timestampNs: BigInt(epochSeconds) * 1_000_000_000n };
 }
 

@@ -21,6 +21,7 @@ export function copy(step: Step<CopyInstruction>): void {
     parents: command.parents,
     unpack: undefined,
     local: source === undefined,
+    files: source === undefined || source.isFiles,
   });
   const paths = source === undefined ? context.contextPaths : source.paths;
   for (const path of expanded.sources) paths.add(contextPath(path));
