@@ -5,7 +5,7 @@ import type { HttpFetcher } from "@tsbuild/ops";
 import type { GitProvider } from "@tsbuild/ops/git";
 import type { Store } from "@tsbuild/store";
 import { asStep } from "./export-step.ts";
-import type { SourceRules } from "./sources/rules.ts";
+import type { SourceName, SourceRules } from "./sources/rules.ts";
 import { readStreamContext, type StreamContext } from "./stream-context.ts";
 
 export interface RemoteTools {
@@ -22,6 +22,8 @@ export type RemoteContext = StreamContext & {
   readonly epochSeconds?: number | undefined;
   /** What the URL turned out to be: a commit, or the digest of a download. */
   readonly value?: string | undefined;
+  /** The source that it would be in a graph. */
+  readonly source?: SourceName | undefined;
 };
 
 export interface GitContextOptions {
@@ -53,10 +55,7 @@ async function gitOp(url: string, options: GitContextOptions) {
   }
 }
 
-async function gitContext(
-  op: { readonly identifier: string; readonly attrs: Readonly<Record<string, string>> },
-  tools: RemoteTools,
-): Promise<RemoteContext> {
+async function gitContext(op: SourceName, tools: RemoteTools): Promise<RemoteContext> {
   const [{ gitRequest }, git] = await Promise.all([import("@tsbuild/ops/git"), tools.git()]);
   const request = gitRequest(tools.rules.apply(op));
   const title = `[internal] load git source ${hideCredentials(request.url)}${request.ref === "" ? "" : `#${request.ref}`}`;
@@ -66,7 +65,7 @@ async function gitContext(
     const [layer] = tools.store.snapshots.lowers(await git.tree(request, resolved));
     if (layer === undefined) throw new Error("assertion failed: a tree of git has no layer");
     const epochSeconds = await git.commitTime(request, resolved);
-    return { type: "folder", path: layer, epochSeconds, value: resolved.commit };
+    return { type: "folder", path: layer, epochSeconds, value: resolved.commit, source: op };
   });
 }
 
@@ -96,7 +95,7 @@ async function httpContext(url: string, tools: RemoteTools): Promise<RemoteConte
   const { path, modifiedMs, value } = await download(url, tools, title);
   const context = await readStreamContext(createReadStream(path), { ...tools, fs: nativeFs });
   const epochSeconds = modifiedMs === undefined ? undefined : Math.trunc(modifiedMs / 1000);
-  return { ...context, epochSeconds, value };
+  return { ...context, epochSeconds, value, source: { identifier: url, attrs: { "http.checksum": value } } };
 }
 
 /** Fetches the context that a URL names: a repository, an archive, or a Dockerfile without a context (C001, X004, X005). */

@@ -18,6 +18,7 @@ import {
   type RemoteTools,
   readRemoteDockerfile,
 } from "./remote-context.ts";
+import type { SourceName } from "./sources/rules.ts";
 import { readStreamContext } from "./stream-context.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -37,6 +38,8 @@ export interface PreparedRequest {
   readonly defaultEpochSeconds?: number | undefined;
   /** What the URL of a fetched context turned out to be: a commit, or the digest of a download. */
   readonly contextValue?: string | undefined;
+  /** The source that the URL of a fetched context stands for; in the graph it is a folder. */
+  readonly contextSource?: SourceName | undefined;
 }
 
 /** The absolute path of a context folder. Throws TSB_USAGE when it is none. */
@@ -123,15 +126,17 @@ interface OpenedContext {
   readonly text?: string | undefined;
   readonly epochSeconds?: number | undefined;
   readonly value?: string | undefined;
+  readonly source?: SourceName | undefined;
   /** Name for messages of a folder that is not the user's own. */
   readonly shown?: string | undefined;
 }
 
 function asOpened(context: RemoteContext, shown: string): OpenedContext {
-  const { epochSeconds, value } = context;
+  const { epochSeconds, value, source } = context;
+  const common = { foreign: true, epochSeconds, value, source };
   return context.type === "dockerfile"
-    ? { folder: undefined, foreign: true, text: context.text, epochSeconds, value }
-    : { folder: context.path, foreign: true, epochSeconds, value, shown };
+    ? { ...common, folder: undefined, text: context.text }
+    : { ...common, folder: context.path, shown };
 }
 
 async function openContext(request: CompleteRequest, tools: RemoteTools, env: Env): Promise<OpenedContext> {
@@ -189,7 +194,7 @@ export async function prepareRequest(
   const ignores = named.flatMap(({ context, ignore }) =>
     ignore === undefined ? [] : ([[context.name, ignore]] as const),
   );
-  const { folder, epochSeconds, value: contextValue, shown } = opened;
+  const { folder, epochSeconds, value: contextValue, source: contextSource, shown } = opened;
   if (folder !== undefined) {
     const ignore = await ignorePatterns(dockerfile.ignore);
     contexts.set("context", { name: "context", folder, shown, ignore });
@@ -204,6 +209,7 @@ export async function prepareRequest(
     epochSeconds,
     defaultEpochSeconds,
     contextValue,
+    contextSource,
     contextIgnores,
     includedFiles,
   };

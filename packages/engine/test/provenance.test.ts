@@ -164,6 +164,21 @@ test("a context from git is the config source and a material, by its commit", ()
   expect(facts.materials[0]).toEqual(place);
 });
 
+test("steps of a fetched context take their files from where it came", () => {
+  const contextSource = {
+    identifier: "git://example.com/r.git#main",
+    attrs: { "git.fullurl": "https://me:pass@example.com/r.git" },
+  };
+  const stepsOf = (name: string, over: Partial<FactSources["prepared"]>) => {
+    const given = sources({ mode: "max" }, { graph: local(name).toGraph() });
+    return buildFacts({ ...given, prepared: { ...given.prepared, ...over } }).definition?.llbDefinition[0];
+  };
+  const shown = { ...contextSource, attrs: { "git.fullurl": "https://***@example.com/r.git" } };
+  expect(stepsOf("context", { contextSource })).toMatchObject({ op: { Op: { source: shown } } });
+  for (const step of [stepsOf("context", {}), stepsOf("other", { contextSource })])
+    expect(step).toMatchObject({ op: { Op: { source: { identifier: expect.stringMatching(/^local:/) } } } });
+});
+
 test("the folder of a fetched context is not a folder of this machine, one that was named is", () => {
   const remote = request({ context: { type: "remote", url: "https://example.com/r.git" } });
   const given = sources({});

@@ -137,7 +137,13 @@ function stepName(index: number): string {
   return `step${index}`;
 }
 
-function definitionOf(graph: Graph): DefinitionFacts {
+/** A context that was fetched is a folder in the graph, and what it was fetched from to everybody else. */
+function asNamed(fields: Readonly<Record<string, unknown>>, { contextSource }: PreparedRequest) {
+  const isContext = fields["identifier"] === "local://context" && contextSource !== undefined;
+  return isContext ? contextSource : fields;
+}
+
+function definitionOf({ graph, prepared }: FactSources): DefinitionFacts {
   const names = new Map(graph.vertices.map(({ digest }, index) => [digest as string, stepName(index)]));
   const inputsOf = (inputs: Vertex["op"]["inputs"]) =>
     inputs.map(({ digest, index }) => `${names.get(digest) ?? digest}:${index}`);
@@ -148,7 +154,7 @@ function definitionOf(graph: Graph): DefinitionFacts {
     return {
       id: stepName(index),
       op: {
-        Op: { [type]: fields },
+        Op: { [type]: asNamed(fields, prepared) },
         platform: platform && goPlatform(platform),
         constraints: { filter: constraints },
       },
@@ -219,7 +225,7 @@ export function buildFacts(sources: FactSources): BuildFacts {
     ({ op: { kind } }) => kind.type !== "exec" || kind.network === "none",
   );
   const isMax = options.mode === "max";
-  const definition = isMax ? definitionOf(graph) : undefined;
+  const definition = isMax ? definitionOf(sources) : undefined;
   const metadata =
     definition === undefined ? (vcs === undefined ? undefined : { vcs }) : metadataOf(sources, definition);
   const facts: BuildFacts = {
