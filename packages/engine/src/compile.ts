@@ -1,11 +1,11 @@
-import { formatPlatform, type Platform, sha256Fields } from "@tsbuild/base";
+import { formatPlatform, hideCredentials, type Platform, sha256Fields } from "@tsbuild/base";
 import type { Compiled, CompiledPlatform, CompileRequest, ImageResolver } from "@tsbuild/frontend";
 import { type GraphJson, graphFromJson, graphToJson } from "@tsbuild/llb";
 import type { Store } from "@tsbuild/store";
 import { builtInNotice, refuseForeignSyntax } from "./syntax.ts";
 import { VERSION } from "./version.ts";
 
-const KIND = "compiled-5";
+const KIND = "compiled-6";
 
 /** Everything that a compilation depends on but the base images, which are checked when it is read back. */
 function compileKey(request: CompileRequest): string {
@@ -55,14 +55,22 @@ interface StoredPlatform extends Omit<CompiledPlatform, "graph" | "sbomExtras"> 
   readonly sbomExtras?: readonly { readonly name: string; readonly graph: GraphJson }[] | undefined;
 }
 
-function store(compiled: Compiled): Uint8Array {
+/** Whether a text has the password of a URL in it, and not only `https://$TOKEN@host`, which names one. */
+function hasCredentials(text: string): boolean {
+  const plain = text.replace(/:\/\/(?:\$\{?\w+\}?:?)+@/g, "://");
+  return hideCredentials(plain) !== plain;
+}
+
+/** As it is remembered; undefined for what is not to be written down. Only the Dockerfile has such a password then. */
+function store(compiled: Compiled): Uint8Array | undefined {
   const platforms = compiled.platforms.map((one) => ({
     ...one,
     graph: graphToJson(one.graph),
     sbomExtras: one.sbomExtras?.map(({ name, graph }) => ({ name, graph: graphToJson(graph) })),
   }));
   const stored: StoredCompiled = { ...compiled, platforms };
-  return Buffer.from(JSON.stringify(stored));
+  const text = JSON.stringify(stored);
+  return hasCredentials(text) ? undefined : Buffer.from(text);
 }
 
 function restore(bytes: Uint8Array): Compiled {
@@ -139,6 +147,7 @@ export async function compileDockerfile(
   const notice = await builtInNotice(request);
   const found = await compile(request, resolver);
   const compiled = { ...found, warnings: [...notice, ...found.warnings] };
-  state.memo.set(KIND, key, store(compiled));
+  const stored = store(compiled);
+  if (stored !== undefined) state.memo.set(KIND, key, stored);
   return compiled;
 }

@@ -54,6 +54,16 @@ test("an equal request is not compiled again", async () => {
   expect(kept.size).toBe(2);
 });
 
+test("the password of a URL is not written down", async () => {
+  const { store, kept } = memoOnly();
+  for (const line of ["ADD https://me:pw@h/f /", "RUN curl https://pw@h/f", "ENV U=http://me:pw@h"])
+    await compileDockerfile(store, request(`FROM a\n${line}\n`), new World());
+  expect(kept.size).toBe(0);
+  for (const line of ["ADD https://h/f /", "RUN curl https://${USER}:$TOKEN@h/f", "ADD ssh://git@h/r.git /"])
+    await compileDockerfile(store, request(`FROM a\n${line}\n`), new World());
+  expect(kept.size).toBe(3);
+});
+
 test("a new base image, and a new time of the context, are seen", async () => {
   const { store } = memoOnly();
   const world = new World();

@@ -1,4 +1,4 @@
-import { type Digest, hideCredentials, isDigest, TsbuildError } from "@tsbuild/base";
+import { type Digest, hideCredentials, isDigest, sha256, TsbuildError } from "@tsbuild/base";
 import type { Downloader, Validators } from "@tsbuild/registry";
 import type { OpContext } from "@tsbuild/solver";
 import type { Store } from "@tsbuild/store";
@@ -11,8 +11,13 @@ interface Remembered extends Validators {
   readonly fileName: string;
 }
 
+/** A URL with a login stands for itself alone, and is not written down. */
+function memoKey(url: string): string {
+  return hideCredentials(url) === url ? url : sha256(url);
+}
+
 function remembered(store: Store, url: string): (Remembered & { readonly digest: Digest }) | undefined {
-  const bytes = store.memo.get("http", url);
+  const bytes = store.memo.get("http", memoKey(url));
   if (bytes === undefined) return undefined;
   const value = JSON.parse(Buffer.from(bytes).toString("utf8")) as Remembered;
   const { digest } = value;
@@ -58,7 +63,7 @@ export function createHttpFetcher(store: Store, downloader: Downloader): HttpFet
           : Date.parse(answer.validators.lastModified);
       const modifiedMs = Number.isNaN(time) ? undefined : time;
       const value: Remembered = { ...answer.validators, digest, modifiedMs, fileName: answer.fileName };
-      store.memo.set("http", url, Buffer.from(JSON.stringify(value)));
+      store.memo.set("http", memoKey(url), Buffer.from(JSON.stringify(value)));
       return { digest, modifiedMs, fileName: answer.fileName };
     },
   };
