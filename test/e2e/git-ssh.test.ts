@@ -88,11 +88,45 @@ describe.skipIf(reason !== undefined)("git over ssh", () => {
     expect(stderr).toContain(`ssh-keyscan -p ${port} 127.0.0.1`);
   });
 
+  test("a host with another key than the known one is not talked to, and it is not said how to trust it", async () => {
+    const other = readFileSync(world.path("user.pub"), "utf8");
+    writeFileSync(world.path("changed"), `[127.0.0.1]:${port} ${other}`);
+    const { code, stderr } = await build([url], {
+      SSH_AUTH_SOCK: agent,
+      TSBUILD_KNOWN_HOSTS: world.path("changed"),
+    });
+    expect([code, stderr]).toEqual([1, expect.stringContaining("the host has another ssh key")]);
+    expect(stderr).not.toContain("ssh-keyscan");
+  });
+
   test("the user's agent serves a repository of the command line, a key does, too", async () => {
     expect(await build([url], { ...trusted, SSH_AUTH_SOCK: agent })).toMatchObject({ code: 0 });
     expect(await build(["--ssh", `default=${world.path("user")}`, url], trusted)).toMatchObject({ code: 0 });
     const { code, stderr } = await build([url], trusted);
     expect([code, stderr]).toEqual([1, expect.stringContaining("ssh was refused")]);
+  });
+
+  test("a folder of a tag, and submodules by a path from the repository, come the same way", async () => {
+    const part = world.path("part.git");
+    mkdirSync(part);
+    git(part, "init", "-q", "-b", "main");
+    writeFileSync(world.path("part.git", "inner"), "inner\n");
+    git(part, "add", "-A");
+    git(part, "commit", "-q", "-m", "part");
+    const app = world.path("app.git");
+    git(app, "clone", "-q", part, "sub/part");
+    writeFileSync(
+      world.path("app.git", ".gitmodules"),
+      `[submodule "p"]\n\tpath = sub/part\n\turl = ../part.git\n`,
+    );
+    writeFileSync(world.path("app.git", "sub", "Dockerfile"), "FROM scratch\nCOPY part/inner /\n");
+    git(app, "add", "-A");
+    git(app, "commit", "-q", "-m", "submodule");
+    git(app, "tag", "v1");
+    const out = world.path("out");
+    const env = { ...trusted, SSH_AUTH_SOCK: agent };
+    await world.ok(["build", "--progress=none", "-o", out, `${url}#v1:sub`], { env });
+    expect(readFileSync(`${out}/inner`, "utf8")).toBe("inner\n");
   });
 
   test("a Dockerfile gets the agent only when it is lent (D112)", async () => {

@@ -1,5 +1,7 @@
 import { hideCredentials } from "@tsbuild/base";
 import { describe, expect, test } from "vitest";
+import { GitFailure } from "../src/git/command.ts";
+import { remoteFailure } from "../src/git/failure.ts";
 import { readListing, submoduleUrl, submoduleUrls } from "../src/git/listing.ts";
 import { login } from "../src/git/login.ts";
 import { type GitRequest, gitRequest, hostOf } from "../src/git/request.ts";
@@ -159,7 +161,7 @@ describe("credentials", () => {
   const ask = (url: string, hostSecretsOnly = false) =>
     login({ ...request("git://h/r.git"), url, hostSecretsOnly }, credentials, () => "/nowhere");
   const token = (text: string) =>
-    `Authorization: basic ${Buffer.from(`x-access-token:${text}`).toString("base64")}`;
+    `Authorization: Basic ${Buffer.from(`x-access-token:${text}`).toString("base64")}`;
 
   test("a host's own secret comes first, and holds for its origin only", async () => {
     expect((await ask("https://h/r.git")).config).toEqual([
@@ -184,7 +186,7 @@ describe("credentials", () => {
   test("user and password leave the URL", async () => {
     const { url, config } = await ask("https://u:p%40@other/r.git");
     expect(url).toBe("https://other/r.git");
-    expect(config[0]?.[1]).toBe(`Authorization: basic ${Buffer.from("u:p@").toString("base64")}`);
+    expect(config[0]?.[1]).toBe(`Authorization: Basic ${Buffer.from("u:p@").toString("base64")}`);
   });
 
   test("ssh has an agent, and no key, prompt or configuration", async () => {
@@ -194,5 +196,27 @@ describe("credentials", () => {
     expect((await ask("git@other:r.git")).env).not.toHaveProperty("SSH_AUTH_SOCK");
     expect((await ask("git@other:r.git")).env["GIT_SSH_COMMAND"]).toContain("'IdentityAgent=none'");
     expect((await ask("git://h/r.git")).env).toEqual({});
+  });
+});
+
+test.each([
+  [
+    "Host key for [h]:22 has changed and you have requested strict checking.\nHost key verification failed.",
+    "another ssh key than the one that is known",
+    "ssh-keygen -R '[h]:2222'",
+  ],
+  ["Host key verification failed.", "ssh key is not known", "ssh-keyscan -p 2222 h"],
+  [
+    "fatal: unable to access 'https://h/': SSL certificate problem: self-signed certificate in certificate chain",
+    "certificate is not trusted",
+    "GIT_SSL_CAINFO",
+  ],
+  ["server certificate verification failed. CAfile: none", "certificate is not trusted", "GIT_SSL_CAINFO"],
+  ["fatal: repository 'x' not found", "no such repository", "check the URL"],
+])("%s", (said, why, hint) => {
+  const told = remoteFailure("fetching", "ssh://git@h:2222/r.git", new GitFailure(said, 128));
+  expect(told).toMatchObject({
+    message: expect.stringContaining(why),
+    hint: expect.stringContaining(hint),
   });
 });

@@ -1,5 +1,5 @@
 import { errnoCode, hideCredentials, TsbuildError } from "@tsbuild/base";
-import { downloadError } from "./failure.ts";
+import { downloadError, isCertificateCode } from "./failure.ts";
 import { header, messageOf, Transport } from "./transport.ts";
 
 /** What an earlier download of the same URL left to ask again with. */
@@ -40,7 +40,7 @@ function fileNameOf(url: string, disposition: string | undefined): string {
 /** What a registry's user would do about a failed connection does not help here. */
 function withoutRegistry(error: unknown): unknown {
   if (!(error instanceof TsbuildError) || error.cause === undefined) return error;
-  const isCertificate = /CERT|SELF_SIGNED|ISSUER|ALTNAME/.test(errnoCode(error.cause) ?? "");
+  const isCertificate = isCertificateCode(errnoCode(error.cause));
   const hint = isCertificate
     ? "it is checked against the certificates of Node: NODE_EXTRA_CA_CERTS=FILE adds to them"
     : "check the URL and the network; --offline uses what is here already";

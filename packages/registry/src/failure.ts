@@ -99,10 +99,15 @@ export function downloadError(what: string, url: string, status: number, body: s
   return new TsbuildError(codeOf(status), message, { hint: downloadHint(url, status) });
 }
 
+/** OpenSSL's names for a certificate that is not trusted, as Node passes them on. */
+export function isCertificateCode(code: string | undefined): boolean {
+  return /CERT|SELF_SIGNED|ISSUER|ALTNAME|LEAF_SIGNATURE/.test(code ?? "");
+}
+
 function connectionHint(code: string | undefined, { protocol, host }: URL): string | undefined {
   if (/^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|UND_ERR_CONNECT_TIMEOUT)$/.test(code ?? ""))
     return "check that the registry runs and that this machine can reach it; a mirror can be named with TSBUILD_MIRROR=HOST=URL";
-  if (/CERT|SELF_SIGNED|ISSUER|ALTNAME/.test(code ?? ""))
+  if (isCertificateCode(code))
     return `put the registry's CA into /etc/docker/certs.d/${host}/ca.crt, or use --insecure-registry ${host}`;
   if (
     code === "ERR_SSL_WRONG_VERSION_NUMBER" ||
@@ -123,9 +128,11 @@ export function connectionError(what: string, url: string, cause: unknown): Tsbu
   const place = new URL(url);
   const { host } = place;
   const reason = code ?? (cause instanceof Error ? cause.message : String(cause));
-  const verb = isTransient(cause) ? "the connection broke" : "cannot be reached";
-  const message =
-    verb === "cannot be reached" ? `cannot reach ${host}: ${reason}` : `${verb} to ${host}: ${reason}`;
+  const message = isCertificateCode(code)
+    ? `the certificate of ${host} is not trusted: ${reason}`
+    : isTransient(cause)
+      ? `the connection broke to ${host}: ${reason}`
+      : `cannot reach ${host}: ${reason}`;
   return new TsbuildError("TSB_RESOLVE", `${what}: ${message}`, { hint: connectionHint(code, place), cause });
 }
 

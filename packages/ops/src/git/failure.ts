@@ -15,6 +15,14 @@ const LOGIN = (host: string): string =>
 /** What git's messages mean, most telling first. */
 const KINDS: readonly Kind[] = [
   {
+    match:
+      /host key for .* has changed|remote host identification has changed|revoked host key|is marked as revoked/i,
+    code: "TSB_AUTH",
+    why: "the host has another ssh key than the one that is known",
+    hint: (host) =>
+      `somebody may be in between: ask who runs the host; if the key was really replaced: ssh-keygen -R ${host.replace(/^(.*):(\d+)$/, "'[$1]:$2'")}, then add the new one`,
+  },
+  {
     match: /host key verification failed/i,
     code: "TSB_AUTH",
     why: "the host's ssh key is not known",
@@ -25,7 +33,15 @@ const KINDS: readonly Kind[] = [
     match: /permission denied \(|no such identity|sign_and_send_pubkey/i,
     code: "TSB_AUTH",
     why: "ssh was refused",
-    hint: () => "lend it your agent: --ssh default (and ssh-add the key)",
+    hint: () =>
+      "lend it your agent: --ssh default (and ssh-add the key; one with a passphrase works in an agent only)",
+  },
+  {
+    match:
+      /certificate verification failed|ssl certificate problem|certificate subject name|self[- ]signed certificate/i,
+    code: "TSB_RESOLVE",
+    why: "the server's certificate is not trusted here",
+    hint: () => "name a file with the authority that signed it: GIT_SSL_CAINFO=FILE",
   },
   {
     match: /unable to update url base from redirection|requested URL returned error: 30\d/i,

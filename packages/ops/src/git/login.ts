@@ -31,7 +31,7 @@ export interface LoginRequest
 }
 
 function basic(user: string, password: string): string {
-  return `basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
+  return `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
 }
 
 async function readSecret(credentials: Credentials, ids: readonly string[]): Promise<string | undefined> {
