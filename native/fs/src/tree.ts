@@ -4,10 +4,19 @@ import { joinTime } from "./time.ts";
 
 const HEADER_BYTES = 16;
 const RECORD_BYTES = 104;
+const MODE_AT = 12;
 const NAME_IS_BYTES = 1;
 const TARGET_IS_BYTES = 2;
 const NO_PARENT = 0xffff_ffff;
 const S_IFMT = 0o170000;
+
+/** Gives the entries of a walk other permission bits, in place; their types stay. */
+export function rewriteModes(walk: Buffer, change: (mode: number) => number): void {
+  for (let at = HEADER_BYTES; at < walk.length; at += walk.readUInt32LE(at)) {
+    const mode = walk.readUInt32LE(at + MODE_AT);
+    walk.writeUInt32LE((mode & S_IFMT) | (change(mode) & ~S_IFMT), at + MODE_AT);
+  }
+}
 
 /**
  * Reads what `walk` returned without making an object per entry. Entry 0 is the walked path itself; an index is in the order of the
@@ -55,7 +64,7 @@ export class TreeReader {
   }
 
   mode(index: number): number {
-    return this.#u32(index, 12);
+    return this.#u32(index, MODE_AT);
   }
 
   uid(index: number): number {

@@ -51,6 +51,8 @@ export interface BuildRequest {
   readonly reproducible?: boolean | undefined;
   /** Do not apply `.dockerignore`, whatever kind of context it is in (W008). */
   readonly noIgnore?: boolean | undefined;
+  /** `normalize`: only whether the owner may execute a file counts of its mode, and is what COPY gives it (W009); default: the mode as it is. */
+  readonly contextMode?: "normalize" | undefined;
   /** Ask no server: names are what they were when they were last asked for (W026). */
   readonly offline?: boolean | undefined;
   /** File with the rules that say which sources may be read (X009). */

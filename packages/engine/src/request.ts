@@ -64,6 +64,11 @@ async function ignorePatterns(ignore: DockerfileSource["ignore"]): Promise<reado
   return parseIgnoreFile(ignore.text, { file: ignore.file });
 }
 
+/** Of every context that is a folder. */
+function modes({ contextMode }: CompleteRequest): Pick<LocalContext, "normalModes"> {
+  return contextMode === "normalize" ? { normalModes: true } : {};
+}
+
 interface NamedFileContext {
   readonly context: LocalContext;
   readonly included: IncludedFile;
@@ -82,7 +87,8 @@ async function namedFolders(request: CompleteRequest): Promise<NamedFolder[]> {
     named.map(async ([name, value]): Promise<NamedFolder> => {
       const folder = contextFolder(value);
       const ignore = request.noIgnore ? undefined : readIgnore(folder, undefined);
-      return { context: { name, folder, ignore: await ignorePatterns(ignore) }, ignore };
+      const context = { name, folder, ignore: await ignorePatterns(ignore), ...modes(request) };
+      return { context, ignore };
     }),
   );
 }
@@ -110,7 +116,7 @@ async function namedFiles(request: CompleteRequest): Promise<readonly NamedFileC
       const { included, folder } = readNamedFile(name, value);
       const ignore = request.noIgnore ? undefined : included.ignore;
       return {
-        context: { name, folder, ignore: await ignorePatterns(ignore) },
+        context: { name, folder, ignore: await ignorePatterns(ignore), ...modes(request) },
         included: { ...included, ignore },
       };
     }),
@@ -197,7 +203,7 @@ export async function prepareRequest(
   const { folder, epochSeconds, value: contextValue, source: contextSource, shown } = opened;
   if (folder !== undefined) {
     const ignore = await ignorePatterns(dockerfile.ignore);
-    contexts.set("context", { name: "context", folder, shown, ignore });
+    contexts.set("context", { name: "context", folder, shown, ignore, ...modes(request) });
   }
   const defaultEpochSeconds = await defaultEpoch(request, opened, tools.signal);
   const contextIgnores = Object.fromEntries(ignores);

@@ -127,6 +127,26 @@ describe.skipIf(!isRoot)("content of a context", () => {
     expect(await digest()).not.toBe(second);
   });
 
+  test("normal modes: what a umask does is no content, what may be executed is (W009)", async () => {
+    const context = { name: "context", folder: join(folder, "ctx"), ignore: [], normalModes: true };
+    const normal = async () => contentKey(env, refForContext(context), [all]);
+    const [exact, first] = [await digest(), await normal()];
+    chmodSync(join(folder, "ctx/a"), 0o600);
+    chmodSync(join(folder, "ctx/sub"), 0o2770);
+    expect((await normal()).digest).toBe(first.digest);
+    expect(await digest()).not.toBe(exact);
+    const modes = (await (await normal()).fields?.())?.map(({ value }) => value.split(" ")[0]);
+    expect(modes).toEqual(["40755", "100644", "40755", "100644"]);
+    chmodSync(join(folder, "ctx/a"), 0o711);
+    expect((await normal()).digest).not.toBe(first.digest);
+    // The folder is remembered for either.
+    hashed.length = 0;
+    await settle();
+    const second = [await digest(), (await normal()).digest];
+    hashed.length = 0;
+    expect([await digest(), (await normal()).digest]).toEqual(second);
+  });
+
   test("what is kept to say later what changed: of files, links and folders, the attributes that count too", async () => {
     symlinkSync("a", join(folder, "ctx/link"));
     const note = { name: "user.note", value: Buffer.from("x") };

@@ -56,6 +56,7 @@ export async function buildRequest(flags: ParsedFlags, io: CommandIo): Promise<B
     pull: flags.isOn("pull"),
     reproducible: flags.isOn("reproducible"),
     noIgnore: flags.isOn("no-dockerignore"),
+    contextMode: contextMode(flags.last("context-mode")),
     offline: flags.isOn("offline"),
     sourcePolicy: flags.last("source-policy"),
     lock: lockMode(flags),
@@ -82,6 +83,11 @@ export async function buildRequest(flags: ParsedFlags, io: CommandIo): Promise<B
 function targets(flags: ParsedFlags): Partial<BuildRequest> {
   const [target, ...alsoTargets] = flags.all("target");
   return { target, alsoTargets, withStages: flags.all("with-stage"), allStages: flags.isOn("all-stages") };
+}
+
+function contextMode(text: string | undefined): BuildRequest["contextMode"] {
+  const mode = text === undefined ? "exact" : oneOf("--context-mode", text, ["exact", "normalize"]);
+  return mode === "normalize" ? mode : undefined;
 }
 
 /** Docker's `--squash` is a switch. */

@@ -69,6 +69,12 @@ export const inputFlags: readonly FlagSpec[] = [
     text: "Bytes that depend on contents alone: SOURCE_DATE_EPOCH is the time of the context's commit (0 without one) if not given, copied files are dated so, and later times in new layers are cut off",
   },
   {
+    name: "context-mode",
+    value: "exact|normalize",
+    group: "Input",
+    text: "normalize: of the modes of files in contexts only counts whether their owner may execute them: 0644, 0755, and 0755 for folders (default: exact)",
+  },
+  {
     name: "no-dockerignore",
     group: "Input",
     text: "Do not apply .dockerignore",

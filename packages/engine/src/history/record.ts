@@ -89,4 +89,6 @@ export interface RecordedFolder {
   readonly folder: string;
   /** Patterns of its ignore file. */
   readonly ignore: readonly string[];
+  /** It was mounted with modes as git has them. */
+  readonly normalModes?: boolean | undefined;
 }

@@ -64,7 +64,12 @@ function folderOf(ref: Ref): RecordedFolder | null {
   const context = contextOf(ref);
   return context === undefined
     ? null
-    : { name: context.name, folder: context.folder, ignore: context.ignore };
+    : {
+        name: context.name,
+        folder: context.folder,
+        ignore: context.ignore,
+        normalModes: context.normalModes,
+      };
 }
 
 /** The cost is noted here and not from vertex-completed, so that a step that failed has it too. */

@@ -1,4 +1,4 @@
-import { type NativeFs, TreeReader } from "@tsbuild/native-fs";
+import { type NativeFs, rewriteModes, TreeReader } from "@tsbuild/native-fs";
 import type { OpsEnvironment } from "../environment.ts";
 import { type ContextIndex, readIndex, type Walked, writeIndex } from "../local/index-file.ts";
 import type { SourceTree } from "../tree.ts";
@@ -90,8 +90,16 @@ export async function scanTree(env: OpsEnvironment, tree: SourceTree, located: L
   }
   const skip = skipOf(tree.context.ignore, located.path);
   const walk = await env.fs.walk(tree.root, path, { xattrs: true, skip });
-  const walked = { folder: tree.context.folder, base: located.path, skip };
+  const { folder, normalModes = false } = tree.context;
+  if (normalModes) rewriteModes(walk, normalMode);
+  const walked = { folder, base: located.path, skip, normalModes };
   return new TreeScan({ env, located, walk, startedNs, walked, old: readIndex(env.store, walked) });
+}
+
+/** Of a folder, or of a file that its owner may execute or not: what a umask or another file system makes of them is no content. */
+function normalMode(mode: number): number {
+  const isFolder = (mode & 0o170000) === 0o040000;
+  return isFolder || mode & 0o100 ? 0o755 : 0o644;
 }
 
 interface ScanParts {

@@ -10,6 +10,8 @@ export interface LocalContext {
   readonly shown?: string | undefined;
   /** Patterns of the ignore file that applies (D131), in order. */
   readonly ignore: readonly string[];
+  /** Modes count as git has them: 0755 for folders and what its owner may execute, 0644 for other files (W009). */
+  readonly normalModes?: boolean | undefined;
 }
 
 const localRefs = new WeakMap<Ref, LocalContext>();

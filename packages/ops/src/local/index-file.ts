@@ -37,10 +37,11 @@ export interface Walked {
   /** Path of the walked folder or file in it. */
   readonly base: string;
   readonly skip: { readonly paths: readonly string[]; readonly names: readonly string[] };
+  readonly normalModes: boolean;
 }
 
-function indexPath(store: Store, { folder, base, skip }: Walked): string {
-  const left = JSON.stringify([skip.paths, skip.names]);
+function indexPath(store: Store, { folder, base, skip, normalModes }: Walked): string {
+  const left = JSON.stringify([skip.paths, skip.names, ...(normalModes ? ["normal modes"] : [])]);
   return join(store.root, "contexts", digestHex(sha256Fields([folder, base, left])));
 }
 
