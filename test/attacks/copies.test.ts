@@ -1,11 +1,18 @@
 /** COPY and ADD between roots that lie: links in sources, in destinations and above them, in images, archives and layouts. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { tarOf } from "../e2e/tar.ts";
-import { AttackWorld, skipReason } from "./support/attack.ts";
+import { AttackWorld, compileProgram, skipReason } from "./support/attack.ts";
 
-const reason = skipReason("copies.test.ts");
+const reason = skipReason("copies.test.ts", "cc");
+
+/** Seconds after which the program that swaps gives up by itself, should nobody stop it. */
+const SWAP_SECONDS = 900;
+/** Builds among which one meets either name, and enough of them to be in the middle of something. */
+const [FEW, MANY] = [6, 200];
 
 describe.skipIf(reason !== undefined)("COPY and ADD", () => {
   const world = new AttackWorld();
@@ -50,6 +57,36 @@ describe.skipIf(reason !== undefined)("COPY and ADD", () => {
       "FROM busybox\nCOPY a/f2 /x/\nRUN grep -r precious- /x; true\n",
     );
     expect((await world.attemptFolder(folder)).log).toContain(world.text);
+  });
+
+  /*
+   * Fails when a folder of the context is looked up again by its name after it was found to be one, and links are followed out of the context then.
+   * A build that succeeds beside one that does not proves that both names were met.
+   */
+  test("a folder that somebody swaps for a link out of the context is that folder or an error, copied or mounted", async () => {
+    const folder = world.context("swapped", { "sub/precious": "own", "sub/deep/precious": "own" });
+    const dockerfile =
+      "FROM busybox\nCOPY sub /x\nRUN --mount=type=bind,source=sub,target=/m cat /m/precious /m/deep/precious /x/precious; ls /m /x; true\n";
+    writeFileSync(join(folder, "Dockerfile"), dockerfile);
+    symlinkSync(world.outside, join(folder, "link"));
+    compileProgram("swap", world.path("swap"));
+    const stop = world.path("stop-swapping");
+    const args = [join(folder, "sub"), join(folder, "link"), String(SWAP_SECONDS), stop];
+    const swapping = spawn(world.path("swap"), args, { stdio: ["ignore", "ignore", "inherit"] });
+    const ended = once(swapping, "close");
+    const codes = new Set<number>();
+    try {
+      for (let n = 0; n < FEW || (n < MANY && codes.size < 2); n++) {
+        const { code, log } = await world.attemptFolder(folder);
+        codes.add(code);
+        expectKept(log);
+        if (code === 0) expect(log).toContain("ownownown");
+      }
+    } finally {
+      writeFileSync(stop, "");
+    }
+    expect(await ended).toEqual([0, null]);
+    expect([...codes].sort()).toEqual([0, 1]);
   });
 
   // Fails when a destination or a WORKDIR is a joined string, which the kernel resolves from the host's root.

@@ -46,6 +46,68 @@ describe.skipIf(reason !== undefined)("secrets", () => {
     expect(filesWith(world.root, SECRET).length).toBeGreaterThan(0);
   });
 
+  /*
+   * Fails when a value is masked on the terminal alone: rawjson carries output in base64, a record has it in files of its own, claims are made of the
+   * graph, and a stack trace prints what an error holds. Names of secrets may be told, values not.
+   */
+  test("are in nothing that a build tells of itself: rawjson, metadata, provenance, record, explanation, plan", async () => {
+    writeFileSync(world.path("secret"), SECRET);
+    const step = [
+      "RUN --mount=type=secret,id=s --mount=type=secret,id=e,env=E",
+      "cat /run/secrets/s; echo; echo $E >&2; /no/such/$E; test -n $E",
+    ].join(" ");
+    const folder = world.context("tells", { Dockerfile: `FROM busybox\n${step}\nRUN exit 9\n` });
+    const env = { VALUE: `${SECRET}-of-env` };
+    const given = [
+      "--no-cache",
+      `--secret=id=s,src=${world.path("secret")}`,
+      "--secret=id=e,env=VALUE",
+      "--debug",
+    ];
+    const told: Record<string, string> = {};
+    const run = async (name: string, ...args: readonly string[]): Promise<void> => {
+      const { stdout, stderr } = await world.tsbuild(args, { env });
+      told[name] = stdout + stderr;
+    };
+    await run("the failed build", "build", "--progress=rawjson", ...given, folder);
+    for (const mode of ["min", "max"]) {
+      writeFileSync(join(folder, "Dockerfile"), `FROM busybox\n${step}\nLABEL mode=${mode}\n`);
+      const out = `type=oci,tar=false,dest=${world.path(mode)}`;
+      const claims = [`--provenance=mode=${mode}`, `--metadata-file=${world.path(`${mode}.json`)}`];
+      await run(
+        `the build with ${mode}`,
+        "build",
+        "--progress=rawjson",
+        ...given,
+        ...claims,
+        "-o",
+        out,
+        folder,
+      );
+      told[`metadata with ${mode}`] = readFileSync(world.path(`${mode}.json`), "utf8");
+      expect(filesWith(world.path(mode), SECRET)).toEqual([]);
+      // Canary: what is told of the step is there.
+      expect(filesWith(world.path(mode), "/no/such/").length > 0, mode).toBe(true);
+    }
+    for (const format of ["json", "trace"])
+      await run(`history as ${format}`, "history", "export", "--format", format);
+    await run("logs", "history", "logs");
+    await run("explanation", "explain", "--format=json");
+    for (const format of ["plan", "spec", "oci", "json"])
+      await run(`debug plan as ${format}`, "debug", "plan", `--format=${format}`, folder);
+    for (const [name, text] of Object.entries(told)) {
+      const decoded = [...text.matchAll(/"data":"([\w+/=]*)"/g)].map(([, data = ""]) =>
+        Buffer.from(data, "base64").toString("utf8"),
+      );
+      expect(text.length, name).toBeGreaterThan(20);
+      expect(text, name).not.toContain(SECRET);
+      expect(decoded.join(""), name).not.toContain(SECRET);
+      if (name.startsWith("the ")) expect(decoded.join(""), name).toMatch(/\*\*\*.*not found/s);
+    }
+    expect(told["debug plan as spec"]).toContain("E=<secret e>");
+    expect(filesWith(world.root, SECRET)).toEqual([]);
+  });
+
   // Fails when messages of errors are printed without the masks of the output.
   test("stay out of a failed build's message and its record", async () => {
     const { log } = await world.attempt(

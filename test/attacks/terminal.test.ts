@@ -67,6 +67,24 @@ describe.skipIf(reason !== undefined)("a terminal", () => {
       expect(screen).toMatch(/^controlling yes$/m);
     });
 
+    // Fails when the shell that people open in what a stranger's Dockerfile made is on their own terminal.
+    test("of a shell in a failed step, at once and later, is that shell's own", async () => {
+      const folder = world.context("fails-on-a-terminal", { Dockerfile: "FROM terminal\nRUN exit 3\n" });
+      const words = `${flags.join(" ")} --shell /terminal`;
+      for (const [command, status] of [
+        [`$TSBUILD build --no-cache --progress=plain --on-fail=shell ${words} ${folder}`, 1],
+        [`$TSBUILD shell ${words}`, 0],
+      ] as const) {
+        const screen = await screenOf(command);
+        expect(screen).toContain(`status ${status}`);
+        expect(typedInto(screen)).toBe("");
+        const devices = devicesOn(screen);
+        expect(devices).toHaveLength(4);
+        expect(devices).not.toContain(statSync("/dev/pts").dev);
+        expect(screen).toMatch(/^controlling yes$/m);
+      }
+    });
+
     // Fails when a step inherits a stream of the builder or its controlling terminal (no setsid), or when there is a console in it.
     test("of the builder is none of its steps': not as a stream, nor /dev/tty, nor /dev/console", async () => {
       const folder = world.context("on-a-terminal", { Dockerfile: "FROM terminal\nRUN /terminal; true\n" });

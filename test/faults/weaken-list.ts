@@ -138,10 +138,29 @@ const PROGRAM: readonly Weakening[] = [
     ['return setsid() < 0 ? fail(err, "setsid", "") : 0;', "return (void)err, 0;"],
     `${ATTACKS}/terminal.test.ts: native sandbox.*of the builder`,
   ),
+  {
+    name: "sandbox: a step on a terminal gets one of its own and never the caller's",
+    edits: [
+      {
+        file: `${SANDBOX}/console.c`,
+        from: 'if (dup2(slave, i) < 0) return fail(err, "dup2", "terminal");',
+        to: 'if (slave < 0) return fail(err, "dup2", "terminal");',
+      },
+      {
+        file: `${SANDBOX}/console.c`,
+        from: 'return ioctl(STDIN_FILENO, TIOCSCTTY, 0) < 0 ? fail(err, "ioctl", "TIOCSCTTY") : 0;',
+        to: "return (void)err, 0;",
+      },
+    ],
+    tests: [`${ATTACKS}/terminal.test.ts: native sandbox.*(given to a command|of a shell in a failed step)`],
+  },
   one(
     "sandbox: a profile's name is written to the kernel's /proc and nowhere else",
     `${SANDBOX}/confine.c`,
-    ["fs.f_type == PROC_SUPER_MAGIC && fstat(proc, &st) == 0 && st.st_ino == PROC_ROOT", "fs.f_type != 0"],
+    [
+      "fs.f_type == PROC_SUPER_MAGIC && fstat(proc, &st) == 0 && st.st_ino == PROC_ROOT",
+      "fs.f_type != 0 && fstat(proc, &st) == 0",
+    ],
     `${SYSTEM}: in the place of /proc`,
   ),
   one(
@@ -159,15 +178,23 @@ const PROGRAM: readonly Weakening[] = [
     ["prctl(PR_SET_PDEATHSIG, sb->adopts ? SIGTERM : SIGKILL, 0, 0, 0) < 0", "report < 0"],
     "packages/sandbox/test/lifecycle.system.test.ts",
   ),
-  one(
-    "sandbox: paths are hidden by the null device and nothing else",
-    `${SANDBOX}/mounts.c`,
-    [
-      "if (fstat(null, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)) return null;",
-      "if (fstat(null, &st) == 0 && makedev(1, 3) != 0) return null;",
+  /* The check alone nobody misses: what is hidden is hidden before the step can mount anything over /dev. */
+  {
+    name: "sandbox: paths are hidden by the null device and nothing else, before a step's mounts",
+    edits: [
+      {
+        file: `${SANDBOX}/mounts.c`,
+        from: "if (fstat(null, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)) return null;",
+        to: "if (fstat(null, &st) == 0 && makedev(1, 3) != 0) return null;",
+      },
+      {
+        file: `${POLICY}/plan-mounts.ts`,
+        from: "if (index === lastSystemMount(spec.mounts)) ops.push(...hidden(spec));",
+        to: "if (index === spec.mounts.length - 1 && lastSystemMount(spec.mounts) >= 0) ops.push(...hidden(spec));",
+      },
     ],
-    SYSTEM,
-  ),
+    tests: [SYSTEM],
+  },
   one(
     "sandbox: nothing is mounted where a runtime mounts its own",
     `${SANDBOX}/resolve.c`,
@@ -295,6 +322,12 @@ const TREES: readonly Weakening[] = [
     `${ATTACKS}/copies.test.ts: destinations and their parents`,
   ),
   one(
+    "trees: a folder that is swapped while it is read stays in its root",
+    "native/fs/core/resolve.c",
+    ["uint64_t flags = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;", "uint64_t flags = 0;"],
+    `${ATTACKS}/copies.test.ts: somebody swaps`,
+  ),
+  one(
     "trees: what is no file is not opened as one",
     "native/fs/core/contents.c",
     ["if (!S_ISREG(stat->st_mode)) return not_regular(path, err);\n  cleanup_fd", "cleanup_fd"],
@@ -335,7 +368,6 @@ const TREES: readonly Weakening[] = [
     "packages/oci/src/layer/unpacker.ts",
     [".filter((xattr) => isImageXattr(xattr.name))", ""],
     "packages/oci/test/layer.system.test.ts",
-    HOSTILE,
   ),
   one(
     "layers: decompression has a bound",

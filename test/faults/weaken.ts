@@ -3,7 +3,8 @@
  * notice (weaken-list.ts; words choose some by name). Prints a table; fails when a weak build passes. Needs root, and takes minutes.
  *
  * A weak build attacks the machine that it runs on. So all of it happens on a copy of this machine: a mount namespace whose root is an
- * overlay, written to memory, with a name of its own (uts). What a weak build overwrites is gone with the process.
+ * overlay, written to memory, with a name of its own (uts), and pid and ipc namespaces: one of the attacks is `kill -9 -1`. What a weak build
+ * overwrites is gone with the process.
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import {
@@ -31,8 +32,9 @@ mount --make-rprivate /
 mount -t tmpfs tmpfs /mnt
 mkdir /mnt/upper /mnt/work /mnt/root
 mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work /mnt/root
-for name in proc sys dev; do mount --rbind /$name /mnt/root/$name; done
-mount -t tmpfs -o mode=1777 tmpfs /mnt/root/tmp
+for name in sys dev; do mount --rbind /$name /mnt/root/$name; done
+mount -t proc proc /mnt/root/proc
+for name in tmp var/tmp; do mount -t tmpfs -o mode=1777 tmpfs /mnt/root/$name; done
 mount -t tmpfs tmpfs /mnt/root/mnt
 cd /mnt/root
 pivot_root . .
@@ -41,7 +43,16 @@ cd "$0"
 exec "$@"`;
 
 function enterCopy(): number {
-  const args = ["-muf", "sh", "-c", ENTER, repository, process.execPath, ...process.argv.slice(1)];
+  const args = [
+    "-muipf",
+    "--kill-child",
+    "sh",
+    "-c",
+    ENTER,
+    repository,
+    process.execPath,
+    ...process.argv.slice(1),
+  ];
   const { status } = spawnSync("unshare", args, { stdio: "inherit", env: { ...process.env, [INSIDE]: "1" } });
   return status ?? 1;
 }
@@ -89,6 +100,9 @@ function apply(folder: string, { edits }: Weakening): () => void {
   };
 }
 
+/** What stands for all tests where they were killed as a whole: nothing but an attack that works does that. */
+const ALL_KILLED = "it killed its tests";
+
 interface Outcome {
   readonly built: boolean;
   readonly failed: readonly string[];
@@ -111,13 +125,13 @@ function runSome(folder: string, files: readonly string[], pattern?: string): Om
   const vitest = join(repository, "node_modules/vitest/vitest.mjs");
   const options = ["--project", "unit", "--project", "system", "--reporter=json", `--outputFile=${report}`];
   const named = pattern === undefined ? [] : ["-t", pattern];
-  spawnSync(process.execPath, [vitest, "run", ...options, ...named, ...files], {
+  const { signal } = spawnSync(process.execPath, [vitest, "run", ...options, ...named, ...files], {
     cwd: folder,
     stdio: "ignore",
     timeout: PATIENCE_MS,
     env: { ...process.env, TSBUILD_TEST_PROGRAM: join(folder, "packages/cli/dist/tsbuild.js") },
   });
-  if (!existsSync(report)) return { failed: [], passed: 0 };
+  if (!existsSync(report)) return { failed: signal === "SIGKILL" ? [ALL_KILLED] : [], passed: 0 };
   const { testResults } = JSON.parse(readFileSync(report, "utf8")) as Results;
   const all = testResults.flatMap(({ name, status, assertionResults }) =>
     // A file whose hooks fail has no failed test.

@@ -43,14 +43,14 @@ describe.skipIf(missing !== undefined)("how a step ends", () => {
 
     test("kill -9 of the builder kills the step", async () => {
       const root = await roots.open();
-      const args = [runOne, "pipes", "sh", "-c", "echo up; trap '' TERM HUP; sleep 43.75"];
+      const args = [runOne, "pipes", "sh", "-c", "echo up; trap '' TERM HUP; sleep 1043.75"];
       const stdio: StdioOptions = ["ignore", "pipe", "inherit", root.fd];
       const builder = spawn(process.execPath, args, { stdio });
       await once(builder.stdout ?? builder, "data");
-      const appeared = await becomes(() => processesWith("43.75").length > 0);
+      const appeared = await becomes(() => processesWith("1043.75").length > 0);
       builder.kill("SIGKILL");
       await once(builder, "exit");
-      const vanished = await becomes(() => processesWith("43.75").length === 0);
+      const vanished = await becomes(() => processesWith("1043.75").length === 0);
       expect({ appeared, vanished }).toEqual({ appeared: true, vanished: true });
       root.close();
     });
@@ -66,7 +66,7 @@ describe.skipIf(missing !== undefined)("how a step ends", () => {
 
   test("the step dies with its supervisor", async () => {
     const running = steps.sh(
-      "echo up; trap '' TERM HUP; sleep 45.25",
+      "echo up; trap '' TERM HUP; sleep 1045.25",
       {},
       {
         onOutput: () => {
@@ -77,7 +77,7 @@ describe.skipIf(missing !== undefined)("how a step ends", () => {
     await expect(running).rejects.toMatchObject({
       message: "the sandbox program ended early (its socket was closed)",
     });
-    expect(await becomes(() => processesWith("45.25").length === 0)).toBe(true);
+    expect(await becomes(() => processesWith("1045.25").length === 0)).toBe(true);
   });
 
   describe("limits", () => {

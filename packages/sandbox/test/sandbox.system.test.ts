@@ -189,11 +189,12 @@ describe.skipIf(missing !== undefined)("sandbox", () => {
       );
     });
 
-    test("PID 1 can neither be looked into nor killed", async () => {
+    test("PID 1 can neither be looked into nor killed, and has no capability to be borrowed", async () => {
       const script =
-        "for f in exe cwd root fd/0; do readlink /proc/1/$f; done; cat /proc/1/environ; kill -9 1; echo alive";
+        "for f in exe cwd root fd/0; do readlink /proc/1/$f; done; cat /proc/1/environ; kill -9 1; echo alive; grep -E 'Cap(Inh|Prm|Eff|Amb)' /proc/1/status | tr -d '\\t\\n'";
       const result = await steps.sh(script);
-      expect(result.stdout).toBe("alive\n");
+      const none = "0".repeat(16);
+      expect(result.stdout).toBe(`alive\nCapInh:${none}CapPrm:${none}CapEff:${none}CapAmb:${none}`);
       expect(result.stderr).toMatch(/Permission denied/);
     });
 
@@ -214,6 +215,12 @@ describe.skipIf(missing !== undefined)("sandbox", () => {
       await expect(running).rejects.toMatchObject({ code: "TSB_CANCELED" });
       /* That the program runs (ETXTBSY) protects it only until it ends. */
       expect(codes).toEqual(["EROFS"]);
+    });
+
+    // The filter refuses keyctl: what it would reach shows where there is none.
+    test("a step has a session keyring of its own", async () => {
+      const { stdout } = await steps.run({ args: ["probe", "keyring"], security: "insecure" });
+      expect(stdout).toMatch(/^(?:keyring;0;0;[0-9a-f]+;_tsbuild|ENOSYS)\n$/);
     });
 
     test("a command that executes the sandbox's own program gets nowhere", async () => {
