@@ -29,6 +29,10 @@ napi_value sha256(napi_env env, napi_callback_info info);
 
 /* Calls on a batch: they return a promise and work on libuv's pool. */
 napi_value walk(napi_env env, napi_callback_info info);
+napi_value hash_new(napi_env env, napi_callback_info info);
+napi_value hash_update(napi_env env, napi_callback_info info);
+napi_value hash_file_range(napi_env env, napi_callback_info info);
+napi_value hash_end(napi_env env, napi_callback_info info);
 napi_value hash_files(napi_env env, napi_callback_info info);
 napi_value read_files(napi_env env, napi_callback_info info);
 napi_value apply(napi_env env, napi_callback_info info);

@@ -46,6 +46,15 @@ const uint8_t *args_bytes(struct args *args, size_t at, size_t *len) {
   return *len == 0 || args->failed ? (const uint8_t *)"" : data;
 }
 
+void *args_external(struct args *args, size_t at) {
+  napi_valuetype type = napi_undefined;
+  void *data = NULL;
+  if (!args->failed && at < args->count) napi_typeof(args->env, args->values[at], &type);
+  if (type != napi_external || napi_get_value_external(args->env, args->values[at], &data) != napi_ok)
+    fail(args, "expected what the addon has made");
+  return data;
+}
+
 int64_t *args_int64s(struct args *args, size_t at, size_t count) {
   napi_typedarray_type type;
   size_t len = 0;

@@ -28,4 +28,6 @@ char *args_optional_text(struct args *args, size_t at);
 /* The bytes of a Uint8Array, valid while it lives. */
 const uint8_t *args_bytes(struct args *args, size_t at, size_t *len);
 /* For a BigInt64Array of at least `count`. */
+/* What an `external` of the addon holds. */
+void *args_external(struct args *args, size_t at);
 int64_t *args_int64s(struct args *args, size_t at, size_t count);

@@ -27,6 +27,8 @@ struct job {
   napi_ref bytes_ref;
   napi_ref names_ref;
   napi_ref hashes_ref;
+  napi_ref hash_ref;
+  struct sha256 *hash;
   int root;
   int source;
   int twins;
@@ -42,6 +44,7 @@ struct job {
   uint32_t count;
   uint64_t max;
   uint64_t offset;
+  int64_t at;
   struct walk_options walk;
   struct apply_options apply;
   struct compress_options compress;
@@ -64,6 +67,7 @@ static void job_free(napi_env env, struct job *job) {
   if (job->bytes_ref != NULL) napi_delete_reference(env, job->bytes_ref);
   if (job->names_ref != NULL) napi_delete_reference(env, job->names_ref);
   if (job->hashes_ref != NULL) napi_delete_reference(env, job->hashes_ref);
+  if (job->hash_ref != NULL) napi_delete_reference(env, job->hash_ref);
   if (job->work != NULL) napi_delete_async_work(env, job->work);
   cleanup_close(&job->root);
   cleanup_close(&job->source);
@@ -231,13 +235,29 @@ napi_value compress(napi_env env, napi_callback_info info) {
 }
 
 static int run_send(struct job *job) {
-  return send_range(job->root, job->source, job->offset, job->max, &job->err);
+  return send_range(job->root, job->at, job->source, job->offset, job->max, &job->err);
 }
 
 napi_value send_file_range(napi_env env, napi_callback_info info) {
   struct args args = args_get(env, info);
   struct job *job = job_new(run_send);
   job->root = duplicate(job, &args, 0);
+  job->source = duplicate(job, &args, 1);
+  job->offset = (uint64_t)args_integer(&args, 2);
+  job->max = (uint64_t)args_integer(&args, 3);
+  job->at = args_given(&args, 4) ? args_integer(&args, 4) : SEND_HERE;
+  return job_start(env, &args, job);
+}
+
+static int run_hash_range(struct job *job) {
+  return contents_hash_range(job->hash, job->source, job->offset, job->max, &job->err);
+}
+
+napi_value hash_file_range(napi_env env, napi_callback_info info) {
+  struct args args = args_get(env, info);
+  struct job *job = job_new(run_hash_range);
+  job->hash = args_external(&args, 0);
+  if (!args.failed) napi_create_reference(env, args.values[0], 1, &job->hash_ref);
   job->source = duplicate(job, &args, 1);
   job->offset = (uint64_t)args_integer(&args, 2);
   job->max = (uint64_t)args_integer(&args, 3);

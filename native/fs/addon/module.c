@@ -32,6 +32,10 @@ NAPI_MODULE_INIT(/* napi_env env, napi_value exports */) {
       CALL("copyFiles", copy_files),
       CALL("compress", compress),
       CALL("sendFileRange", send_file_range),
+      CALL("hashNew", hash_new),
+      CALL("hashUpdate", hash_update),
+      CALL("hashFileRange", hash_file_range),
+      CALL("hashEnd", hash_end),
       CALL("syncFs", sync_fs),
       CALL("fsyncFolder", fsync_folder),
   };

@@ -62,6 +62,21 @@ static int hash_file(struct sha256 *sha256, int fd, const struct stat *stat, cha
   }
 }
 
+int contents_hash_range(struct sha256 *sha256, int fd, uint64_t offset, uint64_t len, struct err *err) {
+  cleanup_free char *buffer = malloc(CONTENT_BUFFER_BYTES);
+  if (buffer == NULL) return err_set(err, ENOMEM, "malloc", NULL);
+  while (len > 0) {
+    ssize_t got = pread(fd, buffer, len < CONTENT_BUFFER_BYTES ? (size_t)len : CONTENT_BUFFER_BYTES, (off_t)offset);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return err_sys(err, "pread", NULL);
+    if (got == 0) return err_detail(err, EIO, "pread", NULL, "the file has become shorter");
+    if (sha256_update(sha256, buffer, (size_t)got, err) < 0) return -1;
+    offset += (uint64_t)got;
+    len -= (uint64_t)got;
+  }
+  return 0;
+}
+
 struct hashing {
   struct parent parent;
   struct sha256 *sha256;

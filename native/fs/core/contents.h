@@ -7,11 +7,15 @@
 #include "buf.h"
 #include "err.h"
 #include "resolve.h"
+#include "sha256.h"
 
 enum { CONTENT_BUFFER_BYTES = 512 * 1024 };
 
 /* `paths`: `count` texts, each ended by NUL. The bytes must be checked with this first. */
 int contents_check_paths(const char *paths, size_t len, uint32_t count, struct err *err);
+
+/* Adds `len` bytes of a file from `offset` on. EIO when it ends before. */
+int contents_hash_range(struct sha256 *sha256, int fd, uint64_t offset, uint64_t len, struct err *err);
 
 /* Appends 32 bytes per path. */
 int contents_hash(int root, const char *paths, uint32_t count, struct buf *out, struct err *err);

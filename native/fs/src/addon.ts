@@ -82,9 +82,18 @@ export interface Addon {
     output: Uint8Array,
     work: Uint8Array,
   ): Promise<number>;
-  sendFileRange(out: number, input: number, offset: number, sizeBytes: number): Promise<Buffer>;
+  sendFileRange(out: number, input: number, offset: number, sizeBytes: number, at?: number): Promise<Buffer>;
+  hashNew(): HashState;
+  hashUpdate(hash: HashState, bytes: Uint8Array): void;
+  hashFileRange(hash: HashState, fd: number, offset: number, sizeBytes: number): Promise<Buffer>;
+  hashEnd(hash: HashState): string;
   syncFs(fd: number): Promise<Buffer>;
   fsyncFolder(path: Name): Promise<Buffer>;
+}
+
+/** The addon's own. */
+export interface HashState {
+  readonly isHash: true;
 }
 
 export type OwnerAndTime = [

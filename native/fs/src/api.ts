@@ -30,11 +30,13 @@ export interface NativeFs {
   /** syncfs(): all dirty data of the file system that `fd` (also an O_PATH one) is on. */
   syncFs(fd: number): Promise<void>;
   /**
-   * Writes a part of a regular file to where `out` (a file, pipe or device) stands, inside the kernel. EIO when the file ends before.
+   * Writes a part of a regular file to where `out` (a file, pipe or device) stands, or to the place `at` of it, inside the kernel; `out`
+   * then stands behind it. EIO when the file ends before.
    */
   sendRange(
     out: number,
     from: { readonly fd: number; readonly offset: number; readonly length: number },
+    at?: number,
   ): Promise<void>;
   /** fsync() of a folder by host path: makes renames and links in it durable. */
   fsyncFolder(path: string): Promise<void>;

@@ -83,8 +83,8 @@ export const nativeFs: NativeFs = {
   syncFs: async (fd) => {
     await addon().syncFs(fd);
   },
-  sendRange: async (out, { fd, offset, length }) => {
-    await addon().sendFileRange(out, fd, offset, length);
+  sendRange: async (out, { fd, offset, length }, at) => {
+    await addon().sendFileRange(out, fd, offset, length, at);
   },
   fsyncFolder: async (path) => {
     await addon().fsyncFolder(nameArgument(path));

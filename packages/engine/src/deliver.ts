@@ -1,5 +1,5 @@
 import { parseTruth } from "@tsbuild/base";
-import type { CommitRequest, CommittedImage, ExportResult } from "@tsbuild/export";
+import type { ArchiveDraft, CommitRequest, CommittedImage, ExportResult } from "@tsbuild/export";
 import { isLoad } from "@tsbuild/export/load-output";
 import type { CompiledPlatform } from "@tsbuild/frontend";
 import { type ImageConfig, INLINE_CACHE_KEY, mediaTypes } from "@tsbuild/oci/documents";
@@ -80,13 +80,25 @@ function annotatedOutput(output: OutputRequest, { request }: BuildRun): OutputRe
   return isImage ? { ...output, attrs: { ...request.annotations, ...output.attrs } } : output;
 }
 
-async function commitAll({ run, results, names, target }: Delivery): Promise<readonly CommittedImage[]> {
+interface Committed {
+  readonly images: readonly CommittedImage[];
+  /** An archive that holds some of the image already. */
+  readonly draft?: ArchiveDraft | undefined;
+}
+
+async function commitAll(
+  { run, results, names, target, attest }: Delivery,
+  outputs: readonly OutputRequest[],
+): Promise<Committed> {
   const { request, session, signal } = run;
-  const { clampsAll, commitImage, wantedCompression } = await import("@tsbuild/export");
+  const { clampsAll, commitAndDraft, wantedCompression } = await import("@tsbuild/export");
+  // Where in an archive the layers of several images will be, or of one with claims, is not known before they are measured.
+  const draftable = results.length === 1 && attest === undefined ? outputs : [];
   const clamped = request.reproducible === true || clampsAll(request.outputs);
   const title = wantsStored(run) ? "exporting to image" : "preparing layers";
   return asStep(run.emit, titleFor(title, target), async (tell) => {
     const images: CommittedImage[] = [];
+    let draft: ArchiveDraft | undefined;
     for (const { platform, ref, inlineCache } of results) {
       const commit: CommitRequest = {
         config: withCache(platform.image, inlineCache),
@@ -101,9 +113,12 @@ async function commitAll({ run, results, names, target }: Delivery): Promise<rea
         onProgress: tell,
       };
       const whole = await squashed(run, platform, commit);
-      images.push(await commitImage(session.store, clamped ? await withoutLaterTimes(run, whole) : whole));
+      const final = clamped ? await withoutLaterTimes(run, whole) : whole;
+      const committed = await commitAndDraft(session.store, final, draftable);
+      images.push(committed.image);
+      draft = committed.draft;
     }
-    return images;
+    return { images, draft };
   });
 }
 
@@ -149,33 +164,57 @@ function storedResult({ session }: BuildRun, image: CommittedImage | undefined):
 
 /** Puts the result where it was asked for. Without a name or an output it goes to the local store, nameless: nothing is dropped. */
 export async function deliver(delivery: Delivery): Promise<Delivered> {
-  const { run, results, attest } = delivery;
-  const { request, session } = run;
+  const { run, attest } = delivery;
+  const { request } = run;
   if (!wantsImage(run)) return { target: request.target, result: { names: [] }, images: [] };
   const before = namedImage(delivery);
-  const committed = await commitAll(delivery);
-  const images = attest === undefined ? committed : await attest(committed);
-  const [first] = images;
-  let last: ExportResult = storedResult(run, first);
+  const outputs = request.outputs.filter(isWritten).map((output) => annotatedOutput(output, run));
+  const { images: committed, draft } = await commitAll(delivery, outputs);
+  try {
+    const images = attest === undefined ? committed : await attest(committed);
+    const { last, names } = await exportAll(delivery, images, { outputs, draft });
+    const imageId = images.length === 1 ? images[0]?.imageId : undefined;
+    return {
+      target: request.target,
+      result: { imageId, manifest: last.manifest, names, ...growthOf(delivery, before, images) },
+      images,
+      descriptor: last.descriptor,
+    };
+  } finally {
+    await draft?.file.drop();
+  }
+}
+
+/** An image output without options is done with when the image is named. */
+function isWritten({ type, attrs }: OutputRequest): boolean {
+  return type !== "cacheonly" && (type !== "image" || Object.keys(attrs).length > 0);
+}
+
+interface Exported {
+  /** What tells of the image: that of the last output that does. */
+  readonly last: ExportResult;
+  readonly names: readonly string[];
+}
+
+async function exportAll(
+  delivery: Delivery,
+  images: readonly CommittedImage[],
+  { outputs, draft }: { readonly outputs: readonly OutputRequest[]; readonly draft: Committed["draft"] },
+): Promise<Exported> {
+  const { run, results } = delivery;
+  let last: ExportResult = storedResult(run, images[0]);
   if (wantsStored(run) && !isPlain(run, results)) {
     const { registerImages } = await import("@tsbuild/export");
-    last = registerImages(session.store, images, { attrs: request.annotations ?? {} });
+    last = registerImages(run.session.store, images, { attrs: run.request.annotations ?? {} });
   }
-  let shownNames: readonly string[] = request.tags;
-  for (const output of request.outputs) {
-    if (output.type === "cacheonly" || (output.type === "image" && Object.keys(output.attrs).length === 0))
-      continue;
-    const exported = await exportOutput(delivery, annotatedOutput(output, run), images);
+  let names: readonly string[] = run.request.tags;
+  for (const output of outputs) {
+    const own = draft?.output === output ? draft : undefined;
+    const exported = await exportOutput(delivery, output, { images, draft: own });
     if (exported.manifest !== undefined) last = exported;
-    shownNames = exported.pushed ?? shownNames;
+    names = exported.pushed ?? names;
   }
-  const imageId = images.length === 1 ? first?.imageId : undefined;
-  return {
-    target: request.target,
-    result: { imageId, manifest: last.manifest, names: shownNames, ...growthOf(delivery, before, images) },
-    images,
-    descriptor: last.descriptor,
-  };
+  return { last, names };
 }
 
 /** The image that has the first name until now. */
@@ -203,7 +242,7 @@ function growthOf(
 async function exportOutput(
   { run, names, target }: Delivery,
   output: OutputRequest,
-  images: readonly CommittedImage[],
+  { images, draft }: Committed,
 ): Promise<ExportResult> {
   const { session, signal } = run;
   const { exportResult } = await import("@tsbuild/export");
@@ -211,6 +250,7 @@ async function exportOutput(
     exportResult(output, images, {
       store: session.store,
       signal,
+      draft,
       onProgress: tell,
       onLog: log,
       containers: () => containersFor(run, output),

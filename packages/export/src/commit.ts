@@ -1,5 +1,5 @@
 import { statSync } from "node:fs";
-import { chainId, type DiffId, type Digest, type SnapshotId } from "@tsbuild/base";
+import { chainId, type DiffId, type Digest, type SnapshotId, sha256 } from "@tsbuild/base";
 import {
   alignHistory,
   type CompressionVariant,
@@ -113,6 +113,27 @@ function completeConfig(request: CommitRequest, layers: readonly CommittedLayer[
   };
 }
 
+/** What is told of the image besides its documents. */
+function asCommitted(
+  request: CommitRequest,
+  made: Pick<CommittedImage, "imageId" | "manifest" | "config" | "layers">,
+): CommittedImage {
+  const { snapshot, names, platform, epochSeconds, clamped } = request;
+  const baseLayers = Math.min(request.config.rootfs.diff_ids.length, made.layers.length);
+  return { ...made, snapshot, names, platform, baseLayers, epochSeconds, clamped };
+}
+
+/** The image that a commit will make, of layers whose digests are made up: each document is as long as the real one. */
+export function sketchImage(request: CommitRequest, layers: readonly CommittedLayer[]): CommittedImage {
+  const none = sha256(new Uint8Array());
+  return asCommitted(request, {
+    imageId: none,
+    manifest: none,
+    config: completeConfig(request, layers),
+    layers,
+  });
+}
+
 function localManifest(
   config: { digest: Digest; size: number },
   layers: readonly CommittedLayer[],
@@ -171,20 +192,7 @@ export async function commitImage(store: Store, request: CommitRequest): Promise
   );
   const manifest = store.blobs.write(manifestBytes);
   shareLayers(store, request.snapshot, config.rootfs.diff_ids);
-  const { snapshot, names, platform, epochSeconds, origin, clamped } = request;
-  const baseLayers = Math.min(request.config.rootfs.diff_ids.length, layers.length);
-  const image = {
-    imageId,
-    manifest,
-    config,
-    snapshot,
-    names,
-    platform,
-    layers,
-    baseLayers,
-    epochSeconds,
-    clamped,
-  };
-  if (request.register !== false) registerImage(store, image, origin);
+  const image = asCommitted(request, { imageId, manifest, config, layers });
+  if (request.register !== false) registerImage(store, image, request.origin);
   return image;
 }

@@ -1,13 +1,14 @@
-import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { type FileHandle, lstat, open, readdir, readlink, rename, rm, stat } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
+import { type FileHandle, open, stat } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { errnoCode, TsbuildError } from "@tsbuild/base";
 import { makeFolders, nativeFs } from "@tsbuild/native-fs";
 import { bytesOf, copied, type TarPiece } from "@tsbuild/oci";
 import type { Store } from "@tsbuild/store";
+import type { ArchiveDraft } from "./draft.ts";
+import { NewFile } from "./new-file.ts";
 
 /** What a failure to write an output means to the user. Errors that are not the system's pass as they are. */
 export function exportFailure(error: unknown, path: string): unknown {
@@ -62,10 +63,12 @@ async function toStdout(
   await pipeline(Readable.from(copied(bytesOf(stream))), stdout, { signal, end: false });
 }
 
-async function writeAll(file: FileHandle, chunk: TarPiece): Promise<void> {
-  if (!(chunk instanceof Uint8Array)) return nativeFs.sendRange(file.fd, chunk);
-  for (let at = 0; at < chunk.length; ) {
-    at += (await file.write(chunk, at, chunk.length - at)).bytesWritten;
+/** Writes the piece to where the file stands, or to the place `at` of it. */
+async function writePiece(file: FileHandle, piece: TarPiece, at?: number): Promise<void> {
+  if (!(piece instanceof Uint8Array)) return nativeFs.sendRange(file.fd, piece, at);
+  for (let done = 0; done < piece.length; ) {
+    const place = at === undefined ? null : at + done;
+    done += (await file.write(piece, done, piece.length - done, place)).bytesWritten;
   }
 }
 
@@ -75,67 +78,51 @@ async function writeStream(
   file: FileHandle,
   signal: AbortSignal,
 ): Promise<void> {
+  for await (const piece of stream) {
+    signal.throwIfAborted();
+    await writePiece(file, piece);
+  }
+}
+
+/** A device or a pipe that is there. */
+async function toDevice(stream: AsyncIterable<TarPiece>, path: string, signal: AbortSignal): Promise<void> {
+  const file = await open(path, "w");
   try {
-    for await (const chunk of stream) {
-      signal.throwIfAborted();
-      await writeAll(file, chunk);
-    }
+    await writeStream(stream, file, signal);
   } finally {
     await file.close();
   }
 }
 
-/**
- * Written under another name beside the target and renamed, so that there is the whole file or what was there before. The lock on it tells
- * others that its writer lives: what a killed one left is removed by the next export to the same target, or the next use of its state folder.
- */
 async function toFile(
   stream: AsyncIterable<TarPiece>,
   path: string,
   { signal, store }: ArchiveOptions,
 ): Promise<void> {
-  const target = await linkTarget(resolve(path));
-  await removeStale(target);
-  const temporary = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString("hex")}.tmp`);
-  store?.removeIfKilled(temporary);
-  const file = await open(temporary, "wx");
-  const lock = nativeFs.tryLock(temporary, "exclusive");
+  const file = await NewFile.make(path, store);
   try {
-    await writeStream(stream, file, signal);
-    await rename(temporary, target);
+    await writeStream(stream, file.handle, signal);
+    await file.publish();
   } finally {
-    await rm(temporary, { force: true });
-    if (lock !== undefined) nativeFs.close(lock);
+    await file.drop();
   }
 }
 
-const MAX_LINKS = 40;
-
-/** Where a link leads, also when nothing is there yet: it is written through, as by every other program. */
-export async function linkTarget(path: string): Promise<string> {
-  let at = path;
-  for (let followed = 0; followed < MAX_LINKS; followed++) {
-    const found = await lstat(at).catch(() => undefined);
-    if (found?.isSymbolicLink() !== true) return at;
-    at = resolve(dirname(at), await readlink(at));
+/** Whoever made the draft drops it. */
+async function toDraft(
+  stream: AsyncIterable<TarPiece>,
+  draft: ArchiveDraft,
+  signal: AbortSignal,
+): Promise<void> {
+  const { handle } = draft.file;
+  let at = 0;
+  for await (const piece of stream) {
+    signal.throwIfAborted();
+    if (!(await draft.holds(piece, at))) await writePiece(handle, piece, at);
+    at += piece.length;
   }
-  return path;
-}
-
-/** Temporary files of writers that were killed. */
-async function removeStale(target: string): Promise<void> {
-  const folder = dirname(target);
-  const prefix = `.${basename(target)}.`;
-  for (const name of await readdir(folder)) {
-    if (!name.startsWith(prefix) || !/^[0-9a-f]{12}\.tmp$/.test(name.slice(prefix.length))) continue;
-    const file = join(folder, name);
-    const found = await lstat(file).catch(() => undefined);
-    if (found?.isFile() !== true) continue;
-    const lock = nativeFs.tryLock(file, "exclusive");
-    if (lock === undefined) continue;
-    await rm(file, { force: true });
-    nativeFs.close(lock);
-  }
+  await handle.truncate(at);
+  await draft.file.publish();
 }
 
 export interface ArchiveOptions {
@@ -143,6 +130,8 @@ export interface ArchiveOptions {
   /** Default process.stdout. */
   readonly stdout?: NodeJS.WritableStream | undefined;
   readonly store?: Pick<Store, "removeIfKilled"> | undefined;
+  /** What is in place already of the archive that goes to `dest`. */
+  readonly draft?: ArchiveDraft | undefined;
 }
 
 /**
@@ -154,7 +143,7 @@ export async function writeArchive(
   dest: string | undefined,
   options: ArchiveOptions,
 ): Promise<void> {
-  const { signal, stdout = process.stdout } = options;
+  const { signal, stdout = process.stdout, draft } = options;
   if (dest === undefined || dest === "" || dest === "-") {
     await toStdout(stream, stdout, signal);
     return;
@@ -166,9 +155,9 @@ export async function writeArchive(
         hint: "name a file: dest=DIR/NAME.tar (type=oci writes a folder with tar=false)",
       });
     }
-    if (there !== undefined && !there.isFile()) {
-      await writeStream(stream, await open(dest, "w"), signal);
-    } else await toFile(stream, dest, options);
+    if (draft !== undefined) await toDraft(stream, draft, signal);
+    else if (there !== undefined && !there.isFile()) await toDevice(stream, dest, signal);
+    else await toFile(stream, dest, options);
   } catch (error) {
     throw exportFailure(error, dest);
   }

@@ -5,6 +5,7 @@ export { checkOutputs, clampsAll, wantedCompression } from "./attributes.ts";
 export { type ClampRequest, clampSnapshot } from "./clamp.ts";
 export { commitImage, measureLayers, registerImage } from "./commit.ts";
 export { exportFailure, writeArchive } from "./destination.ts";
+export { type ArchiveDraft, commitAndDraft } from "./draft.ts";
 export { exportResult } from "./export.ts";
 export { exportRootfs } from "./files.ts";
 export { checkFit } from "./fit.ts";

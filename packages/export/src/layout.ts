@@ -91,6 +91,16 @@ async function packageAll(
   return packaged;
 }
 
+/** What goes into the archive or folder of an output. */
+export async function layoutContents(
+  request: ExportRequest,
+  images: readonly CommittedImage[],
+  options: ExportOptions,
+): Promise<Contents> {
+  const attributes = imageAttributes(request);
+  return contentsOf(request, await packageAll(images, attributes, options), { attributes });
+}
+
 /** `type=oci` and `type=docker`: an OCI layout as a tar or a folder; Docker's with manifest.json. */
 export async function exportLayout(
   request: ExportRequest,
@@ -111,10 +121,9 @@ export async function exportLayout(
       },
     );
   }
-  const attributes = imageAttributes(request);
-  const contents = contentsOf(request, await packageAll(images, attributes, options), { attributes });
+  const contents = await layoutContents(request, images, options);
   if (isLoad(request)) await loadInto(contents, options);
-  else if (attributes.tar) {
+  else if (imageAttributes(request).tar) {
     const archive = writeTarPieces(layoutMembers(contents), { reuse: true });
     await writeArchive(archive, request.dest, options);
   } else await writeFolder(request, contents, options.store);

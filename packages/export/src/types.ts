@@ -5,6 +5,7 @@ import type { Store } from "@tsbuild/store";
 import type { AttestationManifest } from "./attached.ts";
 import type { Attestation } from "./attestation.ts";
 import type { ContainerEngine } from "./container-engine.ts";
+import type { ArchiveDraft } from "./draft.ts";
 
 /** What a build made: a filesystem and what the Dockerfile says about it. */
 export interface ImageResult {
@@ -98,6 +99,8 @@ export interface ExportOptions {
   readonly onLog?: ((line: string) => void) | undefined;
   readonly onProgress?: ExportProgress | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
+  /** What was written of its archive while the image was committed. */
+  readonly draft?: ArchiveDraft | undefined;
   /** Where `dest=-` goes. Default process.stdout. */
   readonly stdout?: NodeJS.WritableStream | undefined;
   readonly workers?: LayerWorkers | undefined;

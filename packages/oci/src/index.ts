@@ -37,6 +37,7 @@ export {
 export type { ReadCalls } from "./layer/contents.ts";
 export { measureLayer, type PackedLayer } from "./layer/measure.ts";
 export { type PackOptions, packLayer, packLayerPieces, packTree } from "./layer/pack.ts";
+export { type LayerPlan, type PlacedFile, planLayer } from "./layer/plan.ts";
 export type { WriteCalls } from "./layer/tree-writer.ts";
 export { isArchive, type UnpackArchiveOptions, unpackArchive } from "./layer/unpack-archive.ts";
 export {
@@ -47,7 +48,13 @@ export {
 } from "./layer/unpack-layer.ts";
 export { isOpaque, isWhiteout } from "./layer/whiteout.ts";
 export { ImageLayout, type LayoutImage, type LayoutSelector } from "./layout/read.ts";
-export { type LayoutBlob, type LayoutContents, layoutMembers, writeLayout } from "./layout/write.ts";
+export {
+  blobOffset,
+  type LayoutBlob,
+  type LayoutContents,
+  layoutMembers,
+  writeLayout,
+} from "./layout/write.ts";
 export { copied, released } from "./memory.ts";
 export { readFileReusing } from "./read-file.ts";
 export {
@@ -59,7 +66,7 @@ export {
   shownName,
 } from "./reference.ts";
 export type { FileRange, TarEntry, TarEntryType, TarMember, TarPiece } from "./tar/entry.ts";
-export { bytesOf } from "./tar/ranges.ts";
+export { bytesOf, fileRanges } from "./tar/ranges.ts";
 export { type ReadMember, readTar } from "./tar/reader.ts";
 export { type WriteTarOptions, writeTar, writeTarPieces } from "./tar/writer.ts";
 export { type ClampOptions, clampLayer, hasLaterTimes } from "./tree/clamp.ts";

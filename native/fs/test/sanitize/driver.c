@@ -201,13 +201,37 @@ static void send_ranges(int root) {
   cleanup_fd int out = openat(root, "received", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (in < 0 || out < 0 || pipe2(ends, O_CLOEXEC) < 0) exit(1);
   cleanup_fd int reader = ends[0], writer = ends[1];
-  check(send_range(writer, in, 2, 5, &err), "send to a pipe", &err);
+  check(send_range(writer, SEND_HERE, in, 2, 5, &err), "send to a pipe", &err);
   if (read(reader, got, sizeof got) != 5 || memcmp(got, "23456", 5) != 0) exit(1);
-  check(send_range(out, in, 0, 0, &err), "send nothing", &err);
-  check(send_range(out, in, 9, 1, &err), "send to a file", &err);
-  check_fails(send_range(out, in, 8, 3, &err), EIO, "send more than there is", &err);
-  check_fails(send_range(out, in, 1ull << 40, 1, &err), EIO, "send from far behind the end", &err);
-  check_fails(send_range(-1, in, 0, 1, &err), EBADF, "send to nowhere", &err);
+  check(send_range(out, SEND_HERE, in, 0, 0, &err), "send nothing", &err);
+  check(send_range(out, SEND_HERE, in, 9, 1, &err), "send to a file", &err);
+  check_fails(send_range(out, SEND_HERE, in, 8, 3, &err), EIO, "send more than there is", &err);
+  check_fails(send_range(out, SEND_HERE, in, 1ull << 40, 1, &err), EIO, "send from far behind the end", &err);
+  check(send_range(out, 4, in, 7, 3, &err), "send to a place", &err);
+  if (pread(out, got, sizeof got, 0) != 7 || memcmp(got, "989\0" "789", 7) != 0) exit(1);
+  check_fails(send_range(writer, 4, in, 0, 1, &err), ESPIPE, "send to a place of a pipe", &err);
+  check_fails(send_range(out, -2, in, 0, 1, &err), EINVAL, "send to before the file", &err);
+  check_fails(send_range(-1, SEND_HERE, in, 0, 1, &err), EBADF, "send to nowhere", &err);
+}
+
+/* Parts of a file, and more than it has. */
+static void hash_ranges(int root) {
+  struct err err = ERR_INIT;
+  uint8_t whole[SHA256_BYTES], parts[SHA256_BYTES];
+  struct sha256 *hash cleanup_with(sha256_free) = sha256_new(&err);
+  cleanup_fd int in = openat(root, "sent", O_RDONLY | O_CLOEXEC);
+  if (hash == NULL || in < 0) exit(1);
+  check(sha256_begin(hash, &err), "begin", &err);
+  check(contents_hash_range(hash, in, 0, 10, &err), "hash a file", &err);
+  check(sha256_end(hash, whole, &err), "end", &err);
+  check(sha256_begin(hash, &err), "begin", &err);
+  check(contents_hash_range(hash, in, 0, 3, &err), "hash its beginning", &err);
+  check(contents_hash_range(hash, in, 3, 7, &err), "hash its end", &err);
+  check(contents_hash_range(hash, in, 3, 0, &err), "hash nothing of it", &err);
+  check(sha256_end(hash, parts, &err), "end", &err);
+  if (memcmp(whole, parts, sizeof whole) != 0) exit(1);
+  check_fails(contents_hash_range(hash, in, 8, 3, &err), EIO, "hash more than there is", &err);
+  check_fails(contents_hash_range(hash, -1, 0, 1, &err), EBADF, "hash what is not open", &err);
 }
 
 static int received_fd(int socket) {
@@ -291,6 +315,7 @@ int main(int argc, char **argv) {
   long_paths(root);
   deep_tree(root);
   send_ranges(root);
+  hash_ranges(root);
   passed_descriptors(root);
   batches_of_files(root);
   locks_and_mounts(argv[1]);

@@ -11,7 +11,7 @@ const closeFd = promisify(close);
 const statFd = promisify(fstat);
 
 /** Files up to this size are read many at a time; larger ones are streamed. */
-const SMALL_BYTES = 64 * 1024;
+export const SMALL_BYTES = 64 * 1024;
 /** A group of members that is read at once: in flight is one such group and the next. */
 const GROUP_BYTES = 512 * 1024;
 const GROUP_MEMBERS = 256;

@@ -52,7 +52,7 @@ function isBelow(path: string, folder: string | undefined): boolean {
 
 /** Turns tree entries into tar entries: one object packs one tree, in the order of the walk. */
 class TreePacker {
-  readonly #options: PackOptions;
+  readonly #options: Pick<PackOptions, "maxMtimeNs" | "onSkipped">;
   readonly #form: Form;
   /** First path of each inode with several names. */
   readonly #linked = new Map<string, string>();
@@ -61,7 +61,7 @@ class TreePacker {
   /** The folder left out that we are in. */
   #skipped: string | undefined;
 
-  constructor(options: PackOptions, form: Form) {
+  constructor(options: Pick<PackOptions, "maxMtimeNs" | "onSkipped">, form: Form) {
     this.#options = options;
     this.#form = form;
   }
@@ -140,7 +140,12 @@ class TreePacker {
   }
 }
 
-function* planMembers(walked: Buffer, options: PackOptions, form: Form): Generator<PlannedMember> {
+/** The members that a walked tree packs to, in their order. */
+export function* planMembers(
+  walked: Buffer,
+  options: Pick<PackOptions, "maxMtimeNs" | "onSkipped">,
+  form: Form,
+): Generator<PlannedMember> {
   const packer = new TreePacker(options, form);
   for (const tree of decodeTree(walked)) {
     for (const entry of packer.entries(tree)) yield { entry, tree };

@@ -1,12 +1,13 @@
 import { constants } from "node:fs";
 import { copyFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { digestHex } from "@tsbuild/base";
+import { type Digest, digestHex } from "@tsbuild/base";
 import { makeFolders } from "@tsbuild/native-fs";
 import { serializeIndex } from "../documents/serialize.ts";
 import { readFileReusing } from "../read-file.ts";
 import type { TarEntry, TarPiece, TarPieceMember } from "../tar/entry.ts";
 import { rangesOfFile } from "../tar/ranges.ts";
+import { memberBytes } from "../tar/writer.ts";
 import type { Descriptor, Index } from "../types.ts";
 
 /** A stream of exactly `size` bytes, opened once: as bytes, or (for archives) with ranges of files among them. */
@@ -34,9 +35,12 @@ interface LayoutFile {
   readonly content: Uint8Array | { readonly path: string } | OpenedOnce;
 }
 
+function blobPath(digest: Digest): string {
+  return `blobs/sha256/${digestHex(digest)}`;
+}
+
 function blobFile(blob: LayoutBlob): LayoutFile {
-  const name = `blobs/sha256/${digestHex(blob.digest)}`;
-  return { name, size: blob.size, content: "bytes" in blob ? blob.bytes : blob };
+  return { name: blobPath(blob.digest), size: blob.size, content: "bytes" in blob ? blob.bytes : blob };
 }
 
 /** Files of a layout, each blob once. The small documents come first, for readers that stream. */
@@ -65,16 +69,31 @@ function entryOf(path: string, type: "file" | "folder", size: number): TarEntry 
   return { path, type, mode: type === "file" ? 0o644 : 0o755, uid: 0, gid: 0, size, mtimeNs: 0n };
 }
 
+function* layoutEntries(contents: LayoutContents): Generator<{ entry: TarEntry; file?: LayoutFile }> {
+  yield { entry: entryOf("blobs", "folder", 0) };
+  yield { entry: entryOf("blobs/sha256", "folder", 0) };
+  for (const file of layoutFiles(contents)) yield { entry: entryOf(file.name, "file", file.size), file };
+}
+
 /**
  * Members of a tar of the layout: no times, no owners, so that equal images are equal files. Blobs come as ranges of files where they
  * can, else in chunks of memory that is used again: a writer is done with one when it asks for the next.
  */
 export function* layoutMembers(contents: LayoutContents): Generator<TarPieceMember> {
-  yield { entry: entryOf("blobs", "folder", 0) };
-  yield { entry: entryOf("blobs/sha256", "folder", 0) };
-  for (const file of layoutFiles(contents)) {
-    yield { entry: entryOf(file.name, "file", file.size), body: piecesOf(file) };
+  for (const { entry, file } of layoutEntries(contents))
+    yield file === undefined ? { entry } : { entry, body: piecesOf(file) };
+}
+
+/** Where in that tar the bytes of a blob begin; undefined: it is not in it. Only the sizes of blobs and the lengths of names matter. */
+export function blobOffset(contents: LayoutContents, digest: Digest): number | undefined {
+  const name = blobPath(digest);
+  let at = 0;
+  for (const { entry } of layoutEntries(contents)) {
+    const { head, all } = memberBytes(entry);
+    if (entry.path === name) return at + head;
+    at += all;
   }
+  return undefined;
 }
 
 async function writeLayoutFile(target: string, file: LayoutFile): Promise<void> {

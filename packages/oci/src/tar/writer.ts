@@ -48,6 +48,24 @@ function paxRecords(entry: TarEntry, name: string): Map<string, Buffer> {
   return records;
 }
 
+function nameOf({ type, path }: TarEntry): string {
+  return type === "folder" ? `${path}/` : path;
+}
+
+function paddingBytes({ size }: TarEntry): number {
+  return (BLOCK - (size % BLOCK)) % BLOCK;
+}
+
+/** What a member takes of an archive, in bytes: its headers, which come first, and all of it. */
+export function memberBytes(entry: TarEntry): { readonly head: number; readonly all: number } {
+  const records = paxRecords(entry, nameOf(entry));
+  const head = BLOCK + (records.size > 0 ? encodePax(records).length : 0);
+  return { head, all: entry.type === "file" ? head + entry.size + paddingBytes(entry) : head };
+}
+
+/** Of the end of an archive. */
+export const END_BYTES = 2 * BLOCK;
+
 function fits(value: number, max: number): number {
   return value > max ? 0 : value;
 }
@@ -72,7 +90,7 @@ function writeHeader(header: Buffer, entry: TarEntry, name: string): void {
 const BLOCK_BYTES = 256 * 1024;
 /** Pieces of a body from this size on are passed on as they are; smaller ones are joined, since each costs its reader a turn. */
 const LARGE_BYTES = 64 * 1024;
-const ZEROS = Buffer.alloc(2 * BLOCK);
+const ZEROS = Buffer.alloc(END_BYTES);
 
 export interface WriteTarOptions {
   /** The memory of a chunk is used again when the next one is asked for: for readers that are done with it by then. */
@@ -163,7 +181,7 @@ export async function* writeTarPieces(
   const header = Buffer.alloc(BLOCK);
   for await (const member of members) {
     const { entry } = member;
-    const name = entry.type === "folder" ? `${entry.path}/` : entry.path;
+    const name = nameOf(entry);
     const records = paxRecords(entry, name);
     if (records.size > 0) {
       const pax = encodePax(records);
@@ -176,7 +194,7 @@ export async function* writeTarPieces(
     if (!(body instanceof Uint8Array)) yield* writeStream(joiner, entry, body);
     else if (body.length !== entry.size) throw sizeMismatch(entry, body.length);
     else if (!joiner.take(body)) yield* joiner.put(body);
-    const padding = ZEROS.subarray(0, (BLOCK - (entry.size % BLOCK)) % BLOCK);
+    const padding = ZEROS.subarray(0, paddingBytes(entry));
     if (!joiner.take(padding)) yield* joiner.put(padding);
   }
   yield* joiner.put(ZEROS);

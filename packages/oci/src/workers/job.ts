@@ -1,11 +1,12 @@
 import { createReadStream } from "node:fs";
-import { sha256 } from "@tsbuild/base";
-import type { NativeFs } from "@tsbuild/native-fs";
+import { type DiffId, sha256 } from "@tsbuild/base";
+import { type NativeFs, StreamHash } from "@tsbuild/native-fs";
 import { type CompressionVariant, compress } from "../compression/compress.ts";
 import { decompress } from "../compression/decompress.ts";
 import { measureLayer, type PackedLayer } from "../layer/measure.ts";
-import { packLayer } from "../layer/pack.ts";
+import { packLayer, packLayerPieces } from "../layer/pack.ts";
 import { type UnpackedLayer, unpackLayer } from "../layer/unpack-layer.ts";
+import type { TarPiece } from "../tar/entry.ts";
 import { type GrowingFile, READ_BYTES } from "./growing-file.ts";
 
 /** Packs one layer folder. Plain data: it travels to a worker. */
@@ -39,6 +40,18 @@ export interface JobContext {
   readonly onSkipped: (path: string, why: string) => void;
 }
 
+/** Diff ID and size of what the pieces make up. */
+async function measurePieces(pieces: AsyncIterable<TarPiece>): Promise<PackedLayer> {
+  const hash = new StreamHash();
+  let sizeBytes = 0;
+  for await (const piece of pieces) {
+    if (piece instanceof Uint8Array) hash.update(piece);
+    else await hash.updateRange(piece);
+    sizeBytes += piece.length;
+  }
+  return { diffId: `sha256:${hash.digest()}` as DiffId, sizeBytes };
+}
+
 /** Runs a pack job here; with a variant, `emit` gets the bytes of the blob and is waited for: then it is done with them. */
 export async function runPackJob(
   job: PackJob,
@@ -51,14 +64,15 @@ export async function runPackJob(
     const walked = await fs.walk(root, "", { xattrs: true });
     const tree = sha256(walked);
     const known = job.known?.tree === tree ? job.known : undefined;
-    const { maxMtimeNs } = job;
-    const tar = packLayer(root, { fs, signal, onSkipped, maxMtimeNs, walked, reuse: true });
+    const { maxMtimeNs, variant } = job;
+    const options = { fs, signal, onSkipped, maxMtimeNs, walked, reuse: true };
+    if (variant === undefined) {
+      const found = known ?? (await measurePieces(packLayerPieces(root, { ...options, ranges: true })));
+      return { ...found, tree };
+    }
+    const tar = packLayer(root, options);
     const measured = known === undefined ? measureLayer(tar) : { stream: tar, result: () => known };
-    if (job.variant === undefined) for await (const _ of measured.stream);
-    else
-      for await (const chunk of compress(measured.stream, job.variant, { reuse: true })) {
-        await emit(chunk);
-      }
+    for await (const chunk of compress(measured.stream, variant, { reuse: true })) await emit(chunk);
     return { ...measured.result(), tree };
   } finally {
     fs.close(root);

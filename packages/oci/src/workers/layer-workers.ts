@@ -2,6 +2,7 @@ import { statSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { nativeFs, TreeReader } from "@tsbuild/native-fs";
 import type { CompressionVariant } from "../compression/compress.ts";
+import { SMALL_BYTES } from "../layer/contents.ts";
 import type { PackedLayer } from "../layer/measure.ts";
 import type { UnpackedLayer } from "../layer/unpack-layer.ts";
 import { release } from "../memory.ts";
@@ -49,23 +50,28 @@ export interface PackedStream {
   readonly result: Promise<PackedLayer>;
 }
 
+/** How much of a file counts. */
+type Weight = (sizeBytes: number) => number;
+
 /** Whether what is seen down to `depth` is small. */
-async function isSmallDownTo(root: number, depth: number | undefined): Promise<boolean> {
+async function isSmallDownTo(root: number, depth: number | undefined, weight: Weight): Promise<boolean> {
   const walked = await nativeFs.walk(root, "", { xattrs: false, ...(depth === undefined ? {} : { depth }) });
   const tree = new TreeReader(walked);
   let sizeBytes = tree.count * ENTRY_BYTES;
   for (let index = 0; index < tree.count && sizeBytes <= SMALL_LAYER_BYTES; index++) {
-    sizeBytes += tree.size(index);
+    sizeBytes += weight(tree.size(index));
   }
   release(walked);
   return sizeBytes <= SMALL_LAYER_BYTES;
 }
 
-async function isSmallFolder(folder: string): Promise<boolean> {
+async function isSmallFolder(folder: string, weight: Weight = (sizeBytes) => sizeBytes): Promise<boolean> {
   const root = nativeFs.openFolder(folder);
   try {
     // A large tree mostly shows near its top that it is large: it is not walked whole only to learn that.
-    return (await isSmallDownTo(root, SHALLOW_DEPTH)) && (await isSmallDownTo(root, undefined));
+    return (
+      (await isSmallDownTo(root, SHALLOW_DEPTH, weight)) && (await isSmallDownTo(root, undefined, weight))
+    );
   } finally {
     nativeFs.close(root);
   }
@@ -135,7 +141,9 @@ export class LayerWorkers {
 
   /** Diff ID and size of a layer folder. */
   async measure(job: Omit<PackJob, "variant">, options: JobOptions = {}): Promise<PackedLayer> {
-    if (await isSmallFolder(job.folder)) return runPackJob(job, here(options), () => Promise.resolve());
+    // Large files are hashed on libuv's pool, whoever asks for it.
+    const isHere = await isSmallFolder(job.folder, (sizeBytes) => (sizeBytes > SMALL_BYTES ? 0 : sizeBytes));
+    if (isHere) return runPackJob(job, here(options), () => Promise.resolve());
     return this.#withThread(options, (thread) =>
       thread.run({ type: "pack", job }, listen(options), options.signal),
     );
