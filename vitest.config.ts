@@ -3,7 +3,17 @@ import { defineConfig } from "vitest/config";
 /** End-to-end tests that run a second time, as a normal user: all that depends on what a user may do. */
 const ROOTLESS = [
   ...["build", "copy", "exec", "add", "context", "contexts", "mirror", "grants", "limits", "errors"],
-  ...["failed-step", "failure-output", "network", "oci-runtime", "git-ssh", "emulation", "load", "verify"],
+  ...[
+    "failed-step",
+    "failure-output",
+    "odd-trees",
+    "network",
+    "oci-runtime",
+    "git-ssh",
+    "emulation",
+    "load",
+    "verify",
+  ],
 ];
 
 /** End-to-end tests that run a second time with steps in runc: all whose outcome is the runtime's to give, but emulation, which it refuses. */

@@ -289,13 +289,18 @@ describe.skipIf(missing !== undefined)("unpacking a layer", () => {
     expect(unpacked.diffId).toBe(`sha256:${createHash("sha256").update(tar).digest("hex")}`);
   });
 
-  test("gives large files their xattrs", async () => {
+  test("gives large files their xattrs, however long their names", async () => {
     const target = work.make("target");
     const body = Buffer.alloc(2_000_000, 3);
-    await unpack(
-      await tarOf(file("big", body, { mode: 0o4755, xattrs: [{ name: "user.x", value: Buffer.of(0, 1) }] })),
-      target,
-    );
+    const xattrs = [{ name: "user.x", value: Buffer.of(0, 1) }];
+    const members = [
+      file("big", body, { mode: 0o4755, xattrs }),
+      file(`d/${"n".repeat(255)}`, body, { xattrs }),
+    ];
+    await unpack(await tarOf(...members), target);
+    expect(
+      shell(target, "cd d; ls -A | wc -l; getfattr --only-values -n user.x n* | od -An -tx1; rm -r ../d"),
+    ).toBe("1\n 00 01\n");
     expect(shell(target, "ls; stat -c '%a %s %Y' big; getfattr -e hex -n user.x big")).toBe(
       "big\n4755 2000000 0\n# file: big\nuser.x=0x0001\n\n",
     );

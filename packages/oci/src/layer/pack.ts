@@ -81,6 +81,8 @@ class TreePacker {
       if (baseName(tree.path).startsWith(WHITEOUT_PREFIX)) return this.#skip(tree);
     }
     const type = TYPES.get(tree.mode & S_IFMT);
+    // A socket. As with containerd, what it took the place of shows again: whether anything is there only the layers below tell, and a
+    // whiteout of nothing is a name that overlayfs lists and does not find.
     if (type === undefined) return [];
     const entry = this.#entry(tree, type);
     return this.#form.whiteouts && type === "folder" && isOpaque(tree)

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { close, constants, write } from "node:fs";
 import { promisify } from "node:util";
 import { errnoCode, TsbuildError } from "@tsbuild/base";
@@ -122,6 +123,8 @@ class PieceWriter {
 export class TreeWriter {
   readonly #fs: WriteCalls;
   readonly #root: number;
+  /** A short one, as names may be as long as the file system allows; a random one, which no archive has. */
+  readonly #temporaryName = `.tsbuild-${randomBytes(8).toString("hex")}`;
   #batch = new TreeOpBatch();
   /** That of the batch before, which may still be performed. */
   #other = new TreeOpBatch();
@@ -205,7 +208,7 @@ export class TreeWriter {
       return;
     }
     // Only `apply` sets xattrs: the content goes to a name beside it first, and is moved over by reflink where that works.
-    const temporary = `${path}.tsbuild-unpack`;
+    const temporary = path.slice(0, path.lastIndexOf("/") + 1) + this.#temporaryName;
     await this.#stream(temporary, body);
     await this.add({ ...metadata, type: "copy", from: temporary, existing: "replace" });
     await this.add({ type: "remove", path: temporary, existing: "replace" });

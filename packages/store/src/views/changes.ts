@@ -45,6 +45,9 @@ export class Changes {
   /** Folders of the walk afterwards that are already part of the layer. */
   readonly #told = new Set<number>();
   readonly #folders: Pair[] = [{ before: 0, after: 0 }];
+  /** Inodes with several names that are in the layer, and names of such that nothing touched. */
+  readonly #linked = new Set<bigint>();
+  readonly #untouchedLinks: number[] = [];
 
   constructor(walks: Walks) {
     this.#walks = walks;
@@ -55,6 +58,20 @@ export class Changes {
     for (let pair = this.#folders.pop(); pair !== undefined; pair = this.#folders.pop()) {
       yield* this.#folder(pair);
     }
+    yield* this.#otherNames();
+  }
+
+  /** A folder that was renamed has files whose other names stayed where they are: apart from those they would be other files. */
+  *#otherNames(): Generator<Change> {
+    for (const index of this.#untouchedLinks) {
+      if (this.#linked.has(this.#walks.after.ino(index))) yield* this.#changed(index);
+    }
+  }
+
+  *#changed(index: number): Generator<Change> {
+    const { after } = this.#walks;
+    yield* this.#upTo(after.parent(index));
+    yield this.#entryOf(index);
   }
 
   *#folder(pair: Pair): Generator<Change> {
@@ -79,17 +96,21 @@ export class Changes {
     if (after.isFolder(index)) {
       if (pair !== undefined && isSameFolder(this.#walks, pair)) this.#folders.push(pair);
       else yield* this.#newFolder(index, known !== undefined);
-    } else if (pair === undefined || !isUntouched(this.#walks, pair)) {
-      yield* this.#upTo(after.parent(index));
-      yield { type: "entry", index, opaque: false };
-    }
+    } else if (pair === undefined || !isUntouched(this.#walks, pair)) yield* this.#changed(index);
+    else if (after.nlink(index) > 1) this.#untouchedLinks.push(index);
   }
 
   *#newFolder(index: number, opaque: boolean): Generator<Change> {
     const { after } = this.#walks;
     yield* this.#upTo(after.parent(index));
     yield { type: "entry", index, opaque };
-    for (let at = index + 1; at < after.end(index); at++) yield { type: "entry", index: at, opaque: false };
+    for (let at = index + 1; at < after.end(index); at++) yield this.#entryOf(at);
+  }
+
+  #entryOf(index: number): Change {
+    const { after } = this.#walks;
+    if (after.nlink(index) > 1 && !after.isFolder(index)) this.#linked.add(after.ino(index));
+    return { type: "entry", index, opaque: false };
   }
 
   /** A folder and those above it, as far as they are not yet told. The root has no entry. */

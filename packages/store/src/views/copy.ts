@@ -1,6 +1,5 @@
 /** Views of snapshots as whole trees, for file systems and rights that overlayfs does not work with. */
-import { lstatSync } from "node:fs";
-import { join } from "node:path";
+import { constants, fstatSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { errnoCode, type SnapshotId } from "@tsbuild/base";
 import { type NativeFs, type TreeOp, TreeReader } from "@tsbuild/native-fs";
@@ -144,7 +143,7 @@ export class CopyViews implements SnapshotViews {
       const { fs, userxattr } = this.#options;
       const after = new TreeReader(await fs.walk(source, "", { xattrs: true }));
       const before = new TreeReader(copy.before);
-      const isNew = madeAfter(copy.folder, newestTimeNs(before));
+      const isNew = madeAfter({ fs, root: source }, newestTimeNs(before));
       const changes = new Changes({ before, after, isNew }).all();
       await applyTreeOps({ fs, source, dest }, changeOps(changes, after, userxattr));
       replayRoot({ fs, source, dest }, after.entry(0));
@@ -244,12 +243,26 @@ function newestTimeNs(tree: TreeReader): bigint {
 }
 
 /**
- * Tells folders made later, by their time of birth. By joined path: the tree is at rest, and every part of the path is a folder
- * of the walk. A file system without such times says 0: then a folder that was made anew in an old one's inode counts as the old
- * one, and its layer names what is gone instead of hiding all, which comes to the same tree.
+ * Tells folders made later, by their time of birth. A file system without such times says 0: then a folder that was made anew in an
+ * old one's inode counts as the old one, and its layer names what is gone instead of hiding all, which comes to the same tree.
  */
-function madeAfter(folder: string, timeNs: bigint): (path: string) => boolean {
-  return (path) => lstatSync(join(folder, path), { bigint: true }).birthtimeNs > timeNs;
+function madeAfter(
+  { fs, root }: { readonly fs: NativeFs; readonly root: number },
+  timeNs: bigint,
+): (path: string) => boolean {
+  return (path) => {
+    const folder = fs.openInRoot(
+      root,
+      path,
+      constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW,
+      0,
+    );
+    try {
+      return fstatSync(folder, { bigint: true }).birthtimeNs > timeNs;
+    } finally {
+      fs.close(folder);
+    }
+  };
 }
 
 function* changeOps(changes: Iterable<Change>, after: TreeReader, userxattr: boolean): Generator<TreeOp> {
