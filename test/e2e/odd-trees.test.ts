@@ -9,7 +9,7 @@ import { missing, runOk, World } from "./world.ts";
 const reason = missing("cc", "tar", "umoci");
 if (reason !== undefined) console.log(`skipped: odd trees: ${reason}`);
 
-const STEPS = 8;
+const STEPS = 5;
 const CHANGES = 120;
 const LIST = '["/odd-tree","list","/t"]';
 

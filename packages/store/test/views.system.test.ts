@@ -74,7 +74,7 @@ async function listing(store: Store, id: SnapshotId): Promise<string> {
 }
 
 const BASE = `
-  mkdir -p a/b/c old/x/y full opaque links
+  mkdir -p a/b/c old/x/y full opaque links "$(printf 'no text \\377')"
   echo one > a/b/one; echo two > a/b/c/two; echo keep > full/keep; echo gone > full/gone
   for i in 1 2 3; do echo $i > old/x/y/$i; echo $i > opaque/$i; done
   echo shared > links/first; ln links/first links/second; ln -s first links/sym
@@ -104,6 +104,7 @@ const STEPS: Readonly<Record<string, string>> = {
   "owners, set-id bits, attributes":
     "chown 5:6 a/b; chmod 2755 a; setfattr -n user.n -v v a/b/c; setcap cap_chown+ep a/b/c/two",
   "made and removed again": "echo x > full/x; rm full/x; mkdir t; rmdir t",
+  "a file in an old folder whose name is no text": `echo new > "$(printf 'no text \\377')/new"`,
   "the root's own mode": "chmod 1755 .; touch -d @1000000001 .",
   "names of all kinds": `mkdir -p "$(printf 'w\\303\\244\\377')"; echo 1 > "$(printf 'a\\nb')"; echo 2 > ' '; echo 3 > a-b; echo 4 > a.b`,
 };
@@ -128,6 +129,15 @@ describe.skipIf(!isRoot)("views of snapshots", () => {
     expect(members(tars[1]!)).toBe(members(tars[0]!));
     expect(tars[1]!.equals(tars[0]!)).toBe(true);
     for (const tree of trees) expect(tree).toBe(trees[0]);
+  });
+
+  test("a copy knows the other names of files in a folder that was renamed", async () => {
+    const store = open("copy", "copy");
+    const base = await step(store, null, "mkdir -p from stay; echo x > from/f; ln from/f stay/f; echo y > stay/g");
+    const top = await step(store, base, "mv from to");
+    const made = members(await layerTar(store, top)).trim().split("\n");
+    const names = made.map((line) => /\S+(?: link to \S+)?$/.exec(line)?.[0]);
+    expect(names.sort()).toEqual([".wh.from", "stay/", "stay/f", "to/", "to/f link to stay/f"]);
   });
 
   test("fsync in a step is free, and no mark of that stays; layers are on disk when the store is closed", async () => {
