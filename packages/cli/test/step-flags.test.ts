@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseBytes, parseResource, parseUlimit } from "../src/flags/limits.ts";
-import { parseAllow, parseSecret, parseSsh } from "../src/flags/step-grants.ts";
+import { parseAgents, parseAllow, parseSecret } from "../src/flags/step-grants.ts";
 
-const env = { TOKEN: "t", SSH_AUTH_SOCK: "/run/agent" };
+const env = { TOKEN: "t" };
 const file = (path: string) => ({ type: "file", path });
 const variable = (name: string) => ({ type: "env", name });
 
@@ -61,16 +61,26 @@ describe("--ssh (C015)", () => {
   });
 
   test("the agent of the environment, a socket, keys", () => {
-    const own = { type: "socket", path: "/run/agent" };
-    expect(parseSsh("default", env)).toEqual(["default", own]);
-    expect(parseSsh("", env)).toEqual(["default", own]);
-    expect(parseSsh(`git=${socket}`, {})).toEqual(["git", { type: "socket", path: socket }]);
-    expect(parseSsh(`git=${one},${two}`, {})).toEqual(["git", { type: "keys", files: [one, two] }]);
+    const own = { type: "socket", path: socket };
+    const withAgent = { SSH_AUTH_SOCK: socket };
+    expect(parseAgents(["default"], withAgent)).toEqual({ default: own });
+    expect(parseAgents([""], withAgent)).toEqual({ default: own });
+    expect(parseAgents(["default", `git=${socket}`, `keys=${one},${two}`], withAgent)).toEqual({
+      default: own,
+      git: own,
+      keys: { type: "keys", files: [one, two] },
+    });
   });
-  test("what it refuses", () => {
-    expect(() => parseSsh("default", {})).toThrow(/SSH_AUTH_SOCK is not set/);
-    expect(() => parseSsh("x=/none/here", {})).toThrow(/does not exist/);
-    expect(() => parseSsh(`x=${socket},${one}`, {})).toThrow(/one socket, or several keys/);
+  test.each<[string[], Record<string, string>, RegExp]>([
+    [["default"], {}, /SSH_AUTH_SOCK is not set/],
+    [["default"], { SSH_AUTH_SOCK: "/none/here" }, /SSH_AUTH_SOCK is \/none\/here, which does not exist/],
+    [["x=/none/here"], {}, /does not exist/],
+  ])("what it refuses: %j with %j", (texts, environment, message) => {
+    expect(() => parseAgents(texts, environment)).toThrow(message);
+  });
+  test("what it refuses of several paths", () => {
+    expect(() => parseAgents([`x=${socket},${one}`], {})).toThrow(/one socket, or several keys/);
+    expect(() => parseAgents([`x=${one}`, `x=${two}`], {})).toThrow(/x is given twice/);
   });
 });
 

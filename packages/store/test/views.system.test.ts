@@ -133,9 +133,15 @@ describe.skipIf(!isRoot)("views of snapshots", () => {
 
   test("a copy knows the other names of files in a folder that was renamed", async () => {
     const store = open("copy", "copy");
-    const base = await step(store, null, "mkdir -p from stay; echo x > from/f; ln from/f stay/f; echo y > stay/g");
+    const base = await step(
+      store,
+      null,
+      "mkdir -p from stay; echo x > from/f; ln from/f stay/f; echo y > stay/g",
+    );
     const top = await step(store, base, "mv from to");
-    const made = members(await layerTar(store, top)).trim().split("\n");
+    const made = members(await layerTar(store, top))
+      .trim()
+      .split("\n");
     const names = made.map((line) => /\S+(?: link to \S+)?$/.exec(line)?.[0]);
     expect(names.sort()).toEqual([".wh.from", "stay/", "stay/f", "to/", "to/f link to stay/f"]);
   });

@@ -13,7 +13,7 @@ import {
 } from "../flags/limits.ts";
 import { checkStdout, parseOutput } from "../flags/output.ts";
 import type { ParsedFlags } from "../flags/parse.ts";
-import { parseAllow, parseSecret, parseSsh } from "../flags/step-grants.ts";
+import { parseAgents, parseAllow, parseSecret } from "../flags/step-grants.ts";
 import { parseUnset } from "../flags/unset.ts";
 import {
   commaList,
@@ -104,7 +104,7 @@ function stepGrants(flags: ParsedFlags, io: CommandIo): Partial<BuildRequest> {
   });
   return {
     secrets: Object.fromEntries(flags.all("secret").map((text) => parseSecret(text, io.env))),
-    ssh: Object.fromEntries(flags.all("ssh").map((text) => parseSsh(text, io.env))),
+    ssh: parseAgents(flags.all("ssh"), io.env),
     allow: commaList(flags.all("allow")).map(parseAllow),
     ulimits: flags.all("ulimit").map(parseUlimit),
     shmSizeBytes: shm === undefined ? undefined : parseBytes("--shm-size", shm),

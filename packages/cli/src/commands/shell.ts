@@ -1,7 +1,7 @@
 import { TsbuildError } from "@tsbuild/base";
 import type { FailedStep } from "@tsbuild/engine";
 import type { ParsedFlags } from "../flags/parse.ts";
-import { parseSecret, parseSsh } from "../flags/step-grants.ts";
+import { parseAgents, parseSecret } from "../flags/step-grants.ts";
 import type { CommandIo } from "../io.ts";
 import { safeLine } from "../sanitize.ts";
 import { engineOptions } from "./engine-options.ts";
@@ -30,7 +30,7 @@ export async function shell(flags: ParsedFlags, io: CommandIo): Promise<number> 
     return await engine.shell({
       ...which,
       secrets: Object.fromEntries(flags.all("secret").map((text) => parseSecret(text, io.env))),
-      ssh: Object.fromEntries(flags.all("ssh").map((text) => parseSsh(text, io.env))),
+      ssh: parseAgents(flags.all("ssh"), io.env),
       before: flags.isOn("before"),
       shell: flags.last("shell"),
       debugTools: flags.last("debug-tools"),

@@ -59,7 +59,18 @@ export function parseSecret(text: string, env: Env): [string, SecretRequest] {
 }
 
 /** `default`, `id`, `id=SOCKET`, `id=KEY[,KEY…]` (C015); without a path the agent of $SSH_AUTH_SOCK. Throws TSB_USAGE. */
-export function parseSsh(text: string, env: Env): [string, AgentSource] {
+export function parseAgents(texts: readonly string[], env: Env): Record<string, AgentSource> {
+  const agents = new Map<string, AgentSource>();
+  for (const text of texts) {
+    const [id, source] = parseSsh(text, env);
+    if (agents.has(id))
+      throw usage("--ssh", text, `${id} is given twice`, `all its keys in one: ${id}=KEY,KEY`);
+    agents.set(id, source);
+  }
+  return Object.fromEntries(agents);
+}
+
+function parseSsh(text: string, env: Env): [string, AgentSource] {
   const equals = text.indexOf("=");
   const id = (equals < 0 ? text : text.slice(0, equals)) || "default";
   const paths = equals < 0 ? [] : csvFields(text.slice(equals + 1)).filter((path) => path !== "");
@@ -68,11 +79,11 @@ export function parseSsh(text: string, env: Env): [string, AgentSource] {
 
 function ownAgent(text: string, env: Env): AgentSource {
   const path = env["SSH_AUTH_SOCK"];
-  if (path) return { type: "socket", path };
+  if (path && existsSync(path)) return { type: "socket", path };
   throw usage(
     "--ssh",
     text,
-    "$SSH_AUTH_SOCK is not set: there is no agent",
+    path ? `$SSH_AUTH_SOCK is ${path}, which does not exist` : "$SSH_AUTH_SOCK is not set: there is no agent",
     "start one (eval $(ssh-agent)), or name a key: --ssh default=KEYFILE",
   );
 }
