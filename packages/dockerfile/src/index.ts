@@ -28,6 +28,7 @@ export {
   parseTrigger,
   readDockerfile,
 } from "./parse-instructions.ts";
+export { EXPAND_FROM, expandsFrom, pragmaTexts } from "./pragma-comments.ts";
 export { type LineEdit, print } from "./print.ts";
 export { type DirectiveSegment, type InstructionSegment, type Segment, segments } from "./segments.ts";
 export { formatSourceWindow } from "./source-window.ts";

@@ -118,15 +118,15 @@ export function parseMount(text: string, expand: (word: string) => string): Moun
   return mount;
 }
 
-/** What can be checked before variables are known: the list itself, and that `from` has no variable. */
-export function checkMountText(text: string): void {
+/** What can be checked before variables are known: the list itself, and that `from` has no variable, unless it may. */
+export function checkMountText(text: string, mayExpand: boolean): void {
   for (const field of splitCsv(text)) {
     const { key, value } = splitField(field);
     const dollar = value?.indexOf("$") ?? -1;
-    if (key !== "from" || dollar === -1 || dollar === value!.length - 1) continue;
+    if (mayExpand || key !== "from" || dollar === -1 || dollar === value!.length - 1) continue;
     throw textError(
       `from=${value} has a variable: it is not expanded there`,
-      "define a stage for it (FROM … AS name) and write from=name",
+      "define a stage for it (FROM … AS name) and write from=name; or, for tsbuild alone, the comment `# tsbuild: expand-from` above",
     );
   }
 }
@@ -149,7 +149,9 @@ function readField(draft: Draft, field: string, expand: (word: string) => string
   if (read === undefined) {
     throw textError(`a mount has no key ${JSON.stringify(key)}`, suggestion(key, Object.keys(KEYS)));
   }
-  read(draft, value === undefined ? "true" : expand(value), key);
+  // Which stage a variable names is known before the stages are built; by the variables of one of them it would be nothing, which is the context.
+  const asWritten = value === undefined || (key === "from" && value.includes("$"));
+  read(draft, asWritten ? (value ?? "true") : expand(value), key);
 }
 
 function withDefaults(draft: Draft): Mount {

@@ -28,7 +28,7 @@ describe("errors of one file", () => {
       '4:9 "b" has no "=": expected name=value (quote values with blanks)',
       '2:1 there is no instruction "RUNN" (did you mean RUN?)',
       "3:6 COPY has no flag --form (did you mean --from?)",
-      "5:5 from=$X has a variable: it is not expanded there (define a stage for it (FROM … AS name) and write from=name)",
+      "5:5 from=$X has a variable: it is not expanded there (define a stage for it (FROM … AS name) and write from=name; or, for tsbuild alone, the comment `# tsbuild: expand-from` above)",
       '6:13 HEALTHCHECK has no type "CDM" (did you mean CMD?)',
     ]);
   });

@@ -2,6 +2,7 @@ import type { LineRange } from "@tsbuild/base";
 import {
   type Command,
   type CopyInstruction,
+  expandsFrom,
   expandWord,
   NO_VARIABLES,
   nearest,
@@ -9,7 +10,6 @@ import {
 } from "@tsbuild/dockerfile";
 import type { CompileContext } from "./context.ts";
 import { at, locate, Mistakes, mistake } from "./failure.ts";
-import { expandsFrom } from "./pragmas.ts";
 import type { Stage, StageCommand } from "./stage.ts";
 import { EMPTY_IMAGE } from "./stage-names.ts";
 
@@ -44,23 +44,30 @@ function copySource(command: CopyInstruction, range: LineRange, context: Compile
   return stages.find(from) ?? stages.implicit(from, range);
 }
 
-/** `from=` of a mount as it is written: it takes no variables (D042). The last one counts. */
+/** `from=` of a mount as it is written: it takes no variables (D042), unless a comment asks for them. The last one counts. */
 function mountFrom(text: string): string {
   let from = "";
   for (const [, value] of text.matchAll(/(?:^|,)"?from=([^,"]*)/gi)) from = value as string;
   return from;
 }
 
-function mountSource(text: string, range: LineRange, context: CompileContext): Stage | undefined {
-  const from = mountFrom(text);
-  if (from === "" || from === EMPTY_IMAGE) return undefined;
+function mountSource(
+  text: string,
+  { comments }: RunInstruction,
+  range: LineRange,
+  context: CompileContext,
+): Stage | undefined {
+  const written = mountFrom(text);
+  if (written === "" || written === EMPTY_IMAGE) return undefined;
+  const from = expandsFrom(comments) ? expandedFrom(written, context) : written;
   return context.stages.find(from) ?? context.stages.implicit(from, range);
 }
 
 function sourcesOf(command: Command, range: LineRange, context: CompileContext): (Stage | undefined)[] {
   if (command.kind === "copy") return [copySource(command, range, context)];
   if (command.kind !== "run") return [];
-  return (command as RunInstruction).mounts.map((mount) => mountSource(mount, range, context));
+  const run = command as RunInstruction;
+  return run.mounts.map((mount) => mountSource(mount, run, range, context));
 }
 
 export interface Placement {

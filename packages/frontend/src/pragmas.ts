@@ -1,10 +1,10 @@
 import { nearest } from "@tsbuild/base";
+import { EXPAND_FROM, pragmaTexts } from "@tsbuild/dockerfile";
 import type { StepPragma } from "@tsbuild/llb";
 
 /** What is wrong with a pragma, in words for the user. */
 type Complain = (message: string) => void;
 
-const COMMENT = /^\s*tsbuild:\s*(.*)$/i;
 const UNIT_MS = new Map([
   ["s", 1000],
   ["m", 60_000],
@@ -41,9 +41,6 @@ function given<K extends keyof StepPragma>(key: K, value: StepPragma[K] | undefi
   return value === undefined ? {} : { [key]: value };
 }
 
-/** Not about the step but about where its files come from: read by `expandsFrom`. */
-const EXPAND_FROM = "expand-from";
-
 const READERS: Readonly<Record<string, Reader>> = {
   "no-cache": () => ({ noCache: true }),
   ttl: (value, complain) => given("ttlMs", duration("ttl", value, complain)),
@@ -61,16 +58,6 @@ function readOne(text: string, complain: Complain): StepPragma {
     meant === undefined ? `there are ${Object.keys(READERS).join(", ")}` : `did you mean ${meant}?`;
   complain(`there is no pragma ${JSON.stringify(name)}; ${hint}`);
   return {};
-}
-
-function pragmaTexts(comments: readonly string[]): string[] {
-  const texts = comments.flatMap((comment) => COMMENT.exec(comment)?.[1]?.split(/[,|]/) ?? []);
-  return texts.map((text) => text.trim()).filter((text) => text !== "");
-}
-
-/** `# tsbuild: expand-from`: variables in `--from` are those of the ARGs before the first FROM (W035). */
-export function expandsFrom(comments: readonly string[]): boolean {
-  return pragmaTexts(comments).includes(EXPAND_FROM);
 }
 
 /**

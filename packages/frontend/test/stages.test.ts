@@ -60,6 +60,36 @@ describe("variables in --from", () => {
     ]);
   });
 
+  test("of mounts are refused, and expanded with the comment", async () => {
+    const mounts = "RUN --mount=type=bind,from=$TOOLS,target=/t --mount=from=${STAGE},target=/s true";
+    const withComment = (comment: string) =>
+      [
+        "ARG TOOLS=alpine:3",
+        "ARG STAGE=first",
+        "FROM scratch AS first",
+        "COPY x /x",
+        "FROM debian",
+        comment,
+        mounts,
+      ].join("\n");
+    expect(await failure(run(withComment("# nothing")))).toMatchObject({
+      message: expect.stringContaining("from=$TOOLS has a variable"),
+      hint: expect.stringContaining("# tsbuild: expand-from"),
+    });
+    const compiled = await run(withComment("# tsbuild: expand-from"), { buildArgs: { TOOLS: "alpine:4" } });
+    expect(names(compiled)?.sort()).toEqual([
+      "docker-image://docker.io/library/alpine:4",
+      "docker-image://docker.io/library/debian:latest",
+      "local://context",
+    ]);
+    expect(
+      await failure(run(withComment("# tsbuild: expand-from"), { buildArgs: { TOOLS: "" } })),
+    ).toMatchObject({
+      message: "--from=$TOOLS names no stage and no image: it is empty",
+    });
+    expect(compiled.warnings.filter(({ rule }) => rule === "ExpandedFrom")).toHaveLength(0);
+  });
+
   test("that are empty, or not declared", async () => {
     const wrong = "ARG TOOLS\nFROM debian\n# tsbuild: expand-from\nCOPY --from=$TOLS /x /x\n";
     expect(await failure(run(wrong))).toMatchObject({

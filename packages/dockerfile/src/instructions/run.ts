@@ -2,6 +2,7 @@ import { suggestion } from "@tsbuild/base";
 import { parseDevice } from "../device.ts";
 import type { Device, RunInstruction } from "../instruction.ts";
 import { checkMountText } from "../mount.ts";
+import { expandsFrom } from "../pragma-comments.ts";
 import { commandLine } from "./command-line.ts";
 import { readFlags } from "./flags.ts";
 import { at, base, fail, type Reading } from "./reading.ts";
@@ -12,7 +13,8 @@ const SECURITIES = ["sandbox", "insecure"] as const;
 export function readRun(reading: Reading): RunInstruction {
   const flags = readFlags(reading, { mount: "list", network: "text", security: "text", device: "list" });
   const mounts = flags.mount ?? [];
-  for (const mount of mounts) at(reading, mount, () => checkMountText(mount.text));
+  const mayExpand = expandsFrom(reading.node.prevComment);
+  for (const mount of mounts) at(reading, mount, () => checkMountText(mount.text, mayExpand));
   return {
     ...base(reading, "run"),
     command: commandLine(reading),

@@ -1,4 +1,4 @@
-import { expandsFrom } from "../../pragmas.ts";
+import { type Command, expandsFrom } from "@tsbuild/dockerfile";
 import type { OwnRule } from "./own-rule.ts";
 
 /** FEATURES W035. */
@@ -19,7 +19,12 @@ COPY --from=tools /usr/local/go /usr/local/go
 `,
   check({ stages }, report) {
     for (const command of stages.flatMap(({ commands }) => commands))
-      if (command.kind === "copy" && command.from.includes("$") && expandsFrom(command.comments))
+      if (expandsFrom(command.comments) && namesVariable(command))
         report(command, "other builders do not expand variables in --from: make a stage FROM it");
   },
 };
+
+function namesVariable(command: Command): boolean {
+  if (command.kind === "copy") return command.from.includes("$");
+  return command.kind === "run" && command.mounts.some((mount) => /(?:^|,)"?from=[^,"]*\$/i.test(mount));
+}
