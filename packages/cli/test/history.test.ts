@@ -234,6 +234,9 @@ class FakeHistory implements BuildHistory {
     const found = this.older.steps.find((one) => one.vertex === wanted);
     return found && { build: this.older, step: found };
   }
+  import(text: string): BuildRecord {
+    return { ...this.older, id: text };
+  }
   remove({ id }: { readonly id: string }): boolean {
     if (id === this.newest.id) return false;
     this.removed.push(id);

@@ -124,3 +124,44 @@ test("a cached step leads to the newest build before in which it ran", () => {
   const oldest = history.find("^4");
   expect(history.lastRun(oldest, history.step(oldest, "1"))).toBeUndefined();
 });
+
+test("an exported build is taken in under an ID of its own, without what only its state folder has", () => {
+  const { store, history } = world();
+  const steps = [
+    {
+      ...step(1, "RUN a", "ok"),
+      op: "AA==",
+      inputSnapshots: ["7"],
+      outputSnapshots: ["8"],
+      hasLog: true,
+      cpuMs: 3,
+    },
+    { ...step(2, "RUN b", "running"), inputFolders: [null] },
+  ];
+  const exported = history.find(record(store, 1, { status: "running", steps, title: "app" }));
+  const imported = history.import(JSON.stringify(exported));
+  expect(imported.id).not.toBe(exported.id);
+  expect(history.find(imported.id)).toEqual({
+    ...exported,
+    id: imported.id,
+    status: "crashed",
+    steps: [{ ...step(1, "RUN a", "ok"), cpuMs: 3 }, step(2, "RUN b", "running")],
+  });
+});
+
+test("what is no exported build is refused by its field", () => {
+  const { store, history } = world();
+  const good = history.find(record(store, 1));
+  for (const [text, why] of [
+    ["{", "not valid JSON"],
+    ["[]", "not an object"],
+    [JSON.stringify({ ...good, version: 2 }), "its version is 2"],
+    [JSON.stringify({ ...good, status: "fine" }), 'its status is "fine"'],
+    [JSON.stringify({ ...good, startedAt: -1 }), "times"],
+    [JSON.stringify({ ...good, request: {} }), "its request"],
+    [JSON.stringify({ ...good, steps: {} }), "no list of steps"],
+    [JSON.stringify({ ...good, steps: [{ ...step(1, "x", "ok"), inputs: [1] }] }), "step 1"],
+  ] as const)
+    expect(() => history.import(text)).toThrow(why);
+  expect(history.list()).toHaveLength(1);
+});

@@ -23,10 +23,11 @@ const ACTIONS: Readonly<Record<string, (asked: Asked) => void | Promise<void>>> 
   show,
   logs,
   export: exportBuild,
+  import: importBuild,
   rm,
 };
 
-/** `tsbuild history ls|show|logs|export|rm`. */
+/** `tsbuild history ls|show|logs|export|import|rm`. */
 export async function history(flags: ParsedFlags, io: CommandIo): Promise<number> {
   const [word = "ls", ...operands] = flags.operands;
   const action = Object.hasOwn(ACTIONS, word) ? ACTIONS[word] : undefined;
@@ -127,6 +128,15 @@ function exportBuild({ history, flags, io, operands }: Asked): void {
   const build = history.find(operands[0] ?? "^0");
   const format = oneOf("--format", flags.last("format") ?? "json", ["json", "trace"]);
   io.stdout.write(`${JSON.stringify(format === "json" ? build : traceOf(build), undefined, 2)}\n`);
+}
+
+/** From a file, or from standard input. */
+async function importBuild({ history, io, operands }: Asked): Promise<void> {
+  atMost(operands, 1);
+  const { readArchive } = await import("./read-archive.ts");
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of await readArchive(operands[0] ?? "-", io)) chunks.push(chunk);
+  io.stdout.write(`${history.import(Buffer.concat(chunks).toString("utf8")).id}\n`);
 }
 
 /** Each build that goes is told by its ID; one that is at work stays. */

@@ -11,18 +11,18 @@ export async function readArchive(file: string, io: CommandIo): Promise<AsyncIte
   if (file !== "-") {
     // No FileHandle: one that a failed command never came to read would end the process when it is collected.
     const fd = await promisify(open)(file, "r").catch((cause: unknown) => {
-      throw new TsbuildError("TSB_CONTEXT", `the archive ${file} cannot be read`, { cause });
+      throw new TsbuildError("TSB_CONTEXT", `${file} cannot be read`, { cause });
     });
     if (fstatSync(fd).isDirectory()) {
       closeSync(fd);
-      throw new TsbuildError("TSB_CONTEXT", `${file} is a folder, not an archive`, {
+      throw new TsbuildError("TSB_CONTEXT", `${file} is a folder, not a file`, {
         hint: `tar -C ${file} -c . makes one of it`,
       });
     }
     return createReadStream(file, { fd, highWaterMark: READ_BYTES });
   }
   if (io.stdin.isTTY === true) {
-    throw new TsbuildError("TSB_USAGE", "standard input is a terminal: no archive is piped in");
+    throw new TsbuildError("TSB_USAGE", "standard input is a terminal: nothing is piped in");
   }
   return inputBytes(io.stdin, io.signal);
 }

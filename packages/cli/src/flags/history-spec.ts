@@ -20,14 +20,15 @@ export const logsSpec: CommandSpec = {
 
 export const historySpec: CommandSpec = {
   name: "history",
-  usage: "[flags] ls | show [BUILD] | logs [BUILD] [STEP] | export [BUILD] | rm BUILD… | IMAGE",
+  usage: "ls | show [BUILD] | logs [BUILD] [STEP] | export [BUILD] | import | rm BUILD… | IMAGE",
   summary: "Past builds: their steps, times, reasons and full output",
   description: [
     "With the name or ID of an image: the instructions that made it (tsbuild image history).",
     "BUILD is an ID, a beginning of one, or ^N: the Nth before the newest (default: ^0, the newest).",
     "STEP is a number or a part of a name that no other step has.",
     "The newest 200 builds are kept, and of their output 200 MiB: TSBUILD_HISTORY_BUILDS, TSBUILD_HISTORY_LOGS.",
-    "docs/history.md tells the form of export.",
+    "docs/history.md tells the form of export. import [FILE] takes it in, here or elsewhere (default: from standard",
+    "input), and prints its new ID.",
   ],
   flags: [
     { name: "quiet", short: "q", group: "Output", text: "ls: print IDs only" },

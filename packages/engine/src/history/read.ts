@@ -1,5 +1,6 @@
 import { nearest, TsbuildError } from "@tsbuild/base";
 import type { HistoryEntry, LogFrame, Store } from "@tsbuild/store";
+import { importRecord } from "./import.ts";
 import { type BuildRecord, RECORD_VERSION, type StepRecord } from "./record.ts";
 
 /**
@@ -20,6 +21,8 @@ export interface BuildHistory {
    * kept. What it copied or mounted may have had other content then.
    */
   lastRun(build: BuildRecord, step: StepRecord): RecordedStep | undefined;
+  /** Adds a record that `tsbuild history export` wrote, under a new ID, without what only its own state folder has. Throws TSB_USAGE. */
+  import(text: string): BuildRecord;
   /** With its logs. False for a build that is at work. */
   remove(build: Pick<BuildRecord, "id">): boolean;
 }
@@ -38,6 +41,7 @@ export function buildHistory(store: Store): BuildHistory {
     step: findStep,
     log: (build, step) => entryOf(build)?.log(String(step.number)) ?? [],
     lastRun: (build, step) => findLastRun(list(), build, step),
+    import: (text) => importRecord(store, text),
     remove: (build) => store.history.remove(build.id),
   };
 }
