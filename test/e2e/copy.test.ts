@@ -12,6 +12,7 @@ if (reason !== undefined) console.log(`skipped: end-to-end copies: ${reason}`);
 
 const B_TIME = 1_000_000_000_123_456_789n;
 const SUB_TIME = 1_100_000_000_987_654_321n;
+const DIR_TIME = 1_200_000_000_111_222_333n;
 
 /** One of everything that can be in a context. */
 function makeSources(world: World, name: string): string {
@@ -56,7 +57,7 @@ function makeSources(world: World, name: string): string {
 
 const BASE = [
   "FROM busybox AS base",
-  "RUN mkdir -p /exists/sub /clash /deep && chmod 700 /exists && echo own > /exists/own && chown -R 7:8 /exists \\",
+  "RUN mkdir -p /exists/sub /exists-too /clash /deep && chmod 700 /exists && echo own > /exists/own && chown -R 7:8 /exists \\",
   "  && touch -d '2001-02-03 04:05:06' /exists && ln /exists/own /exists/own2 \\",
   "  && ln -s /exists /to-exists && ln -s /deep/er /to-missing && ln -s ../../../../escape /to-escape && ln -s /deep/file /to-file",
 ];
@@ -67,6 +68,7 @@ const DOCKERFILE = [
   "COPY dir /new",
   "COPY --chown=5:6 dir /new-owned",
   "COPY dir /exists",
+  "COPY dir /exists-too/",
   "COPY dir/a /file-dest",
   "COPY dir/a /as-dir/",
   "COPY dir/a /x/y/z/w",
@@ -128,6 +130,9 @@ describe.skipIf(reason !== undefined)("COPY", () => {
     const folder = makeSources(world, "sources");
     socket = createServer();
     await new Promise<void>((resolve) => socket.listen(join(folder, "dir/sock"), resolve));
+    const root = nativeFs.openFolder(folder);
+    nativeFs.setTimesInRoot(root, "dir", DIR_TIME, DIR_TIME);
+    nativeFs.close(root);
     world.context("sources", { Dockerfile: DOCKERFILE });
     image = await buildRootfs(world, folder);
   });
@@ -157,6 +162,9 @@ describe.skipIf(reason !== undefined)("COPY", () => {
       "exists/sub/b": "file 640 0:0",
     });
     expect(rootfs.mtimeNs("exists/sub")).toBe(SUB_TIME);
+    // Of a folder that contents are copied into, the source's time is all that it takes: a time of the build would make each layer another.
+    for (const path of ["new", "slashed-source", "exists-too"])
+      expect(rootfs.mtimeNs(path), path).toBe(DIR_TIME);
   });
 
   test("where a file lands (D093, D095, D096)", () => {

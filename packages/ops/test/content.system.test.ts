@@ -234,6 +234,13 @@ describe.skipIf(!isRoot)("content of a context", () => {
   test("a path that is not there", async () => {
     await expect(digest({ path: "/nothing" })).rejects.toThrow(/"\/nothing": not found in the build context/);
     await expect(digest({ path: "/noth*" })).resolves.toMatch(/^sha256:/);
+    await expect(digest({ path: "/sub/noth*" })).resolves.toMatch(/^sha256:/);
+    await expect(digest({ path: "/nothing/*" })).rejects.toThrow(
+      /"\/nothing\/\*": not found in the build context/,
+    );
+    await expect(digest({ path: "/sub/*" }, ["sub"])).rejects.toThrow(
+      /"\/sub\/\*": not found in the build context/,
+    );
   });
 
   test("a link out of the context stays inside", async () => {

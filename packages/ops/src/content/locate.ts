@@ -81,6 +81,17 @@ function locateOne(fs: NativeFs, root: number, asked: string, follow: boolean): 
 
 const WILDCARD = /[*?[\\]/;
 
+/** `a/[bc]/d`: `a`, the part that has to be there however little the pattern matches. */
+function literalPart(pattern: string): string {
+  const elements = pattern.split("/");
+  return elements
+    .slice(
+      0,
+      elements.findIndex((element) => WILDCARD.test(element)),
+    )
+    .join("/");
+}
+
 /** Paths that match a pattern, one element at a time, in byte order. */
 function expand(fs: NativeFs, root: number, pattern: string): string[] {
   let found = [""];
@@ -141,7 +152,12 @@ export function locate(
         located.path === "" ||
         (visible(located.asked, isFolder(located.stat)) && visible(located.path, isFolder(located.stat))),
     );
-  if (found.length === 0 && !(glob && selector.optional)) throw missing(tree, selector.path);
+  if (found.length > 0) return found;
+  // No match is fine (D105); below a folder that is not there it is a mistake.
+  const folder = literalPart(cleaned);
+  const isThere =
+    canonicalPath(fs, tree.root, folder) !== undefined && (folder === "" || visible(folder, true));
+  if (!glob || !isThere || !selector.optional) throw missing(tree, selector.path);
   return found;
 }
 

@@ -90,7 +90,7 @@ export class CopyOps {
     return this.#style.mode === undefined ? mode & 0o7777 : this.#style.mode(mode);
   }
 
-  /** The folder that contents are copied into keeps its own metadata (D097, D098), so entry 0 is none of these. */
+  /** The folder that contents are copied into keeps its own mode and owner (D097, D098), so entry 0 is none of these. */
   *folders(): Generator<TreeOp> {
     for (const index of this.#selected.chosen) {
       if (index > 0 && this.#reader.isFolder(index))
@@ -181,14 +181,17 @@ export class CopyOps {
     return { ...this.#common(index), type: "node", kind, mode: this.#mode(index), ...device };
   }
 
-  /** Folder times, innermost first: making children moves them. */
+  /**
+   * Folder times, innermost first: making children moves them. The folder that contents are copied into is among them, though nothing
+   * else of it is taken over: its time would otherwise be that of the build, and no two builds made the same layer.
+   */
   *times(): Generator<TreeOp> {
     const { chosen } = this.#selected;
     for (let at = chosen.length - 1; at >= 0; at--) {
       const index = chosen[at] as number;
-      if (index === 0 || !this.#reader.isFolder(index)) continue;
+      if (!this.#reader.isFolder(index)) continue;
       const mtimeNs = this.#style.mtimeNs ?? this.#reader.mtimeNs(index);
-      yield { path: this.#path(index), existing: "replace", type: "times", mtimeNs };
+      yield { path: this.#path(index) || ".", existing: "replace", type: "times", mtimeNs };
     }
   }
 }

@@ -8,44 +8,50 @@ export type ModeChange = (mode: number) => number;
 
 const CLAUSE = /^([ugoa]*)((?:[-+=](?:[rwxXst]*|[ugo]))+)$/;
 
-const WHO: Readonly<Record<string, number>> = { u: 0o4700, g: 0o2070, o: 0o1007, a: 0o7777 };
-const BITS: Readonly<Record<string, number>> = { r: 0o444, w: 0o222, x: 0o111, s: 0o6000, t: 0o1000 };
+const STICKY = 0o1000;
+const WHO: Readonly<Record<string, number>> = { u: 0o4700, g: 0o2070, o: 0o0007, a: 0o6777 };
+const BITS: Readonly<Record<string, number>> = { r: 0o444, w: 0o222, x: 0o111, s: 0o6000, t: STICKY };
 
-function whoMask(who: string): number {
-  return who === "" ? 0o7777 : [...who].reduce((mask, w) => mask | (WHO[w] ?? 0), 0);
+/**
+ * Bits that a step of a clause may change. The sticky bit belongs to no class, as with setmode(3) of the BSDs: a step that names it
+ * changes it (`o+t`, for others alone, does not), any other leaves it. chmod(1) of GNU lets `o=` clear it.
+ */
+function changeable(who: string, list: string): number {
+  const mask = who === "" ? 0o6777 : [...who].reduce((bits, w) => bits | (WHO[w] ?? 0), 0);
+  return list.includes("t") && (mask & ~0o007) !== 0 ? mask | STICKY : mask;
 }
 
-/** Bits that a permission list stands for; `X` is x on folders and on what someone may already execute. */
-function permissionBits(list: string, mode: number): number {
+/** Bits that a permission list stands for; `X` is x on folders and on what someone could execute before anything was changed. */
+function permissionBits(list: string, { before, now }: { before: number; now: number }): number {
   if (/^[ugo]$/.test(list)) {
     const shift = list === "u" ? 6 : list === "g" ? 3 : 0;
-    const triple = (mode >> shift) & 7;
+    const triple = (now >> shift) & 7;
     return triple * 0o111;
   }
   let bits = 0;
   for (const letter of list) {
-    const searchable = (mode & S_IFMT) === S_IFDIR || (mode & 0o111) !== 0;
+    const searchable = (before & S_IFMT) === S_IFDIR || (before & 0o111) !== 0;
     if (letter === "X") bits |= searchable ? 0o111 : 0;
     else bits |= BITS[letter] ?? 0;
   }
   return bits;
 }
 
-function applyClause(clause: string, mode: number): number {
+function applyClause(clause: string, mode: { before: number; now: number }): number {
   const match = CLAUSE.exec(clause);
   if (match === null) {
     throw new TsbuildError("TSB_DOCKERFILE", `invalid --chmod ${JSON.stringify(clause)}`, {
       hint: "write an octal mode such as 0755, or clauses such as u=rwX,go=rX",
     });
   }
-  const mask = whoMask(match[1] ?? "");
-  let result = mode;
+  let result = mode.now;
   for (const step of (match[2] ?? "").match(/[-+=][^-+=]*/g) ?? []) {
-    const bits = permissionBits(step.slice(1), result) & mask;
-    // `=` leaves setuid, setgid and sticky alone unless the class owns them: chmod(1) of GNU clears them, so does this.
+    const list = step.slice(1);
+    const mask = changeable(match[1] ?? "", list);
+    const bits = permissionBits(list, { before: mode.before, now: result }) & mask;
     if (step[0] === "+") result |= bits;
     else if (step[0] === "-") result &= ~bits;
-    else result = (result & ~(mask & 0o7777)) | bits;
+    else result = (result & ~mask) | bits;
   }
   return result;
 }
@@ -54,7 +60,7 @@ function applyClause(clause: string, mode: number): number {
 export function modeChange(mode: number, modeStr: string): ModeChange | undefined {
   if (modeStr !== "") {
     const clauses = modeStr.split(",");
-    return (old) => clauses.reduce((current, clause) => applyClause(clause, current), old) & 0o7777;
+    return (before) => clauses.reduce((now, clause) => applyClause(clause, { before, now }), before) & 0o7777;
   }
   return mode < 0 ? undefined : () => mode & 0o7777;
 }
