@@ -1,30 +1,10 @@
 /** Root without CAP_SYS_ADMIN, as in an ordinary container: a user namespace of its own where one may be made, else words. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { bounding, hiding, KEPT } from "./contained.ts";
 import { type Finished, importBusybox, main, missing, run, World } from "./world.ts";
 
 const reason = missing("busybox", "tar", "setpriv", "unshare");
 if (reason !== undefined) console.log(`skipped: builds in a container: ${reason}`);
-
-/** Docker's default set. */
-const KEPT =
-  "chown dac_override fowner fsetid kill setgid setuid setpcap net_bind_service net_raw sys_chroot mknod audit_write setfcap";
-const bounding = (names: readonly string[]): string[] => {
-  const kept = ["-all", ...names.map((name) => `+${name}`)].join(",");
-  return ["setpriv", "--inh-caps=-all", `--bounding-set=${kept}`];
-};
-/** A container's processes, and what its runtime hides of /proc. */
-const MASKED = "mount --bind /dev/null /proc/keys; mount --bind /proc/sys /proc/sys";
-const HIDDEN = [
-  "unshare",
-  "--mount",
-  "--pid",
-  "--fork",
-  "--mount-proc",
-  "sh",
-  "-c",
-  `${MASKED}; exec "$@"`,
-  "sh",
-];
 
 describe.skipIf(reason !== undefined)("root in a container", () => {
   const world = new World();
@@ -50,7 +30,7 @@ describe.skipIf(reason !== undefined)("root in a container", () => {
     const step =
       "RUN chown 70000:8 /etc/passwd && test $$ = 1 -o -d /proc/1 && grep -q 'Seccomp:.2' /proc/self/status";
     const { code, stderr } = await contained(
-      bounding(KEPT.split(" ")),
+      bounding(KEPT),
       context("whole", step, "RUN ls /proc | grep -c '^[0-9]'"),
     );
     expect([code, stderr]).toEqual([0, expect.not.stringContaining("chroot")]);
@@ -62,14 +42,14 @@ describe.skipIf(reason !== undefined)("root in a container", () => {
     const look =
       "cat /proc/1/comm && ! cat /proc/1/environ && ! ls /proc/1/root/ && ! echo x >/proc/sys/kernel/hostname";
     const folder = context("hidden", `RUN ${look}`, "RUN ls /dev/fd/ && id -u");
-    const { code, stderr } = await contained([...HIDDEN, ...bounding(KEPT.split(" "))], folder);
+    const { code, stderr } = await contained([...hiding(), ...bounding(KEPT)], folder);
     expect(code, stderr).toBe(0);
     expect(stderr.match(/steps share this container's network and see its \/proc/g)).toHaveLength(1);
   });
 
   test("doctor names the hidden /proc, and what to type", async () => {
     const look = [main, "doctor", "--format=json"];
-    const [program = "", ...args] = [...HIDDEN, ...bounding(KEPT.split(" ")), process.execPath, ...look];
+    const [program = "", ...args] = [...hiding(), ...bounding(KEPT), process.execPath, ...look];
     const { stdout } = await run(program, args, { env: { TSBUILD_ROOT: world.root, ...world.env } });
     const gates: { name: string; holds: boolean; fix: string }[] = JSON.parse(stdout);
     const proc = gates.find(({ name }) => name === "new /proc and /sys");

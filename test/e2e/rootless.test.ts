@@ -1,9 +1,17 @@
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { busyboxTar, type Finished, findProgram, main, missing, run, runOk, World } from "./world.ts";
 
-const skip = missing("busybox", "useradd", "userdel", "setpriv", "newuidmap", "newgidmap");
+const skip = missing("busybox", "useradd", "userdel", "setpriv", "newuidmap", "newgidmap", "setcap");
 if (skip !== undefined) console.warn(`test/e2e/rootless.test.ts skipped: ${skip}`);
 
 const name = `tsbuild-t${process.pid}`;
@@ -163,6 +171,33 @@ describe.skipIf(skip !== undefined)("a normal user", () => {
     // The user has a range: another one would not help.
     expect(single.get("subordinate ids")?.fix).toBe("see newuidmap, newgidmap below");
     expect(single.get("newuidmap, newgidmap")?.fix).toContain("apt-get install uidmap");
+  });
+
+  // Fails when the set-user-ID bit is taken for what makes a mapper: Fedora's have capabilities instead.
+  test("mappers with file capabilities map ids, without them they are named, and what to type", async () => {
+    const folder = world.path("mappers");
+    mkdirSync(folder);
+    const mappers = { newuidmap: "cap_setuid=ep", newgidmap: "cap_setgid=ep" };
+    for (const mapper of Object.keys(mappers)) {
+      copyFileSync(findProgram(mapper) ?? "", join(folder, mapper));
+      chmodSync(join(folder, mapper), 0o755);
+    }
+    const extra = { PATH: `${folder}:${process.env["PATH"]}`, XDG_DATA_HOME: world.path("home/mappers") };
+    const gates = async (): Promise<Map<string, { holds: boolean; found: string; fix: string }>> => {
+      const { stdout } = await start(["doctor", "--format=json"], extra);
+      const all = JSON.parse(stdout) as { name: string; holds: boolean; found: string; fix: string }[];
+      return new Map(all.map((gate) => [gate.name, gate]));
+    };
+    const bare = (await gates()).get("newuidmap, newgidmap");
+    expect(bare).toMatchObject({
+      holds: false,
+      found: `${join(folder, "newuidmap")} has no set-user-ID bit, nor capabilities that work`,
+      fix: expect.stringContaining(`setcap cap_setuid=ep ${join(folder, "newuidmap")}`),
+    });
+    for (const [mapper, capability] of Object.entries(mappers))
+      await runOk(findProgram("setcap") ?? "", [capability, join(folder, mapper)]);
+    expect((await gates()).get("newuidmap, newgidmap")).toMatchObject({ holds: true, found: "map ids" });
+    expect((await gates()).get("subordinate ids")).toMatchObject({ holds: true });
   });
 
   test("with one id only, a step runs as root, and a chown says what is missing", async () => {

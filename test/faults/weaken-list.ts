@@ -294,6 +294,15 @@ const PLANS: readonly Weakening[] = [
     tests: [CALLS],
   },
   one(
+    "policy: a container's own /proc, where steps see it, is read-only",
+    `${POLICY}/oci-spec.ts`,
+    [
+      'source: "/proc", options: ["rbind", ...options, "ro"] }',
+      'source: "/proc", options: ["rbind", ...options] }',
+    ],
+    `${ATTACKS}/processes.test.ts: hides parts of /proc`,
+  ),
+  one(
     "policy: processes of the host are not seen (pid namespace)",
     `${POLICY}/oci-spec.ts`,
     ['["mount", "pid", "ipc", "uts", "cgroup"]', '["mount", "ipc", "uts", "cgroup"]'],

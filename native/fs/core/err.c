@@ -16,8 +16,8 @@ int err_sys(struct err *err, const char *call, const char *path) {
 int err_owner(struct err *err, const char *call, const char *path, unsigned uid, unsigned gid) {
   char detail[sizeof err->detail];
   if (errno != EINVAL) return err_sys(err, call, path);
-  snprintf(detail, sizeof detail, "owner %u:%u is not mapped in this user namespace; subordinate ids are given by "
-           "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER", uid, gid);
+  snprintf(detail, sizeof detail, "owner %u:%u is not mapped in this user namespace; for subordinate ids "
+           "(usermod --add-subuids): tsbuild doctor says which are free", uid, gid);
   return err_detail(err, EINVAL, call, path, detail);
 }
 

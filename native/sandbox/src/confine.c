@@ -37,8 +37,9 @@ static int open_attribute(const char *profile, struct err *err) {
   int errnum = errno;
   close(proc);
   if (file >= 0) return file;
-  /* A mount in the way; a kernel that was built without has no such file. */
-  return errnum == EXDEV ? fail_with(err, EPERM, "apparmor", "/proc is not the kernel's") : fail_with(err, EINVAL, "apparmor", profile);
+  if (errnum == EXDEV) return fail_with(err, EPERM, "apparmor", "/proc is not the kernel's");
+  /* A kernel that was built without has no such file. */
+  return fail_with(err, errnum == ENOENT ? EINVAL : errnum, "apparmor", profile);
 }
 
 int op_apparmor(struct sandbox *sb, const struct op *op, struct err *err) {

@@ -28,18 +28,25 @@ function statOf(file: string): Stats | undefined {
   }
 }
 
-/** What is wrong with a mapper; "" if nothing can be seen to be. File capabilities do instead of the bit, so it alone decides nothing. */
-function mapperFault(name: string, path: string, works: boolean): string {
+/**
+ * What is wrong with a mapper; "" if nothing is known to be. File capabilities do instead of the bit, so it is blamed only when it was tried and
+ * refused.
+ */
+function mapperFault(name: string, path: string, reason: string): string {
   const found = modeOf(name, path);
   if (found === undefined) return `${name} is not installed`;
-  return works || (found.mode & SET_USER_ID) !== 0
-    ? ""
-    : `${found.file} has no set-user-ID bit, nor capabilities that work`;
+  if (!reason.startsWith(`${name}:`)) return "";
+  return (found.mode & SET_USER_ID) === 0
+    ? `${found.file} has no set-user-ID bit, nor capabilities that work`
+    : `${found.file} refuses to map the ranges of /etc/subuid and /etc/subgid`;
 }
 
 /** Either the bit, as Debian has it, or capabilities, as Fedora has it. */
 function mapperFix(path: string): string {
-  const files = MAPPERS.map((name) => modeOf(name, path)?.file);
+  const found = MAPPERS.map((name) => modeOf(name, path));
+  const files = found.map((one) => one?.file);
+  if (found.every((one) => ((one?.mode ?? 0) & SET_USER_ID) !== 0))
+    return `findmnt -T ${files[0]}: a file system that is mounted nosuid ignores the set-user-ID bit; grep "^$(id -un):" /etc/subuid /etc/subgid: ranges of one user may not overlap`;
   if (files.includes(undefined)) return "apt-get install uidmap (dnf install shadow-utils)";
   return `as root: chmod u+s ${files.join(" ")}, or setcap cap_setuid=ep ${files[0]} and setcap cap_setgid=ep ${files[1]}; not on a file system mounted nosuid`;
 }
@@ -50,7 +57,8 @@ export function mapperGate(
   report: UserNamespaceReport | undefined,
 ): Gate {
   const works = report?.got === "range";
-  const faults = MAPPERS.map((name) => mapperFault(name, env["PATH"] ?? "", works)).filter(
+  const reason = report?.reason ?? "";
+  const faults = MAPPERS.map((name) => mapperFault(name, env["PATH"] ?? "", reason)).filter(
     (text) => text !== "",
   );
   const needed = report !== undefined && report.uid !== 0;

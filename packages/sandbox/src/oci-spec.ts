@@ -129,10 +129,13 @@ function sysMount(spec: ExecSpec, host: HostFacts, options: readonly string[]): 
     : { destination: "/sys", type: "sysfs", source: "sysfs", options };
 }
 
-/** The builder's own where a new one is refused: with what is hidden there, and the processes around it under their numbers there. */
+/**
+ * The builder's own where a new one is refused: with what is hidden there, and the processes around it under their numbers there. Read-only,
+ * as those have files that ask for no more than the right owner: a step would make the builder the first that the kernel kills for want of memory.
+ */
 function procMount(host: HostFacts, options: readonly string[]): RuntimeMount {
   return host.hidden?.includes("proc") === true
-    ? { destination: "/proc", type: "bind", source: "/proc", options: ["rbind", ...options] }
+    ? { destination: "/proc", type: "bind", source: "/proc", options: ["rbind", ...options, "ro"] }
     : { destination: "/proc", type: "proc", source: "proc", options };
 }
 

@@ -39,6 +39,7 @@ const PROFILE_HINTS: Readonly<Record<string, string>> = {
   ENOENT: "no AppArmor profile of that name is loaded: as root apparmor_parser -r FILE",
   EACCES: "tsbuild itself is under a profile that does not allow this one to be entered",
   EINVAL: "AppArmor is off here: leave --security-opt apparmor=… out",
+  EROFS: "steps see this container's own /proc here, read-only: leave --security-opt apparmor=… out",
   EPERM:
     "a mount of the step hides /proc, by which the profile is entered: choose another target for the mount",
 };

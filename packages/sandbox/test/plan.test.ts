@@ -227,7 +227,7 @@ describe("in a user namespace", () => {
 
   test("where the kernel mounts no new /proc and /sys, those of the builder are taken, and hidden as ever", () => {
     const made = inside("range", { network: "none" }, { hidden: ["proc", "sysfs"] });
-    expect(made).toContain("host_tree source=/proc dest=/proc attrs=0xe flags=1");
+    expect(made).toContain("host_tree source=/proc dest=/proc attrs=0xf flags=1");
     expect(made).toContain("host_tree source=/sys dest=/sys attrs=0xf flags=1");
     expect(made).toContain("mask path=/proc/kcore");
     expect(made.filter((text) => /type=(proc|sysfs)/.test(text))).toEqual([]);
