@@ -48,6 +48,17 @@ describe.skipIf(reason !== undefined)("without namespaces", () => {
     expect([code, stderr]).toEqual([1, expect.stringContaining("no user namespace for uid 0: unshare")]);
   });
 
+  test("doctor says the same, and where the state folder cannot be", async () => {
+    const { code, stdout } = await contained(["doctor"]);
+    expect(code, stdout).toBe(0);
+    expect(stdout).toContain("no     user namespace: unshare: Operation not permitted\n");
+    expect(stdout).toContain("without it: steps run in a chroot: processes, network");
+    expect(stdout).toContain("no     private network: steps run in a chroot\n");
+    const nowhere = await contained(["doctor", "--root", "/proc/state"]);
+    expect(nowhere.code).toBe(1);
+    expect(nowhere.stdout).toMatch(/^FAILS {2}state folder: nothing can be written to \/proc\/state: E\w+/m);
+  });
+
   test("mounts are copies that leave no trace in the layer", async () => {
     const folder = context(
       "mounts",

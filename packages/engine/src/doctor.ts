@@ -1,85 +1,21 @@
 /** What builds need of this machine: each gate tried, what takes its place where it is closed, and what opens it. */
-import { constants, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { constants, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { errnoCode, hostPlatform } from "@tsbuild/base";
 import { inUserNamespace, nativeFs } from "@tsbuild/native-fs";
+import type { Isolation } from "@tsbuild/ops";
 import { findEmulation, type HostFacts, machines, readHostFacts } from "@tsbuild/sandbox";
 import { defaultRoot, overlayRefusal } from "@tsbuild/store";
 import { groupGates } from "./doctor-groups.ts";
-import { appArmorGate, mapperGate, securityModuleGate } from "./doctor-rights.ts";
+import { namespaceGates } from "./doctor-namespaces.ts";
+import { appArmorGate, securityModuleGate } from "./doctor-rights.ts";
 import { type Gate, gate, mayUse } from "./gate.ts";
-import { subordinateIdsHint, userNamespaceReport } from "./user-namespace.ts";
+import { chooseIsolation } from "./isolation.ts";
+import { userNamespaceReport } from "./user-namespace.ts";
 
 export type { Gate } from "./gate.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
-
-/** A setting of the kernel; undefined where this kernel has no such file. */
-function sysctl(name: string): string | undefined {
-  try {
-    return readFileSync(`/proc/sys/${name}`, "utf8").trim();
-  } catch (error) {
-    if (["ENOENT", "EACCES", "ENOTDIR"].includes(errnoCode(error) ?? "")) return undefined;
-    throw error;
-  }
-}
-
-/** A setting that forbids user namespaces at one value. */
-function setting(name: string, forbids: string, allow: string): Gate {
-  const value = sysctl(name.replaceAll(".", "/"));
-  return gate({
-    name,
-    holds: value !== forbids,
-    found: value === undefined ? "this kernel has no such setting" : value,
-    fallback: "only root builds",
-    fix: `as root: sysctl -w ${name}=${allow}`,
-  });
-}
-
-/** Ubuntu 23.10 and later: a profile for the one program is enough, and leaves the setting on for all others. */
-const APPARMOR_FIX = [
-  "as root, for tsbuild alone: write 'abi <abi/4.0>, include <tunables/global> profile tsbuild /**/tsbuild-userns flags=(unconfined) { userns, }'",
-  "to /etc/apparmor.d/tsbuild and run apparmor_parser -r /etc/apparmor.d/tsbuild;",
-  "for all programs: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
-].join(" ");
-
-function namespaceGates(env: Env): Gate[] {
-  const report = userNamespaceReport(env);
-  const ids = report === undefined || report.got === "range";
-  return [
-    gate({
-      name: "user namespace",
-      holds: report?.got !== "none",
-      required: true,
-      found:
-        report === undefined ? "not needed: this is root" : report.got === "none" ? report.reason : "made",
-      fallback: "no step runs",
-      fix: "see the settings below; in a container, let the runtime allow unshare (seccomp, AppArmor)",
-    }),
-    gate({
-      name: "subordinate ids",
-      holds: ids,
-      found:
-        report === undefined
-          ? "not needed: this is root"
-          : ids
-            ? report.uid === 0
-              ? "all that root has here"
-              : "all of /etc/subuid"
-            : report.reason,
-      fallback: "files and steps of root alone: a change to another owner fails",
-      fix: report === undefined ? "" : subordinateIdsHint(report),
-    }),
-    mapperGate(env, report),
-    setting("user.max_user_namespaces", "0", "28633"),
-    setting("kernel.unprivileged_userns_clone", "0", "1"),
-    {
-      ...setting("kernel.apparmor_restrict_unprivileged_userns", "1", "0"),
-      ...(sysctl("kernel/apparmor_restrict_unprivileged_userns") === "1" ? { fix: APPARMOR_FIX } : {}),
-    },
-  ];
-}
 
 /** The state folder, or where it would be made: a question makes none. */
 function nearestFolder(path: string): string {
@@ -87,20 +23,36 @@ function nearestFolder(path: string): string {
   return existsSync(absolute) || absolute === dirname(absolute) ? absolute : nearestFolder(dirname(absolute));
 }
 
-function overlayGate(root: string): Gate {
-  const folder = mkdtempSync(join(nearestFolder(root), "tsbuild-doctor-"));
+/** Somewhere to try things, on the state folder's file system; else why nothing can be written there. */
+function makeScratch(root: string): { readonly folder: string } | { readonly refusal: string } {
   try {
-    const refusal = overlayRefusal(nativeFs, folder, inUserNamespace());
-    return gate({
-      name: "overlay",
-      holds: refusal === undefined,
-      found: refusal ?? `mounted in ${root}${inUserNamespace() ? ", with userxattr" : ""}`,
-      fallback: "layers are copied and compared: slower, and more disk",
-      fix: "give --root on a local filesystem (ext4, xfs, btrfs); Linux 5.11 or newer without root",
-    });
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
+    return { folder: mkdtempSync(join(nearestFolder(root), "tsbuild-doctor-")) };
+  } catch (error) {
+    if (errnoCode(error) === undefined || !(error instanceof Error)) throw error;
+    return { refusal: error.message };
   }
+}
+
+function overlayGate(root: string, scratch: string): Gate {
+  const refusal = overlayRefusal(nativeFs, scratch, inUserNamespace());
+  return gate({
+    name: "overlay",
+    holds: refusal === undefined,
+    found: refusal ?? `mounted in ${root}${inUserNamespace() ? ", with userxattr" : ""}`,
+    fallback: "layers are copied and compared: slower, and more disk",
+    fix: "give --root on a local filesystem (ext4, xfs, btrfs); Linux 5.11 or newer without root",
+  });
+}
+
+function stateGate(root: string, refusal: string): Gate {
+  return gate({
+    name: "state folder",
+    holds: false,
+    required: true,
+    found: `nothing can be written to ${root}: ${refusal}`,
+    fallback: "nothing builds",
+    fix: "give --root (or set TSBUILD_ROOT to) a folder of this user's own",
+  });
 }
 
 function procGate({ hidden = [] }: HostFacts): Gate {
@@ -149,29 +101,24 @@ function networkGate(env: Env): Gate {
 }
 
 /** For each kind of machine that images are common for: whether its steps run here, and by what. */
-function emulationGate(env: Env): Gate {
-  const folder = mkdtempSync(join(tmpdir(), "tsbuild-doctor-"));
-  try {
-    const others = machines.filter(
-      ({ architecture }) =>
-        ["amd64", "arm64", "arm", "riscv64"].includes(architecture) &&
-        architecture !== hostPlatform().architecture,
-    );
-    const found = others.map((machine) => {
-      const how = findEmulation(machine, { path: env["PATH"] ?? "", temporaryFolder: () => folder });
-      const by = { kernel: "by the kernel", none: "no", emulator: "" }[how.type];
-      return { how, text: `${machine.architecture}: ${how.type === "emulator" ? how.program : by}` };
-    });
-    return gate({
-      name: "emulation",
-      holds: found.some(({ how }) => how.type !== "none"),
-      found: found.map(({ text }) => text).join(", "),
-      fallback: "steps of other platforms do not run",
-      fix: "apt-get install qemu-user-static; before Linux 6.7 binfmt-support as well",
-    });
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+function emulationGate(env: Env, scratch: string): Gate {
+  const others = machines.filter(
+    ({ architecture }) =>
+      ["amd64", "arm64", "arm", "riscv64"].includes(architecture) &&
+      architecture !== hostPlatform().architecture,
+  );
+  const found = others.map((machine) => {
+    const how = findEmulation(machine, { path: env["PATH"] ?? "", temporaryFolder: () => scratch });
+    const by = { kernel: "by the kernel", none: "no", emulator: "" }[how.type];
+    return { how, text: `${machine.architecture}: ${how.type === "emulator" ? how.program : by}` };
+  });
+  return gate({
+    name: "emulation",
+    holds: found.some(({ how }) => how.type !== "none"),
+    found: found.map(({ text }) => text).join(", "),
+    fallback: "steps of other platforms do not run",
+    fix: "apt-get install qemu-user-static; before Linux 6.7 binfmt-support as well",
+  });
 }
 
 /** Paths in a rootfs are resolved by openat2 alone. */
@@ -195,21 +142,37 @@ function openat2Gate(): Gate {
   });
 }
 
-/** Tries every gate; nothing is left behind but the state folder itself. */
+/** What a chroot does without, whether this machine has it or not. */
+function inChroot(isolation: Isolation, { name, fallback, ...rest }: Gate): Gate {
+  const without = { name, fallback, required: false, holds: false, found: "steps run in a chroot" };
+  return isolation === "chroot" ? { ...without, fix: "see user namespace" } : { name, fallback, ...rest };
+}
+
+/** Tries every gate; nothing is left behind. */
 export function examine(options: { readonly env: Env; readonly root?: string | undefined }): Gate[] {
   const { env } = options;
   const uid = userNamespaceReport(env)?.uid ?? process.getuid?.() ?? 0;
+  const root = options.root ?? defaultRoot(env, uid);
   const facts = readHostFacts();
-  return [
-    ...namespaceGates(env),
-    openat2Gate(),
-    overlayGate(options.root ?? defaultRoot(env, uid)),
-    ...groupGates(facts),
-    procGate(facts),
-    seccompGate(facts),
-    securityModuleGate(),
-    appArmorGate(facts),
-    networkGate(env),
-    emulationGate(env),
-  ];
+  const isolation = chooseIsolation({ given: undefined, env, ociRuntime: undefined });
+  const scratch = makeScratch(root);
+  const folder = "folder" in scratch ? scratch.folder : undefined;
+  try {
+    return [
+      ...namespaceGates({ env, proc: "/proc", isolation }),
+      openat2Gate(),
+      folder === undefined
+        ? stateGate(root, "refusal" in scratch ? scratch.refusal : "")
+        : overlayGate(root, folder),
+      ...groupGates(facts),
+      inChroot(isolation, procGate(facts)),
+      inChroot(isolation, seccompGate(facts)),
+      securityModuleGate(),
+      appArmorGate(facts),
+      inChroot(isolation, networkGate(env)),
+      ...(folder === undefined ? [] : [emulationGate(env, folder)]),
+    ];
+  } finally {
+    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+  }
 }
