@@ -20,6 +20,7 @@ export interface HttpCall {
 
 export interface HttpBody {
   readonly size: number;
+  /** The memory of a chunk may be used again when the next one is asked for. */
   readonly open: () => AsyncIterable<Uint8Array>;
 }
 
@@ -81,7 +82,8 @@ async function sendBody(
   request: NodeJS.WritableStream,
   answered: Promise<IncomingMessage>,
 ): Promise<void> {
-  const sent = pipeline(body.open(), request).catch(async (error: unknown) => {
+  const { lent } = await import("@tsbuild/oci");
+  const sent = pipeline(lent(body.open()), request).catch(async (error: unknown) => {
     const early = await Promise.race([answered, delay(200).then(() => undefined)]);
     if (early === undefined) throw error;
   });

@@ -145,12 +145,13 @@ class LocalTarget implements CacheTarget {
     bytes: AsyncIterable<Uint8Array>,
     { signal, onProgress }: Partial<SendOptions>,
   ): Promise<void> {
+    const { lent } = await import("@tsbuild/oci");
     makeFolders(dirname(path));
     const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
     this.#store.removeIfKilled(temporary);
     const file = await open(temporary, "wx");
     try {
-      await pipeline(counted(bytes, onProgress), file.createWriteStream({ flush: true }), { signal });
+      await pipeline(lent(counted(bytes, onProgress)), file.createWriteStream({ flush: true }), { signal });
       await rename(temporary, path);
     } finally {
       await file.close();

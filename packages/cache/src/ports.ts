@@ -24,7 +24,7 @@ export interface CacheSource {
 /** A blob on its way out. */
 export interface OutgoingBlob {
   readonly descriptor: Descriptor;
-  /** Bytes from `offset` on; chunks are nobody else's memory. */
+  /** Bytes from `offset` on. The memory of a chunk may be used again when the next one is asked for. */
   readonly open: (offset: number) => AsyncIterable<Uint8Array>;
 }
 

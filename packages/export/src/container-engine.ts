@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { errnoCode, TsbuildError } from "@tsbuild/base";
-import { copied } from "@tsbuild/oci";
+import { LENT_TO_READABLE, lent } from "@tsbuild/oci";
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -162,7 +162,7 @@ async function answerOf(
     return read;
   }
   // Sockets keep chunks until they are sent; these are memory that is used again.
-  const sent = pipeline(Readable.from(copied(archive)), outgoing);
+  const sent = pipeline(Readable.from(lent(archive), LENT_TO_READABLE), outgoing);
   const failed = sent.then(
     () => undefined,
     (error: unknown) => ({ error }),

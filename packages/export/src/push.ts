@@ -1,6 +1,11 @@
-import { createReadStream } from "node:fs";
 import type { Digest } from "@tsbuild/base";
-import { copied, formatReference, type ImageReference, type LayoutBlob, parseReference } from "@tsbuild/oci";
+import {
+  formatReference,
+  type ImageReference,
+  type LayoutBlob,
+  parseReference,
+  readFileReusing,
+} from "@tsbuild/oci";
 import type { FetchedManifest, PushBlob, RegistryClient, RetryNotice } from "@tsbuild/registry";
 import { blobSources, rememberRepositoryDigest, rememberSource } from "@tsbuild/store";
 import { type Referrer, referrersOf } from "./attached.ts";
@@ -34,12 +39,10 @@ function destinationsOf(names: readonly string[], attributes: ImageAttributes): 
   return [...byRepository.values()];
 }
 
-/** Bytes of a blob from `offset` on, in memory of their own. */
+/** Bytes of a blob from `offset` on; the memory of a chunk is used again when the next one is asked for. */
 export function bytesFrom(blob: LayoutBlob, offset: number): AsyncIterable<Uint8Array> {
   if ("bytes" in blob) return once(blob.bytes.subarray(offset));
-  if ("path" in blob) return createReadStream(blob.path, { start: offset, highWaterMark: 256 * 1024 });
-  // Sockets keep chunks until they are sent; these are memory that is used again.
-  return copied(skip(blob.open(), offset));
+  return "path" in blob ? readFileReusing(blob.path, offset) : skip(blob.open(), offset);
 }
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

@@ -55,7 +55,7 @@ export {
   layoutMembers,
   writeLayout,
 } from "./layout/write.ts";
-export { copied, released } from "./memory.ts";
+export { copied, LENT_TO_READABLE, lent, released } from "./memory.ts";
 export { readFileReusing } from "./read-file.ts";
 export {
   familiarName,

@@ -32,3 +32,28 @@ export async function* released(stream: AsyncIterable<Uint8Array>): AsyncGenerat
     release(chunk);
   }
 }
+
+const RING_BYTES = 2 * 1024 * 1024;
+const PART_BYTES = 256 * 1024;
+/** What a Readable should hold of `lent` chunks: they are bytes to it, not objects. */
+export const LENT_TO_READABLE = { objectMode: false, highWaterMark: 64 * 1024 } as const;
+
+/**
+ * Chunks for a stream of Node's or a socket, which keep some until they are sent, in memory that is used again: a chunk is gone when
+ * 1.5 MiB more have been handed out. What stands between a generator and the kernel holds less: a Readable with its high-water mark and
+ * a chunk beyond, a socket the same. With new memory for each chunk, 64 MiB of dead ones pile up. It is done with a chunk of the source
+ * when it asks for the next.
+ */
+export async function* lent(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
+  const ring = Buffer.allocUnsafeSlow(RING_BYTES);
+  let at = 0;
+  for await (const chunk of stream) {
+    for (let from = 0; from < chunk.length; from += PART_BYTES) {
+      const part = chunk.subarray(from, from + PART_BYTES);
+      if (at + part.length > RING_BYTES) at = 0;
+      ring.set(part, at);
+      yield ring.subarray(at, at + part.length);
+      at += part.length;
+    }
+  }
+}

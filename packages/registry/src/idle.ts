@@ -1,4 +1,5 @@
 import { Readable } from "node:stream";
+import { LENT_TO_READABLE, lent } from "@tsbuild/oci";
 
 class IdleError extends Error {
   readonly code = "UND_ERR_IDLE";
@@ -15,7 +16,7 @@ interface Guarded {
 
 /**
  * A request body whose reader must not fall silent: undici's own timers wait while a body is sent. The signal aborts with a transient
- * error once nothing was taken for `idleMs`.
+ * error once nothing was taken for `idleMs`. It is done with a chunk of the body when it asks for the next.
  */
 export function idleGuarded(
   body: Uint8Array | AsyncIterable<Uint8Array>,
@@ -33,7 +34,7 @@ export function idleGuarded(
     clearTimeout(timer);
   }
   return {
-    body: Readable.from(watched(), { objectMode: false, highWaterMark: 256 * 1024 }),
+    body: Readable.from(lent(watched()), LENT_TO_READABLE),
     signal: signal === undefined ? idle.signal : AbortSignal.any([signal, idle.signal]),
     end: () => clearTimeout(timer),
   };

@@ -16,7 +16,7 @@ import {
 export interface PushBlob {
   readonly digest: Digest;
   readonly size: number;
-  /** Bytes from `offset` to the end. Chunks are read before the next one is asked for. */
+  /** Bytes from `offset` to the end. The memory of a chunk may be used again when the next one is asked for. */
   readonly open: (offset: number) => AsyncIterable<Uint8Array>;
   /** Repositories of the same host that are known to have it, the likeliest first. */
   readonly mountFrom?: readonly string[] | undefined;
