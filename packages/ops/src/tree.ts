@@ -17,15 +17,20 @@ export type SourceTree = {
   | { readonly kind: "empty" }
 );
 
-/** Opens what a ref stands for. The caller closes the tree and keeps the ref until then. */
-export async function openTree(env: OpsEnvironment, ref: Ref): Promise<SourceTree> {
+/** Opens what a ref stands for. The caller closes the tree and keeps the ref until then. `again`: see `SnapshotViews.open`. */
+export async function openTree(
+  env: OpsEnvironment,
+  ref: Ref,
+  options?: { readonly again: boolean },
+): Promise<SourceTree> {
   const context = contextOf(ref);
   if (context !== undefined) {
     const root = env.fs.openFolder(context.folder);
     return { kind: "context", context, root, close: () => env.fs.close(root) };
   }
   const snapshot = snapshotOf(ref);
-  if (snapshot !== null) return { kind: "snapshot", snapshot, ...(await env.store.views.open(snapshot)) };
+  if (snapshot !== null)
+    return { kind: "snapshot", snapshot, ...(await env.store.views.open(snapshot, options)) };
   const root = env.fs.openFolder(env.store.temporaryFolder());
   return { kind: "empty", root, close: () => env.fs.close(root) };
 }

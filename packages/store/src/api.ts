@@ -98,6 +98,8 @@ export interface SnapshotStore {
   setChainId(id: SnapshotId, chainId: ChainId): void;
   /** Keeps a snapshot (with its parents) from collection until `release` or the end of this process. */
   hold(id: SnapshotId): { release(): void };
+  /** Whether this process holds it: then nobody collects it, and its id means it. */
+  isHeld(id: SnapshotId): boolean;
 }
 
 export interface ActiveSnapshot {
@@ -105,7 +107,7 @@ export interface ActiveSnapshot {
   readonly parent: SnapshotId | null;
   /** Folder of this layer. */
   readonly upper: string;
-  /** overlayfs workdir on the same filesystem. */
+  /** overlayfs workdir on the same filesystem. Goes soon after the layer is committed or discarded. */
   readonly work: string;
   /** Layer folders below, top first. */
   readonly lowers: readonly string[];
@@ -122,13 +124,17 @@ export type Snapshotter = "overlay" | "copy";
 export interface SnapshotViews {
   /** What is used here. Found out once per state folder and kernel, and remembered. */
   kind(): Promise<Snapshotter>;
-  /** A committed snapshot, for reading. */
-  open(id: SnapshotId): Promise<SnapshotView>;
+  /** A committed snapshot, for reading. `again`: it will be opened once more soon, so it may be kept open meanwhile. */
+  open(id: SnapshotId, options?: OpenOptions): Promise<SnapshotView>;
   /**
    * A new layer on a parent (null: on nothing), for writing. `underlay`: a folder whose entries are seen where no layer of the parent has any, and
    * that becomes no part of the layer; views that are copies, and layers on nothing, do without it.
    */
   prepare(parent: SnapshotId | null, options?: PrepareOptions): Promise<WritableView>;
+}
+
+export interface OpenOptions {
+  readonly again?: boolean | undefined;
 }
 
 export interface PrepareOptions {

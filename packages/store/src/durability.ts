@@ -70,7 +70,8 @@ export class Durability {
       native.close(folder),
     );
     database.transaction(() => {
-      for (const { id } of layers) database.run("UPDATE layers SET unsynced=NULL WHERE id=?", id);
+      const ids = JSON.stringify(layers.map(({ id }) => id));
+      database.run("UPDATE layers SET unsynced=NULL WHERE id IN (SELECT value FROM json_each(?))", ids);
     });
   }
 }

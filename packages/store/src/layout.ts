@@ -11,12 +11,12 @@ const FORMAT = "v1";
  *
  *     ROOT/v1/state.db          metadata (see schema.ts); -wal and -shm beside it
  *     ROOT/v1/blobs/sha256/HEX  committed blobs
- *     ROOT/v1/snapshots/N/fs    a layer folder; `work` beside it while it is being written. N is the layer's row id
+ *     ROOT/v1/snapshots/N/fs    a layer folder. N is the layer's row id
  *     ROOT/v1/snapshots/N/copied what a COPY of many files put into the layer, for its next run (see ops, file/copied-tree.ts)
  *     ROOT/v1/leases/ID.lock    flock()ed as long as the lease's process lives
  *     ROOT/v1/leases/ID.held    what the lease holds, a log of `+s12`, `-s12`, `+b<hex>`
  *     ROOT/v1/leases/ID.left    what its process would leave outside of the state folder if it were killed: a path a line, as JSON
- *     ROOT/v1/leases/ID/        temporary files of the lease
+ *     ROOT/v1/leases/ID/        temporary files of the lease; `work-N` of the layers that it is writing
  *     ROOT/v1/work.lock         work locks: a byte each (see locks.ts); `locks/` beside it is what an earlier version had
  *     ROOT/v1/cache-mounts/N/fs folders of RUN --mount=type=cache; N.lock and N.seed beside
  *     ROOT/v1/history/T-ID/     a build: build.json, log-STEP; T-ID.lock beside while its process lives

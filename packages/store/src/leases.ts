@@ -71,6 +71,10 @@ export class Lease {
     this.#hold(`s${id}`);
   }
 
+  holdsSnapshot(id: SnapshotId): boolean {
+    return this.#counts.has(`s${id}`);
+  }
+
   releaseSnapshot(id: SnapshotId): void {
     this.#release(`s${id}`);
   }

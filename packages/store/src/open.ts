@@ -16,6 +16,7 @@ import { FileWorkLocks, LockFile } from "./locks.ts";
 import { SqliteMemoStore } from "./memo.ts";
 import type { NativeCalls } from "./native.ts";
 import { NeedsLog } from "./needs.ts";
+import { Scraps } from "./scraps.ts";
 import { OverlaySnapshotStore, removeActiveOf } from "./snapshots.ts";
 import { rememberState, type StoreState } from "./state.ts";
 import { Trash } from "./trash.ts";
@@ -55,6 +56,7 @@ export function openStore(options: StoreOptions): Store {
     native,
     lease: new Lease(layout, native),
     trash: new Trash({ layout, database, native }),
+    scraps: new Scraps(native),
     needs: new NeedsLog(),
     durability: new Durability({ layout, database, native }, options.boot ?? bootId),
   };
@@ -91,15 +93,16 @@ function assemble(
 ): Store {
   const { layout, database, lease, trash, durability } = state;
   const blobs = new FileBlobStore(state);
-  const snapshots = new OverlaySnapshotStore(state);
-  const cache = new SqliteCacheStorage(state, snapshots);
-  const memo = new SqliteMemoStore(state);
-  const workLocks = new LockFile(layout, state.native);
   const temporaryFolder = () => lease.temporaryFolder();
   const discardFolder = (path: string) => {
     trash.discard(path);
     trash.start();
   };
+  const snapshots: OverlaySnapshotStore = new OverlaySnapshotStore(state, (id) => chosen.forget(id));
+  const cache = new SqliteCacheStorage(state, snapshots);
+  const memo = new SqliteMemoStore(state);
+  const chosen = new ChosenViews({ fs: nativeFs, snapshots, memo, temporaryFolder, discardFolder, ...views });
+  const workLocks = new LockFile(layout, state.native);
   const timer = setTimeout(() => trash.start(), TRASH_DELAY_MS);
   timer.unref();
   let closed = false;
@@ -107,7 +110,7 @@ function assemble(
     root: layout.root,
     blobs,
     snapshots,
-    views: new ChosenViews({ fs: nativeFs, snapshots, memo, temporaryFolder, discardFolder, ...views }),
+    views: chosen,
     images: new SqliteImageStore(state, blobs, snapshots),
     cache,
     locks: new FileWorkLocks(workLocks),
@@ -123,9 +126,11 @@ function assemble(
       try {
         cache.flush();
         cache.flushUses();
+        chosen.close();
         snapshots.discardAll();
         await durability.sync();
         workLocks.close();
+        await state.scraps.finish();
         lease.close((folder) => trash.discard(folder));
         trash.sweep();
         // Garbage that cannot be removed does not make a finished build fail; `prune` tells about it.

@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, mkdirSync, rmdirSync, statSync, unlinkSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { type ChainId, type DiffId, errnoCode, type SnapshotId, TsbuildError } from "@tsbuild/base";
 import type { ActiveSnapshot, LayerInfo, SnapshotStore } from "./api.ts";
@@ -32,10 +32,13 @@ SELECT l.id, l.diff_id, l.size_bytes FROM chain JOIN layers l ON l.id = chain.la
  */
 export class OverlaySnapshotStore implements SnapshotStore {
   readonly #state: StoreState;
+  readonly #onRelease: (id: SnapshotId) => void;
   readonly #active = new Set<SnapshotId>();
 
-  constructor(state: StoreState) {
+  /** `onRelease` hears of each snapshot that is held no more. */
+  constructor(state: StoreState, onRelease: (id: SnapshotId) => void = () => undefined) {
     this.#state = state;
+    this.#onRelease = onRelease;
   }
 
   prepare(parent: SnapshotId | null): ActiveSnapshot {
@@ -50,9 +53,10 @@ export class OverlaySnapshotStore implements SnapshotStore {
     this.#active.add(made.id);
     const lowers = parent === null ? [] : this.lowers(parent);
     const folder = layout.layer(made.layer);
-    const active = { id: made.id, parent, upper: join(folder, "fs"), work: join(folder, "work"), lowers };
+    const work = join(lease.folder(), `work-${made.layer}`);
+    const active = { id: made.id, parent, upper: join(folder, "fs"), work, lowers };
     try {
-      guarded("make a snapshot", layout.root, () => this.#makeFolders(folder, lowers[0]));
+      guarded("make a snapshot", layout.root, () => this.#makeFolders(folder, { work, below: lowers[0] }));
     } catch (error) {
       this.discard(active);
       throw error;
@@ -62,8 +66,8 @@ export class OverlaySnapshotStore implements SnapshotStore {
 
   commit(active: ActiveSnapshot, options: { readonly linkedTo?: SnapshotId | undefined } = {}): SnapshotId {
     this.#mustBeActive(active);
-    const { lease, database, layout, durability } = this.#state;
-    guarded("commit a snapshot", layout.root, () => this.#removeWork(active.work));
+    const { lease, database, durability, scraps } = this.#state;
+    scraps.remove(active.work);
     database.transaction(() => {
       lease.holdSnapshot(active.id);
       database.run("UPDATE snapshots SET lease=NULL WHERE id=?", active.id);
@@ -85,6 +89,7 @@ export class OverlaySnapshotStore implements SnapshotStore {
 
   discard(active: ActiveSnapshot): void {
     this.#mustBeActive(active);
+    this.#state.scraps.remove(active.work);
     this.#forget([active.id]);
     this.#state.trash.sweep();
     this.#state.trash.start();
@@ -184,20 +189,37 @@ export class OverlaySnapshotStore implements SnapshotStore {
     return hold;
   }
 
+  isHeld(id: SnapshotId): boolean {
+    return this.#state.lease.holdsSnapshot(id);
+  }
+
+  #release(id: SnapshotId): void {
+    const { lease } = this.#state;
+    lease.releaseSnapshot(id);
+    if (!lease.holdsSnapshot(id)) this.#onRelease(id);
+  }
+
   holdIfThere(id: SnapshotId): Hold | undefined {
     if (!this.#tryHold(id)) return undefined;
     let held = true;
     return {
       release: () => {
-        if (held) this.#state.lease.releaseSnapshot(id);
+        if (held) this.#release(id);
         held = false;
       },
     };
   }
 
-  /** See `Lease`: looked up and held in one transaction, so that no other process collects it in between. */
+  /**
+   * See `Lease`: looked up and held in one transaction, so that no other process collects it in between. What is held is there: once
+   * more needs no look.
+   */
   #tryHold(id: SnapshotId): boolean {
     const { database, lease } = this.#state;
+    if (lease.holdsSnapshot(id)) {
+      lease.holdSnapshot(id);
+      return true;
+    }
     return database.transaction(() => {
       const row = database.get("SELECT 1 FROM snapshots WHERE id=? AND lease IS NULL", id);
       if (row === undefined) return false;
@@ -243,11 +265,14 @@ export class OverlaySnapshotStore implements SnapshotStore {
    * The root of a layer hides that of the layers below in the merged view: it takes over owner and mode from the topmost, so
    * that a step on an image whose `/` is special leaves it so. Without lowers it is 0755, as an image's `/` is.
    */
-  #makeFolders(folder: string, below: string | undefined): void {
+  #makeFolders(
+    folder: string,
+    { work, below }: { readonly work: string; readonly below: string | undefined },
+  ): void {
     this.#makeFolder(folder);
     const upper = join(folder, "fs");
     mkdirSync(upper);
-    mkdirSync(join(folder, "work"));
+    mkdirSync(work);
     const made = statSync(upper);
     const { mode, uid, gid } =
       below === undefined ? { mode: 0o755, uid: made.uid, gid: made.gid } : statSync(below);
@@ -267,44 +292,9 @@ export class OverlaySnapshotStore implements SnapshotStore {
     }
   }
 
-  /**
-   * overlayfs leaves `work/work` behind, mode 000, mostly with nothing but the mark of a volatile mount, an empty file: a few calls then
-   * do. After a removal it has a whiteout.
-   */
-  #removeWork(work: string): void {
-    removeFile(join(work, "work/incompat/volatile/dirty"));
-    const isEmpty = WORK_FOLDERS.every((folder) => removeEmpty(join(work, folder)));
-    if (!isEmpty) this.#state.trash.discard(work);
-  }
-
   #mustBeActive(active: ActiveSnapshot): void {
     if (this.#active.has(active.id)) return;
     throw new Error(`assertion failed: snapshot ${active.id} is not active in this store`);
-  }
-}
-
-/** In the order of removal. */
-const WORK_FOLDERS = ["work/incompat/volatile", "work/incompat", "work", ""];
-
-function removeFile(path: string): void {
-  try {
-    unlinkSync(path);
-  } catch (error) {
-    const code = errnoCode(error);
-    if (code !== "ENOENT" && code !== "ENOTDIR") throw error;
-  }
-}
-
-/** False when there is something in it. */
-function removeEmpty(folder: string): boolean {
-  try {
-    rmdirSync(folder);
-    return true;
-  } catch (error) {
-    const code = errnoCode(error);
-    if (code === "ENOENT") return true;
-    if (code === "ENOTEMPTY") return false;
-    throw error;
   }
 }
 

@@ -5,6 +5,7 @@ import type { Layout } from "./layout.ts";
 import type { Lease } from "./leases.ts";
 import type { NativeCalls } from "./native.ts";
 import type { NeedsLog } from "./needs.ts";
+import type { Scraps } from "./scraps.ts";
 import type { Trash } from "./trash.ts";
 
 /** What the parts of one open store share. */
@@ -13,6 +14,7 @@ export interface StoreState {
   readonly database: StateDatabase;
   readonly lease: Lease;
   readonly trash: Trash;
+  readonly scraps: Scraps;
   readonly native: NativeCalls;
   readonly needs: NeedsLog;
   readonly durability: Durability;

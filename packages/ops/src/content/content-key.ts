@@ -3,7 +3,8 @@ import { type Digest, sha256Fields } from "@tsbuild/base";
 import type { TreeReader } from "@tsbuild/native-fs";
 import type { ContentKey, KeyField, Ref } from "@tsbuild/solver";
 import type { OpsEnvironment } from "../environment.ts";
-import { openTree, type SourceTree } from "../tree.ts";
+import { contextOf } from "../local/context.ts";
+import { openTree, type SourceTree, snapshotOf } from "../tree.ts";
 import { digestRoot, isContentXattr } from "./digest.ts";
 import { allVisible, filterEntries, type Visibility, visibilityOf } from "./filter.ts";
 import { largeContext } from "./large.ts";
@@ -78,15 +79,50 @@ export async function contentKey(
   selectors: readonly Selector[],
   scans: Scans = new Scans(),
 ): Promise<ContentKey> {
-  const tree = await openTree(env, ref);
+  const parts = rememberedParts(env, ref, selectors) ?? (await digestParts(env, ref, selectors, scans));
+  const digest = parts.length === 1 && parts[0] !== undefined ? parts[0] : sha256Fields(parts);
+  return { digest, fields: () => contentFields(env, ref, selectors, scans) };
+}
+
+/** A snapshot never changes: its digests are kept for good, and where all are known it need not be opened. */
+function rememberedParts(
+  env: OpsEnvironment,
+  ref: Ref,
+  selectors: readonly Selector[],
+): readonly Digest[] | undefined {
+  if (contextOf(ref) !== undefined) return undefined;
+  const snapshot = snapshotOf(ref);
+  if (snapshot === null) return undefined;
+  const parts: Digest[] = [];
+  for (const selector of selectors) {
+    const known = env.store.memo.get(SNAPSHOT_CONTENT, contentName(snapshot, selector));
+    if (known === undefined) return undefined;
+    parts.push(Buffer.from(known).toString("latin1") as Digest);
+  }
+  return parts;
+}
+
+/** What is not known is about to be copied: the copy looks at the same tree. */
+async function digestParts(
+  env: OpsEnvironment,
+  ref: Ref,
+  selectors: readonly Selector[],
+  scans: Scans,
+): Promise<readonly Digest[]> {
+  const tree = await openTree(env, ref, { again: true });
   try {
     const parts: Digest[] = [];
     for (const selector of selectors) parts.push(await digestSelector(env, tree, { selector, scans }));
-    const digest = parts.length === 1 && parts[0] !== undefined ? parts[0] : sha256Fields(parts);
-    return { digest, fields: () => contentFields(env, ref, selectors, scans) };
+    return parts;
   } finally {
     tree.close();
   }
+}
+
+const SNAPSHOT_CONTENT = "snapshot-content";
+
+function contentName(snapshot: string, selector: Selector): string {
+  return `${snapshot} ${selectorKey([selector])}`;
 }
 
 interface Wanted {
@@ -94,14 +130,15 @@ interface Wanted {
   readonly scans: Scans;
 }
 
-/** A snapshot never changes: its digests are kept for good. A context's are kept with its index. */
+/** See `rememberedParts`. A context's digests are kept with its index. */
 async function digestSelector(env: OpsEnvironment, tree: SourceTree, wanted: Wanted): Promise<Digest> {
   if (tree.kind === "context") return digestLocated(env, tree, wanted);
-  const key = `${treeName(tree)} ${selectorKey([wanted.selector])}`;
-  const known = env.store.memo.get("snapshot-content", key);
-  if (known !== undefined) return Buffer.from(known).toString("latin1") as Digest;
   const digest = await digestLocated(env, tree, wanted);
-  env.store.memo.set("snapshot-content", key, Buffer.from(digest, "latin1"));
+  env.store.memo.set(
+    SNAPSHOT_CONTENT,
+    contentName(treeName(tree), wanted.selector),
+    Buffer.from(digest, "latin1"),
+  );
   return digest;
 }
 

@@ -3,6 +3,7 @@ import type { SnapshotId } from "@tsbuild/base";
 import { inUserNamespace, type NativeFs } from "@tsbuild/native-fs";
 import type {
   MemoStore,
+  OpenOptions,
   PrepareOptions,
   SnapshotStore,
   Snapshotter,
@@ -28,6 +29,7 @@ export class ChosenViews implements SnapshotViews {
   readonly #options: ViewsOptions;
   readonly #userxattr: boolean;
   #chosen: Promise<SnapshotViews> | undefined;
+  #overlays: OverlayViews | undefined;
 
   constructor(options: ViewsOptions) {
     this.#options = options;
@@ -38,8 +40,18 @@ export class ChosenViews implements SnapshotViews {
     return (await this.#views()).kind();
   }
 
-  async open(id: SnapshotId): Promise<SnapshotView> {
-    return (await this.#views()).open(id);
+  async open(id: SnapshotId, options?: OpenOptions): Promise<SnapshotView> {
+    return (await this.#views()).open(id, options);
+  }
+
+  /** The snapshot is held no more: nothing of it is kept open. */
+  forget(id: SnapshotId): void {
+    this.#overlays?.forget(id);
+  }
+
+  /** Closes what is open for those to come. */
+  close(): void {
+    this.#overlays?.close();
   }
 
   async prepare(parent: SnapshotId | null, options?: PrepareOptions): Promise<WritableView> {
@@ -62,12 +74,13 @@ export class ChosenViews implements SnapshotViews {
     const stacks = import("./deep-stack.ts").then(
       ({ DeepStacks }) => new DeepStacks({ fs, temporaryFolder }),
     );
-    return new OverlayViews({
+    this.#overlays = new OverlayViews({
       fs,
       snapshots,
       shorten: async (lowers, max) => (await stacks).shorten(lowers, max),
       userxattr: this.#userxattr,
     });
+    return this.#overlays;
   }
 
   async #copy(): Promise<SnapshotViews> {

@@ -1,9 +1,17 @@
-import { close as closeDescriptor } from "node:fs";
+import { close as closeDescriptor, readdirSync } from "node:fs";
 import { promisify } from "node:util";
 import { errnoCode, type SnapshotId } from "@tsbuild/base";
 import type { NativeFs } from "@tsbuild/native-fs";
-import type { PrepareOptions, SnapshotStore, SnapshotView, SnapshotViews, WritableView } from "../api.ts";
+import type {
+  OpenOptions,
+  PrepareOptions,
+  SnapshotStore,
+  SnapshotView,
+  SnapshotViews,
+  WritableView,
+} from "../api.ts";
 import { MAX_LOWERS, MAX_LOWERS_IN_A_STRING } from "./lower-limits.ts";
+import { OpenedViews } from "./opened.ts";
 
 const closeOnThread = promisify(closeDescriptor);
 
@@ -26,6 +34,9 @@ export class OverlayViews implements SnapshotViews {
   readonly #options: OverlayViewsOptions;
   /** What the kernel takes: lowered once, when it has refused more. */
   #maxLowers = MAX_LOWERS;
+  readonly #opened = new OpenedViews();
+  /** Layer folders with nothing in them, of those that were committed here: held, so they stay what they are. */
+  readonly #empty = new Set<string>();
 
   constructor(options: OverlayViewsOptions) {
     this.#options = options;
@@ -35,10 +46,18 @@ export class OverlayViews implements SnapshotViews {
     return "overlay";
   }
 
-  async open(id: SnapshotId): Promise<SnapshotView> {
-    const { fs, snapshots } = this.#options;
-    const root = await this.#mount(snapshots.lowers(id), {});
-    return { root, close: () => fs.close(root) };
+  open(id: SnapshotId, { again = false }: OpenOptions = {}): Promise<SnapshotView> {
+    const { snapshots } = this.#options;
+    const mount = () => this.#mount(this.#withoutEmpty(snapshots.lowers(id)), {});
+    return this.#opened.open(id, { mount, keep: again && snapshots.isHeld(id) });
+  }
+
+  forget(id: SnapshotId): void {
+    this.#opened.forget(id);
+  }
+
+  close(): void {
+    this.#opened.forgetAll();
   }
 
   async prepare(parent: SnapshotId | null, { underlay }: PrepareOptions = {}): Promise<WritableView> {
@@ -47,12 +66,21 @@ export class OverlayViews implements SnapshotViews {
     try {
       const { upper, work } = active;
       const below = underlay === undefined || parent === null ? [] : [underlay];
-      const root = await this.#mount([...active.lowers, ...below], { upper, work, volatile: true });
+      const lowers = [...this.#withoutEmpty(active.lowers), ...below];
+      const root = await this.#mount(lowers, { upper, work, volatile: true });
       return this.#writable({ active, root });
     } catch (error) {
       snapshots.discard(active);
       throw error;
     }
+  }
+
+  /**
+   * Each layer costs its mount a look-up, and a step that writes nothing leaves an empty one. The topmost counts also when it is: the root
+   * of a view has its owner, mode and time.
+   */
+  #withoutEmpty(lowers: readonly string[]): readonly string[] {
+    return this.#empty.size === 0 ? lowers : lowers.filter((lower, i) => i === 0 || !this.#empty.has(lower));
   }
 
   /** Kernels before 6.8 refuse a dozen and more by E2BIG (see native/fs/core/overlay.c); those with the newer call backported do not. */
@@ -88,7 +116,9 @@ export class OverlayViews implements SnapshotViews {
       },
       commit: async () => {
         close();
-        return snapshots.commit(active);
+        const id = snapshots.commit(active);
+        if (readdirSync(active.upper).length === 0) this.#empty.add(active.upper);
+        return id;
       },
       discard: () => {
         close();
