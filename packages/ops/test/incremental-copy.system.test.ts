@@ -14,18 +14,13 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { SnapshotId, VertexDigest } from "@tsbuild/base";
-import type { CopyAction, Op } from "@tsbuild/llb";
+import type { SnapshotId } from "@tsbuild/base";
+import type { CopyAction } from "@tsbuild/llb";
 import { encodeTreeOps, nativeFs } from "@tsbuild/native-fs";
-import { measureLayer, packLayer } from "@tsbuild/oci";
 import { diskUsage, fsck, openStore, prune, refForSnapshot, type Store } from "@tsbuild/store";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { OpsEnvironment } from "../src/environment.ts";
-import { fileOp } from "../src/file/op.ts";
-import { NO_GRANTS } from "../src/grants/grants.ts";
 import { refForContext } from "../src/local/context.ts";
-import { anySource } from "../src/sources.ts";
-import { snapshotOf } from "../src/tree.ts";
+import { COPY, diffId, layerFolder, runActions } from "./support/copies.ts";
 
 const isRoot = process.getuid?.() === 0;
 if (!isRoot) console.log("skipped: incremental copies: needs root");
@@ -34,25 +29,6 @@ if (!isRoot) console.log("skipped: incremental copies: needs root");
 const EPOCH = 1_600_000_000;
 const OLD = EPOCH - 1_000_000;
 const FILES = 1100;
-
-function never(): never {
-  throw new Error("not needed here");
-}
-
-function environment(store: Store): OpsEnvironment {
-  return {
-    ...{ store, fs: nativeFs, sandbox: never, images: never, http: never, git: never, rules: anySource },
-    ...{ contexts: new Map(), networks: never, resolvConf: () => undefined, userxattr: false },
-    ...{ proxyEnv: [], grants: NO_GRANTS },
-  };
-}
-
-const COPY: CopyAction = {
-  ...{ type: "copy", src: "/", dest: "/app/", mode: -1, modeStr: "", timestampNs: -1n },
-  ...{ followSymlink: true, dirCopyContents: true, attemptUnpackDockerCompatibility: false },
-  ...{ createDestPath: true, allowWildcard: true, allowEmptyWildcard: true },
-  ...{ includePatterns: [], excludePatterns: [], requiredPaths: [], alwaysReplaceExistingDestPaths: false },
-};
 
 /** Repeatable, and the same on every machine (mulberry32). */
 function random(seed: number): (below: number) => number {
@@ -99,36 +75,12 @@ describe.skipIf(!isRoot)("a COPY of much that was copied before", () => {
   }
 
   async function copied(store: Store, below: SnapshotId, action: Partial<CopyAction>): Promise<SnapshotId> {
-    const env = environment(store);
-    const actions = [{ input: 0, secondaryInput: 1, output: 0, action: { ...COPY, ...action } }];
-    const op = { inputs: [], kind: { type: "file", actions }, platform: undefined } as unknown as Op & {
-      readonly kind: { readonly type: "file" };
-    };
     const inputs = [
       refForSnapshot(store, below),
       refForContext({ name: "context", folder: context, ignore: [] }),
     ];
-    const signal = new AbortController().signal;
-    const opContext = { vertex: "" as VertexDigest, signal, emit: () => undefined, ignoreCache: false };
-    const [result] = await fileOp(env, op as never).run(inputs, opContext);
-    inputs[0]?.release();
-    return snapshotOf(result!)!;
-  }
-
-  function layerFolder(store: Store, id: SnapshotId): string {
-    return store.snapshots.lowers(id)[0]!;
-  }
-
-  async function diffId(store: Store, id: SnapshotId): Promise<string> {
-    const root = nativeFs.openFolder(layerFolder(store, id));
-    try {
-      const maxMtimeNs = BigInt(EPOCH) * 1_000_000_000n;
-      const measured = measureLayer(packLayer(root, { fs: nativeFs, maxMtimeNs }));
-      for await (const _ of measured.stream);
-      return measured.result().diffId;
-    } finally {
-      nativeFs.close(root);
-    }
+    const copy = { input: 0, secondaryInput: 1, output: 0, action: { ...COPY, ...action } };
+    return runActions(store, inputs, [copy]);
   }
 
   /** The same in a state folder that has never seen it. */
@@ -136,7 +88,7 @@ describe.skipIf(!isRoot)("a COPY of much that was copied before", () => {
     const root = mkdtempSync(join(folder, "fresh-"));
     const store = openStore({ root });
     try {
-      return await diffId(store, await copied(store, base(store), action));
+      return await diffId(store, await copied(store, base(store), action), EPOCH);
     } finally {
       await store.close();
       rmSync(root, { recursive: true });
@@ -224,15 +176,15 @@ describe.skipIf(!isRoot)("a COPY of much that was copied before", () => {
         await prune(store, { all: false });
         if (round > 0) for (let i = 0; i <= pick(4); i++) await edit(pick, round * 10 + i);
         const id = await copied(store, ground, action);
-        expect(await diffId(store, id), `round ${round}`).toBe(await fresh(action));
+        expect(await diffId(store, id, EPOCH), `round ${round}`).toBe(await fresh(action));
         const layer = layerFolder(store, id);
         if (round > 0 && round % 4 !== 3) {
           expect(linked(layer)).toBeGreaterThan(FILES / 3);
           // The layer that files were linked from is what it was.
-          expect(await diffId(store, last!)).toBe(before);
+          expect(await diffId(store, last!, EPOCH)).toBe(before);
         } else expect(linked(layer)).toBeLessThan(20);
         expect(await fsck(store)).toEqual([]);
-        [last, before] = [id, await diffId(store, id)];
+        [last, before] = [id, await diffId(store, id, EPOCH)];
         await store.close();
       }
     },
@@ -277,7 +229,7 @@ describe.skipIf(!isRoot)("a COPY of much that was copied before", () => {
       await copied(store, ground, { dest: "/full/" });
       const id = await copied(store, ground, { dest: "/full/" });
       expect(linked(layerFolder(store, id))).toBe(0);
-      expect(await diffId(store, id)).toBe(await fresh({ dest: "/full/" }));
+      expect(await diffId(store, id, EPOCH)).toBe(await fresh({ dest: "/full/" }));
     } finally {
       await store.close();
     }

@@ -51,7 +51,7 @@ function makeFolder(request: CopyRequest, path: string): void {
 }
 
 /** The last element of the path that was asked for or matched. */
-function baseName(selected: Selected): string {
+export function baseName(selected: Selected): string {
   const { asked } = selected.located;
   return asked.slice(asked.lastIndexOf("/") + 1);
 }

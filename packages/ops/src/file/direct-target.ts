@@ -4,23 +4,22 @@ import { canonicalPath, isFolder } from "../content/locate.ts";
 import { applyAll, type CopyTarget } from "./apply.ts";
 import { join, parentOf } from "./target.ts";
 
-/** Where a copy goes that nothing below shows through. */
-export interface EmptyPlace {
+/** A folder that a copy goes into. */
+export interface Place {
   /** The part that is there: a folder, no link on the way. "" is the root. */
   readonly existing: string;
   /** The part that has to be made, name by name. */
   readonly missing: readonly string[];
 }
 
-export function pathOf({ existing, missing }: EmptyPlace): string {
+export function pathOf({ existing, missing }: Place): string {
   return missing.reduce(join, existing);
 }
 
 /**
- * The folder `path` in a root when it is empty or not there yet: what is written to it is then the same whether it is written through an
- * overlay or beside it. Undefined when something is there, or a link that leads nowhere is on the way.
+ * The folder `path` in a root, whether it is there or not. Undefined when something else is in the way, or a link that leads nowhere.
  */
-export function emptyPlace(fs: NativeFs, root: number, path: string): EmptyPlace | undefined {
+export function folderPlace(fs: NativeFs, root: number, path: string): Place | undefined {
   const names = path === "" ? [] : path.split("/");
   for (let there = names.length; there >= 0; there--) {
     const existing = canonicalPath(fs, root, names.slice(0, there).join("/"));
@@ -29,13 +28,24 @@ export function emptyPlace(fs: NativeFs, root: number, path: string): EmptyPlace
     if (stat === undefined || !isFolder(stat)) return undefined;
     const missing = names.slice(there);
     const [next] = missing;
-    const inTheWay =
-      next === undefined
-        ? fs.listInRoot(root, existing === "" ? "." : existing).length > 0
-        : fs.statInRoot(root, join(existing, next), false) !== undefined;
-    return inTheWay ? undefined : { existing, missing };
+    return next === undefined || isFree(fs, root, join(existing, next)) ? { existing, missing } : undefined;
   }
   return undefined;
+}
+
+/**
+ * The same, when it is empty or not there yet: what is written to it is then the same whether it is written through an overlay or beside it.
+ */
+export function emptyPlace(fs: NativeFs, root: number, path: string): Place | undefined {
+  const place = folderPlace(fs, root, path);
+  if (place === undefined || place.missing.length > 0) return place;
+  const { existing } = place;
+  return fs.listInRoot(root, existing === "" ? "." : existing).length > 0 ? undefined : place;
+}
+
+/** Nothing is there, no link either. What `path` is in is a folder, or not there. */
+export function isFree(fs: NativeFs, root: number, path: string): boolean {
+  return fs.statInRoot(root, path, false) === undefined;
 }
 
 /** `a/b/c`: `a`, `a/b`, `a/b/c`. */
@@ -64,7 +74,7 @@ async function copiedUp(
 export async function makePlace(
   target: CopyTarget,
   below: number | undefined,
-  place: EmptyPlace,
+  place: Place,
   options: Omit<Parameters<NativeFs["mkdirInRoot"]>[2], "parents">,
 ): Promise<void> {
   const ops =
