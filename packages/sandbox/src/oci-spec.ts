@@ -5,7 +5,12 @@
 import { profileOf } from "./apparmor.ts";
 import { type Capability, defaultCapabilities } from "./capabilities.ts";
 import { type HostFacts, STEP_GROUPS } from "./host.ts";
-import { defaultSeccomp, type LinuxSeccomp, waitingForNetwork } from "./seccomp/profile.ts";
+import {
+  defaultSeccomp,
+  type LinuxSeccomp,
+  type SeccompMachine,
+  waitingForNetwork,
+} from "./seccomp/profile.ts";
 import type { ExecMount, ExecSpec } from "./spec.ts";
 
 export interface RuntimeSpec {
@@ -253,11 +258,25 @@ function processOf(
   };
 }
 
-function filterOf({ network }: ExecSpec, profile: LinuxSeccomp): LinuxSeccomp {
-  return network === "on-demand" ? waitingForNetwork(profile) : profile;
+/** Nearly all steps have the same, and it is as long as all else of a spec: so they share one. */
+const filters = new Map<string, LinuxSeccomp>();
+
+function filterOf(
+  { network }: ExecSpec,
+  machine: SeccompMachine,
+  capabilities: readonly Capability[],
+): LinuxSeccomp {
+  const waits = network === "on-demand";
+  const key = [machine, waits, ...capabilities].join(" ");
+  const known = filters.get(key);
+  if (known !== undefined) return known;
+  const profile = defaultSeccomp(machine, capabilities);
+  const filter = waits ? waitingForNetwork(profile) : profile;
+  filters.set(key, filter);
+  return filter;
 }
 
-/** The OCI runtime spec of a step. Pure; `host` says what the machine can do. */
+/** The OCI runtime spec of a step. Pure but for the memory of filters; `host` says what the machine can do. */
 export function toRuntimeSpec(spec: ExecSpec, host: HostFacts): RuntimeSpec {
   const insecure = spec.security === "insecure";
   const wanted = insecure ? host.capabilities : defaultCapabilities;
@@ -275,7 +294,7 @@ export function toRuntimeSpec(spec: ExecSpec, host: HostFacts): RuntimeSpec {
       cgroupsPath: `${spec.cgroup.parent === "" ? STEP_GROUPS : spec.cgroup.parent}/${spec.id}`,
       resources: resourcesOf(spec.cgroup),
       ...(filtered && host.seccompMachine !== undefined
-        ? { seccomp: filterOf(spec, defaultSeccomp(host.seccompMachine, capabilities)) }
+        ? { seccomp: filterOf(spec, host.seccompMachine, capabilities) }
         : {}),
       maskedPaths: insecure ? [] : MASKED_PATHS,
       readonlyPaths: insecure ? [] : READONLY_PATHS,

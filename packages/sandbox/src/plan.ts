@@ -107,17 +107,14 @@ function keptNamespace(spec: RuntimeSpec, table: FdTable): PlanOp[] {
   return [{ op: "keep_user_namespace", namespace: table.index(parseFdSource(path).fd) }];
 }
 
-/** Compiling takes a millisecond and the profile seldom changes: the last program is kept, by its JSON. */
-const programs = new Map<string, Uint8Array>();
+/** Compiling takes a millisecond, and steps share their profile (see `toRuntimeSpec`). */
+const programs = new WeakMap<LinuxSeccomp, Uint8Array>();
 
 function seccompProgram(seccomp: LinuxSeccomp): Uint8Array {
-  const key = JSON.stringify(seccomp);
-  let program = programs.get(key);
-  if (program === undefined) {
-    program = encodeBpf(compileSeccomp(seccomp));
-    programs.clear();
-    programs.set(key, program);
-  }
+  const known = programs.get(seccomp);
+  if (known !== undefined) return known;
+  const program = encodeBpf(compileSeccomp(seccomp));
+  programs.set(seccomp, program);
   return program;
 }
 
