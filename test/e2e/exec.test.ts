@@ -239,7 +239,7 @@ const CACHES = [
   "RUN --mount=type=cache,id=count,target=/c,sharing=locked : $RUN_NUMBER; cat /c/n > /out/count",
   "RUN --mount=type=cache,id=twice,target=/c,sharing=locked --mount=type=cache,id=twice,target=/d,sharing=locked : $RUN_NUMBER; echo same > /c/f && cat /d/f > /out/twice",
   "RUN --mount=type=cache,id=plain,target=/c : $RUN_NUMBER; stat -c '%a %u:%g' /c > /out/plain",
-  "RUN --mount=type=cache,id=owned,target=/c,uid=1000,gid=50,mode=0700 : $RUN_NUMBER; stat -c '%a %u:%g' /c > /out/owned",
+  "RUN --mount=type=cache,id=plain,target=/c,uid=1000,gid=50,mode=0700 : $RUN_NUMBER; stat -c '%a %u:%g' /c > /out/owned",
   "RUN --mount=type=cache,id=seeded,target=/c,from=start,source=/seed : $RUN_NUMBER; stat -c '%a %u:%g' /c > /out/seeded; echo more >> /c/sub/f; cat /c/sub/f >> /out/seeded",
 ].join("\n");
 

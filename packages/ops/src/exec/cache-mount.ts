@@ -2,7 +2,8 @@ import { TsbuildError } from "@tsbuild/base";
 import type { Mount } from "@tsbuild/llb";
 import type { OpContext, Ref } from "@tsbuild/solver";
 import { select } from "../content/content-key.ts";
-import { isFolder } from "../content/locate.ts";
+import { allVisible } from "../content/filter.ts";
+import { isFolder, locate } from "../content/locate.ts";
 import { selectorOfMount } from "../content/selector.ts";
 import type { OpsEnvironment } from "../environment.ts";
 import { applyCopy } from "../file/apply.ts";
@@ -18,10 +19,16 @@ export interface CacheRequest {
   readonly context: OpContext;
 }
 
-/** Folders of cache mounts by their id. */
+/** Folders of a step's cache mounts. */
 export interface StepCaches {
-  readonly folders: ReadonlyMap<string, string>;
+  readonly folders: ReadonlyMap<Mount, string>;
   release(): void;
+}
+
+/** A cache that a step wants, by the name that its store knows it by. */
+interface Wanted {
+  readonly name: string;
+  readonly request: CacheRequest;
 }
 
 /** The strictest wins where one step mounts one cache twice: nobody may be in it who some mount wants kept out. */
@@ -31,50 +38,73 @@ function strictness(mount: Mount): number {
   return STRICTNESS.indexOf(mount.cache?.sharing ?? "shared");
 }
 
-/** One request per id (a second one of a locked cache would wait for the first for ever), in the same order in every step of every build. */
-function requestsById(requests: readonly CacheRequest[]): [string, CacheRequest][] {
-  const byId = new Map<string, CacheRequest>();
-  for (const request of requests) {
-    const id = request.mount.cache?.id;
-    if (id === undefined) throw new Error("assertion failed: a cache mount without id");
-    const other = byId.get(id);
-    if (other === undefined || strictness(request.mount) > strictness(other.mount)) byId.set(id, request);
+/**
+ * The id, and with it the owner and mode of the folder that a new cache begins with, where they are not the default: `/c@1000:1000:0700`. As
+ * in BuildKit, a mount with `uid=1000` does not find itself in the cache that a mount of root made under the same id.
+ */
+async function nameOf(env: OpsEnvironment, { mount, seed }: CacheRequest): Promise<string> {
+  const id = mount.cache?.id;
+  if (id === undefined) throw new Error("assertion failed: a cache mount without id");
+  if (seed === undefined) return id;
+  const tree = await openTree(env, seed.ref);
+  try {
+    const [located] = locate(env.fs, tree, selectorOfMount(seed.path), allVisible.visible);
+    // Of a context, owners do not count (D100); anything but a folder is refused when the cache is filled.
+    if (located === undefined || tree.kind === "context") return id;
+    const { uid, gid, mode } = located.stat;
+    const look = `${uid}:${gid}:${(mode & 0o7777).toString(8).padStart(4, "0")}`;
+    return look === "0:0:0755" ? id : `${id}@${look}`;
+  } finally {
+    tree.close();
   }
-  return [...byId].toSorted(([a], [b]) => (a < b ? -1 : 1));
+}
+
+/** One request per name (a second one of a locked cache would wait for the first for ever), in the same order in every step of every build. */
+function strictest(all: readonly Wanted[]): Wanted[] {
+  const byName = new Map<string, Wanted>();
+  for (const wanted of all) {
+    const other = byName.get(wanted.name);
+    if (other === undefined || strictness(wanted.request.mount) > strictness(other.request.mount))
+      byName.set(wanted.name, wanted);
+  }
+  return [...byName.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 /**
  * Opens the folders of a step's cache mounts and fills new ones (D078). Steps that lock several caches lock them in the order of their
- * ids, whatever order they were written in: else two of them could wait for each other.
+ * names, whatever order they were written in: else two of them could wait for each other.
  */
 export async function acquireCaches(
   env: OpsEnvironment,
   requests: readonly CacheRequest[],
 ): Promise<StepCaches> {
   const acquired: Acquired[] = [];
-  const folders = new Map<string, string>();
   const release = (): void => {
     for (const cache of acquired.splice(0).toReversed()) cache.release();
   };
+  const all: Wanted[] = [];
+  for (const request of requests) all.push({ name: await nameOf(env, request), request });
+  const byName = new Map<string, string>();
   try {
-    for (const [id, request] of requestsById(requests)) {
-      const cache = await acquireCache(env, request);
+    for (const wanted of strictest(all)) {
+      const cache = await acquireCache(env, wanted);
       acquired.push(cache);
-      folders.set(id, cache.folder);
+      byName.set(wanted.name, cache.folder);
     }
   } catch (error) {
     release();
     throw error;
   }
+  const folders = new Map(all.map(({ name, request }) => [request.mount, byName.get(name) ?? ""]));
   return { folders, release };
 }
 
 /** A step that ignores the cache starts with an empty one (D090). */
-async function acquireCache(env: OpsEnvironment, request: CacheRequest): Promise<Acquired> {
+async function acquireCache(env: OpsEnvironment, { name, request }: Wanted): Promise<Acquired> {
   const { mount, seed, context } = request;
-  if (mount.cache === undefined) throw new Error("assertion failed: a cache mount without id");
   const cache = await env.store.cacheMounts.acquire({
-    ...mount.cache,
+    id: name,
+    sharing: mount.cache?.sharing ?? "shared",
     reset: context.ignoreCache,
     signal: context.signal,
   });

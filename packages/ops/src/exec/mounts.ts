@@ -88,8 +88,8 @@ export interface OneMount extends MountRun {
   readonly closers: (() => void)[];
   readonly memory: MemoryFolder;
   readonly outputs: Map<number, WritableView>;
-  /** Folders of the step's caches by id. */
-  readonly caches: ReadonlyMap<string, string>;
+  /** Folders of the step's caches. */
+  readonly caches: ReadonlyMap<Mount, string>;
 }
 
 async function prepareMount(one: OneMount): Promise<ExecMount | undefined> {
@@ -116,7 +116,7 @@ function cacheRequest({ inputs, context }: MountRun, mount: Mount): CacheRequest
 
 function prepareCache(one: OneMount, dest: string): ExecMount {
   const { env, mount, caches, closers } = one;
-  const folder = caches.get(mount.cache?.id ?? "");
+  const folder = caches.get(mount);
   if (folder === undefined) throw new Error(`assertion failed: the cache of ${dest} was not acquired`);
   const fd = env.fs.openFolder(folder);
   closers.push(() => env.fs.close(fd));
