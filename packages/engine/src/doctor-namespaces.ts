@@ -8,6 +8,9 @@ import { mapperGate } from "./doctor-rights.ts";
 import { type Gate, gate } from "./gate.ts";
 import { subordinateIdsHint, type UserNamespaceReport, userNamespaceReport } from "./user-namespace.ts";
 
+/** What to do about a gate that nothing but a missing namespace shuts. */
+export const SEE_NAMESPACE = "see user namespace";
+
 type Env = Readonly<Record<string, string | undefined>>;
 
 export interface NamespaceFacts {
@@ -67,16 +70,16 @@ function userNamespaceGate({ isolation }: NamespaceFacts, report: UserNamespaceR
 }
 
 function subordinateIdsGate(report: UserNamespaceReport | undefined): Gate {
-  const all = report?.uid === 0 ? "all that root has here" : "all of /etc/subuid";
-  const found = report?.got === "range" ? all : report?.reason;
-  return gate({
-    name: "subordinate ids",
-    // Root that no namespace could be made for has its ids all the same.
-    holds: report === undefined || report.got === "range" || report.uid === 0,
-    found: report === undefined ? "not needed: this is root" : report.uid === 0 ? all : (found ?? ""),
-    fallback: "files and steps of root alone: a change to another owner fails",
-    fix: report === undefined ? "" : subordinateIdsHint(report),
-  });
+  const name = "subordinate ids";
+  const fallback = "files and steps of root alone: a change to another owner fails";
+  if (report === undefined)
+    return gate({ name, holds: true, found: "not needed: this is root", fallback, fix: "" });
+  const isRoot = report.uid === 0;
+  if (report.got === "none" && !isRoot)
+    return gate({ name, holds: false, found: "not tried", fallback, fix: SEE_NAMESPACE });
+  const holds = report.got === "range" || isRoot;
+  const all = isRoot ? "all that root has here" : "all of /etc/subuid";
+  return gate({ name, holds, found: holds ? all : report.reason, fallback, fix: subordinateIdsHint(report) });
 }
 
 /** Whether namespaces can be made here, by whom, and which settings of the kernel have a say in that. */

@@ -7,7 +7,7 @@ import type { Isolation } from "@tsbuild/ops";
 import { findEmulation, type HostFacts, machines, readHostFacts } from "@tsbuild/sandbox";
 import { defaultRoot, overlayRefusal } from "@tsbuild/store";
 import { groupGates } from "./doctor-groups.ts";
-import { namespaceGates } from "./doctor-namespaces.ts";
+import { namespaceGates, SEE_NAMESPACE } from "./doctor-namespaces.ts";
 import { appArmorGate, securityModuleGate } from "./doctor-rights.ts";
 import { type Gate, gate, mayUse } from "./gate.ts";
 import { chooseIsolation } from "./isolation.ts";
@@ -33,14 +33,17 @@ function makeScratch(root: string): { readonly folder: string } | { readonly ref
   }
 }
 
-function overlayGate(root: string, scratch: string): Gate {
+function overlayGate(env: Env, root: string, scratch: string): Gate {
   const refusal = overlayRefusal(nativeFs, scratch, inUserNamespace());
   return gate({
     name: "overlay",
     holds: refusal === undefined,
     found: refusal ?? `mounted in ${root}${inUserNamespace() ? ", with userxattr" : ""}`,
     fallback: "layers are copied and compared: slower, and more disk",
-    fix: "give --root on a local filesystem (ext4, xfs, btrfs); Linux 5.11 or newer without root",
+    fix:
+      userNamespaceReport(env)?.got === "none"
+        ? SEE_NAMESPACE
+        : "give --root on a local filesystem (ext4, xfs, btrfs); Linux 5.11 or newer without root",
   });
 }
 
@@ -145,7 +148,7 @@ function openat2Gate(): Gate {
 /** What a chroot does without, whether this machine has it or not. */
 function inChroot(isolation: Isolation, { name, fallback, ...rest }: Gate): Gate {
   const without = { name, fallback, required: false, holds: false, found: "steps run in a chroot" };
-  return isolation === "chroot" ? { ...without, fix: "see user namespace" } : { name, fallback, ...rest };
+  return isolation === "chroot" ? { ...without, fix: SEE_NAMESPACE } : { name, fallback, ...rest };
 }
 
 /** Tries every gate; nothing is left behind. */
@@ -163,7 +166,7 @@ export function examine(options: { readonly env: Env; readonly root?: string | u
       openat2Gate(),
       folder === undefined
         ? stateGate(root, "refusal" in scratch ? scratch.refusal : "")
-        : overlayGate(root, folder),
+        : overlayGate(env, root, folder),
       ...groupGates(facts),
       inChroot(isolation, procGate(facts)),
       inChroot(isolation, seccompGate(facts)),

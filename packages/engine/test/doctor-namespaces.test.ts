@@ -47,7 +47,7 @@ describe("gates of namespaces", () => {
       found: "unshare: No space left on device",
       fallback: "no step runs",
     });
-    expect(user.get("subordinate ids")).toMatchObject({ holds: false });
+    expect(user.get("subordinate ids")).toMatchObject({ holds: false, fix: "see user namespace" });
     const root = look("none 0 unshare: Operation not permitted", "chroot");
     expect(root.get("user namespace")).toMatchObject({ holds: false, required: false });
     expect(root.get("user namespace")?.fallback).toMatch(/^steps run in a chroot: processes, network/);
