@@ -57,7 +57,8 @@ function internalSentence(error: unknown): string {
 export function sourceWindow(source: SourceLocation): string[] {
   const start = Math.min(...source.ranges.map((range) => range.start));
   const file = safeLine(source.file);
-  if (!Number.isFinite(start)) return [file];
+  // Line 0 is none: that of an empty file.
+  if (!Number.isFinite(start) || start === 0) return [file];
   const place = `${file}:${source.line ?? start}${source.column === undefined ? "" : `:${source.column}`}`;
   if (source.text === undefined) return [place];
   const rule = "-".repeat(20);

@@ -129,3 +129,10 @@ test("an error keeps those found with it when details are added", () => {
   expect(inner.with({ hint: "h" }).related.map(({ message }) => message)).toEqual(["b"]);
   expect(new TsbuildError("TSB_USAGE", "a").with({ related: [inner] }).related).toEqual([inner]);
 });
+
+test("of an empty file only its name is shown", () => {
+  const source = { file: "Dockerfile", text: "", ranges: [{ start: 0, end: 0 }] };
+  expect(formatError(new TsbuildError("TSB_DOCKERFILE", "nothing in it", { source }))).toBe(
+    "Dockerfile\nERROR: nothing in it\n",
+  );
+});

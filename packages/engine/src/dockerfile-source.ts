@@ -29,8 +29,15 @@ function readText(path: string, shown: string, named: boolean): string {
     return readBounded(path, shown);
   } catch (error) {
     const code = errnoCode(error);
-    throw code === "ENOENT" || code === "ENOTDIR" ? notThere(shown, error) : error;
+    if (code === "ENOENT" || code === "ENOTDIR") throw notThere(shown, error);
+    throw code === "EACCES" || code === "EPERM" ? notReadable(shown, error) : error;
   }
+}
+
+function notReadable(shown: string, cause: unknown): TsbuildError {
+  return new TsbuildError("TSB_USAGE", `${JSON.stringify(shown)} cannot be read: permission denied`, {
+    cause,
+  });
 }
 
 function notAFile(shown: string): TsbuildError {

@@ -243,6 +243,41 @@ describe.skipIf(!isRoot)("content of a context", () => {
     );
   });
 
+  test("what may not be read is named", async () => {
+    const denied = () => Object.assign(new Error("EACCES: openat2 'sub'"), { code: "EACCES", path: "sub" });
+    const refused = async (change: Partial<typeof nativeFs>, path: string) => {
+      env = { ...env, fs: { ...nativeFs, ...change } };
+      await expect(digest({ path })).rejects.toMatchObject({
+        code: "TSB_CONTEXT",
+        message: '"sub" in the build context cannot be read: permission denied',
+        hint: expect.stringContaining(".dockerignore"),
+      });
+    };
+    await refused({ walk: async () => Promise.reject(denied()) }, "/");
+    await refused({ hashFiles: async () => Promise.reject(denied()) }, "/");
+    await refused(
+      {
+        openInRoot: () => {
+          throw denied();
+        },
+      },
+      "/sub/b",
+    );
+  });
+
+  test("a path that is not there, with what was meant, or what hides it", async () => {
+    const hint = async (path: string, ignore: readonly string[] = []) => {
+      const error: unknown = await digest({ path }, ignore).catch((reason: unknown) => reason);
+      return (error as { readonly hint?: string }).hint;
+    };
+    expect(await hint("/sbu/b")).toBe('did you mean "sub/b"?');
+    expect(await hint("/sub/bb")).toBe('did you mean "sub/b"?');
+    expect(await hint("/sbu/other")).toMatch(/^paths are relative/);
+    expect(await hint("/sub/b", ["sub"])).toMatch(/^it is there, and .dockerignore excludes it/);
+    // What is hidden was not meant.
+    expect(await hint("/sub/bb", ["sub/b"])).toMatch(/^paths are relative/);
+  });
+
   test("a link out of the context stays inside", async () => {
     symlinkSync("/etc/passwd", join(folder, "ctx/out"));
     await expect(digest({ path: "/out" })).rejects.toThrow(/not found/);

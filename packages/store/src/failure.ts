@@ -26,6 +26,14 @@ export function isBusy(error: unknown): boolean {
   return code !== undefined && (code & 0xff) === SQLITE_BUSY;
 }
 
+/** There is something else in the place of the root or of a folder above it, or nothing can be made there (/proc). */
+function isNoPlace(error: unknown, root: string): boolean {
+  if (!(error instanceof Error) || !["EEXIST", "ENOTDIR", "ENOENT"].includes(errnoCode(error) ?? ""))
+    return false;
+  const { syscall, path } = error as NodeJS.ErrnoException;
+  return syscall === "mkdir" && path !== undefined && root.startsWith(path);
+}
+
 function isDiskFull(error: unknown): boolean {
   const errno = errnoCode(error);
   const code = sqliteCode(error);
@@ -36,6 +44,7 @@ function isDiskFull(error: unknown): boolean {
 function hintFor(error: unknown, root: string): string | undefined {
   const errno = errnoCode(error);
   const code = (sqliteCode(error) ?? 0) & 0xff;
+  if (isNoPlace(error, root)) return `${root} cannot be a folder; choose another with --root or TSBUILD_ROOT`;
   if (errno === "EACCES" || errno === "EPERM" || errno === "EROFS" || NOT_WRITABLE.includes(code)) {
     return `the state folder ${root} must be writable; choose another with --root or TSBUILD_ROOT`;
   }

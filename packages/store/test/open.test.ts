@@ -111,7 +111,13 @@ describe("openStore", () => {
   it("says so when the place is taken by a file", () => {
     const root = join(temporaryRoot(), "file");
     writeFileSync(root, "");
-    expect(() => openAt(root)).toThrow(expect.objectContaining({ code: "TSB_STORE" }));
+    for (const taken of [root, join(root, "below")])
+      expect(() => openAt(taken)).toThrow(
+        expect.objectContaining({
+          code: "TSB_STORE",
+          hint: `${taken} cannot be a folder; choose another with --root or TSBUILD_ROOT`,
+        }),
+      );
   });
 
   it("cannot be used after it is closed", async () => {

@@ -1,5 +1,5 @@
 import { existsSync, statSync } from "node:fs";
-import { hideCredentials, limits, TsbuildError } from "@tsbuild/base";
+import { errnoCode, hideCredentials, limits, TsbuildError } from "@tsbuild/base";
 import type { BuildRequest, ContextSource, OutputRequest } from "@tsbuild/engine";
 import { parseAnnotation, parseAttestations } from "../flags/attest.ts";
 import { parseCache } from "../flags/cache.ts";
@@ -201,9 +201,12 @@ function isFolder(path: string): boolean {
   try {
     return statSync(path).isDirectory();
   } catch (cause) {
-    const message = `the context ${hideCredentials(path)} cannot be read`;
-    const hint = path.includes("://") ? "URLs are those of http, https, git and ssh" : undefined;
-    throw new TsbuildError("TSB_CONTEXT", message, { hint, cause });
+    const code = errnoCode(cause);
+    const why = code === "ENOENT" || code === "ENOTDIR" ? "does not exist" : `cannot be read: ${code}`;
+    const hint = path.includes("://")
+      ? "URLs are those of http, https, git and ssh"
+      : "it is the folder that COPY reads from, often: tsbuild build .";
+    throw new TsbuildError("TSB_CONTEXT", `the context ${hideCredentials(path)} ${why}`, { hint, cause });
   }
 }
 

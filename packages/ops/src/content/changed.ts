@@ -23,6 +23,17 @@ export function contextChanged(
   });
 }
 
+/** A folder or file of the context that this user may not read; anything else as it is. */
+export function explainUnreadable(tree: SourceTree, error: unknown): unknown {
+  const code = errnoCode(error);
+  if (tree.kind !== "context" || (code !== "EACCES" && code !== "EPERM")) return error;
+  const path = JSON.stringify(pathOfError(error));
+  return new TsbuildError("TSB_CONTEXT", `${path} in the build context cannot be read: permission denied`, {
+    hint: "give yourself the right to read it, or list it in .dockerignore",
+    cause: error,
+  });
+}
+
 /** The path that an error of the addon names; "" when it names none. */
 export function pathOfError(error: unknown): string {
   return typeof error === "object" && error !== null && "path" in error ? String(error.path) : "";

@@ -1,8 +1,10 @@
 import { readlinkSync } from "node:fs";
-import { errnoCode, TsbuildError } from "@tsbuild/base";
+import { errnoCode } from "@tsbuild/base";
 import { matchGlob } from "@tsbuild/dockerfile/patterns";
 import { decodeName, type NativeFs, type Stat } from "@tsbuild/native-fs";
 import type { SourceTree } from "../tree.ts";
+import { explainUnreadable } from "./changed.ts";
+import { missingPath } from "./missing.ts";
 import type { Selector } from "./selector.ts";
 
 /** A path that a selector stands for. */
@@ -113,20 +115,6 @@ function expand(fs: NativeFs, root: number, pattern: string): string[] {
   return found;
 }
 
-function missing(tree: SourceTree, path: string): TsbuildError {
-  const where =
-    tree.kind === "context"
-      ? `the build context ${JSON.stringify(tree.context.shown ?? tree.context.folder)}`
-      : "the source";
-  const hint =
-    tree.kind !== "context"
-      ? "paths after --from are taken from the root of that stage or image, whatever its WORKDIR is"
-      : tree.context.ignore.length > 0
-        ? "check the path, and whether .dockerignore excludes it"
-        : "paths are relative to the context folder, the last argument of the command";
-  return new TsbuildError("TSB_CONTEXT", `${JSON.stringify(path)}: not found in ${where}`, { hint });
-}
-
 /**
  * The paths that a selector names. `visible` says whether a path is part of the tree at all (the ignore file).
  * Throws TSB_CONTEXT when a path that must exist does not (D105).
@@ -137,9 +125,18 @@ export function locate(
   selector: Selector,
   visible: (path: string, folder: boolean) => boolean,
 ): Located[] {
+  try {
+    return locateAll(fs, tree, selector, visible);
+  } catch (error) {
+    throw explainUnreadable(tree, error);
+  }
+}
+
+function locateAll(...[fs, tree, selector, visible]: Parameters<typeof locate>): Located[] {
   for (const path of selector.required ?? []) {
     const stat = fs.statInRoot(tree.root, cleanPath(path), false);
-    if (stat === undefined || !visible(cleanPath(path), isFolder(stat))) throw missing(tree, path);
+    if (stat === undefined || !visible(cleanPath(path), isFolder(stat)))
+      throw missingPath({ fs, tree, path, visible });
   }
   const cleaned = cleanPath(selector.path);
   const glob = selector.wildcard && WILDCARD.test(cleaned);
@@ -157,7 +154,7 @@ export function locate(
   const folder = literalPart(cleaned);
   const isThere =
     canonicalPath(fs, tree.root, folder) !== undefined && (folder === "" || visible(folder, true));
-  if (!glob || !isThere || !selector.optional) throw missing(tree, selector.path);
+  if (!glob || !isThere || !selector.optional) throw missingPath({ fs, tree, path: selector.path, visible });
   return found;
 }
 

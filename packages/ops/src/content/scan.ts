@@ -2,7 +2,7 @@ import { type NativeFs, rewriteModes, TreeReader } from "@tsbuild/native-fs";
 import type { OpsEnvironment } from "../environment.ts";
 import { type ContextIndex, readIndex, type Walked, writeIndex } from "../local/index-file.ts";
 import type { SourceTree } from "../tree.ts";
-import { contextChanged, pathOfError, showsChange } from "./changed.ts";
+import { contextChanged, explainUnreadable, pathOfError, showsChange } from "./changed.ts";
 import { type Located, rootPath } from "./locate.ts";
 import { samePaths } from "./same-paths.ts";
 import { skipOf } from "./skip.ts";
@@ -89,7 +89,9 @@ export async function scanTree(env: OpsEnvironment, tree: SourceTree, located: L
     return new TreeScan({ env, located, walk, startedNs, walked: undefined, old: undefined });
   }
   const skip = skipOf(tree.context.ignore, located.path);
-  const walk = await env.fs.walk(tree.root, path, { xattrs: true, skip });
+  const walk = await env.fs.walk(tree.root, path, { xattrs: true, skip }).catch((error: unknown) => {
+    throw explainUnreadable(tree, error);
+  });
   const { folder, normalModes = false } = tree.context;
   if (normalModes) rewriteModes(walk, normalMode);
   const walked = { folder, base: located.path, skip, normalModes };
@@ -166,7 +168,7 @@ class TreeScan implements Scan {
     try {
       await this.#known().fill({ fs, root: tree.root, located, reader }, chosen);
     } catch (error) {
-      if (!showsChange(tree, error)) throw error;
+      if (!showsChange(tree, error)) throw explainUnreadable(tree, error);
       throw contextChanged(tree, { path: pathOfError(error), meanwhile: "read", cause: error });
     }
   }

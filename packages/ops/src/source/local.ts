@@ -18,8 +18,9 @@ export function localOp(env: OpsEnvironment, op: Op & { readonly kind: SourceOp 
     run: async () => {
       const context = env.contexts.get(name);
       if (context === undefined) {
-        throw new TsbuildError("TSB_CONTEXT", `this build has no local context ${JSON.stringify(name)}`, {
-          hint: "give a context folder as the last argument, e.g. tsbuild build .",
+        const what = name === "context" ? "a build context" : `the build context ${JSON.stringify(name)}`;
+        throw new TsbuildError("TSB_CONTEXT", `files of ${what} are needed, and there is none`, {
+          hint: "give its folder as the last argument: tsbuild build . (with a Dockerfile from standard input: -f - .)",
         });
       }
       return [refForContext(context)];
