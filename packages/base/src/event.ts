@@ -77,7 +77,13 @@ export type BuildEvent =
     }
   /** The vertices known so far that may run; sent when the graph is known, for counting and ordering. */
   | { readonly type: "graph"; readonly at: Timestamp; readonly vertices: readonly VertexInfo[] }
-  | { readonly type: "vertex-started"; readonly at: Timestamp; readonly vertex: VertexInfo }
+  | {
+      readonly type: "vertex-started";
+      readonly at: Timestamp;
+      readonly vertex: VertexInfo;
+      /** It could have begun before, when its inputs were there, but for the limit of steps at a time. */
+      readonly waited?: true | undefined;
+    }
   | {
       readonly type: "vertex-cached";
       readonly at: Timestamp;

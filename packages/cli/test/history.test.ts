@@ -157,6 +157,16 @@ describe("the critical path", () => {
     expect(names(diamond)).toEqual([2, 4]);
   });
 
+  test("leads to the step whose place it took, where all were taken", () => {
+    const record = build([
+      step(1, SLOW, { to: 100 }),
+      step(2, BASE, { to: 20 }),
+      { ...step(3, QUICK, { from: 100, to: 150 }), waited: true as const },
+      step(4, LAST, { from: 150, to: 160, after: [BASE, QUICK] }),
+    ]);
+    expect(names(record)).toEqual([1, 3, 4]);
+  });
+
   test("ends at the cache, and is empty when all came from it", () => {
     expect(names(build([step(1, BASE, { status: "cached", to: 0 })]))).toEqual([]);
   });

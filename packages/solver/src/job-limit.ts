@@ -1,13 +1,15 @@
 /**
  * Runs work when one of a number of slots is free: of what waits then, the one with the lowest place. One limit may be given to several
- * solves.
+ * solves. The work is told whether it has waited until another's ended.
  */
-export type JobLimit = <T>(work: () => Promise<T>, place: number) => Promise<T>;
+export type JobLimit = <T>(work: (waited: boolean) => Promise<T>, place: number) => Promise<T>;
 
 interface Waiting {
   readonly place: number;
+  /** Since all slots were taken when it asked. */
+  waited: boolean;
   /** Settles when the work has ended; never rejects. */
-  run(): Promise<void>;
+  run(waited: boolean): Promise<void>;
 }
 
 /**
@@ -18,9 +20,9 @@ interface Waiting {
  */
 export function jobLimit(jobs: number): JobLimit {
   const slots = new Slots(Math.max(1, jobs));
-  return <T>(work: () => Promise<T>, place: number) =>
+  return <T>(work: (waited: boolean) => Promise<T>, place: number) =>
     new Promise<T>((resolve, reject) => {
-      slots.add({ place, run: () => work().then(resolve, reject) });
+      slots.add({ place, waited: false, run: (waited) => work(waited).then(resolve, reject) });
     });
 }
 
@@ -28,12 +30,16 @@ class Slots {
   #free: number;
   #isDue = false;
   readonly #queue = new PlaceQueue();
+  /** Since the slots were given out last. */
+  readonly #asked: Waiting[] = [];
 
   constructor(count: number) {
     this.#free = count;
   }
 
   add(waiting: Waiting): void {
+    if (this.#free === 0) waiting.waited = true;
+    else this.#asked.push(waiting);
     this.#queue.add(waiting);
     this.#fillSoon();
   }
@@ -49,8 +55,11 @@ class Slots {
     this.#isDue = false;
     while (this.#free > 0 && !this.#queue.isEmpty) {
       this.#free--;
-      void this.#queue.take().run().then(this.#ended);
+      const next = this.#queue.take();
+      void next.run(next.waited).then(this.#ended);
     }
+    // What got no slot by now waits for one.
+    for (const waiting of this.#asked.splice(0)) waiting.waited = true;
   };
 
   readonly #ended = (): void => {

@@ -40,7 +40,12 @@ export class Reporter {
   started(state: VertexState): void {
     if (this.#open.has(state)) return;
     this.#open.add(state);
-    this.#emit({ type: "vertex-started", at: epochMs(), vertex: state.info });
+    this.#emit({
+      type: "vertex-started",
+      at: epochMs(),
+      vertex: state.info,
+      ...(state.waited === true ? { waited: true } : {}),
+    });
   }
 
   /** A vertex was taken from the cache; so were its ancestors, as far as they are known, though nobody looked at them. */

@@ -14,7 +14,11 @@ import { advance, refOf, type VertexState } from "./vertex-state.ts";
 export async function runVertex(solving: Solving, state: VertexState): Promise<void> {
   advance(state, "queued", "a job slot");
   if (state.op.cheap === true) await execute(solving, state);
-  else await solving.limit(() => withMemory(solving, state), state.position);
+  else
+    await solving.limit((waited) => {
+      state.waited = waited;
+      return withMemory(solving, state);
+    }, state.position);
 }
 
 async function withMemory(solving: Solving, state: VertexState): Promise<void> {

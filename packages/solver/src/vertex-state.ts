@@ -130,6 +130,8 @@ export interface VertexState {
   /** Links led to a key without a record: the result was there once. */
   evicted: boolean;
   outcome?: VertexOutcome | undefined;
+  /** All job slots were taken when it was ready to run. */
+  waited?: boolean | undefined;
   /** What running it cost, if its op measured that. */
   resources?: VertexResources | undefined;
   holdsLock: boolean;

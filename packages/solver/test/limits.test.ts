@@ -144,6 +144,24 @@ describe("steps begin in the order of the graph", () => {
     expect(order).toEqual(["a", "b", "c", "d"]);
   });
 
+  test("what begins only when another has ended is told so", async () => {
+    const limit = jobLimit(2);
+    const told: [string, boolean][] = [];
+    const work = (name: string, place: number) =>
+      limit(async (waited) => {
+        told.push([name, waited]);
+        await new Promise((resolve) => setImmediate(resolve));
+      }, place);
+    await Promise.all([work("third", 3), work("first", 1), work("second", 2)]);
+    await work("later", 4);
+    expect(told).toEqual([
+      ["first", false],
+      ["second", false],
+      ["third", true],
+      ["later", false],
+    ]);
+  });
+
   test("a slot is free again after a failure", async () => {
     const limit = jobLimit(1);
     const fails = limit(() => Promise.reject(new Error("broken")), 0);

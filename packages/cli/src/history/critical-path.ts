@@ -1,18 +1,21 @@
 import type { BuildRecord, StepRecord } from "@tsbuild/engine";
 
-/** What a chain is looked for in. */
+/** What a chain is looked for in. Times are milliseconds since the epoch. */
 export interface ChainOptions<T> {
   inputsOf(step: T): readonly T[];
-  /** Milliseconds since the epoch. */
+  startOf(step: T): number;
   endOf(step: T): number;
+  /** It was ready before, and began when another step had ended (--jobs). */
+  hasWaited(step: T): boolean;
 }
 
 /**
- * The chain of steps that the build's time is made of: from the step that ended last back to the input that ended last, and so
- * on. Making any other step faster would not have made the build faster. `ran`: without those from the cache, which took no time; but one that was found
- * there by its content had to wait for its inputs, so the chain leads through it.
+ * The chain of steps that the build's time is made of: from the step that ended last back to what it waited for last, and so on: the input that ended
+ * last, or whatever step ended before it could begin. Making any other step faster would not have made the build faster. `ran`: without those from the
+ * cache, which took no time; but one that was found there by its content had to wait for its inputs, so the chain leads through it.
  */
-export function longestChain<T>(ran: readonly T[], { inputsOf, endOf }: ChainOptions<T>): ReadonlySet<T> {
+export function longestChain<T>(ran: readonly T[], options: ChainOptions<T>): ReadonlySet<T> {
+  const { inputsOf, startOf, endOf, hasWaited } = options;
   const known = new Set(ran);
   const chain = new Set<T>();
   const last = (steps: readonly T[]) =>
@@ -20,10 +23,12 @@ export function longestChain<T>(ran: readonly T[], { inputsOf, endOf }: ChainOpt
       (latest, step) => (latest === undefined || endOf(step) > endOf(latest) ? step : latest),
       undefined,
     );
-  for (let next = last(ran); next !== undefined && !chain.has(next); ) {
+  const waitedFor = (step: T) =>
+    hasWaited(step)
+      ? ran.filter((other) => other !== step && endOf(other) <= startOf(step))
+      : nearest(inputsOf(step), { known, inputsOf });
+  for (let next = last(ran); next !== undefined && !chain.has(next); next = last(waitedFor(next)))
     chain.add(next);
-    next = last(nearest(inputsOf(next), { known, inputsOf }));
-  }
   return chain;
 }
 
@@ -51,7 +56,9 @@ export function criticalPath({ steps }: BuildRecord, end: number): ReadonlySet<S
     steps.filter((step) => step.internal !== true && step.status !== "cached"),
     {
       inputsOf: ({ inputs }) => inputs.flatMap((vertex) => byVertex.get(vertex) ?? []),
+      startOf: ({ startedAt }) => startedAt,
       endOf: ({ endedAt }) => endedAt ?? end,
+      hasWaited: ({ waited }) => waited === true,
     },
   );
 }

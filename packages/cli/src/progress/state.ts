@@ -48,6 +48,8 @@ export interface Step {
   readonly number: number | undefined;
   readonly status: StepStatus;
   readonly startedAt: number | undefined;
+  /** It was ready before, and began when another step had ended. */
+  readonly waited: boolean;
   readonly endedAt: number | undefined;
   readonly reason: CacheReason | undefined;
   /** The imported cache that it was taken from. */
@@ -96,7 +98,7 @@ export function reduceBuild(state: BuildState, event: BuildEvent): BuildState {
     case "graph":
       return addVertices(state, event.vertices);
     case "vertex-started":
-      return startVertex(addVertices(state, [event.vertex]), event.vertex.digest, event.at);
+      return startVertex(addVertices(state, [event.vertex]), event);
     case "vertex-cached":
       return endVertex(state, event.vertex, "cached", event.at, { origin: event.origin });
     case "vertex-completed":
@@ -149,6 +151,7 @@ function newStep(key: string, vertex: VertexInfo): Step {
     number: undefined,
     status: "waiting",
     startedAt: undefined,
+    waited: false,
     endedAt: undefined,
     reason: undefined,
     origin: undefined,
@@ -170,13 +173,18 @@ function changeStep(
   return { ...state, steps: state.steps.with(index, { ...step, ...change(step) }) };
 }
 
-function startVertex(state: BuildState, vertex: VertexDigest, at: number): BuildState {
+function startVertex(
+  state: BuildState,
+  { vertex: { digest: vertex }, at, waited }: Extract<BuildEvent, { type: "vertex-started" }>,
+): BuildState {
   const number = stepOf(state, vertex)?.number ?? state.startedCount + 1;
   const next = changeStep(state, vertex, (step) => ({
     number,
     members: withMember(step.members, vertex, "running"),
     status: "running",
     startedAt: step.startedAt ?? at,
+    // Of a group the first vertex, which the time of the step is counted from.
+    waited: step.startedAt === undefined ? waited === true : step.waited,
     endedAt: undefined,
   }));
   return { ...next, startedCount: Math.max(state.startedCount, number) };

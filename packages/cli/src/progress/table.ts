@@ -44,7 +44,9 @@ function chainOf(state: BuildState): ReadonlySet<Step> {
   const ran = state.steps.filter((step) => isEnded(step) && isOfDockerfile(step) && step.status !== "cached");
   return longestChain(ran, {
     inputsOf: (step) => inputsOf(state, step),
+    startOf: ({ startedAt }) => startedAt ?? 0,
     endOf: ({ endedAt }) => endedAt ?? 0,
+    hasWaited: ({ waited }) => waited,
   });
 }
 

@@ -55,6 +55,8 @@ export interface StepRecord {
   readonly internal?: boolean | undefined;
   readonly status: "running" | "cached" | "ok" | "failed" | "canceled";
   readonly startedAt: number;
+  /** It could have begun before, but as many steps were at work as may be. */
+  readonly waited?: true | undefined;
   readonly endedAt?: number | undefined;
   /** Why it ran; none for what is read in place and for what a cache does not hold. */
   readonly reason?: CacheReason | undefined;

@@ -206,7 +206,7 @@ export class BuildRecorder {
   }
 
   /** A vertex may start again: it was shown as cached, and then its result was needed and gone. */
-  #start({ vertex, at }: Extract<BuildEvent, { type: "vertex-started" }>): void {
+  #start({ vertex, at, waited }: Extract<BuildEvent, { type: "vertex-started" }>): void {
     const { digest, inputs, internal } = vertex;
     const number = this.#steps.get(digest)?.number ?? this.#steps.size + 1;
     const name = this.#mask.text(vertex.name);
@@ -218,6 +218,7 @@ export class BuildRecorder {
       internal,
       status: "running",
       startedAt: at,
+      waited,
     });
     this.#changed();
   }
