@@ -333,14 +333,17 @@ const TREES: readonly Weakening[] = [
   one(
     "trees: a folder that is swapped while it is read stays in its root",
     "native/fs/core/resolve.c",
-    ["uint64_t flags = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;", "uint64_t flags = 0;"],
+    [
+      "return links == LINKS_REFUSE ? flags | RESOLVE_NO_SYMLINKS : flags;",
+      "return links == LINKS_REFUSE && flags == 0 ? 1 : 0;",
+    ],
     `${ATTACKS}/copies.test.ts: somebody swaps`,
   ),
   one(
     "trees: what is no file is not opened as one",
     "native/fs/core/contents.c",
     ["if (!S_ISREG(stat->st_mode)) return not_regular(path, err);\n  cleanup_fd", "cleanup_fd"],
-    "native/fs/test",
+    "native/fs/test/apply.test.ts",
   ),
   one(
     "archives: absolute names and `..` are cut off at the root",

@@ -13,6 +13,7 @@ import {
   writeFileSync,
   writeSync,
 } from "node:fs";
+import { createServer } from "node:net";
 import { describe, expect, test } from "vitest";
 import { type Existing, encodeTreeOps, nativeFs, type TreeOp, TreeOpBatch } from "../src/index.ts";
 import { applyOps, entriesBelow, entryAt, failureOf, openRoot, owner, temporaryFolder } from "./fixture.ts";
@@ -333,6 +334,11 @@ describe("copies", () => {
       ...owner,
     });
     expect(await run("fifo")).toMatchObject({ code: "EINVAL" });
+    // Opening a socket is ENXIO: nothing was opened, as to open a device or a pipe does things already.
+    const server = createServer();
+    await new Promise<void>((resolve) => void server.listen(`${path}/socket`, resolve));
+    expect(await run("socket")).toMatchObject({ code: "EINVAL" });
+    await new Promise<void>((resolve) => void server.close(() => resolve()));
     expect(nativeFs.listInRoot(target, "")).toEqual([]);
   });
 });

@@ -168,6 +168,17 @@ describe.skipIf(missing !== undefined)("sandbox", () => {
       expect(await steps.run({ args: ["probe", "euid"], user })).toMatchObject({ stdout: "1000 0\n" });
     });
 
+    test("each namespace is another one than this process's, but for the network that was asked for", async () => {
+      const types = ["mnt", "pid", "ipc", "uts", "cgroup", "net"];
+      const { stdout } = await steps.sh(
+        `cd /proc/self/ns; for type in ${types.join(" ")}; do readlink $type; done`,
+      );
+      const theirs = stdout.trim().split("\n");
+      const same = types.filter((type, at) => readlinkSync(`/proc/self/ns/${type}`) === theirs[at]);
+      expect(theirs).toHaveLength(types.length);
+      expect(same).toEqual(["net"]);
+    });
+
     test("namespaces, mounts and device files lead nowhere", async () => {
       const result = await steps.sh(
         `unshare -m true; mount -t tmpfs x /mnt; mknod /tmp/disk b 1 0 && cat /tmp/disk
