@@ -59,7 +59,7 @@ describe.skipIf(missing !== undefined)("a layer folder", () => {
     expect(await unpack(tar, target)).toEqual({ ...layer, impliedFolders: [] });
     expect((await pack(target)).layer).toEqual(layer);
     const report =
-      "find . -mindepth 1 -printf '%P %M %n %U %G %T@ %l\\n' | sort; find . -type f -exec sha256sum {} + | sort; getfattr -R -h -d -m - .; getcap -r .";
+      "find . -mindepth 1 -printf '%P %M %n %U %G %T@ %l\\n' | sort; find . -type f -exec sha256sum {} + | sort; find . | sort | xargs -d '\\n' getfattr -h -d -m -; getcap -r . | sort";
     expect(shell(target, report)).toBe(shell(source, report));
     expect(lstatSync(join(target, "usr/bin/alias")).ino).toBe(lstatSync(join(target, "usr/bin/capable")).ino);
   });
@@ -72,7 +72,7 @@ describe.skipIf(missing !== undefined)("a layer folder", () => {
     const target = work.make("target");
     shell(target, "tar --xattrs --xattrs-include='*' --numeric-owner -xpf ../layer.tar");
     const report =
-      "find . -mindepth 1 -printf '%P %M %n %U %G %T@ %l\\n' | sort; find . -type f -exec sha256sum {} + | sort; getfattr -R -h -d -m - .";
+      "find . -mindepth 1 -printf '%P %M %n %U %G %T@ %l\\n' | sort; find . -type f -exec sha256sum {} + | sort; find . | sort | xargs -d '\\n' getfattr -h -d -m -";
     expect(shell(target, report)).toBe(shell(source, report));
   });
 
