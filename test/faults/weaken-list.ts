@@ -303,6 +303,15 @@ const PLANS: readonly Weakening[] = [
     `${ATTACKS}/processes.test.ts: hides parts of /proc`,
   ),
   one(
+    "policy: steps that see each other's processes are in user namespaces of their own",
+    `${POLICY}/run.ts`,
+    [
+      "if (!sees || spec.userNamespace !== undefined)",
+      "if (!sees || spec.userNamespace !== undefined || sees)",
+    ],
+    `${ATTACKS}/processes.test.ts: into another step`,
+  ),
+  one(
     "policy: processes of the host are not seen (pid namespace)",
     `${POLICY}/oci-spec.ts`,
     ['["mount", "pid", "ipc", "uts", "cgroup"]', '["mount", "ipc", "uts", "cgroup"]'],

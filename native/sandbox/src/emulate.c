@@ -91,7 +91,7 @@ static int register_rules(int count, char **rules) {
 int emulate_main(int argc, char **argv) {
   char byte;
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) return FAILED;
-  if (enter_namespace() < 0 || register_rules(argc, argv) < 0) return FAILED;
+  if (enter_namespace() < 0 || (argc > 0 && register_rules(argc, argv) < 0)) return FAILED;
   /* The namespace's processes have other rights than those who made it: becoming one resets this. */
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || write(STDOUT_FILENO, "ready\n", 6) != 6) return FAILED;
   while (read(STDIN_FILENO, &byte, 1) > 0 || errno == EINTR) errno = 0;

@@ -14,6 +14,7 @@ import { tellRefused } from "./refused-limits.ts";
 import type { ExecIo, ExecOutcome, ExecSpec, Sandbox } from "./spec.ts";
 import { type DescriptorSockets, StepStarter } from "./step-starter.ts";
 import { type StartSupervisor, spawnSupervisor } from "./supervisor.ts";
+import { SeparateNamespaces } from "./user-namespaces.ts";
 
 /** What keeps a step's device nodes shut: a group of v1, a program of v2, or, without either, `nodev` on every mount. */
 type DeviceGuard =
@@ -29,18 +30,21 @@ class NativeSandbox implements ClosableSandbox {
   #swept = false;
 
   readonly #starter: StepStarter | undefined;
+  readonly #namespaces: SeparateNamespaces;
   readonly #start: StartSupervisor;
 
   constructor(options: SandboxOptions) {
     const { binary, host, sockets } = options;
     this.#options = options;
     this.#host = host;
+    this.#namespaces = new SeparateNamespaces(binary);
     this.#starter = sockets === undefined ? undefined : new StepStarter(binary, sockets);
     this.#start = this.#starter?.start ?? spawnSupervisor(binary);
   }
 
   close(): void {
     this.#starter?.close();
+    this.#namespaces.close();
   }
 
   get connectsOnDemand(): boolean {
@@ -51,6 +55,18 @@ class NativeSandbox implements ClosableSandbox {
     if (io.signal.aborted) throw canceled();
     const host = this.#facts();
     checkProfile(spec, host);
+    const sees = host.hidden?.includes("proc") === true && spec.security === "sandbox";
+    if (!sees || spec.userNamespace !== undefined) return this.#runOne(spec, host, io);
+    return this.#namespaces.use(
+      (why) =>
+        io.onNotice?.(
+          `steps at the same time can look into each other: no user namespaces for them (${why})`,
+        ),
+      (userNamespace) => this.#runOne({ ...spec, userNamespace }, host, io),
+    );
+  }
+
+  async #runOne(spec: ExecSpec, host: HostFacts, io: ExecIo): Promise<ExecOutcome> {
     const runtime = toRuntimeSpec(spec, host);
     const guard = this.#deviceGuard(spec, host);
     const { resources, cgroupsPath } = runtime.linux;

@@ -56,7 +56,7 @@ export async function acquireNetwork(run: NetworkRun): Promise<StepNetwork> {
 
 const SHARED_PROC =
   "steps share this container's network and see its /proc, where processes have the numbers of the container and steps at the " +
-  "same time see each other: parts of it are hidden, so the kernel mounts no new one (to have one, Docker: --security-opt systempaths=unconfined; Podman: --security-opt unmask=ALL)";
+  "same time see that the others are there: parts of it are hidden, so the kernel mounts no new one (to have one, Docker: --security-opt systempaths=unconfined; Podman: --security-opt unmask=ALL)";
 
 function sharedNetwork(reason: string): string {
   return (

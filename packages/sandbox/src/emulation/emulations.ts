@@ -3,9 +3,8 @@
  * all of the machine, which would be the administrator's to decide, but in a user namespace of the builder's (Linux 6.7), which the
  * step joins at the last moment. There every program that the step starts is emulated, and nothing else on the machine is.
  */
-import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
 import { formatPlatform, hostPlatform, type Platform, TsbuildError } from "@tsbuild/base";
+import { type HeldNamespace, holdNamespace } from "../user-namespaces.ts";
 import { type FindOptions, findEmulation, registered } from "./find.ts";
 import { binfmtRule, type Machine, machines } from "./machines.ts";
 
@@ -28,14 +27,9 @@ export interface EmulationOptions extends FindOptions {
   readonly binary: string;
 }
 
-interface Running {
-  readonly child: ChildProcess;
-  readonly userNamespace: number;
-}
-
 export function createEmulations(options: EmulationOptions): Emulations {
   const known = new Map<string, Promise<Emulation | undefined>>();
-  const running: Running[] = [];
+  const running: HeldNamespace[] = [];
   return {
     emulation: async (platform) => {
       const { architecture } = platform;
@@ -45,10 +39,7 @@ export function createEmulations(options: EmulationOptions): Emulations {
       return found;
     },
     close: async () => {
-      for (const { child, userNamespace } of running) {
-        closeSync(userNamespace);
-        child.stdin?.end();
-      }
+      for (const namespace of running) namespace.close();
     },
   };
 }
@@ -59,7 +50,7 @@ const COMPATIBLE: Readonly<Record<string, string>> = { amd64: "386", arm64: "arm
 async function open(
   options: EmulationOptions,
   platform: Platform,
-  running: Running[],
+  running: HeldNamespace[],
 ): Promise<Emulation | undefined> {
   const machine = machines.find(({ architecture }) => architecture === platform.architecture);
   const found = machine === undefined ? undefined : findEmulation(machine, options);
@@ -71,33 +62,13 @@ async function open(
     return isNative ? undefined : { emulator: undefined, userNamespace: undefined };
   }
   const { program } = found;
-  const started = await start(options.binary, binfmtRule(machine, program)).catch((cause: unknown) => {
-    throw notTold(platform, program, cause);
-  });
+  const started = await holdNamespace(options.binary, [binfmtRule(machine, program)]).catch(
+    (cause: unknown) => {
+      throw notTold(platform, program, cause);
+    },
+  );
   running.push(started);
   return { emulator: program.slice(program.lastIndexOf("/") + 1), userNamespace: started.userNamespace };
-}
-
-function start(binary: string, rule: string): Promise<Running> {
-  const child = spawn(binary, ["emulate", rule], { stdio: ["pipe", "pipe", "pipe"] });
-  let said = "";
-  child.stderr.on("data", (chunk: Buffer) => {
-    said += chunk.toString();
-  });
-  return new Promise((resolve, reject) => {
-    child.on("error", reject);
-    child.on("close", () => reject(new Error(said.trim() || "it ended")));
-    child.stdout.once("data", () => {
-      try {
-        const userNamespace = openSync(`/proc/${child.pid}/ns/user`, "r");
-        // It must not keep a process alive that has nothing else to do.
-        child.unref();
-        resolve({ child, userNamespace });
-      } catch (error) {
-        reject(error);
-      }
-    });
-  });
 }
 
 const NATIVE =
