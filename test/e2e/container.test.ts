@@ -41,7 +41,11 @@ describe.skipIf(reason !== undefined)("root in a container", () => {
   test("where parts of /proc are hidden steps see the container's, said once, and nothing of it opens", async () => {
     const look =
       "cat /proc/1/comm && ! cat /proc/1/environ && ! ls /proc/1/root/ && ! echo x >/proc/sys/kernel/hostname";
-    const folder = context("hidden", `RUN ${look}`, "RUN ls /dev/fd/ && chown 70000:8 /etc/passwd && test $(stat -c %u:%g /etc/passwd) = 70000:8 && id -u");
+    const folder = context(
+      "hidden",
+      `RUN ${look}`,
+      "RUN ls /dev/fd/ && chown 70000:8 /etc/passwd && test $(stat -c %u:%g /etc/passwd) = 70000:8 && id -u",
+    );
     const { code, stderr } = await contained([...hiding(), ...bounding(KEPT)], folder);
     expect(code, stderr).toBe(0);
     expect(stderr.match(/steps share this container's network and see its \/proc/g)).toHaveLength(1);

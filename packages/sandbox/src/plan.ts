@@ -83,7 +83,9 @@ function namespaceOps(spec: RuntimeSpec, { cgroupFiles, group, deviceFilter }: P
     ...(group === undefined ? [] : [{ op: "into_group", group } as const]),
     { op: "clone", flags: flags & ~NAMESPACE_FLAGS.cgroup },
     ...(cgroupFiles.length === 0 ? [] : [{ op: "join_cgroups", paths: cgroupFiles } as const]),
-    { op: "unshare", flags: NAMESPACE_FLAGS.cgroup },
+    ...((flags & NAMESPACE_FLAGS.cgroup) === 0
+      ? []
+      : [{ op: "unshare", flags: NAMESPACE_FLAGS.cgroup } as const]),
   ];
 }
 
