@@ -84,13 +84,9 @@ export function decodeHeader(block: Buffer): RawHeader | undefined {
   if (sum === CHECKSUM_BYTES * SPACE) return undefined;
   if (sum !== number(block, CHECKSUM_AT, CHECKSUM_BYTES))
     throw badArchive("a member's header is not a tar header");
-  const name = nameOf(block);
-  const flag = String.fromCharCode(block[156] ?? 0);
-  // v7 knows no folders but by their names.
-  const typeflag = flag !== "0" && flag !== "\0" ? flag : name.endsWith("/") ? "5" : "0";
   return {
-    typeflag,
-    name,
+    typeflag: String.fromCharCode(block[156] ?? 0),
+    name: nameOf(block),
     linkname: text(block, 157, NAME_BYTES),
     mode: number(block, 100, 8),
     uid: number(block, 108, 8),

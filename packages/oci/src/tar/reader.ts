@@ -28,6 +28,7 @@ interface Header extends RawHeader {
 }
 
 const TYPES: Readonly<Record<string, TarEntryType>> = {
+  "\0": "file",
   "0": "file",
   "1": "hardlink",
   "2": "symlink",
@@ -71,7 +72,8 @@ function xattrsOf(records: Records | undefined): Xattr[] | undefined {
 }
 
 function typeOf({ typeflag, name, records }: Header): TarEntryType {
-  const type = TYPES[typeflag];
+  // v7 knows no folders but by their names. (Where the flag is the character 0, it is a file, as for Go's reader.)
+  const type = typeflag === "\0" && name.endsWith("/") ? "folder" : TYPES[typeflag];
   const sparse = [...(records?.keys() ?? [])].some((key) => key.startsWith("GNU.sparse."));
   if (type !== undefined && !sparse) return type;
   throw new TsbuildError(
@@ -242,7 +244,7 @@ export async function* readTar(
   const headers = new HeaderReader(source);
   try {
     for (let header = await headers.next(); header !== undefined; header = await headers.next()) {
-      // What a folder's header says of a size, nothing follows of.
+      // What a folder's header says of a size, nothing follows of; where only the name tells of a folder, it does, as for other readers.
       const body = new Body(source, header.typeflag === "5" ? 0 : header.size);
       yield { entry: toEntry(header), body };
       await body.end();
