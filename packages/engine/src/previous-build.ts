@@ -104,7 +104,7 @@ export class PreviousBuild {
   }
 
   /**
-   * Remembers what was found and recorded. Steps that a failed build did not come to keep what is known of them. That a full disk keeps it
+   * Remembers what was found and recorded. Steps that a build did not come to, as it failed or did not need them, keep what is known of them. That a full disk keeps it
    * from being written is a warning: it must neither fail a build nor take the place of the error that one failed with.
    */
   remember(recorded: ReadonlyMap<VertexDigest, CacheKeyId>, { emit, peakMemoryOf }: RememberOptions): void {
@@ -121,6 +121,8 @@ export class PreviousBuild {
     recorded: ReadonlyMap<VertexDigest, CacheKeyId>,
     peakMemoryOf: RememberOptions["peakMemoryOf"],
   ): void {
+    // Also when nothing ran: what steps took stays known, and those that nobody looked at, since what is made of them was found.
+    this.#matched ??= this.#match();
     const steps = this.#graph.vertices.flatMap(({ digest, metadata }): RememberedStep[] => {
       const before = this.#matched?.get(digest);
       const key = recorded.get(digest) ?? before?.key;

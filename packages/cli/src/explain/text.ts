@@ -62,7 +62,8 @@ function changeLine({ name, before, after }: KeyChange): string {
 }
 
 function value(text = ""): string {
-  const safe = safeName(text);
+  // Attributes of a file stand behind tabs.
+  const safe = safeName(text.replaceAll("\t", ", "));
   if (safe === "") return '""';
   return safe.length > MAX_VALUE ? `${safe.slice(0, MAX_VALUE - 1)}…` : safe;
 }
