@@ -36,6 +36,10 @@ export interface RunOptions {
   readonly killAfterMs?: number;
   /** Sends a signal once standard error matches. */
   readonly signalOn?: { readonly match: RegExp; readonly signal: NodeJS.Signals };
+  /** Calls back once standard error matches. */
+  readonly heard?: { readonly match: RegExp; readonly action: () => void };
+  /** Sends SIGKILL when it is aborted. */
+  readonly kill?: AbortSignal;
 }
 
 /** Runs a program to its end. */
@@ -46,12 +50,18 @@ export function run(program: string, args: readonly string[], options: RunOption
     options.killAfterMs === undefined
       ? undefined
       : setTimeout(() => child.kill("SIGKILL"), options.killAfterMs);
+  options.kill?.addEventListener("abort", () => child.kill("SIGKILL"));
   const out: Buffer[] = [];
   const err: Buffer[] = [];
   child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
   let signaledAt: number | undefined;
+  let heard = options.heard;
   child.stderr.on("data", (chunk: Buffer) => {
     err.push(chunk);
+    if (heard?.match.test(Buffer.concat(err).toString("utf8")) === true) {
+      heard.action();
+      heard = undefined;
+    }
     const { signalOn } = options;
     if (signalOn === undefined || signaledAt !== undefined) return;
     if (!signalOn.match.test(Buffer.concat(err).toString("utf8"))) return;

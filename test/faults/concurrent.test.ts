@@ -84,6 +84,28 @@ describe.skipIf(reason !== undefined)("builds side by side in one state folder",
     }
   });
 
+  test("who waits for a locked cache says so, and gets it when its holder is killed", async () => {
+    const step =
+      "echo $N >> /c/log; echo began-$((40 + 2)); test $N = b || sleep 600; echo $(cat /c/log) | sed 's/^/log: /'";
+    const folder = world.context("holder", {
+      Dockerfile: `FROM busybox\nARG N\nRUN --mount=type=cache,id=held,target=/c,sharing=locked ${step}\n`,
+    });
+    const args = (name: string) => ["build", "--progress=plain", `--build-arg=N=${name}`, folder];
+    const killer = new AbortController();
+    const begun = Promise.withResolvers<void>();
+    const holder = world.tsbuild(args("a"), {
+      kill: killer.signal,
+      heard: { match: /began-42/, action: begun.resolve },
+    });
+    await Promise.race([begun.promise, holder]);
+    const waiting = { match: /tsbuild: waits for the cache mount at \/c,/, action: () => killer.abort() };
+    const { code, stderr } = await world.tsbuild(args("b"), { heard: waiting });
+    killer.abort();
+    expect(code, stderr).toBe(0);
+    expect(stderr).toMatch(/ log: a b$/m);
+    expect((await holder).code).toBe(137);
+  });
+
   test("a state folder that nobody has made yet", async () => {
     const fresh = new World();
     try {

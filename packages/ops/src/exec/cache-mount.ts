@@ -9,6 +9,7 @@ import type { OpsEnvironment } from "../environment.ts";
 import { applyCopy } from "../file/apply.ts";
 import { CopyOps } from "../file/entries.ts";
 import { openTree } from "../tree.ts";
+import { tell } from "./notice.ts";
 
 type Acquired = Awaited<ReturnType<OpsEnvironment["store"]["cacheMounts"]["acquire"]>>;
 
@@ -99,15 +100,22 @@ export async function acquireCaches(
   return { folders, release };
 }
 
+/** Longer than steps that only take turns keep each other waiting. */
+const PATIENCE_MS = 2_000;
+
 /** A step that ignores the cache starts with an empty one (D090). */
 async function acquireCache(env: OpsEnvironment, { name, request }: Wanted): Promise<Acquired> {
   const { mount, seed, context } = request;
-  const cache = await env.store.cacheMounts.acquire({
-    id: name,
-    sharing: mount.cache?.sharing ?? "shared",
-    reset: context.ignoreCache,
-    signal: context.signal,
-  });
+  const waiting = `waits for the cache mount at ${mount.dest}, which another step has for itself`;
+  const timer = setTimeout(() => tell(context, waiting), PATIENCE_MS);
+  const cache = await env.store.cacheMounts
+    .acquire({
+      id: name,
+      sharing: mount.cache?.sharing ?? "shared",
+      reset: context.ignoreCache,
+      signal: context.signal,
+    })
+    .finally(() => clearTimeout(timer));
   try {
     if (cache.created && seed !== undefined) await fill(env, cache.folder, { ...seed, context });
   } catch (error) {

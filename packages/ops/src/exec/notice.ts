@@ -12,6 +12,11 @@ export function tellOnce(
   const before = told.get(env) ?? new Set();
   if (before.has(text)) return;
   told.set(env, before.add(text));
+  tell(context, text);
+}
+
+/** Says in a step's log what tsbuild does with it. */
+export function tell(context: OpContext, text: string): void {
   context.emit({
     type: "log",
     at: Date.now(),
