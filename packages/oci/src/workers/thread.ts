@@ -13,6 +13,7 @@ import {
   type WorkerReply,
   type WorkerRequest,
 } from "./protocol.ts";
+import { startWithOwnLimits } from "./young-objects.ts";
 
 export type ThreadRequest =
   | { readonly type: "pack"; readonly job: PackJob }
@@ -42,7 +43,7 @@ export class LayerThread {
     // Its objects are short-lived: a small nursery costs nothing and saves tens of MB (with one of 1 MB all grow old, which takes more). The old generation follows the number of files.
     const resourceLimits = { maxYoungGenerationSizeMb: 2 };
     const options = { resourceLimits, trackUnmanagedFds: false, execArgv: [], name: "tsbuild layers" };
-    this.#worker = new Worker(entry, { ...options, workerData: WORKER_MARK });
+    this.#worker = startWithOwnLimits(() => new Worker(entry, { ...options, workerData: WORKER_MARK }));
     this.#worker.unref();
     this.#worker.on("message", (reply: WorkerReply) => this.#receive(reply));
     this.#worker.on("error", (error: Error) => this.#die(error));

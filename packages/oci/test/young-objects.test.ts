@@ -1,0 +1,38 @@
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+
+/** Makes objects until its heap for young ones is as large as it gets; tells how many MB that is. */
+const CHURN = `
+  const { parentPort } = require("node:worker_threads");
+  const keep = [];
+  for (let i = 0; i < 3e6; i++) keep[i % 200000] = { i, list: [i] };
+  const space = require("node:v8").getHeapSpaceStatistics().find(({ space_name }) => space_name === "new_space");
+  parentPort.postMessage(Math.round(space.space_size / 1e6));`;
+
+const PROGRAM = `
+  import { once } from "node:events";
+  import { Worker } from "node:worker_threads";
+  import { startWithOwnLimits } from ${JSON.stringify(join(import.meta.dirname, "../src/workers/young-objects.ts"))};
+  const options = { eval: true, execArgv: [], resourceLimits: { maxYoungGenerationSizeMb: 2 } };
+  const start = () => new Worker(${JSON.stringify(CHURN)}, options);
+  const sizeOf = async (worker) => (await once(worker, "message"))[0];
+  const both = await Promise.all([startWithOwnLimits(start), startWithOwnLimits(start)].map(sizeOf));
+  console.log(JSON.stringify([...both, await sizeOf(start())]));`;
+
+function sizes(flags: readonly string[]): readonly number[] {
+  const args = [...flags, "--disable-warning=ExperimentalWarning", "--input-type=module", "-e", PROGRAM];
+  const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" });
+  expect(stderr).toBe("");
+  return JSON.parse(stdout) as number[];
+}
+
+test("a thread's own limit counts though the program has a larger one, which others still have afterwards", () => {
+  const [first, second, plain] = sizes(["--min-semi-space-size=8", "--max-semi-space-size=8"]);
+  expect([first, second]).toEqual([2, 2]);
+  expect(plain).toBeGreaterThan(8);
+});
+
+test("without the program's flag nothing is changed", () => {
+  expect(sizes([])).toEqual([2, 2, 2]);
+});
