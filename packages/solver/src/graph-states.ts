@@ -70,6 +70,9 @@ interface StateParts {
   readonly maxAge: MaxAge | undefined;
 }
 
+/** Replaced, never changed: one for ten thousand vertices. */
+const NONE_GONE: ReadonlySet<never> = new Set();
+
 function makeState(
   vertex: Vertex,
   { outputs, states, position, op, ignored, maxAge }: StateParts,
@@ -94,7 +97,7 @@ function makeState(
     phase: "new",
     waitsFor: "",
     stages: { defined: undefined, settled: undefined, complete: undefined },
-    gone: new Set(),
+    gone: NONE_GONE,
     evicted: false,
     holdsLock: false,
   };

@@ -34,6 +34,6 @@ async function loadOutput(
   const loading = solving.storage.load(output.match.record, contextOf(solving, state));
   // What is here is loaded without giving up the turn: most are, and a long chain of them is one turn.
   const ref = loading instanceof Promise ? await loading : loading;
-  if (ref === undefined) state.gone.add(output.match.record.result);
+  if (ref === undefined) state.gone = new Set([...state.gone, output.match.record.result]);
   return ref;
 }

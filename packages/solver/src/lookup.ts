@@ -76,6 +76,7 @@ function reachedFrom(storage: CacheStorage, lookup: Lookup, input: number): read
   const link = linkOf(lookup, input);
   const keys = lookup.inputs[input]?.keys ?? [];
   if (keys.length === 1) return storage.linked(keys[0]!, link);
+  if (storage.linkedFromAny !== undefined) return storage.linkedFromAny(keys, link);
   return [...new Set(keys.flatMap((key) => storage.linked(key, link)))];
 }
 

@@ -122,6 +122,8 @@ export interface CacheRecord {
 export interface CacheStorage {
   /** Keys that `link` leads to from `parent`, oldest first. */
   linked(parent: CacheKeyId, link: CacheLink): readonly CacheKeyId[];
+  /** The same from several keys, each once, in the order of the keys: for a storage that finds all of them at the cost of one. */
+  linkedFromAny?(parents: readonly CacheKeyId[], link: CacheLink): readonly CacheKeyId[];
   /** Records of a key, newest first. */
   records(key: CacheKeyId): readonly CacheRecord[];
   /** Keys under which a result is stored, oldest first: equal results are reached from any of them. A common result (scratch) has thousands. */

@@ -27,6 +27,7 @@ export function saveResult(solving: Solving, state: VertexState, result: RunResu
   for (const output of state.outputs) {
     const place = places[output.index];
     output.match = undefined;
+    output.found = undefined;
     if (place !== undefined) {
       setOwnKey(storage, output, { key: place.candidate.key, result: result.refs[output.index]?.id });
     }

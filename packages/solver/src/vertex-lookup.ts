@@ -23,13 +23,21 @@ const MAX_OTHER_KEYS = 16;
 
 /** What is known of a vertex now, as a look-up of one of its outputs takes it. */
 export function lookupOf(state: VertexState, output: number): Lookup {
+  return lookupBy(state, output, keysOfInput);
+}
+
+function lookupBy(
+  state: VertexState,
+  output: number,
+  keysOf: (input: InputState) => readonly CacheKeyId[],
+): Lookup {
   const map = mapOf(state);
   return {
     op: opKeyOf(state),
     output,
     inputs: state.inputs.map((input, i) => ({
       selector: map.inputs[i]?.selector ?? "",
-      keys: keysOfInput(input),
+      keys: keysOf(input),
     })),
   };
 }
@@ -40,6 +48,10 @@ export function lookupOf(state: VertexState, output: number): Lookup {
  */
 function keysOfInput(input: InputState): readonly CacheKeyId[] {
   return input.content === undefined ? input.output.visible : [contentKeyId(input.content.digest)];
+}
+
+function ownKeysOfInput(input: InputState): readonly CacheKeyId[] {
+  return input.content === undefined ? input.output.own : keysOfInput(input);
 }
 
 /** Whether anything may be found for, or recorded of, a vertex: not for what no key can say (`contentOnly`). */
@@ -54,14 +66,41 @@ export function isCacheable(state: VertexState): boolean {
 export function probe(storage: CacheStorage, state: VertexState): boolean {
   if (state.ignored || !isCacheable(state)) return false;
   for (const output of state.outputs) {
-    const found = candidates(storage, lookupOf(state, output.index));
+    const { found, match } = look(storage, state, output);
     output.found = found;
-    output.match = newestMatch(storage, found, state.gone);
+    output.match = match;
     output.foreign = foreignOf(storage, found);
     // The key of a root is known before it was ever run; any other key was linked when its result was saved.
     if (output.match === undefined && found.length > 0 && state.inputs.length > 0) state.evicted = true;
   }
   return state.outputs.every((output) => output.match !== undefined) && !expire(state);
+}
+
+interface Look {
+  readonly found: readonly Candidate[];
+  readonly match: Match | undefined;
+}
+
+/**
+ * By the own keys of the inputs first: nearly all that is found is found by them, and a common result (scratch) has many others. Not where it
+ * counts which of several records is the newest, nor where keys of imported caches are to be met.
+ */
+function look(storage: CacheStorage, state: VertexState, { index }: OutputState): Look {
+  const isEnough = storage.isForeign === undefined && state.maxAge === undefined;
+  if (isEnough && state.inputs.some(hasOtherKeys)) {
+    const own = lookBy(storage, state, lookupBy(state, index, ownKeysOfInput));
+    if (own.match !== undefined) return own;
+  }
+  return lookBy(storage, state, lookupOf(state, index));
+}
+
+function hasOtherKeys({ content, output }: InputState): boolean {
+  return content === undefined && output.visible.length > output.own.length;
+}
+
+function lookBy(storage: CacheStorage, { gone }: VertexState, lookup: Lookup): Look {
+  const found = candidates(storage, lookup);
+  return { found, match: newestMatch(storage, found, gone) };
 }
 
 /**

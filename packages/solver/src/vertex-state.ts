@@ -126,7 +126,7 @@ export interface VertexState {
   /** Set while settling, where the inputs told enough. */
   outlook?: Outlook | undefined;
   /** Results that a record names but that could not be loaded. */
-  readonly gone: Set<ResultId>;
+  gone: ReadonlySet<ResultId>;
   /** Links led to a key without a record: the result was there once. */
   evicted: boolean;
   outcome?: VertexOutcome | undefined;

@@ -30,6 +30,14 @@ SELECT l.id, child.name FROM cache_links l
   JOIN cache_keys child ON child.id = l.child
 WHERE parent.name=? AND l.op=? AND l.output=? AND l.input=? AND l.selector=?`;
 
+/** Of many keys at once: a statement costs more than finding a row. */
+const LINKED_FROM_ANY = `
+SELECT asked.key AS place, l.id, child.name FROM json_each(?) asked
+  CROSS JOIN cache_keys parent ON parent.name = asked.value
+  CROSS JOIN cache_links l ON l.parent = parent.id
+  JOIN cache_keys child ON child.id = l.child
+WHERE l.op=? AND l.output=? AND l.input=? AND l.selector=?`;
+
 const LINKS_TO = `
 SELECT parent.name AS parent, l.op, l.output, l.input, l.selector FROM cache_links l
   JOIN cache_keys parent ON parent.id = l.parent
@@ -73,6 +81,8 @@ export class SqliteCacheStorage implements RecordStorage {
   readonly #used = new Set<number>();
   #pending = new PendingRecords();
   #write: PendingWrite | undefined;
+  /** The oldest keys of results that have more than were ever asked for (scratch): they stay the oldest. One that is collected meanwhile leads nowhere. */
+  readonly #common = new Map<ResultId, readonly CacheKeyId[]>();
   /** Row ids of keys, within one transaction: nobody removes any meanwhile. */
   readonly #ids = new Map<CacheKeyId, number>();
 
@@ -94,6 +104,21 @@ export class SqliteCacheStorage implements RecordStorage {
     return united(rows, this.#pending.linked(parent, link));
   }
 
+  linkedFromAny(parents: readonly CacheKeyId[], link: CacheLink): readonly CacheKeyId[] {
+    const { op, output, input, selector } = link;
+    const rows = this.#state.database.all<{ place: number; id: number; name: string }>(
+      LINKED_FROM_ANY,
+      JSON.stringify(parents),
+      ...[op, output, input, selector],
+    );
+    if (rows.length > 1) rows.sort((a, b) => a.id - b.id);
+    const found = parents.flatMap((parent, place) => [
+      ...rows.filter((row) => row.place === place).map(({ name }) => name as CacheKeyId),
+      ...this.#pending.linked(parent, link),
+    ]);
+    return found.length > 1 ? [...new Set(found)] : found;
+  }
+
   records(key: CacheKeyId): readonly CacheRecord[] {
     const rows = this.#state.database.all<RecordRow>(RECORDS, key);
     for (const { result } of rows) this.#state.needs.note(result);
@@ -106,13 +131,17 @@ export class SqliteCacheStorage implements RecordStorage {
   }
 
   keysOf(result: ResultId, atMost = -1): readonly CacheKeyId[] {
+    const common = this.#common.get(result);
+    if (common?.length === atMost) return common;
     const rows = this.#state.database.all<{ name: string }>(
       "SELECT k.name FROM cache_records r JOIN cache_keys k ON k.id = r.key WHERE r.result=? ORDER BY r.id LIMIT ?",
       result,
       atMost,
     );
     const keys = united(rows, this.#pending.keysOf(result));
-    return atMost < 0 ? keys : keys.slice(0, atMost);
+    if (atMost < 0) return keys;
+    if (rows.length === atMost) this.#common.set(result, keys.slice(0, atMost));
+    return keys.slice(0, atMost);
   }
 
   save(entry: Parameters<CacheStorage["save"]>[0]): void {

@@ -85,6 +85,23 @@ export function cacheStorageSuite(
       expect(storage.linked(key("a"), link())).toEqual(children.map(key));
     });
 
+    test("what is asked of several keys at once is what each leads to, in their order", () => {
+      for (const [parent, child] of ["b:one", "a:two", "b:two", "a:one", "c:three"].map((text) =>
+        text.split(":"),
+      ))
+        saveLink(parent!, child!);
+      storage.flush?.();
+      for (const [parent, child] of ["a:late", "b:one", "c:early"].map((text) => text.split(":")))
+        saveLink(parent!, child!);
+      saveLink("a", "elsewhere", { input: 1 });
+      for (const parents of [["a", "b", "c"], ["c", "none", "b", "a"], ["none"], []].map((list) =>
+        list.map(key),
+      )) {
+        const each = [...new Set(parents.flatMap((parent) => storage.linked(parent, link())))];
+        expect(storage.linkedFromAny?.(parents, link()) ?? each).toEqual(each);
+      }
+    });
+
     test("a link saved again stays where it was", () => {
       for (const child of ["one", "two", "one"]) saveLink("a", child);
       expect(storage.linked(key("a"), link())).toEqual([key("one"), key("two")]);
