@@ -1,4 +1,5 @@
 /** OCI runtime spec → plan: the whole policy of a sandbox as one flat list. */
+import { TsbuildError } from "@tsbuild/base";
 import { capabilityMask, capabilityNames } from "./capabilities.ts";
 import { FdTable } from "./fd-table.ts";
 import type { HostFacts } from "./host.ts";
@@ -62,9 +63,16 @@ function limitValue(value: number): bigint {
   return value < 0 || !Number.isFinite(value) ? RLIM_INFINITY : BigInt(value);
 }
 
+function unknownLimit(type: string): TsbuildError {
+  const names = Object.keys(RLIMITS).map((name) => name.slice("RLIMIT_".length).toLowerCase());
+  return new TsbuildError("TSB_USAGE", `there is no limit ${JSON.stringify(type)}`, {
+    hint: `limits are ${names.join(", ")}`,
+  });
+}
+
 function rlimitOp({ type, soft, hard }: RuntimeSpec["process"]["rlimits"][number]): PlanOp {
   const resource = RLIMITS[type];
-  if (resource === undefined) throw new TypeError(`unknown limit ${JSON.stringify(type)}`);
+  if (resource === undefined) throw unknownLimit(type);
   return { op: "rlimit", resource, soft: limitValue(soft), hard: limitValue(hard) };
 }
 
