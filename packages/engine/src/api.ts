@@ -114,23 +114,6 @@ export interface BuildRequest {
   readonly metadataFile?: string | undefined;
 }
 
-type Defaulted =
-  | "tags"
-  | "buildArgs"
-  | "labels"
-  | "platforms"
-  | "noCache"
-  | "noCacheFilter"
-  | "pull"
-  | "outputs"
-  | "network"
-  | "addHosts";
-
-/** A request with what holds where nothing was said. */
-export type CompleteRequest = BuildRequest & {
-  readonly [key in Defaulted]: NonNullable<BuildRequest[key]>;
-};
-
 /** As the flag has it: `--attest type=provenance,mode=max`. */
 export interface AttestationRequest {
   readonly type: "provenance" | "sbom";

@@ -1,7 +1,7 @@
 import { suggestion } from "@tsbuild/base";
 import { durationText, pragmaOf, type Vertex } from "@tsbuild/llb";
 import type { Ignored, MaxAge } from "@tsbuild/solver";
-import type { CompleteRequest } from "./api.ts";
+import type { CompleteRequest } from "./complete-request.ts";
 
 /** `*` stands for any text; the rest for itself. Linear: each part is looked for behind the one before. */
 function holds(text: string, pattern: string): boolean {

@@ -1,7 +1,10 @@
-import type { BuildRequest, CompleteRequest } from "./api.ts";
+import type { BuildRequest } from "./api.ts";
+
+/** A request with what holds where nothing was said. */
+export type CompleteRequest = ReturnType<typeof completeRequest>;
 
 /** What holds where a program says nothing is what holds on the command line without flags. */
-export function completeRequest(request: BuildRequest): CompleteRequest {
+export function completeRequest(request: BuildRequest) {
   return {
     ...request,
     tags: request.tags ?? [],

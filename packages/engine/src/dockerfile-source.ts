@@ -2,7 +2,7 @@ import { closeSync, existsSync, openSync, readSync, statSync } from "node:fs";
 import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
 import { errnoCode, limits, TsbuildError } from "@tsbuild/base";
 import { nativeFs } from "@tsbuild/native-fs";
-import type { CompleteRequest } from "./api.ts";
+import type { CompleteRequest } from "./complete-request.ts";
 
 /** A Dockerfile and the ignore file that applies to the context. */
 export interface DockerfileSource {

@@ -1,7 +1,8 @@
 import { TsbuildError } from "@tsbuild/base";
 import type { CompiledPlatform } from "@tsbuild/frontend";
 import { type ExecOp, sourceLocation } from "@tsbuild/llb";
-import type { CompleteRequest, Entitlement } from "./api.ts";
+import type { Entitlement } from "./api.ts";
+import type { CompleteRequest } from "./complete-request.ts";
 
 /** What a step asks for, as its RUN spells it. */
 function needsOf(exec: ExecOp): [Entitlement, string][] {

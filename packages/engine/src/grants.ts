@@ -1,7 +1,8 @@
 import { readFileSync, statSync } from "node:fs";
 import { errnoCode, limits, TsbuildError } from "@tsbuild/base";
 import { NO_GRANTS, type Secret, SecretMask, type StepGrants } from "@tsbuild/ops";
-import type { CompleteRequest, SecretRequest, SecretSource } from "./api.ts";
+import type { SecretRequest, SecretSource } from "./api.ts";
+import type { CompleteRequest } from "./complete-request.ts";
 
 type GrantRequest = Pick<CompleteRequest, "buildArgs" | "secrets" | "ssh" | "resources">;
 type Env = Readonly<Record<string, string | undefined>>;

@@ -1,6 +1,7 @@
 import type { CheckReport, Compiled, Outline, Target } from "@tsbuild/frontend";
-import type { BuildPlan, CompleteRequest, Inspection } from "./api.ts";
+import type { BuildPlan, Inspection } from "./api.ts";
 import { compileDockerfile } from "./compile.ts";
+import type { CompleteRequest } from "./complete-request.ts";
 import { readGrants } from "./grants.ts";
 import { compileRequest, prepareRequest } from "./request.ts";
 import type { Session } from "./session.ts";

@@ -1,8 +1,9 @@
 import type { Compiled } from "@tsbuild/frontend";
 import { resolveOp, type StepGrants, snapshotOf } from "@tsbuild/ops";
 import { type CacheRecord, type Prediction, predict } from "@tsbuild/solver";
-import type { BuildPlan, CompleteRequest, PlannedStep } from "./api.ts";
+import type { BuildPlan, PlannedStep } from "./api.ts";
 import { ignoredBy, maxAgeOf } from "./cache-wishes.ts";
+import type { CompleteRequest } from "./complete-request.ts";
 import { declaredArgs } from "./declared-args.ts";
 import { PreviousBuild, projectOf } from "./previous-build.ts";
 import type { PreparedRequest } from "./request.ts";

@@ -12,7 +12,7 @@ import type { Graph } from "@tsbuild/llb";
 import type { CacheKeyId } from "@tsbuild/solver";
 import type { Store } from "@tsbuild/store";
 import { alignSteps } from "./align-steps.ts";
-import type { CompleteRequest } from "./api.ts";
+import type { CompleteRequest } from "./complete-request.ts";
 import type { PreparedRequest } from "./request.ts";
 
 /** A step of an earlier build: how progress named it, and under which key its result was found or recorded. */

@@ -4,7 +4,7 @@ import { errnoCode, formatPlatform, hideCredentials, hostPlatform, TsbuildError 
 import type { CompileRequest, IncludedFile } from "@tsbuild/frontend";
 import { nativeFs } from "@tsbuild/native-fs";
 import { type LocalContext, pinLayout } from "@tsbuild/ops";
-import type { CompleteRequest } from "./api.ts";
+import type { CompleteRequest } from "./complete-request.ts";
 import {
   type DockerfileSource,
   readDockerfile,

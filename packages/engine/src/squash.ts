@@ -1,6 +1,6 @@
 import { suggestion, TsbuildError } from "@tsbuild/base";
 import type { CompiledPlatform } from "@tsbuild/frontend";
-import type { CompleteRequest } from "./api.ts";
+import type { CompleteRequest } from "./complete-request.ts";
 
 type Stacked = Pick<CompiledPlatform, "image" | "stages">;
 

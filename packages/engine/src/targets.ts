@@ -1,6 +1,7 @@
 import { suggestion, TsbuildError } from "@tsbuild/base";
 import type { Compiled, CompiledPlatform } from "@tsbuild/frontend";
-import type { CompleteRequest, OutputRequest } from "./api.ts";
+import type { OutputRequest } from "./api.ts";
+import type { CompleteRequest } from "./complete-request.ts";
 
 /** A stage that is built, with what is to become of its result. All targets of a build are solved in one. */
 export interface BuildTarget {

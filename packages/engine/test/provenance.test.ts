@@ -7,13 +7,13 @@ import type { CommittedImage } from "@tsbuild/export";
 import { http, image, local } from "@tsbuild/llb";
 import { SecretMask } from "@tsbuild/ops";
 import { expect, onTestFinished, test } from "vitest";
-import type { BuildRequest, CompleteRequest } from "../src/api.ts";
+import type { BuildRequest } from "../src/api.ts";
 import { buildFacts, type FactSources } from "../src/attest/build-facts.ts";
 import { commitDigest, materialsOf } from "../src/attest/materials.ts";
 import { provenanceOptions } from "../src/attest/options.ts";
 import { provenance } from "../src/attest/slsa.ts";
 import { readVcs, vcsLabels } from "../src/attest/vcs.ts";
-import { completeRequest } from "../src/complete-request.ts";
+import { type CompleteRequest, completeRequest } from "../src/complete-request.ts";
 
 const DIGEST = `sha256:${"a".repeat(64)}` as Digest;
 const COMMIT = "b".repeat(40);

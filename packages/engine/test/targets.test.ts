@@ -1,8 +1,8 @@
 import { TsbuildError } from "@tsbuild/base";
 import type { Compiled, CompiledPlatform } from "@tsbuild/frontend";
 import { expect, test } from "vitest";
-import type { BuildRequest, CompleteRequest } from "../src/api.ts";
-import { completeRequest } from "../src/complete-request.ts";
+import type { BuildRequest } from "../src/api.ts";
+import { type CompleteRequest, completeRequest } from "../src/complete-request.ts";
 import { compileTargets, skippedStages } from "../src/targets.ts";
 
 /** Each stage with those that it does not need. */

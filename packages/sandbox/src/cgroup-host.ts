@@ -22,10 +22,15 @@ function isTop(group: string): boolean {
   return !existsSync(join(group, "cgroup.type"));
 }
 
+/** Where a process may be moved to it needs both. */
 function mayMakeIn(group: string): boolean {
+  return isWritable(group) && isWritable(join(group, "cgroup.procs"));
+}
+
+/** Delegated to this user, and there to be seen. */
+export function isWritable(path: string): boolean {
   try {
-    accessSync(group, constants.W_OK);
-    accessSync(join(group, "cgroup.procs"), constants.W_OK);
+    accessSync(path, constants.W_OK);
     return true;
   } catch (error) {
     if (errnoCode(error) === undefined) throw error;

@@ -3,10 +3,11 @@
  * makes mount points by their names, and in a cache other steps may rename what is on the way (CVE-2024-45310, CVE-2025-52881).
  * The runtime is left with a root that holds it all, and mounts its own file systems at names that are nobody's but the step's.
  */
-import { accessSync, constants, mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { TsbuildError } from "@tsbuild/base";
 import type { RefusedLimit } from "./cgroup.ts";
+import { isWritable } from "./cgroup-host.ts";
 import { INNER_GROUP } from "./cgroup-orphans.ts";
 import { type CgroupPlan, groupPath, planCgroups, unplacedLimits } from "./cgroup-plan.ts";
 import { FdTable } from "./fd-table.ts";
@@ -187,15 +188,7 @@ export function writeBundle(folder: string, step: ExecSpec, host: HostFacts, io:
 }
 
 function mayMakeGroups({ cgroups }: HostFacts): boolean {
-  return ownGroups(cgroups).every((folder) => {
-    try {
-      accessSync(folder, constants.W_OK);
-      return true;
-    } catch {
-      /* Not delegated to this user, or hidden. */
-      return false;
-    }
-  });
+  return ownGroups(cgroups).every(isWritable);
 }
 
 /** Absolute for version 2, where each runtime counts from a group of its own choice: what it has made is looked at afterwards. */

@@ -4,6 +4,7 @@ import type { WorkLocks } from "@tsbuild/solver";
 import { guarded } from "./failure.ts";
 import type { Layout } from "./layout.ts";
 import type { NativeCalls } from "./native.ts";
+import { once } from "./once.ts";
 import { canceled, poll } from "./waiting.ts";
 
 /**
@@ -100,13 +101,4 @@ function waitTurn(queue: (() => void)[], signal: AbortSignal): Promise<void> {
     queue.push(turn);
     signal.addEventListener("abort", giveUp, { once: true });
   });
-}
-
-function once(body: () => void): () => void {
-  let done = false;
-  return () => {
-    if (done) return;
-    done = true;
-    body();
-  };
 }

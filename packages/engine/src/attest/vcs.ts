@@ -3,7 +3,7 @@ import { existsSync, realpathSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { promisify } from "node:util";
 import { parseTruth } from "@tsbuild/base";
-import type { CompleteRequest } from "../api.ts";
+import type { CompleteRequest } from "../complete-request.ts";
 import { withoutUser } from "./materials.ts";
 
 /** The repository that a context is a part of, as far as git tells (C056). */

@@ -14,7 +14,7 @@ import { SecretMask, type StepGrants } from "@tsbuild/ops";
 import type { KeptStep } from "@tsbuild/ops/kept-step";
 import type { VertexOp } from "@tsbuild/solver";
 import type { HistoryWriter, Store } from "@tsbuild/store";
-import type { CompleteRequest } from "../api.ts";
+import type { CompleteRequest } from "../complete-request.ts";
 import type { Settings } from "../settings.ts";
 import { type BuildRecord, RECORD_VERSION, type RecordedError, type StepRecord } from "./record.ts";
 import { recordedRequest, recordMask } from "./request.ts";

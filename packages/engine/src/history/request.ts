@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { formatPlatform, hideCredentials, looksSecret } from "@tsbuild/base";
 import { SecretMask, type StepGrants } from "@tsbuild/ops";
-import type { CompleteRequest } from "../api.ts";
+import type { CompleteRequest } from "../complete-request.ts";
 import type { RecordedRequest } from "./record.ts";
 
 /** Stands for a value that is not written down. */

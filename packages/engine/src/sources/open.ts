@@ -6,7 +6,7 @@ import { nativeFs } from "@tsbuild/native-fs";
 import { withAlignedHistory } from "@tsbuild/oci/documents";
 import type { HttpFetcher, ImageProvider, StepGrants } from "@tsbuild/ops";
 import type { Credentials, GitProvider } from "@tsbuild/ops/git";
-import type { CompleteRequest } from "../api.ts";
+import type { CompleteRequest } from "../complete-request.ts";
 import { readInner } from "../dockerfile-source.ts";
 import { asStep } from "../export-step.ts";
 import { isRemote, type RemoteTools } from "../remote-context.ts";

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { TsbuildError } from "@tsbuild/base";
 import { type CollectReport, collectAfterBuild, type Needs } from "@tsbuild/store";
-import type { CompleteRequest } from "../api.ts";
+import type { CompleteRequest } from "../complete-request.ts";
 import type { Session } from "../session.ts";
 
 /** What a collection calls the builds that belong together, for people: their context and Dockerfile. */

@@ -10,8 +10,8 @@ import {
 } from "@tsbuild/base";
 import { type ImageConfig, parseImageConfig } from "@tsbuild/oci";
 import { mountTransfer, type Store } from "@tsbuild/store";
-import type { CompleteRequest } from "../api.ts";
 import { runBuild } from "../build.ts";
+import type { CompleteRequest } from "../complete-request.ts";
 import { findImage } from "../images/find.ts";
 import type { Session } from "../session.ts";
 import { type ComparedImage, type FirstDifference, imageDifference } from "./compare.ts";

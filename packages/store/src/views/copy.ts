@@ -5,6 +5,7 @@ import { errnoCode, type SnapshotId } from "@tsbuild/base";
 import { type NativeFs, type TreeOp, TreeReader } from "@tsbuild/native-fs";
 import { applyTreeOps, cloneTree, ReplayOps, replayLayer, replayRoot } from "@tsbuild/oci";
 import type { ActiveSnapshot, SnapshotStore, SnapshotView, SnapshotViews, WritableView } from "../api.ts";
+import { once } from "../once.ts";
 import { type Change, Changes } from "./changes.ts";
 
 export interface CopyViewsOptions {
@@ -210,14 +211,6 @@ export class CopyViews implements SnapshotViews {
       fs.close(dest);
     }
   }
-}
-
-function once(work: () => void): () => void {
-  let done = false;
-  return () => {
-    if (!done) work();
-    done = true;
-  };
 }
 
 /** A clone of the folder as a mount of its own, as the sandbox wants its root; where nothing can be mounted, the folder. */
