@@ -17,7 +17,7 @@ const ROOTLESS = [
 ];
 
 /** End-to-end tests that run a second time with steps in runc: all whose outcome is the runtime's to give, but emulation, which it refuses. */
-const IN_RUNC = ["exec", "grants", "limits", "failed-step", "network"];
+const IN_RUNC = ["exec", "grants", "limits", "failed-step", "failure-output", "network"];
 
 /** Attacks on what a normal user's builds promise as well. */
 const ROOTLESS_ATTACKS = ["kernel", "secrets"];
