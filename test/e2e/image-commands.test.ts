@@ -19,7 +19,7 @@ describe.skipIf(reason !== undefined)("commands on images", () => {
   const inspect = async (format: string, image: string) =>
     (await world.ok(["inspect", "--format", format, image])).stdout.trim();
 
-  test("inspect is in docker's form, and finds an image by name, ID and beginning of it", async () => {
+  test("inspect is in docker's form; it and run find an image by name, ID and beginning of it", async () => {
     const [details] = JSON.parse((await world.ok(["inspect", "app:1"])).stdout);
     expect(details).toMatchObject({
       Id: id,
@@ -31,6 +31,7 @@ describe.skipIf(reason !== undefined)("commands on images", () => {
     expect(details.Size).toBeGreaterThan(20_000);
     for (const word of [id, id.slice("sha256:".length, 19), id.slice(0, 19)]) {
       expect(await inspect("{{.Id}}", word)).toBe(id);
+      expect(await world.inside(word, "echo", "runs")).toBe("runs\n");
     }
     expect(await inspect("{{json .Config.Env}}", "app:1")).toContain('"A=1"');
   }, 300_000);

@@ -5,6 +5,7 @@ import { NO_GRANTS } from "@tsbuild/ops";
 import { runThrowaway } from "@tsbuild/ops/process";
 import { refForSnapshot } from "@tsbuild/store";
 import type { RunRequest } from "./api.ts";
+import { lookUpImage } from "./images/find.ts";
 import { sendingNumbers } from "./send-signal.ts";
 import type { Session } from "./session.ts";
 
@@ -77,7 +78,10 @@ function toStderr({ stderr, stdio }: RunRequest): (event: BuildEvent) => void {
 export async function runImage(session: Session, request: RunRequest): Promise<number> {
   const signal = request.signal ?? new AbortController().signal;
   const images = await session.images({ pull: false, signal });
-  const image = await images.resolve(request.image, { platform: hostPlatform(), anyPlatform: true });
+  // As docker run: what is no image's name here may be the beginning of an ID, as `tsbuild images` prints it.
+  const found = lookUpImage(session.store, request.image);
+  const name = found?.by === "id" ? found.record.name : request.image;
+  const image = await images.resolve(name, { platform: hostPlatform(), anyPlatform: true });
   const vertex = sha256(`run ${request.image}`) as string as VertexDigest;
   const context = { vertex, signal, ignoreCache: false, emit: toStderr(request) };
   const ref = refForSnapshot(session.store, await images.unpack(image, context));

@@ -24,6 +24,13 @@ export function recordsOf(store: Store, config: Digest): readonly ImageRecord[] 
  * docker. Throws TSB_RESOLVE, TSB_USAGE for a beginning that several images have.
  */
 export function findImage(store: Store, text: string): FoundImage {
+  const found = lookUpImage(store, text);
+  if (found === undefined) throw notFound(store, text);
+  return found;
+}
+
+/** The same, undefined for an image that is not here. */
+export function lookUpImage(store: Store, text: string): FoundImage | undefined {
   const named = byName(store, text);
   if (named !== undefined) return { record: named, by: "name" };
   const hex = /^(?:sha256:)?([0-9a-f]{2,64})$/.exec(text)?.[1];
@@ -34,8 +41,7 @@ export function findImage(store: Store, text: string): FoundImage {
     });
   }
   const [record] = found;
-  if (record !== undefined) return { record, by: "id" };
-  throw notFound(store, text);
+  return record === undefined ? undefined : { record, by: "id" };
 }
 
 function byPrefix(store: Store, hex: string): ImageRecord[] {
