@@ -278,6 +278,28 @@ describe.skipIf(!isRoot)("content of a context", () => {
     expect(await hint("/sub/bb", ["sub/b"])).toMatch(/^paths are relative/);
   });
 
+  test("a folder that is left out is there when an exception leaves in a part of it", async () => {
+    const ignore = ["*", "!sub/b"];
+    const first = await digest({ path: "/sub" }, ignore);
+    expect(await digest({ path: "/[s]ub" }, ignore)).not.toBe(await digest({ path: "/noth*" }, ignore));
+    expect(await digest({ path: "/sub/noth*" }, ignore)).toBeTruthy();
+    writeFileSync(join(folder, "ctx/sub/other"), "left out");
+    expect(await digest({ path: "/sub" }, ignore)).toBe(first);
+    writeFileSync(join(folder, "ctx/sub/b"), "changed");
+    expect(await digest({ path: "/sub" }, ignore)).not.toBe(first);
+    for (const none of [["*"], ["*", "!sub/nothing"], ["*", "!su"]])
+      await expect(digest({ path: "/sub" }, none)).rejects.toThrow(/"\/sub": not found in the build context/);
+  });
+
+  test("a wildcard does not go through links; a name does", async () => {
+    symlinkSync("sub", join(folder, "ctx/way"));
+    const nothing = await digest({ path: "/noth*" });
+    expect(await digest({ path: "/wa*/b" })).toBe(nothing);
+    expect(await digest({ path: "/wa*/*" })).toBe(nothing);
+    expect(await digest({ path: "/way/*" })).not.toBe(nothing);
+    expect(await digest({ path: "/su*/b" })).not.toBe(nothing);
+  });
+
   test("a link out of the context stays inside", async () => {
     symlinkSync("/etc/passwd", join(folder, "ctx/out"));
     await expect(digest({ path: "/out" })).rejects.toThrow(/not found/);

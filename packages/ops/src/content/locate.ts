@@ -6,6 +6,7 @@ import type { SourceTree } from "../tree.ts";
 import { explainUnreadable } from "./changed.ts";
 import { missingPath } from "./missing.ts";
 import type { Selector } from "./selector.ts";
+import { Shown, type Visible } from "./shown.ts";
 
 /** A path that a selector stands for. */
 export interface Located {
@@ -94,23 +95,27 @@ function literalPart(pattern: string): string {
     .join("/");
 }
 
-/** Paths that match a pattern, one element at a time, in byte order. */
+/**
+ * Paths that match a pattern, one element at a time, in byte order. From the first wildcard on, names are those that a walk comes by:
+ * it does not go through links (`[l]ink/f` finds nothing), as a folder named literally does.
+ */
 function expand(fs: NativeFs, root: number, pattern: string): string[] {
   let found = [""];
-  const elements = pattern.split("/");
-  for (const [depth, element] of elements.entries()) {
-    const last = depth === elements.length - 1;
+  let isWalk = false;
+  for (const element of pattern.split("/")) {
+    const isWildcard = WILDCARD.test(element);
     found = found.flatMap((base) => {
       const join = (name: string): string => (base === "" ? name : `${base}/${name}`);
-      if (!WILDCARD.test(element)) return [join(element)];
-      const stat = fs.statInRoot(root, base === "" ? "." : base, true);
+      if (!isWildcard && !isWalk) return [join(element)];
+      const stat = fs.statInRoot(root, base === "" ? "." : base, !isWalk);
       if (stat === undefined || !isFolder(stat)) return [];
+      if (!isWildcard) return [join(element)];
       return fs
         .listInRoot(root, base === "" ? "." : base)
         .filter((name) => matchGlob(element, name))
         .map(join);
     });
-    if (last) break;
+    isWalk ||= isWildcard;
   }
   return found;
 }
@@ -119,12 +124,7 @@ function expand(fs: NativeFs, root: number, pattern: string): string[] {
  * The paths that a selector names. `visible` says whether a path is part of the tree at all (the ignore file).
  * Throws TSB_CONTEXT when a path that must exist does not (D105).
  */
-export function locate(
-  fs: NativeFs,
-  tree: SourceTree,
-  selector: Selector,
-  visible: (path: string, folder: boolean) => boolean,
-): Located[] {
+export function locate(fs: NativeFs, tree: SourceTree, selector: Selector, visible: Visible): Located[] {
   try {
     return locateAll(fs, tree, selector, visible);
   } catch (error) {
@@ -133,9 +133,10 @@ export function locate(
 }
 
 function locateAll(...[fs, tree, selector, visible]: Parameters<typeof locate>): Located[] {
+  const shown = new Shown(fs, tree, visible);
   for (const path of selector.required ?? []) {
     const stat = fs.statInRoot(tree.root, cleanPath(path), false);
-    if (stat === undefined || !visible(cleanPath(path), isFolder(stat)))
+    if (stat === undefined || !shown.is(cleanPath(path), isFolder(stat)))
       throw missingPath({ fs, tree, path, visible });
   }
   const cleaned = cleanPath(selector.path);
@@ -145,16 +146,16 @@ function locateAll(...[fs, tree, selector, visible]: Parameters<typeof locate>):
     .map((path) => locateOne(fs, tree.root, path, selector.follow))
     .filter((located) => located !== undefined)
     .filter(
-      (located) =>
-        located.path === "" ||
-        (visible(located.asked, isFolder(located.stat)) && visible(located.path, isFolder(located.stat))),
+      ({ asked, path, stat }) =>
+        path === "" ||
+        (shown.is(path, isFolder(stat)) && (asked === path || shown.is(asked, isFolder(stat)))),
     );
   if (found.length > 0) return found;
+  if (!glob || !selector.optional) throw missingPath({ fs, tree, path: selector.path, visible });
   // No match is fine (D105); below a folder that is not there it is a mistake.
-  const folder = literalPart(cleaned);
-  const isThere =
-    canonicalPath(fs, tree.root, folder) !== undefined && (folder === "" || visible(folder, true));
-  if (!glob || !isThere || !selector.optional) throw missingPath({ fs, tree, path: selector.path, visible });
+  const folder = locateOne(fs, tree.root, literalPart(cleaned), true);
+  if (folder === undefined || !shown.is(folder.path, isFolder(folder.stat)))
+    throw missingPath({ fs, tree, path: selector.path, visible });
   return found;
 }
 

@@ -2,6 +2,7 @@ import { nearest, TsbuildError } from "@tsbuild/base";
 import type { NativeFs } from "@tsbuild/native-fs";
 import type { SourceTree } from "../tree.ts";
 import { cleanPath, isFolder } from "./locate.ts";
+import type { Visible } from "./shown.ts";
 
 export interface MissingPath {
   readonly fs: NativeFs;
@@ -9,7 +10,7 @@ export interface MissingPath {
   /** As it is written. */
   readonly path: string;
   /** Whether a path is part of the tree at all (the ignore file). */
-  readonly visible: (path: string, folder: boolean) => boolean;
+  readonly visible: Visible;
 }
 
 /** A path that COPY, ADD or a mount names and that is not there: with the name that was meant, or what hides it (D105). */

@@ -22,6 +22,12 @@ function mayBringBack(exception: IgnorePattern, path: string): boolean {
   return true;
 }
 
+/** Tells whether an exception may leave in something of what the ignore file leaves out: the folder at a path, or a part of it. */
+export function exceptionsOf(ignore: readonly string[]): (path: string) => boolean {
+  const exceptions = createMatcher(ignore).patterns.filter((pattern) => pattern.negated);
+  return (path) => exceptions.some((exception) => mayBringBack(exception, path));
+}
+
 /**
  * Works out which parts of a context need no walk (D134): those that a plain path (`.git`) or a plain name (`**` + `/node_modules`) of the
  * ignore file matches and that no later exception can bring back. Whatever is not as plain is walked and filtered afterwards; so this
