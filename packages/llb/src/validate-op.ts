@@ -18,6 +18,7 @@ function checkExec(op: ExecOp, inputs: number): void {
   for (const mount of op.mounts) {
     checkIndex(mount.input, inputs, "the input of a mount");
     if (mount.output < -1) throw invalid(`the output of a mount ${mount.output} is negative`);
+    if (mount.type === "cache" && mount.cache === undefined) throw invalid("a cache mount has no id");
   }
 }
 

@@ -1,4 +1,5 @@
 /** The plan's wire form; native/sandbox/src/plan.h describes it, and its reader checks every byte of it. */
+import { TsbuildError } from "@tsbuild/base";
 import { type PlanArgumentKind, type PlanOp, planOps } from "./plan-ops.ts";
 
 /** What the native program performs: operations, and the descriptors of this process that they name by index. */
@@ -52,7 +53,7 @@ class PlanWriter {
   }
 
   text(value: string): void {
-    if (value.includes("\0")) throw new TypeError(`NUL in ${JSON.stringify(value)}`);
+    if (value.includes("\0")) throw zeroByte(value);
     const length = Buffer.byteLength(value);
     this.u32(length);
     const at = this.#take(length + 1);
@@ -91,7 +92,14 @@ function writeOp(writer: PlanWriter, op: PlanOp): void {
   for (const [name, kind] of args) ENCODERS[kind](writer, values[name]!);
 }
 
-/** Bytes for the control socket. Throws TypeError on a string with a NUL, which no system call could take. */
+/** Secrets are asked before (ops, secretVariables): what is quoted here is the step's own. */
+function zeroByte(value: string): TsbuildError {
+  return new TsbuildError("TSB_USAGE", `a zero byte in ${JSON.stringify(value)}`, {
+    hint: "the kernel takes none in arguments, variables and paths",
+  });
+}
+
+/** Bytes for the control socket. Throws TSB_USAGE on a string with a NUL, which no system call could take. */
 export function encodePlan(plan: SandboxPlan): Buffer {
   const writer = new PlanWriter();
   writer.raw(MAGIC);

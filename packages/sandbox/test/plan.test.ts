@@ -197,7 +197,7 @@ describe("encoding", () => {
 
   test("a NUL cannot be smuggled into a path or argument", () => {
     const plan = (path: string): SandboxPlan => ({ fds: [], stdio: "log", ops: [{ op: "chdir", path }] });
-    expect(() => encodePlan(plan("/a\0b"))).toThrow(TypeError);
+    expect(() => encodePlan(plan("/a\0b"))).toThrow(/a zero byte in/);
   });
 });
 
