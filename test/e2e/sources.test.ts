@@ -274,6 +274,12 @@ describe.skipIf(reason !== undefined)("sources", () => {
       const { stderr } = await failed([folder]);
       expect(stderr).toContain(`expected ${sha256("first")}, got ${sha256("second")}`);
       expect(stderr).toContain("it is not what tsbuild.lock says");
+      writeFileSync(lock, readFileSync(lock, "utf8").replace(/"[0-9a-f]{40}"/, `"${"0".repeat(40)}"`));
+      server.files.set("/locked", { body: "first" });
+      const wrongCommit = await failed([folder]);
+      expect(wrongCommit.stderr).toContain(`has no commit ${"0".repeat(40)}`);
+      expect(wrongCommit.stderr).toContain("it is what tsbuild.lock says");
+      server.files.set("/locked", { body: "second" });
       await world.ok(["build", "--progress=none", "--update-lock", folder]);
       const second = await built(["--locked", folder]);
       expect([text(second, "add"), text(second, "git/file")]).toEqual([

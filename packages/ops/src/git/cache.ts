@@ -119,7 +119,10 @@ export class Repository {
     });
     if (await this.#succeeds(["rev-parse", "--quiet", "--verify", `${commit}^{tree}`])) return;
     throw new TsbuildError("TSB_RESOLVE", `${hideCredentials(request.url)} has no commit ${commit}`, {
-      hint: "no branch or tag of it leads to this commit, and the server does not give it out otherwise",
+      hint:
+        commit === request.pinned
+          ? "it is what tsbuild.lock says; to take what the name is now: tsbuild build --update-lock …"
+          : "no branch or tag of it leads to this commit, and the server does not give it out otherwise",
     });
   }
 
