@@ -300,6 +300,13 @@ describe.skipIf(!isRoot)("content of a context", () => {
     expect(await digest({ path: "/su*/b" })).not.toBe(nothing);
   });
 
+  test("a link that is left out does not lead to what is left in", async () => {
+    symlinkSync(".", join(folder, "ctx/here"));
+    const nothing = await digest({ path: "/noth*" }, ["here"]);
+    expect(await digest({ path: "/her*" }, ["here"])).toBe(nothing);
+    await expect(digest({ path: "/here" }, ["here"])).rejects.toThrow(/"\/here": not found/);
+  });
+
   test("a link out of the context stays inside", async () => {
     symlinkSync("/etc/passwd", join(folder, "ctx/out"));
     await expect(digest({ path: "/out" })).rejects.toThrow(/not found/);

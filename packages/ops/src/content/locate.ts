@@ -147,8 +147,7 @@ function locateAll(...[fs, tree, selector, visible]: Parameters<typeof locate>):
     .filter((located) => located !== undefined)
     .filter(
       ({ asked, path, stat }) =>
-        path === "" ||
-        (shown.is(path, isFolder(stat)) && (asked === path || shown.is(asked, isFolder(stat)))),
+        shown.is(path, isFolder(stat)) && (asked === path || shown.is(asked, isFolder(stat))),
     );
   if (found.length > 0) return found;
   if (!glob || !selector.optional) throw missingPath({ fs, tree, path: selector.path, visible });
