@@ -1,7 +1,15 @@
 /** COPY and ADD between roots that lie: links in sources, in destinations and above them, in images, archives and layouts. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  futimesSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { tarOf } from "../e2e/tar.ts";
@@ -12,7 +20,7 @@ const reason = skipReason("copies.test.ts", "cc");
 /** Seconds after which the program that swaps gives up by itself, should nobody stop it. */
 const SWAP_SECONDS = 900;
 /** Builds among which one meets either name, and enough of them to be in the middle of something. */
-const [FEW, MANY] = [6, 200];
+const [FEW, MANY] = [Number(process.env["TSBUILD_TEST_ROUNDS"] ?? 6), 200];
 
 describe.skipIf(reason !== undefined)("COPY and ADD", () => {
   const world = new AttackWorld();
@@ -61,15 +69,18 @@ describe.skipIf(reason !== undefined)("COPY and ADD", () => {
 
   /*
    * Fails when a folder of the context is looked up again by its name after it was found to be one, and links are followed out of the context then.
-   * A build that succeeds beside one that does not proves that both names were met.
+   * A build that succeeds beside one that does not proves that both names were met. A matter of luck: of a build whose paths follow links
+   * anywhere, one run in forty prints what is outside (TSBUILD_TEST_ROUNDS=200 looks longer). The digest of a file is kept while it stays as it is, so
+   * its time changes from build to build.
    */
   test("a folder that somebody swaps for a link out of the context is that folder or an error, copied or mounted", async () => {
-    const folder = world.context("swapped", { "sub/precious": "own", "sub/deep/precious": "own" });
+    const folder = world.context("swapped", { "sub/precious": "own" });
     const dockerfile =
-      "FROM busybox\nCOPY sub /x\nRUN --mount=type=bind,source=sub,target=/m cat /m/precious /m/deep/precious /x/precious; ls /m /x; true\n";
+      "FROM busybox\nCOPY sub /x\nRUN --mount=type=bind,source=sub,target=/m cat /m/precious /x/precious; ls /m /x; true\n";
     writeFileSync(join(folder, "Dockerfile"), dockerfile);
     symlinkSync(world.outside, join(folder, "link"));
     compileProgram("swap", world.path("swap"));
+    const file = openSync(join(folder, "sub/precious"), "r+");
     const stop = world.path("stop-swapping");
     const args = [join(folder, "sub"), join(folder, "link"), String(SWAP_SECONDS), stop];
     const swapping = spawn(world.path("swap"), args, { stdio: ["ignore", "ignore", "inherit"] });
@@ -77,13 +88,15 @@ describe.skipIf(reason !== undefined)("COPY and ADD", () => {
     const codes = new Set<number>();
     try {
       for (let n = 0; n < FEW || (n < MANY && codes.size < 2); n++) {
+        futimesSync(file, n + 1, n + 1);
         const { code, log } = await world.attemptFolder(folder);
         codes.add(code);
         expectKept(log);
-        if (code === 0) expect(log).toContain("ownownown");
+        if (code === 0) expect(log).toContain("ownown");
       }
     } finally {
       writeFileSync(stop, "");
+      closeSync(file);
     }
     expect(await ended).toEqual([0, null]);
     expect([...codes].sort()).toEqual([0, 1]);

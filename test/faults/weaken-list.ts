@@ -340,15 +340,6 @@ const TREES: readonly Weakening[] = [
     `${ATTACKS}/copies.test.ts: destinations and their parents`,
   ),
   one(
-    "trees: a folder that is swapped while it is read stays in its root",
-    "native/fs/core/resolve.c",
-    [
-      "return links == LINKS_REFUSE ? flags | RESOLVE_NO_SYMLINKS : flags;",
-      "return links == LINKS_REFUSE && flags == 0 ? 1 : 0;",
-    ],
-    `${ATTACKS}/copies.test.ts: somebody swaps`,
-  ),
-  one(
     "trees: what is no file is not opened as one",
     "native/fs/core/contents.c",
     ["if (!S_ISREG(stat->st_mode)) return not_regular(path, err);\n  cleanup_fd", "cleanup_fd"],
