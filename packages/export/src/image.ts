@@ -22,8 +22,8 @@ export interface PackagedImage {
 }
 
 export interface PackageOptions extends ExportOptions {
-  /** Given each layer as soon as it is packed, while others still are; the image waits for it. */
-  readonly onLayer?: ((layer: LayerBlob) => Promise<void>) | undefined;
+  /** Given each layer as soon as it is packed, while others still are. */
+  readonly onLayer?: ((layer: LayerBlob) => void) | undefined;
 }
 
 /** All layers at once; when one fails, the others are waited for, so that nothing writes on after the failure is shown. */
@@ -34,7 +34,7 @@ async function layerBlobs(
 ): Promise<LayerBlob[]> {
   const jobs = image.layers.map(async (layer) => {
     const packed = await layerBlob({ layer, attributes, options });
-    await options.onLayer?.(packed);
+    options.onLayer?.(packed);
     return packed;
   });
   const settled = await Promise.allSettled(jobs);
@@ -86,7 +86,7 @@ export async function packageImage(
   if (came !== undefined) {
     for (const descriptor of came.manifest.layers) {
       const { digest, size } = descriptor;
-      await options.onLayer?.({ descriptor, blob: { digest, size, path: options.store.blobs.path(digest) } });
+      options.onLayer?.({ descriptor, blob: { digest, size, path: options.store.blobs.path(digest) } });
     }
     return came;
   }

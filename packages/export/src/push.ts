@@ -97,7 +97,7 @@ function manifestOf({ descriptor, blobs }: PackagedImage): FetchedManifest {
   return { digest: descriptor.digest, mediaType: descriptor.mediaType, bytes: document.bytes };
 }
 
-/** A layer goes out as soon as it is compressed, while others still are. */
+/** A layer goes out as soon as it is compressed, while others still are, and the config beside them. When one fails, the others are waited for. */
 async function pushImage(
   run: PushRun,
   image: CommittedImage,
@@ -112,13 +112,19 @@ async function pushImage(
     sent.set(blob.digest, sending);
     return sending;
   };
-  const packaged = await packageImage(wanted, attributes, {
-    ...options,
-    onLayer: (layer) => push(layer.blob),
-  });
-  const config = packaged.blobs[1];
-  if (config !== undefined) await push(config);
-  return packaged;
+  const start = (blob: LayoutBlob): void => void push(blob).catch(() => undefined);
+  try {
+    const packaged = await packageImage(wanted, attributes, {
+      ...options,
+      onLayer: ({ blob }) => start(blob),
+    });
+    const config = packaged.blobs[1];
+    if (config !== undefined) start(config);
+    await Promise.all(sent.values());
+    return packaged;
+  } finally {
+    await Promise.allSettled(sent.values());
+  }
 }
 
 /** Children before the index, and nothing else when one image is all. */

@@ -25,8 +25,10 @@ export function idleGuarded(
 ): Guarded {
   if (body instanceof Uint8Array) return { body, signal, end: () => undefined };
   const idle = new AbortController();
-  const timer = setTimeout(() => idle.abort(new IdleError(idleMs)), idleMs);
+  let timer: NodeJS.Timeout | undefined;
   async function* watched(): AsyncGenerator<Uint8Array> {
+    // Not before: a request may wait for a connection for as long as other transfers take.
+    timer = setTimeout(() => idle.abort(new IdleError(idleMs)), idleMs);
     for await (const chunk of body as AsyncIterable<Uint8Array>) {
       timer.refresh();
       yield chunk;

@@ -231,6 +231,8 @@ export class Transport {
         method: call.method,
         headers: { "user-agent": "tsbuild", ...call.headers, ...length, ...authorization },
         ...(guard === undefined ? {} : { body: guard.body }),
+        // undici would close the connection after it, for servers that answer a HEAD with a body: that one breaks, and is tried again.
+        ...(call.method === "HEAD" ? { reset: false } : {}),
         signal: guard?.signal ?? signal ?? null,
       });
       return { status: answer.statusCode, headers: answer.headers, body: answer.body, url: call.url };
