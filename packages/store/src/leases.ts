@@ -110,10 +110,16 @@ export class Lease {
     guarded("write the lease", this.#layout.root, () => appendFileSync(file, `${JSON.stringify(path)}\n`));
   }
 
+  /** `discard` takes the temporary folder away, which nobody uses any more. */
+  dropFolder(discard: (folder: string) => void): void {
+    if (this.#folder !== undefined) discard(this.#folder);
+    this.#folder = undefined;
+  }
+
   /** Gives everything up. `discardFolder` takes the temporary folder away. */
   close(discardFolder: (folder: string) => void): void {
     this.#closed = true;
-    if (this.#folder !== undefined) discardFolder(this.#folder);
+    this.dropFolder(discardFolder);
     const files = this.#files;
     this.#files = undefined;
     if (files === undefined) return;

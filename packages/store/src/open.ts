@@ -128,9 +128,12 @@ function assemble(
         cache.flushUses();
         chosen.close();
         snapshots.discardAll();
+        await state.scraps.finish();
+        // Emptied while the disk is waited for.
+        lease.dropFolder((folder) => trash.discard(folder));
+        trash.start();
         await durability.sync();
         workLocks.close();
-        await state.scraps.finish();
         lease.close((folder) => trash.discard(folder));
         trash.sweep();
         // Garbage that cannot be removed does not make a finished build fail; `prune` tells about it.

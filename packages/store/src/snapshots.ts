@@ -34,6 +34,8 @@ export class OverlaySnapshotStore implements SnapshotStore {
   readonly #state: StoreState;
   readonly #onRelease: (id: SnapshotId) => void;
   readonly #active = new Set<SnapshotId>();
+  /** What was committed here is held until the end, so what is known of it stays true: nearly each is the parent of the next. */
+  readonly #committed = new Map<SnapshotId, { readonly lowers: readonly string[]; readonly depth: number }>();
 
   /** `onRelease` hears of each snapshot that is held no more. */
   constructor(state: StoreState, onRelease: (id: SnapshotId) => void = () => undefined) {
@@ -75,6 +77,8 @@ export class OverlaySnapshotStore implements SnapshotStore {
       if (options.linkedTo !== undefined) this.#link([active.id, options.linkedTo]);
     });
     this.#active.delete(active.id);
+    const lowers = [active.upper, ...active.lowers];
+    this.#committed.set(active.id, { lowers, depth: active.lowers.length });
     return active.id;
   }
 
@@ -115,6 +119,8 @@ export class OverlaySnapshotStore implements SnapshotStore {
   }
 
   lowers(id: SnapshotId): readonly string[] {
+    const known = this.#committed.get(id);
+    if (known !== undefined) return known.lowers;
     return this.#layerRows(id).map((row) => this.#state.layout.layerFolder(row.id));
   }
 
@@ -229,6 +235,8 @@ export class OverlaySnapshotStore implements SnapshotStore {
   }
 
   #depth(id: SnapshotId): number {
+    const known = this.#committed.get(id);
+    if (known !== undefined) return known.depth;
     const row = this.#state.database.get<{ depth: number }>(
       "SELECT depth FROM snapshots WHERE id=? AND lease IS NULL",
       id,
