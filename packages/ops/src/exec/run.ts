@@ -22,6 +22,7 @@ import { acquireNetwork, type StepNetwork } from "./network.ts";
 import { networkFiles } from "./network-files.ts";
 import { tellOnce } from "./notice.ts";
 import { failureOf } from "./outcome.ts";
+import { startTurn } from "./start-turn.ts";
 import { type StepParts, stepSpec } from "./step-spec.ts";
 import { stubUnderlay } from "./stub-underlay.ts";
 import { dropCopiedFolders, makeStubs, removeStubs, type Stubs } from "./stubs.ts";
@@ -49,9 +50,9 @@ export interface ProcessIo {
 
 /** Runs a step: mounts, user and environment from the root filesystem, the process, then what it wrote becomes its outputs. */
 export async function runExec(run: ExecRun): Promise<readonly Ref[]> {
-  return withRoot(run, async (root, mounts, rootOutput) => {
+  return withRoot(run, async ({ root, mounts, rootOutput, started }) => {
     const io = logIo(run);
-    const ended = await runInRoot(run, { root, mounts, io }).finally(() => io.end());
+    const ended = await runInRoot(run, { root, mounts, io, started }).finally(() => io.end());
     const { outcome, spec, stubs } = ended;
     run.context.measured?.({ peakMemoryBytes: outcome.peakMemoryBytes, cpuMs: (outcome.cpuUs ?? 0) / 1000 });
     const { fs, grants } = run.env;
@@ -77,13 +78,21 @@ export async function runExec(run: ExecRun): Promise<readonly Ref[]> {
 
 /** Runs a process whose files nobody wants; tells how it ended. */
 export async function runThrowaway(run: ExecRun, io: ProcessIo): Promise<ExecOutcome> {
-  return withRoot(run, async (root, mounts) => {
-    const { outcome } = await runInRoot(run, { root, mounts, io });
+  return withRoot(run, async ({ root, mounts, started }) => {
+    const { outcome } = await runInRoot(run, { root, mounts, io, started });
     return () => {
       root.discard();
       return outcome;
     };
   });
+}
+
+interface OpenedRoot {
+  readonly root: WritableView;
+  readonly mounts: StepMounts;
+  readonly rootOutput: number;
+  /** To be called when the process is on its way: then the next step is prepared (see `startTurn`). */
+  readonly started: () => void;
 }
 
 /**
@@ -92,7 +101,7 @@ export async function runThrowaway(run: ExecRun, io: ProcessIo): Promise<ExecOut
  */
 async function withRoot<T>(
   run: ExecRun,
-  work: (root: WritableView, mounts: StepMounts, rootOutput: number) => Promise<() => T | Promise<T>>,
+  work: (opened: OpenedRoot) => Promise<() => T | Promise<T>>,
 ): Promise<T> {
   const { env, op, inputs } = run;
   const rootMount = op.kind.mounts.find((mount) => mountTarget(op.kind, mount.dest) === "/");
@@ -100,12 +109,14 @@ async function withRoot<T>(
   /* Where no step can run that is said, not what the mounts before it lack. */
   if (env.isolation !== "chroot") await env.sandbox();
   const mounts = await prepareMounts({ env, op: op.kind, inputs, context: run.context });
+  // Copying a tree takes its time, and needs no turn.
+  const started = (await env.store.views.kind()) === "overlay" ? await startTurn(env.store) : () => undefined;
   try {
     const parent = rootRef === undefined ? null : snapshotOf(rootRef);
     const root = await env.store.views.prepare(parent, { underlay: stubUnderlay(env, op.kind) });
     let finish: () => T | Promise<T>;
     try {
-      finish = await work(root, mounts, rootMount?.output ?? -1);
+      finish = await work({ root, mounts, rootOutput: rootMount?.output ?? -1, started });
       await root.seal();
     } catch (error) {
       root.discard();
@@ -113,6 +124,7 @@ async function withRoot<T>(
     }
     return await finish();
   } finally {
+    started();
     mounts.close();
   }
 }
@@ -144,9 +156,7 @@ async function collectOutputs(
   return outputs;
 }
 
-interface RootRun {
-  readonly root: WritableView;
-  readonly mounts: StepMounts;
+interface RootRun extends Omit<OpenedRoot, "rootOutput"> {
   readonly io: ProcessIo;
 }
 
@@ -157,10 +167,10 @@ interface Ended {
 }
 
 /** Runs the process on an open root; tells how it ended and what was made only to hang mounts on. */
-async function runInRoot(run: ExecRun, { root, mounts, io }: RootRun): Promise<Ended> {
+async function runInRoot(run: ExecRun, opened: RootRun): Promise<Ended> {
   const network = await acquireNetwork(run);
   try {
-    return await runWithNetwork(run, { root, mounts, io }, network);
+    return await runWithNetwork(run, opened, network);
   } finally {
     await network.release();
   }
@@ -168,7 +178,7 @@ async function runInRoot(run: ExecRun, { root, mounts, io }: RootRun): Promise<E
 
 async function runWithNetwork(
   run: ExecRun,
-  { root, mounts, io }: RootRun,
+  { root, mounts, io, started }: RootRun,
   network: StepNetwork,
 ): Promise<Ended> {
   const { env, op, context } = run;
@@ -196,8 +206,9 @@ async function runWithNetwork(
       onNotice: (text) => tellOnce(run, text),
     };
     if (env.isolation === "chroot") return await runPlaced(env, { root, spec, stubs }, standard);
-    const outcome = await sandbox.run(spec, standard);
-    return { outcome, spec, stubs };
+    const running = sandbox.run(spec, standard);
+    started();
+    return { outcome: await running, spec, stubs };
   } finally {
     files.close();
   }
