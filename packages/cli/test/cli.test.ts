@@ -69,7 +69,8 @@ describe("build: flags become a request", () => {
       --annotation k=v --annotation index,manifest[linux/arm64]:a.b=c --annotation urn:x=y --provenance=mode=max --attest type=sbom,generator=me
       --platform linux/amd64,linux/arm64 --no-cache --no-cache-filter s1,s2 --pull -o type=oci,dest=x --network none
       --add-host db:1.2.3.4 --secret id=s,src=f --ssh a=${folder} --allow network.host,security.insecure --ulimit nproc=5
-      --shm-size 1m --cgroup-parent /g --resource memory=1g,pids=7 -m 2g --cpu-shares 512 --jobs 3 --iidfile iid --metadata-file meta --push --load --unset env:X,cmd --unset user --squash=s --target u --with-stage w --all-stages`;
+      --shm-size 1m --cgroup-parent /g --resource memory=1g,pids=7 -m 2g --cpu-shares 512 --jobs 3 --iidfile iid --metadata-file meta --push --load --unset env:X,cmd --unset user --squash=s --target u --with-stage w --all-stages
+      --cache-ttl 36h --context-mode normalize`;
     expect(await request(...line.split(/\s+/), folder)).toEqual({
       context: { type: "folder", path: folder },
       dockerfile: "other/Dockerfile",
@@ -101,6 +102,8 @@ describe("build: flags become a request", () => {
       noCacheFilter: ["s1", "s2"],
       failureOutputs: [],
       noCacheSteps: [],
+      cacheTtlMs: 36 * 3_600_000,
+      contextMode: "normalize",
       pull: true,
       reproducible: false,
       noIgnore: false,

@@ -68,6 +68,8 @@ export interface BuildRequest {
   readonly noCacheFilter?: readonly string[] | undefined;
   /** Parts of the text of steps whose records are ignored; `*` stands for any text (W028). */
   readonly noCacheSteps?: readonly string[] | undefined;
+  /** Records that are older do not count, wherever they come from (V040). */
+  readonly cacheTtlMs?: number | undefined;
   /** Resolve base tags anew. */
   readonly pull?: boolean | undefined;
   /** Default: the image goes into the state folder. */

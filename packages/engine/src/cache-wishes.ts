@@ -33,9 +33,14 @@ export function ignoredBy(request: CompleteRequest, vertex: Vertex): Ignored | u
   return { text: "--no-cache-filter", emptiesMounts: true };
 }
 
-export function maxAgeOf(vertex: Vertex): MaxAge | undefined {
-  const { ttlMs } = pragmaOf(vertex.metadata);
-  return ttlMs === undefined ? undefined : { ms: ttlMs, text: `older than ${durationText(ttlMs)}` };
+/** How old a record may be: as the step's comment has it, or the request, whichever is less. */
+export function maxAgeOf(
+  { cacheTtlMs }: Pick<CompleteRequest, "cacheTtlMs">,
+  vertex: Vertex,
+): MaxAge | undefined {
+  const { ttlMs = Number.POSITIVE_INFINITY } = pragmaOf(vertex.metadata);
+  const ms = Math.min(ttlMs, isStep(vertex) ? (cacheTtlMs ?? ttlMs) : ttlMs);
+  return ms === Number.POSITIVE_INFINITY ? undefined : { ms, text: `older than ${durationText(ms)}` };
 }
 
 /** Wishes that no step of the build is meant by: most likely a name that was mistyped, and a build that is not what was asked for. */

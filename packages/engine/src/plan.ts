@@ -55,7 +55,7 @@ function predictAll({
     others,
     resolveOp: (vertex) => resolveOp(env, vertex),
     ignoreCache: (vertex) => ignoredBy(request, vertex),
-    maxAge: (vertex) => maxAgeOf(vertex),
+    maxAge: (vertex) => maxAgeOf(request, vertex),
     earlier: (vertex) => previous.keyOf(vertex),
     storage: session.store.cache,
     signal,

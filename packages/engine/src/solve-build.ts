@@ -69,7 +69,7 @@ export async function solveBuild(build: BuildToSolve): Promise<SolveResult> {
       graph,
       others,
       ignoreCache: (vertex) => ignoredBy(request, vertex),
-      maxAge: (vertex) => maxAgeOf(vertex),
+      maxAge: (vertex) => maxAgeOf(request, vertex),
       earlier: (vertex) => previous.keyOf(vertex),
       onRecorded: (recorded) => {
         if (request.rebuildAll) return;

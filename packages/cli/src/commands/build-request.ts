@@ -23,6 +23,7 @@ import {
   parsePlatform,
   positiveInteger,
 } from "../flags/values.ts";
+import { durationMs } from "../history/duration.ts";
 import { type CommandIo, inputBytes } from "../io.ts";
 
 /** The request that a command line asks for. Throws TSB_USAGE, or TSB_CONTEXT when the context is no folder. */
@@ -33,6 +34,7 @@ export async function buildRequest(flags: ParsedFlags, io: CommandIo): Promise<B
   const outputs = requestedOutputs(flags);
   checkStdout(outputs, io.stdout, flags.isOn("quiet"));
   const jobs = flags.last("jobs");
+  const ttl = flags.last("cache-ttl");
   return {
     context: await contextSource(operand, io),
     ...(file === "-" ? { dockerfileText: await dockerfileFromInput(io) } : { dockerfile: file }),
@@ -53,6 +55,7 @@ export async function buildRequest(flags: ParsedFlags, io: CommandIo): Promise<B
     noCache: flags.isOn("no-cache"),
     noCacheFilter: commaList(flags.all("no-cache-filter")),
     noCacheSteps: flags.all("no-cache-step"),
+    cacheTtlMs: ttl === undefined ? undefined : durationMs("--cache-ttl", ttl),
     pull: flags.isOn("pull"),
     reproducible: flags.isOn("reproducible"),
     noIgnore: flags.isOn("no-dockerignore"),

@@ -197,6 +197,12 @@ export const stepFlags: readonly FlagSpec[] = [
     text: "Run steps anew whose text holds this; * stands for anything",
   },
   {
+    name: "cache-ttl",
+    value: "TIME",
+    group: "Steps",
+    text: "Run steps anew whose results are older, such as 36h or 7d; # tsbuild: ttl=TIME says so of one step",
+  },
+  {
     name: "network",
     value: "default|none|host",
     group: "Steps",
