@@ -35,6 +35,7 @@ export {
   serializeManifest,
 } from "./documents/serialize.ts";
 export type { ReadCalls } from "./layer/contents.ts";
+export { dropIdleWhiteouts } from "./layer/idle-whiteouts.ts";
 export { measureLayer, type PackedLayer } from "./layer/measure.ts";
 export { type PackOptions, packLayer, packLayerPieces, packTree } from "./layer/pack.ts";
 export { type LayerPlan, type PlacedFile, planLayer } from "./layer/plan.ts";

@@ -2,7 +2,15 @@ import { createHash } from "node:crypto";
 import { lstatSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { nativeFs } from "@tsbuild/native-fs";
-import { inheritFolders, packLayer, packMerged, type TarMember, unpackLayer, writeTar } from "@tsbuild/oci";
+import {
+  dropIdleWhiteouts,
+  inheritFolders,
+  packLayer,
+  packMerged,
+  type TarMember,
+  unpackLayer,
+  writeTar,
+} from "@tsbuild/oci";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { collect, file, inChunks, node, streamOf } from "./bytes.ts";
 import { missing, pack, shell, withRoot, workFolder } from "./system.ts";
@@ -56,7 +64,7 @@ describe.skipIf(missing !== undefined)("a layer folder", () => {
       sizeBytes: tar.length,
     });
     const target = work.make("target");
-    expect(await unpack(tar, target)).toEqual({ ...layer, impliedFolders: [] });
+    expect(await unpack(tar, target)).toEqual({ ...layer, impliedFolders: [], whiteouts: [] });
     expect((await pack(target)).layer).toEqual(layer);
     const report =
       "find . -mindepth 1 -printf '%P %M %n %U %G %T@ %l\\n' | sort; find . -type f -exec sha256sum {} + | sort; find . | sort | xargs -d '\\n' getfattr -h -d -m -; getcap -r . | sort";
@@ -247,6 +255,39 @@ describe.skipIf(missing !== undefined)("unpacking a layer", () => {
     );
     const opaque = "getfattr -R -m trusted.overlay.opaque . | sed -n 's/# file: //p' | sort";
     expect(shell(target, opaque)).toBe("again\nfolder\nsub\n");
+  });
+
+  test("keeps no whiteout of nothing: overlayfs would list a name that it does not find", async () => {
+    const lower = work.make("lower");
+    shell(lower, "mkdir both; echo x > both/old; echo y > plain; touch -d @1000000000 .");
+    const target = work.make("target");
+    const members = [
+      ...[
+        file("both/.wh.old", ""),
+        file("both/.wh.never", ""),
+        file(".wh.plain", ""),
+        file("mine/.wh.x", ""),
+      ],
+      ...[
+        file("mine/y", "y"),
+        node("mine", "folder"),
+        file("opaque/.wh..wh..opq", ""),
+        file("opaque/d/.wh.x", ""),
+      ],
+    ];
+    const { whiteouts } = await unpack(await tarOf(...members), target);
+    expect([...whiteouts].sort()).toEqual(["both/never", "both/old", "mine/x", "plain"]);
+    await withRoot(lower, (below) =>
+      withRoot(target, (root) => dropIdleWhiteouts(nativeFs, root, { lowers: [below], whiteouts })),
+    );
+    const report = "find . -mindepth 1 -printf '%P %y\\n' | sort";
+    const kept = "both d\nboth/never c\nboth/old c\nmine d\nmine/y f\nopaque d\nopaque/d d\nplain c\n";
+    expect(shell(target, report)).toBe(kept);
+    expect(shell(target, "stat -c %Y mine")).toBe("0\n");
+    const bottom = work.make("bottom");
+    const all = await unpack(await tarOf(...members), bottom);
+    await withRoot(bottom, (root) => dropIdleWhiteouts(nativeFs, root, { lowers: [], ...all }));
+    expect(shell(bottom, report)).toBe(kept.replace(/^.* c\n/gm, ""));
   });
 
   test("hides a whole root by name, since overlayfs has no opaque root", async () => {

@@ -60,6 +60,7 @@ describe.skipIf(missing !== undefined)("layer workers", () => {
       expect(await workers.unpack({ blob: path, folder: target, userxattr: false })).toEqual({
         ...bare(layer),
         impliedFolders: [],
+        whiteouts: [],
       });
       expect((await pack(target)).layer).toEqual(bare(layer));
     },

@@ -24,10 +24,12 @@ const S_IFDIR = 0o040000;
 export interface UnpackedLayer extends PackedLayer {
   /** Folders that the layer needs but has no entry for, made by default as 0755 0:0: see `inheritFolders`. */
   readonly impliedFolders: readonly string[];
+  /** Paths that the layer hides: see `dropIdleWhiteouts`. */
+  readonly whiteouts: readonly string[];
 }
 
 /** Metadata of the folder that `path` is in the layers below, topmost first; undefined where there is none. */
-function folderBelow(
+export function folderBelow(
   fs: Pick<NativeFs, "statInRoot">,
   lowers: readonly number[],
   path: string,
@@ -58,6 +60,12 @@ export async function inheritFolders(
   await writer.finish();
 }
 
+function isBelowAny(path: string, folders: ReadonlySet<string>): boolean {
+  if (folders.size === 0) return false;
+  for (let at = parentPath(path); at !== ""; at = parentPath(at)) if (folders.has(at)) return true;
+  return false;
+}
+
 /** Applies the members of one layer tar to an empty layer folder. */
 class LayerUnpacker {
   readonly #options: UnpackLayerOptions;
@@ -66,6 +74,10 @@ class LayerUnpacker {
   readonly #whiteouts = new Set<string>();
   readonly #opaque = new Set<string>();
   readonly implied: string[] = [];
+
+  get whiteouts(): readonly string[] {
+    return [...this.#whiteouts];
+  }
 
   constructor(root: number, options: UnpackLayerOptions) {
     this.#options = options;
@@ -146,8 +158,18 @@ class LayerUnpacker {
     }
   }
 
+  /** Nothing of the layers below shows in an opaque folder: there is nothing for a whiteout to hide. */
+  async #dropBelowOpaque(): Promise<void> {
+    for (const path of this.#whiteouts) {
+      if (!isBelowAny(path, this.#opaque)) continue;
+      this.#whiteouts.delete(path);
+      await this.#writer.add({ type: "remove", path, existing: "replace" });
+    }
+  }
+
   async #finish(): Promise<void> {
     if (this.#opaque.delete("")) await this.#hideRoot();
+    await this.#dropBelowOpaque();
     const { userxattr } = this.#options;
     for (const path of this.#opaque) {
       if (!this.#unpacker.folders.has(path)) continue;
@@ -171,5 +193,5 @@ export async function unpackLayer(
   const measured = measureLayer(stream);
   const unpacker = new LayerUnpacker(root, options);
   await unpacker.unpack(measured.stream);
-  return { ...measured.result(), impliedFolders: unpacker.implied };
+  return { ...measured.result(), impliedFolders: unpacker.implied, whiteouts: unpacker.whiteouts };
 }

@@ -1,5 +1,5 @@
 import { type ChainId, chainId, type DiffId, type SnapshotId, TsbuildError } from "@tsbuild/base";
-import { inheritFolders, LayerWorkers } from "@tsbuild/oci";
+import { dropIdleWhiteouts, inheritFolders, LayerWorkers } from "@tsbuild/oci";
 import type { OpContext } from "@tsbuild/solver";
 import { rememberSource } from "@tsbuild/store";
 import type { KnownImage, ProviderOptions } from "./provider.ts";
@@ -72,7 +72,7 @@ async function stackLayers(
   try {
     await openAll(run, stack.jobs, opened);
     for (const [i, layer] of opened.entries()) {
-      await inherit(run, layer, top === null ? [] : store.snapshots.lowers(top));
+      await settle(run, layer, top === null ? [] : store.snapshots.lowers(top));
       const single = store.snapshots.commit(layer.active);
       committed = i + 1;
       const [info] = store.snapshots.layers(single);
@@ -120,15 +120,19 @@ async function openAll(run: UnpackRun, jobs: readonly LayerJob[], opened: Opened
   if (failure !== undefined) throw failure.error;
 }
 
-/** Folders that the layer needs but does not describe look as they do below: it would hide them otherwise. */
-async function inherit(run: UnpackRun, layer: OpenedLayer, folders: readonly string[]): Promise<void> {
+/**
+ * What a layer could not know before those below it were there: folders that it needs but does not describe look as they do below (it
+ * would hide them otherwise), and whiteouts of nothing go.
+ */
+async function settle(run: UnpackRun, layer: OpenedLayer, folders: readonly string[]): Promise<void> {
   const { fs } = run.options.env;
-  const { impliedFolders } = layer.unpacked;
-  if (impliedFolders.length === 0 || folders.length === 0) return;
+  const { impliedFolders, whiteouts } = layer.unpacked;
+  if (whiteouts.length === 0 && (impliedFolders.length === 0 || folders.length === 0)) return;
   const root = fs.openFolder(layer.active.upper);
   const lowers = folders.map((folder) => fs.openFolder(folder));
   try {
     await inheritFolders(fs, root, { lowers, folders: impliedFolders });
+    await dropIdleWhiteouts(fs, root, { lowers, whiteouts });
   } finally {
     for (const fd of [root, ...lowers]) fs.close(fd);
   }
