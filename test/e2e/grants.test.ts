@@ -114,6 +114,18 @@ describe.skipIf(reason !== undefined)("secrets", () => {
     expect((await build("host", host, "--allow=network.host")).code).toBe(0);
     expect((await build("host", host, "--network=host")).code).toBe(0);
   });
+
+  test("a device is missed by name: by the build, or by the log of the first step that can do without (D088)", async () => {
+    const flag = "--device=vendor.com/class=name";
+    const without = await build("device", [`RUN ${flag} echo one`, `RUN ${flag} echo two`]);
+    expect(without.code, without.stderr).toBe(0);
+    expect(
+      without.stderr.match(/ tsbuild: steps run without the device vendor\.com\/class=name/g),
+    ).toHaveLength(1);
+    const needed = await build("needed", [`RUN ${flag},required true`]);
+    expect(needed.code).toBe(1);
+    expect(needed.stderr).toContain("the device vendor.com/class=name cannot be given to a command");
+  });
 });
 
 const noSsh = missing("busybox", "tar", "ssh-agent", "ssh-add", "ssh-keygen");
