@@ -92,10 +92,10 @@ int clone_tree(int fd, unsigned recursive, uint64_t attrs, const char *text, str
 /*
  * Before 6.15 the kernel clones only mounts that are attached in the caller's own namespace. A detached one is then attached
  * first, somewhere on the old root, which goes away with all its mounts at `enter_root`. What it hides there no longer matters, but to
- * a runtime that is yet to be started.
+ * a runtime that is yet to be started, and to `host_tree`, which takes from /proc, /sys and /dev.
  */
 static int attach_aside(const struct sandbox *sb, int fd) {
-  const char *const places[] = {sb->aside, "/proc", "/sys", "/dev", "/tmp"};
+  const char *const places[] = {sb->aside, "/tmp", "/usr", "/etc", "/var", "/bin"};
   for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
     if (places[i] == NULL) continue;
     if (syscall(SYS_move_mount, fd, "", AT_FDCWD, places[i], MOVE_MOUNT_F_EMPTY_PATH) == 0) return 0;
