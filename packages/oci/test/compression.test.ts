@@ -44,6 +44,18 @@ describe.each(Object.entries(forms()))("%s", (name, packed) => {
     expect((await collect(decompress(inChunks(packed, size)))).equals(TEXT)).toBe(true);
   });
 
+  test.each([1, 7, 1000])("is done with a chunk of %i bytes when it asks for the next", async (sizeBytes) => {
+    const source = (async function* () {
+      const memory = Buffer.alloc(sizeBytes);
+      for await (const chunk of inChunks(packed, sizeBytes)) {
+        chunk.copy(memory);
+        yield memory.subarray(0, chunk.length);
+        memory.fill(0xaa);
+      }
+    })();
+    expect((await collect(decompress(source))).equals(TEXT)).toBe(true);
+  });
+
   test("stops at the limit", async () => {
     const limited = decompress(streamOf(packed), { maxBytes: TEXT.length - 1 });
     await expect(collect(limited)).rejects.toMatchObject(damage);

@@ -135,7 +135,7 @@ async function importBuild({ history, io, operands }: Asked): Promise<void> {
   atMost(operands, 1);
   const { readArchive } = await import("./read-archive.ts");
   const chunks: Uint8Array[] = [];
-  for await (const chunk of await readArchive(operands[0] ?? "-", io)) chunks.push(chunk);
+  for await (const chunk of await readArchive(operands[0] ?? "-", io)) chunks.push(Buffer.from(chunk));
   io.stdout.write(`${history.import(Buffer.concat(chunks).toString("utf8")).id}\n`);
 }
 

@@ -1,12 +1,31 @@
-import { closeSync, createReadStream, fstatSync, open } from "node:fs";
+import { closeSync, fstatSync, open, read } from "node:fs";
 import { promisify } from "node:util";
 import { TsbuildError } from "@tsbuild/base";
 import { type CommandIo, inputBytes } from "../io.ts";
 
-/** Large reads: the archive goes through a decompressor, which likes few and long chunks. */
-const READ_BYTES = 1024 * 1024;
+const readAt = promisify(read);
 
-/** The bytes of a file; `-` is standard input, which is no terminal. Throws TSB_CONTEXT, TSB_USAGE. */
+/** Large reads: the archive goes through a decompressor, which likes few and long chunks. */
+const READ_BYTES = 512 * 1024;
+
+/** One memory for all chunks: of new ones, 64 MiB of dead ones pile up. */
+async function* chunksOf(fd: number): AsyncGenerator<Uint8Array> {
+  const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+  try {
+    while (true) {
+      const { bytesRead } = await readAt(fd, buffer, 0, READ_BYTES, null);
+      if (bytesRead === 0) return;
+      yield buffer.subarray(0, bytesRead);
+    }
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/**
+ * The bytes of a file; `-` is standard input, which is no terminal. The memory of a chunk is used again when the next one is asked for.
+ * Throws TSB_CONTEXT, TSB_USAGE.
+ */
 export async function readArchive(file: string, io: CommandIo): Promise<AsyncIterable<Uint8Array>> {
   if (file !== "-") {
     // No FileHandle: one that a failed command never came to read would end the process when it is collected.
@@ -19,7 +38,7 @@ export async function readArchive(file: string, io: CommandIo): Promise<AsyncIte
         hint: `tar -C ${file} -c . makes one of it`,
       });
     }
-    return createReadStream(file, { fd, highWaterMark: READ_BYTES });
+    return chunksOf(fd);
   }
   if (io.stdin.isTTY === true) {
     throw new TsbuildError("TSB_USAGE", "standard input is a terminal: nothing is piped in");

@@ -1,5 +1,8 @@
 import { release } from "../memory.ts";
 
+/** Of what is passed on as it came. */
+const PIECE_BYTES = 256 * 1024;
+
 /** Reads a stream of chunks in the pieces one asks for, without copying more than the seams. */
 export class ByteSource {
   readonly #chunks: AsyncIterator<Uint8Array>;
@@ -33,6 +36,8 @@ export class ByteSource {
   /** The next `count` bytes, left in place; fewer only at the end. */
   async peek(count: number): Promise<Buffer> {
     while (this.#head.length < count) {
+      // Copied first: its memory may be that of the next chunk.
+      if (this.#head.length > 0) this.#head = Buffer.from(this.#head);
       const more = await this.#pull();
       if (more === undefined) break;
       this.#head = this.#head.length === 0 ? more : Buffer.concat([this.#head, more]);
@@ -62,7 +67,11 @@ export class ByteSource {
   /** Everything that is left, as a stream. */
   async *rest(): AsyncGenerator<Buffer> {
     try {
-      for (let piece = await this.take(65536); piece !== undefined; piece = await this.take(65536))
+      for (
+        let piece = await this.take(PIECE_BYTES);
+        piece !== undefined;
+        piece = await this.take(PIECE_BYTES)
+      )
         yield piece;
     } finally {
       await this.close();

@@ -1,5 +1,6 @@
 import { Readable } from "node:stream";
 import { limits, TsbuildError } from "@tsbuild/base";
+import { copied, LENT_TO_READABLE, lent } from "../memory.ts";
 import { ByteSource } from "./bytes.ts";
 import { pipeThrough } from "./pipe.ts";
 import { SNIFF_BYTES, sniffCompression } from "./sniff.ts";
@@ -25,7 +26,7 @@ async function* ungzip(source: ByteSource): AsyncGenerator<Buffer> {
 
 async function* unzstd(source: ByteSource): AsyncGenerator<Buffer> {
   const { createZstdDecompress } = await import("node:zlib");
-  yield* pipeThrough(Readable.from(source.rest()), createZstdDecompress(), "zstd");
+  yield* pipeThrough(Readable.from(lent(source.rest()), LENT_TO_READABLE), createZstdDecompress(), "zstd");
 }
 
 /** xz-decompress is liblzma's little sister (xz-embedded) as WebAssembly: streaming, no native code. */
@@ -37,7 +38,7 @@ async function* unxz(source: ByteSource): AsyncGenerator<Buffer> {
   let ofSource: { readonly error: unknown } | undefined;
   const input = async function* () {
     try {
-      yield* source.rest();
+      yield* copied(source.rest());
     } catch (error) {
       ofSource = { error };
       throw error;
@@ -77,7 +78,7 @@ async function* unbzip2(source: ByteSource): AsyncGenerator<Buffer> {
     blocks = [];
     return done;
   };
-  for await (const slice of source.rest()) {
+  for await (const slice of copied(source.rest())) {
     decoder.write(slice);
     yield* passOn();
   }
@@ -136,8 +137,8 @@ async function* noBomb(
 }
 
 /**
- * Decompresses what the first bytes say it is: gzip, bzip2, xz, zstd, or passes it through. Rejects with TSB_INTEGRITY on
- * damaged or cut data. Decoders are loaded when needed.
+ * Decompresses what the first bytes say it is: gzip, bzip2, xz, zstd, or passes it through. It is done with a chunk when it asks for the
+ * next; so is who reads what is passed through. Rejects with TSB_INTEGRITY on damaged or cut data. Decoders are loaded when needed.
  */
 export async function* decompress(
   stream: AsyncIterable<Uint8Array>,

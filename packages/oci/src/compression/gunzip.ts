@@ -1,6 +1,7 @@
 import { Readable } from "node:stream";
 import { crc32, createGunzip } from "node:zlib";
 import { TsbuildError } from "@tsbuild/base";
+import { LENT_TO_READABLE, lent } from "../memory.ts";
 import type { ByteSource } from "./bytes.ts";
 import { pipeThrough } from "./pipe.ts";
 import { loadZlibSync } from "./zlib-sync.ts";
@@ -103,5 +104,5 @@ export async function* gunzip(source: ByteSource): AsyncGenerator<Buffer> {
   yield* gunzipMember(source);
   const next = await source.peek(MAGIC.length);
   if (!next.equals(MAGIC)) return;
-  yield* pipeThrough(Readable.from(source.rest()), createGunzip(), "gzip");
+  yield* pipeThrough(Readable.from(lent(source.rest()), LENT_TO_READABLE), createGunzip(), "gzip");
 }
