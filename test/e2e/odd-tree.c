@@ -283,28 +283,48 @@ static int is_upper(const char *path, const char *root) {
   return name == NULL || strchr(name + 1, '/') == NULL;
 }
 
+static const char *any_path(const struct tree *tree) {
+  return tree->paths[pick((unsigned)tree->count)];
+}
+
+/* Mostly one that lies deep, so that not all is soon gone. */
+static const char *old_path(const struct tree *tree, const char *root) {
+  const char *path = any_path(tree);
+  for (int tries = pick(4) ? 8 : 0; tries > 0 && is_upper(path, root); tries--) path = any_path(tree);
+  return path;
+}
+
+/* A name that may be taken already, in any folder; of the root's when the path would be too long. */
+static char *new_path(const struct tree *tree, const char *root) {
+  struct stat st;
+  const char *folder = any_path(tree);
+  for (int tries = 0; tries < 40 && (lstat(folder, &st) < 0 || !S_ISDIR(st.st_mode)); tries++) folder = any_path(tree);
+  return join(S_ISDIR(st.st_mode) && strlen(folder) < PATH_MAX - 2 * NAME_MAX ? folder : root, new_name());
+}
+
+/* A folder anew, with less in it. */
+static void renew(const char *path) {
+  remove_all(path);
+  mkdir(path, 0711);
+  char *child = join(path, "b");
+  make(child);
+  free(child);
+}
+
 static void change(struct tree *tree, const char *root) {
   walk(tree, root);
-  const char *path = tree->paths[pick((unsigned)tree->count)];
-  /* Mostly what lies deep, so that not all is soon gone. */
-  for (int tries = pick(4) ? 8 : 0; tries > 0 && is_upper(path, root); tries--) path = tree->paths[pick((unsigned)tree->count)];
-  const char *folder = tree->paths[pick((unsigned)tree->count)];
-  {
-    struct stat st;
-    for (int tries = 0; tries < 40 && (lstat(folder, &st) < 0 || !S_ISDIR(st.st_mode)); tries++)
-      folder = tree->paths[pick((unsigned)tree->count)];
-    if (!S_ISDIR(st.st_mode)) folder = root;
-  }
+  const char *path = old_path(tree, root);
+  char *fresh = new_path(tree, root);
   struct stat old;
   if (lstat(path, &old) < 0) die("lstat", path);
-  char *fresh = strlen(folder) < PATH_MAX - 2 * NAME_MAX ? join(folder, new_name()) : join(root, new_name());
   int is_root = strcmp(path, root) == 0;
+  int is_inside = strncmp(fresh, path, strlen(path)) == 0;
   switch (pick(30)) {
     default: make(fresh); break;
     case 4: write_some(path, pick(2) ? O_APPEND : O_TRUNC); break;
     case 5: if (!S_ISSOCK(old.st_mode)) link(path, fresh); break;
     case 6: if (!is_root) remove_all(path); break;
-    case 7: case 8: if (!is_root && !S_ISSOCK(old.st_mode) && strncmp(fresh, path, strlen(path)) != 0) move(path, fresh); break;
+    case 7: case 8: if (!is_root && !is_inside && !S_ISSOCK(old.st_mode)) move(path, fresh); break;
     case 9: case 10: if (!S_ISLNK(old.st_mode)) chmod(path, pick(4) == 0 ? 0 : pick(010000)); break;
     case 11: case 12: lchown(path, pick(id_max), pick(2) ? id_max - 1 : pick(1000)); break;
     case 13: case 14: date(path); break;
@@ -312,15 +332,7 @@ static void change(struct tree *tree, const char *root) {
     case 17: capability(path); break;
     /* Something else of the same name. */
     case 18: if (!is_root) { remove_all(path); make(path); } break;
-    /* A folder anew, with less in it. */
-    case 19: {
-      if (is_root || !S_ISDIR(old.st_mode)) break;
-      remove_all(path);
-      mkdir(path, 0711);
-      char *child = join(path, "b");
-      make(child);
-      free(child);
-    }
+    case 19: if (!is_root && S_ISDIR(old.st_mode)) renew(path); break;
   }
   free(fresh);
   forget(tree);
