@@ -290,3 +290,37 @@ describe.skipIf(reason !== undefined)("cache mounts", () => {
     expect(await log("--build-arg=N=4")).toBe("3\n4\n");
   });
 });
+
+describe.skipIf(reason !== undefined)("the layer of a RUN", () => {
+  const world = new World();
+  afterAll(() => world.close());
+
+  test("does not hold what looks the same and has the same content as before (X018)", async () => {
+    await importBusybox(world);
+    const steps = [
+      "mkdir -p /d/sub /d/empty && echo a > /d/f && ln -s f /d/l && ln /d/f /d/other && echo b > /d/sub/x && chmod 700 /d/sub",
+      "chown -R 0:0 /d /bin && chmod 700 /d/sub",
+      "cat /d/sub/x > /y && touch -r /d/sub/x /y && cat /y > /d/sub/x && touch -r /y /d/sub/x && rm /y",
+      "printf c > /d/sub/x && chown -R 0 /d",
+      "rm /d/l && ln -s sub /d/l && rm -r /d/empty && mkdir /d/empty",
+      ": >> /d/other && chmod 755 /d/sub",
+    ];
+    const folder = world.context("same", {
+      Dockerfile: ["FROM busybox", ...steps.map((s) => `RUN ${s}`)].join("\n"),
+    });
+    const image = await buildRootfs(world, folder);
+    const names: string[] = [];
+    for (const index of steps.keys()) {
+      const { folder } = await image.layer(index - steps.length);
+      names.push(readdirSync(folder, { recursive: true, encoding: "utf8" }).sort().join(" "));
+    }
+    expect(names).toEqual([
+      "d d/empty d/f d/l d/other d/sub d/sub/x",
+      "",
+      "",
+      "d d/sub d/sub/x",
+      "d d/empty d/empty/.wh..wh..opq d/l",
+      "d d/sub",
+    ]);
+  });
+});

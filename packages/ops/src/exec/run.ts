@@ -27,6 +27,7 @@ import { type StepParts, stepSpec } from "./step-spec.ts";
 import { stubUnderlay } from "./stub-underlay.ts";
 import { dropCopiedFolders, makeStubs, removeStubs, type Stubs } from "./stubs.ts";
 import { withHiddenModes } from "./tmpfs-mode.ts";
+import { dropUnchanged } from "./unchanged.ts";
 import { resolveStepUser } from "./user.ts";
 
 export interface ExecRun {
@@ -50,6 +51,7 @@ export interface ProcessIo {
 
 /** Runs a step: mounts, user and environment from the root filesystem, the process, then what it wrote becomes its outputs. */
 export async function runExec(run: ExecRun): Promise<readonly Ref[]> {
+  const startedNs = BigInt(Date.now()) * 1_000_000n;
   return withRoot(run, async ({ root, mounts, rootOutput, started }) => {
     const io = logIo(run);
     const ended = await runInRoot(run, { root, mounts, io, started }).finally(() => io.end());
@@ -69,7 +71,11 @@ export async function runExec(run: ExecRun): Promise<readonly Ref[]> {
     removeStubs(run.env.fs, root.root, stubs);
     return async () => {
       dropCopiedFolders(run.env.fs, root.active, stubs);
-      if (failure === undefined) return collectOutputs(run.env, { root, rootOutput, mounts });
+      if (failure === undefined) {
+        const { fs, store } = run.env;
+        await dropUnchanged({ fs, views: store.views, active: root.active, startedNs });
+        return collectOutputs(run.env, { root, rootOutput, mounts });
+      }
       await keepFailed(run, root);
       throw failure;
     };
