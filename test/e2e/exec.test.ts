@@ -291,22 +291,24 @@ describe.skipIf(reason !== undefined)("cache mounts", () => {
   });
 });
 
-describe.skipIf(reason !== undefined)("the layer of a RUN", () => {
+describe.skipIf(reason !== undefined)("the layer of a RUN, and of a COPY", () => {
   const world = new World();
   afterAll(() => world.close());
 
   test("does not hold what looks the same and has the same content as before (X018)", async () => {
     await importBusybox(world);
     const steps = [
-      "mkdir -p /d/sub /d/empty && echo a > /d/f && ln -s f /d/l && ln /d/f /d/other && echo b > /d/sub/x && chmod 700 /d/sub",
-      "chown -R 0:0 /d /bin && chmod 700 /d/sub",
-      "cat /d/sub/x > /y && touch -r /d/sub/x /y && cat /y > /d/sub/x && touch -r /y /d/sub/x && rm /y",
-      "printf c > /d/sub/x && chown -R 0 /d",
-      "rm /d/l && ln -s sub /d/l && rm -r /d/empty && mkdir /d/empty",
-      ": >> /d/other && chmod 755 /d/sub",
+      "RUN mkdir -p /d/sub /d/empty && echo a > /d/f && ln -s f /d/l && ln /d/f /d/other && echo b > /d/sub/x && chmod 700 /d/sub",
+      "RUN chown -R 0:0 /d /bin && chmod 700 /d/sub",
+      "RUN cat /d/sub/x > /y && touch -r /d/sub/x /y && cat /y > /d/sub/x && touch -r /y /d/sub/x && rm /y",
+      "RUN printf c > /d/sub/x && chown -R 0 /d",
+      "RUN rm /d/l && ln -s sub /d/l && rm -r /d/empty && mkdir /d/empty",
+      "RUN : >> /d/other && chmod 755 /d/sub",
+      "COPY --from=busybox / /",
+      "COPY --from=busybox /etc/group /bin/busybox /etc/",
     ];
     const folder = world.context("same", {
-      Dockerfile: ["FROM busybox", ...steps.map((s) => `RUN ${s}`)].join("\n"),
+      Dockerfile: ["FROM busybox", ...steps].join("\n"),
     });
     const image = await buildRootfs(world, folder);
     const names: string[] = [];
@@ -321,6 +323,8 @@ describe.skipIf(reason !== undefined)("the layer of a RUN", () => {
       "d d/sub d/sub/x",
       "d d/empty d/empty/.wh..wh..opq d/l",
       "d d/sub",
+      "",
+      "etc etc/busybox",
     ]);
   });
 });

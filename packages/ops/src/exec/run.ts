@@ -14,6 +14,7 @@ import { cleanPath } from "../content/locate.ts";
 import type { OpsEnvironment } from "../environment.ts";
 import { folderAt, followDestination } from "../file/target.ts";
 import { snapshotOf } from "../tree.ts";
+import { dropUnchanged } from "../unchanged.ts";
 import { secretVariables } from "./grant-mounts.ts";
 import { keepFailed } from "./kept-step.ts";
 import { mountTarget } from "./mount-target.ts";
@@ -27,7 +28,6 @@ import { type StepParts, stepSpec } from "./step-spec.ts";
 import { stubUnderlay } from "./stub-underlay.ts";
 import { dropCopiedFolders, makeStubs, removeStubs, type Stubs } from "./stubs.ts";
 import { withHiddenModes } from "./tmpfs-mode.ts";
-import { dropUnchanged } from "./unchanged.ts";
 import { resolveStepUser } from "./user.ts";
 
 export interface ExecRun {

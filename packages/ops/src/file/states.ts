@@ -2,6 +2,7 @@ import type { SnapshotId } from "@tsbuild/base";
 import type { FileOp } from "@tsbuild/llb";
 import type { WritableView } from "@tsbuild/store";
 import type { OpsEnvironment } from "../environment.ts";
+import { dropUnchanged } from "../unchanged.ts";
 
 /** A filesystem between two actions: a snapshot, or a layer still being written. */
 export type State =
@@ -14,6 +15,7 @@ export type State =
  */
 export class States {
   readonly #env: OpsEnvironment;
+  readonly #startedNs = BigInt(Date.now()) * 1_000_000n;
   readonly #uses: readonly number[];
   readonly #results: State[] = [];
   readonly #inputs: readonly State[];
@@ -43,7 +45,11 @@ export class States {
   async commit(index: number): Promise<SnapshotId | null> {
     const state = this.#at(index);
     if (state.type === "committed") return state.snapshot;
-    const snapshot = await state.layer.commit();
+    const { layer } = state;
+    const { fs, store } = this.#env;
+    await layer.seal();
+    await dropUnchanged({ fs, views: store.views, active: layer.active, startedNs: this.#startedNs });
+    const snapshot = await layer.commit();
     this.#replace(state, { type: "committed", snapshot });
     return snapshot;
   }

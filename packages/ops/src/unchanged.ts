@@ -2,8 +2,8 @@ import type { NativeFs, TreeEntry } from "@tsbuild/native-fs";
 import { TreeReader } from "@tsbuild/native-fs";
 import { isOpaque } from "@tsbuild/oci";
 import type { ActiveSnapshot, SnapshotViews } from "@tsbuild/store";
-import { isContentXattr } from "../content/digest.ts";
-import { join } from "../file/target.ts";
+import { isContentXattr } from "./content/digest.ts";
+import { join } from "./file/target.ts";
 
 const S_IFMT = 0o170000;
 const S_IFREG = 0o100000;
@@ -25,14 +25,14 @@ export interface UnchangedOptions {
   readonly fs: NativeFs;
   readonly views: SnapshotViews;
   readonly active: Pick<ActiveSnapshot, "parent" | "upper">;
-  /** When the step began, in nanoseconds since the epoch. */
+  /** When writing began, in nanoseconds since the epoch. */
   readonly startedNs: bigint;
 }
 
 /**
  * Takes out of a layer what is as it was. `chown -R app /app` where all belongs to app already, a chmod that changes nothing and a file that is
- * opened for writing and left alone make overlayfs copy files up: the layer would hold the whole of /app once more. As BuildKit's differ
- * has it, what looks the same and has the same content is no change. Only when the overlay is not mounted any more.
+ * opened for writing and left alone make overlayfs copy files up, and `COPY --from=other / /` brings what is there already: the layer would hold
+ * all of it once more. As BuildKit's differ has it, what looks the same and has the same content is no change. Only when the overlay is not mounted any more.
  */
 export async function dropUnchanged({ fs, views, active, startedNs }: UnchangedOptions): Promise<void> {
   const { parent } = active;
