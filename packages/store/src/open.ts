@@ -105,6 +105,11 @@ function assemble(
   const workLocks = new LockFile(layout, state.native);
   const timer = setTimeout(() => trash.start(), TRASH_DELAY_MS);
   timer.unref();
+  const emptyTemporary = async (): Promise<void> => {
+    await state.scraps.finish();
+    lease.dropFolder((folder) => trash.discard(folder));
+    trash.start();
+  };
   let closed = false;
   const store: Store = {
     root: layout.root,
@@ -128,11 +133,11 @@ function assemble(
         cache.flushUses();
         chosen.close();
         snapshots.discardAll();
-        await state.scraps.finish();
-        // Emptied while the disk is waited for.
-        lease.dropFolder((folder) => trash.discard(folder));
-        trash.start();
+        // While the disk is waited for. Its failure counts, but not before what was built is on the disk.
+        const emptying = emptyTemporary();
+        emptying.catch(() => undefined);
         await durability.sync();
+        await emptying;
         workLocks.close();
         lease.close((folder) => trash.discard(folder));
         trash.sweep();
