@@ -144,7 +144,8 @@ describe.skipIf(!isRoot)("layers that are unpacked while they come", () => {
     const failed = unpack(layers, async function* (layer, signal) {
       yield Buffer.from(layer.bytes.subarray(0, 500_000));
       if (layer === layers[1]) throw failure;
-      // Would never end of itself.
+      // Would never end of itself. Whoever comes late hears of no abort.
+      signal.throwIfAborted();
       await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
     });
     await expect(failed).rejects.toBe(failure);
