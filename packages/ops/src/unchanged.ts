@@ -13,6 +13,9 @@ const S_IFLNK = 0o120000;
 /** Folders of a layer that are looked at before the layers below are; one with more of them is worth that anyway. */
 const GLANCES = 16;
 
+/** Folders deeper than the kernel takes paths (PATH_MAX, with a name behind) are left as they are. */
+const MAX_PATH_BYTES = 3800;
+
 interface Roots {
   readonly fs: NativeFs;
   /** The layer that the step wrote. */
@@ -65,7 +68,8 @@ async function mayHoldUnchanged(fs: NativeFs, upper: number, startedNs: bigint):
     const [, ...children] = await entriesOf(fs, upper, folder);
     for (const child of children) {
       if (child.mtimeNs <= startedNs) return true;
-      if (isKind(child, S_IFDIR)) folders.push(join(folder, child.path));
+      const path = join(folder, child.path);
+      if (isKind(child, S_IFDIR) && Buffer.byteLength(path) <= MAX_PATH_BYTES) folders.push(path);
     }
   }
   return false;
@@ -78,6 +82,7 @@ function isKind({ mode }: TreeEntry, kind: number): boolean {
 /** True when nothing is left in the folder. */
 async function visit(roots: Roots, folder: string): Promise<boolean> {
   const { fs, upper, below } = roots;
+  if (Buffer.byteLength(folder) > MAX_PATH_BYTES) return false;
   const [own, ...children] = await entriesOf(fs, upper, folder);
   if (own === undefined || children.length === 0) return true;
   const old = new Map((await entriesOf(fs, below, folder)).slice(1).map((entry) => [entry.path, entry]));

@@ -211,7 +211,10 @@ async function runWithNetwork(
       connectNetwork: network.connect,
       onNotice: (text) => tellOnce(run, text),
     };
-    if (env.isolation === "chroot") return await runPlaced(env, { root, spec, stubs }, standard);
+    if (env.isolation === "chroot") {
+      started();
+      return await runPlaced(env, { root, spec, stubs }, standard);
+    }
     const running = sandbox.run(spec, standard);
     started();
     return { outcome: await running, spec, stubs };
