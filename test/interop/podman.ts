@@ -69,9 +69,11 @@ export class Podman {
     return { host, close: async () => void (await service.stop()) };
   }
 
-  /** Podman keeps its storage mounted on itself; the world cannot be deleted before that is undone. */
+  /** Podman keeps its storage mounted on itself, and a service beside it once more; the world cannot be deleted before that is undone. */
   async close(): Promise<void> {
     const mounted = join(this.#world.path("podman"), "root/overlay");
-    if (existsSync(mounted)) await run(findProgram("umount") ?? "umount", ["--lazy", mounted]);
+    if (!existsSync(mounted)) return;
+    const undo = () => run(findProgram("umount") ?? "umount", ["--lazy", mounted]);
+    while ((await undo()).code === 0);
   }
 }

@@ -22,6 +22,7 @@ describe.skipIf(reason !== undefined)("save, push and pull", () => {
   }, 300_000);
   afterAll(async () => {
     await server?.close();
+    await new Podman(world).close();
     world.close();
     other.close();
   });

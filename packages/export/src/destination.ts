@@ -5,7 +5,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { errnoCode, TsbuildError } from "@tsbuild/base";
 import { makeFolders, nativeFs } from "@tsbuild/native-fs";
-import { bytesOf, LENT_TO_READABLE, lent, type TarPiece } from "@tsbuild/oci";
+import { bytesOf, copied, LENT_TO_READABLE, lent, type TarPiece } from "@tsbuild/oci";
 import type { Store } from "@tsbuild/store";
 import type { ArchiveDraft } from "./draft.ts";
 import { NewFile } from "./new-file.ts";
@@ -59,8 +59,9 @@ async function toStdout(
       hint: "redirect standard output, or give dest=FILE",
     });
   }
-  const bytes = Readable.from(lent(bytesOf(stream)), LENT_TO_READABLE);
-  await pipeline(bytes, stdout, { signal, end: false });
+  // A stream of the caller's may keep what it is given for as long as it likes.
+  const bytes = stdout === process.stdout ? lent(bytesOf(stream)) : copied(bytesOf(stream));
+  await pipeline(Readable.from(bytes, LENT_TO_READABLE), stdout, { signal, end: false });
 }
 
 /** Writes the piece to where the file stands, or to the place `at` of it. */
