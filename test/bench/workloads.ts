@@ -101,7 +101,7 @@ export const workloads: readonly Workload[] = [
       const copies = Array.from({ length: 16 }, (_, i) => `COPY --from=s${i} /out /out${i}`);
       write(join(folder, "Dockerfile"), [...stages, "FROM busybox", ...copies, ""].join("\n"));
     },
-    flags: ["--no-cache", "--jobs", "16"],
+    flags: ["--no-cache"],
   },
   {
     slug: "context-50k",

@@ -98,7 +98,7 @@ export interface BuildRequest {
   readonly cgroupParent?: string | undefined;
   /** Limits of each step, in no key (C023). */
   readonly resources?: StepResources | undefined;
-  /** Parallel steps; default: the number of processors. */
+  /** Parallel steps; default: four for each processor, 16 at least. */
   readonly jobs?: number | undefined;
   /**
    * What steps may take together, by what each took when it last ran: `8GB`, `50%` of the free memory, `off`; default: $TSBUILD_JOBS_MEMORY, else

@@ -16,6 +16,7 @@ import { checkEntitlements } from "./entitlements.ts";
 import { type FirstFailure, saveOutputs, showFailed } from "./first-failure.ts";
 import { readGrants } from "./grants.ts";
 import { BuildRecorder } from "./history/recorder.ts";
+import { loadAhead } from "./load-ahead.ts";
 import { compileRequest, type PreparedRequest, prepareRequest } from "./request.ts";
 import { writeResultFiles } from "./result-files.ts";
 import type { Session } from "./session.ts";
@@ -118,7 +119,9 @@ async function buildInSteps(
   const delivered = targets.flatMap((target) => (target.isDelivered ? target.platforms : []));
   const sboms = await sbomsFor(request, delivered, sources);
   const more = sboms.flatMap(({ graphs }) => graphs);
-  const solved = await solveBuild({ run, prepared, platforms, more, sources, grants, onFailed, sharing });
+  const loading = loadAhead(session, request.outputs);
+  const solving = solveBuild({ run, prepared, platforms, more, sources, grants, onFailed, sharing });
+  const solved = await solving.finally(loading);
   const refs = [solved.ref, ...solved.others.map(({ ref }) => ref)];
   try {
     await saveLock(sources, request, prepared);

@@ -264,7 +264,7 @@ export async function containersFor({ env, signal }: BuildRun, { attrs }: Output
   return findContainerEngine(env, { context: attrs["context"], signal });
 }
 
-function pushes({ type, attrs }: Pick<OutputRequest, "type" | "attrs">): boolean {
+export function pushes({ type, attrs }: Pick<OutputRequest, "type" | "attrs">): boolean {
   const asked = attrs["push"] ?? attrs["push-by-digest"];
   return type === "registry" || (asked !== undefined && parseTruth(asked) === true);
 }

@@ -18,6 +18,13 @@ import { unsavedStorage } from "./unsaved-storage.ts";
 import { placeOf } from "./upkeep/after-build.ts";
 import { Watchdog, watchdogSeconds } from "./watchdog.ts";
 
+/**
+ * Steps at the same time unless the build says how many. Ready steps run at once (V025): many of them wait for a network or a disk, and what they
+ * take of memory is limited by itself. The bound is for graphs of hundreds.
+ */
+const LEAST_JOBS = 16;
+const JOBS_PER_PROCESSOR = 4;
+
 /** What is solved, and with what. */
 export interface BuildToSolve {
   readonly run: RecordedRun;
@@ -78,7 +85,7 @@ export async function solveBuild(build: BuildToSolve): Promise<SolveResult> {
       resolveOp: (vertex) => run.recorder.watch(vertex, resolveOp(env, vertex)),
       storage: await storageOf(build),
       locks: session.store.locks,
-      jobs: request.jobs ?? availableParallelism(),
+      jobs: request.jobs ?? Math.max(LEAST_JOBS, JOBS_PER_PROCESSOR * availableParallelism()),
       memory: jobMemory(request.jobsMemory, run.env, (vertex) => previous.peakMemoryOf(vertex)),
       signal,
       emit: watchdog.emit,

@@ -223,14 +223,17 @@ export function clampsAll(requests: readonly ExportRequest[]): boolean {
 /** The first compression that these outputs ask of the layers as they are: what is worth doing while they are measured. */
 export function wantedCompression(requests: readonly ExportRequest[]): CompressionVariant | undefined {
   const clamped = clampsAll(requests);
-  return requests
-    .filter(({ type }) => type === "oci" || type === "docker" || type === "registry")
-    .map(imageAttributes)
-    .filter(({ estargz }) => !estargz)
-    .find(
-      ({ variant, rewriteTimestamps }) =>
-        variant.compression !== "uncompressed" && rewriteTimestamps === clamped,
-    )?.variant;
+  return (
+    requests
+      .filter(({ type }) => type === "oci" || type === "docker" || type === "registry" || type === "image")
+      .map((request) => ({ ...imageAttributes(request), isImage: request.type === "image" }))
+      // The local store takes layers as they are.
+      .filter(({ estargz, isImage, push }) => !estargz && (!isImage || push))
+      .find(
+        ({ variant, rewriteTimestamps }) =>
+          variant.compression !== "uncompressed" && rewriteTimestamps === clamped,
+      )?.variant
+  );
 }
 
 export interface FileAttributes {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { checkOutputs, fileAttributes, imageAttributes } from "../src/attributes.ts";
+import { checkOutputs, fileAttributes, imageAttributes, wantedCompression } from "../src/attributes.ts";
 import type { ExportRequest } from "../src/types.ts";
 
 function request(type: ExportRequest["type"], attrs: Record<string, string> = {}): ExportRequest {
@@ -156,4 +156,17 @@ describe("options of a file output", () => {
       expect.objectContaining({ code: "TSB_USAGE" }),
     );
   });
+});
+
+test("layers are compressed as they are measured where one output sends or keeps them so", () => {
+  const wanted = (...output: Parameters<typeof request>) =>
+    wantedCompression([request(...output)])?.compression;
+  expect(wanted("oci")).toBe("gzip");
+  expect(wanted("registry", { name: "r/a" })).toBe("gzip");
+  expect(wanted("image", { name: "r/a", push: "true", compression: "zstd" })).toBe("zstd");
+  expect(wanted("image", { name: "r/a", "push-by-digest": "true" })).toBe("gzip");
+  // The local store takes them as they are.
+  expect(wanted("image", { name: "a" })).toBeUndefined();
+  expect(wanted("oci", { compression: "uncompressed" })).toBeUndefined();
+  expect(wanted("cacheonly")).toBeUndefined();
 });

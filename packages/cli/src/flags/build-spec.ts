@@ -264,7 +264,7 @@ export const stepFlags: readonly FlagSpec[] = [
     name: "jobs",
     value: "N",
     group: "Steps",
-    text: "Steps that run at the same time (default: the number of processors)",
+    text: "Steps that run at the same time (default: four for each processor, 16 at least)",
   },
   {
     name: "jobs-memory",
