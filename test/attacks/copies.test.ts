@@ -70,8 +70,8 @@ describe.skipIf(reason !== undefined)("COPY and ADD", () => {
   /*
    * Fails when a folder of the context is looked up again by its name after it was found to be one, and links are followed out of the context then.
    * A build that succeeds beside one that does not shows that both names were met: some more are made until then. A matter of luck: of a build
-   * whose paths follow links anywhere, one run in forty prints what is outside (TSBUILD_TEST_ROUNDS=200 looks longer). The digest of a file is kept while it stays as it is, so
-   * its time changes from build to build.
+   * whose paths follow links anywhere, one run in forty prints what is outside (TSBUILD_TEST_ROUNDS=200 looks longer). The digest of a file
+   * is kept while it stays as it is, so its time changes from build to build.
    */
   test("a folder that somebody swaps for a link out of the context is that folder or an error, copied or mounted", async () => {
     const folder = world.context("swapped", { "sub/precious": "own" });
