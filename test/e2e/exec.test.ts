@@ -206,7 +206,7 @@ describe.skipIf(reason !== undefined)("RUN", () => {
 
 /** Waits until a file is there; fails when it does not come. */
 function waitFor(path: string): string {
-  return `i=0; until [ -e ${path} ]; do i=$((i+1)); [ $i -lt 100 ] || exit 9; sleep 0.1; done`;
+  return `i=0; until [ -e ${path} ]; do i=$((i+1)); [ $i -lt 300 ] || exit 9; sleep 0.1; done`;
 }
 
 const COUNT = "n=$(cat /c/n 2> /dev/null || echo 0); sleep 0.3; echo $((n+1)) > /c/n";
@@ -215,11 +215,15 @@ const CACHES = [
   "FROM busybox AS start",
   "RUN mkdir -m 1777 /out && mkdir -m 0750 /seed && mkdir /seed/sub && echo seeded > /seed/sub/f && chown 7:8 /seed",
   "ARG RUN_NUMBER",
-  // Each of two steps waits for what the other one writes: they really have one cache, at one time.
-  "FROM start AS shared-1",
-  `RUN --mount=type=cache,id=meet,target=/c touch /c/1-$RUN_NUMBER && ${waitFor("/c/2-$RUN_NUMBER")}`,
-  "FROM start AS shared-2",
-  `RUN --mount=type=cache,id=meet,target=/c touch /c/2-$RUN_NUMBER && ${waitFor("/c/1-$RUN_NUMBER")}`,
+  // Each of three steps waits for what the others write: they really have one cache, at one time, on any number of processors (V025).
+  ...[1, 2, 3].flatMap((own) => {
+    const others = [1, 2, 3].filter((other) => other !== own);
+    const meet = [
+      `touch /c/${own}-$RUN_NUMBER`,
+      ...others.map((other) => waitFor(`/c/${other}-$RUN_NUMBER`)),
+    ];
+    return [`FROM start AS shared-${own}`, `RUN --mount=type=cache,id=meet,target=/c ${meet.join(" && ")}`];
+  }),
   // Two steps that lock two caches in different orders.
   "FROM start AS locked-1",
   `RUN --mount=type=cache,id=count,target=/c,sharing=locked --mount=type=cache,id=other,target=/d,sharing=locked : $RUN_NUMBER 1; ${COUNT}`,
@@ -232,6 +236,7 @@ const CACHES = [
   "FROM start",
   "COPY --from=shared-1 /etc/group /1",
   "COPY --from=shared-2 /etc/group /2",
+  "COPY --from=shared-3 /etc/group /7",
   "COPY --from=locked-1 /etc/group /3",
   "COPY --from=locked-2 /etc/group /4",
   "COPY --from=private-1 /etc/group /5",
