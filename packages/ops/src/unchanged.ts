@@ -1,14 +1,13 @@
-import type { NativeFs, TreeEntry } from "@tsbuild/native-fs";
-import { TreeReader } from "@tsbuild/native-fs";
+import { type NativeFs, type Stat, type TreeEntry, TreeReader } from "@tsbuild/native-fs";
 import { isOpaque } from "@tsbuild/oci";
 import type { ActiveSnapshot, SnapshotViews } from "@tsbuild/store";
 import { isContentXattr } from "./content/digest.ts";
+import { isFolder } from "./content/locate.ts";
+import { HASH_BYTES } from "./content/scan.ts";
 import { join } from "./file/target.ts";
 
 const S_IFMT = 0o170000;
 const S_IFREG = 0o100000;
-const S_IFDIR = 0o040000;
-const S_IFLNK = 0o120000;
 
 /** Folders of a layer that are looked at before the layers below are; one with more of them is worth that anyway. */
 const GLANCES = 16;
@@ -69,14 +68,17 @@ async function mayHoldUnchanged(fs: NativeFs, upper: number, startedNs: bigint):
     for (const child of children) {
       if (child.mtimeNs <= startedNs) return true;
       const path = join(folder, child.path);
-      if (isKind(child, S_IFDIR) && Buffer.byteLength(path) <= MAX_PATH_BYTES) folders.push(path);
+      if (isFolder(child) && Buffer.byteLength(path) <= MAX_PATH_BYTES) folders.push(path);
     }
   }
   return false;
 }
 
-function isKind({ mode }: TreeEntry, kind: number): boolean {
-  return (mode & S_IFMT) === kind;
+/** Type and permissions, owner and time are the same. */
+export function hasSameLook(one: Stat, other: Stat): boolean {
+  return (
+    one.mode === other.mode && one.uid === other.uid && one.gid === other.gid && one.mtimeNs === other.mtimeNs
+  );
 }
 
 /** True when nothing is left in the folder. */
@@ -90,13 +92,14 @@ async function visit(roots: Roots, folder: string): Promise<boolean> {
   const dropped: string[] = [];
   for (const child of children) {
     const before = old.get(child.path);
-    if (before === undefined || (child.mode & S_IFMT) !== (before.mode & S_IFMT)) continue;
+    if (before === undefined) continue;
     const path = join(folder, child.path);
-    if (isKind(child, S_IFDIR)) {
-      if (!isOpaque(child) && (await visit(roots, path)) && isAlike(child, before)) dropped.push(path);
+    if (isFolder(child)) {
+      const isShared = isFolder(before) && !isOpaque(child);
+      if (isShared && (await visit(roots, path)) && isAlike(child, before)) dropped.push(path);
     } else if (!isAlike(child, before)) continue;
-    else if (isKind(child, S_IFREG)) files.push(path);
-    else if (isKind(child, S_IFLNK) && child.target === before.target) dropped.push(path);
+    else if ((child.mode & S_IFMT) === S_IFREG) files.push(path);
+    else if (child.target !== undefined && child.target === before.target) dropped.push(path);
   }
   dropped.push(...(await withSameContent(roots, files)));
   for (const path of dropped) fs.removeInRoot(upper, path);
@@ -107,13 +110,9 @@ async function visit(roots: Roots, folder: string): Promise<boolean> {
 
 /** A file with several names that the step gave it is a change; those that it had before, overlayfs copies up one by one. */
 function isAlike(child: TreeEntry, before: TreeEntry): boolean {
-  const isFolder = isKind(child, S_IFDIR);
   return (
-    child.mode === before.mode &&
-    child.uid === before.uid &&
-    child.gid === before.gid &&
-    child.mtimeNs === before.mtimeNs &&
-    (isFolder || (child.size === before.size && child.nlink === 1)) &&
+    hasSameLook(child, before) &&
+    (isFolder(child) || (child.size === before.size && child.nlink === 1)) &&
     attributes(child) === attributes(before)
   );
 }
@@ -129,7 +128,6 @@ function attributes({ xattrs }: TreeEntry): string {
 async function withSameContent({ fs, upper, below }: Roots, files: readonly string[]): Promise<string[]> {
   if (files.length === 0) return [];
   const [now, before] = await Promise.all([fs.hashFiles(upper, files), fs.hashFiles(below, files)]);
-  return files.filter((_, i) =>
-    now.subarray(i * 32, i * 32 + 32).equals(before.subarray(i * 32, i * 32 + 32)),
-  );
+  const hashOf = (hashes: Buffer, i: number) => hashes.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES);
+  return files.filter((_, i) => hashOf(now, i).equals(hashOf(before, i)));
 }

@@ -2,6 +2,7 @@ import { createMatcher, type FolderMatch, type PathMatcher } from "@tsbuild/dock
 import type { TreeReader } from "@tsbuild/native-fs";
 import { isFolder, type Located, rootPath } from "./locate.ts";
 import type { Selector } from "./selector.ts";
+import type { Visible } from "./shown.ts";
 
 /**
  * Says which paths of a context its ignore file leaves in. A folder that is excluded still has to be visible when an
@@ -9,7 +10,7 @@ import type { Selector } from "./selector.ts";
  */
 export interface Visibility {
   /** Is the entry itself part of the context? */
-  readonly visible: (path: string, folder: boolean) => boolean;
+  readonly visible: Visible;
   readonly everything: boolean;
 }
 

@@ -2,6 +2,7 @@ import { errnoCode, TsbuildError } from "@tsbuild/base";
 import type { NativeFs, Stat } from "@tsbuild/native-fs";
 import { canonicalPath, cleanPath, isFolder } from "../content/locate.ts";
 import { folderAt, followDestination, parentOf } from "../file/target.ts";
+import { hasSameLook } from "../unchanged.ts";
 
 /** A place inside the root that something is mounted on. */
 export interface MountPoint {
@@ -142,15 +143,7 @@ function dropIfUnchanged(
   const own = statPlain(fs, root, folder);
   if (own === undefined || !isFolder(own) || fs.listInRoot(root, folder).length > 0) return false;
   const below = statBelow(fs, lowers, folder);
-  if (below === undefined || !isFolder(below)) return false;
-  if (
-    below.mode !== own.mode ||
-    below.uid !== own.uid ||
-    below.gid !== own.gid ||
-    below.mtimeNs !== own.mtimeNs
-  )
-    return false;
-  return fs.removeInRoot(root, folder);
+  return below !== undefined && hasSameLook(own, below) && fs.removeInRoot(root, folder);
 }
 
 /** What the topmost of the layers below that has `path` has there. */
