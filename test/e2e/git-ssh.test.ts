@@ -1,6 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { git } from "./git-server.ts";
 import { findProgram, missing, World } from "./world.ts";
@@ -31,6 +32,16 @@ function said(child: ChildProcess, text: string): Promise<void> {
   });
 }
 
+/** A repository with one file in one commit; returns its folder. */
+function newRepository(folder: string, file: string, text: string): string {
+  mkdirSync(folder);
+  git(folder, "init", "-q", "-b", "main");
+  writeFileSync(join(folder, file), text);
+  git(folder, "add", "-A");
+  git(folder, "commit", "-q", "-m", "first");
+  return folder;
+}
+
 describe.skipIf(reason !== undefined)("git over ssh", () => {
   const world = new World();
   const agent = world.path("agent");
@@ -42,12 +53,7 @@ describe.skipIf(reason !== undefined)("git over ssh", () => {
   beforeAll(async () => {
     for (const name of ["host", "user"])
       execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", world.path(name)]);
-    const repository = world.path("app.git");
-    mkdirSync(repository);
-    git(repository, "init", "-q", "-b", "main");
-    writeFileSync(world.path("app.git", "Dockerfile"), "FROM scratch\nCOPY . /\n");
-    git(repository, "add", "-A");
-    git(repository, "commit", "-q", "-m", "first");
+    const repository = newRepository(world.path("app.git"), "Dockerfile", "FROM scratch\nCOPY . /\n");
     port = await freePort();
     const settings = [
       `Port ${port}`,
@@ -107,12 +113,7 @@ describe.skipIf(reason !== undefined)("git over ssh", () => {
   });
 
   test("a folder of a tag, and submodules by a path from the repository, come the same way", async () => {
-    const part = world.path("part.git");
-    mkdirSync(part);
-    git(part, "init", "-q", "-b", "main");
-    writeFileSync(world.path("part.git", "inner"), "inner\n");
-    git(part, "add", "-A");
-    git(part, "commit", "-q", "-m", "part");
+    const part = newRepository(world.path("part.git"), "inner", "inner\n");
     const app = world.path("app.git");
     git(app, "clone", "-q", part, "sub/part");
     writeFileSync(
