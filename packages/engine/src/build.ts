@@ -122,6 +122,7 @@ async function buildInSteps(
   const loading = loadAhead(session, request.outputs);
   const solving = solveBuild({ run, prepared, platforms, more, sources, grants, onFailed, sharing });
   const solved = await solving.finally(loading);
+  session.store.beginSync();
   const refs = [solved.ref, ...solved.others.map(({ ref }) => ref)];
   try {
     await saveLock(sources, request, prepared);

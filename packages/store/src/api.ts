@@ -26,6 +26,8 @@ export interface Store {
    * the next to open the state folder removes it: a file, or a folder that is empty by then.
    */
   removeIfKilled(path: string): void;
+  /** The steps are done: what they have committed goes to the disk while their results are exported. `close` waits for it, and tells of failures. */
+  beginSync(): void;
   close(): Promise<void>;
 }
 

@@ -27,7 +27,7 @@ type SyncedState = Pick<StoreState, "layout" | "database" | "native">;
 
 /**
  * Layers get to the disk once per build, not once per step. A layer is committed with a mark: the kernel that may still have parts of it in
- * memory only. One syncfs when the store is closed clears the marks of all layers that were committed before it, also those of processes that
+ * memory only. One syncfs, begun when all steps are done (`begin`) or when the store is closed, clears the marks of all layers that were committed before it, also those of processes that
  * were killed. What is still marked by another kernel than this one may be lost or cut, so it goes, with all that is made on it.
  *
  * The order that this relies on: a mark is in the transaction that makes the layer visible, and goes in one that begins after the data is on
@@ -38,6 +38,8 @@ export class Durability {
   readonly #boot: () => string;
   #bootId: string | undefined;
   #marked = false;
+  /** One after the other. Once one has failed all do: what is lost then cannot be told. */
+  #syncing: Promise<void> = Promise.resolve();
 
   constructor(state: SyncedState, boot: () => string) {
     this.#state = state;
@@ -59,8 +61,19 @@ export class Durability {
     );
   }
 
+  /** Lets the disk begin with what was committed, for those who have other things to do meanwhile. How that went, `sync` tells. */
+  begin(): void {
+    this.#syncing = this.#syncing.then(() => this.#syncMarked());
+    this.#syncing.catch(() => undefined);
+  }
+
   /** Brings to the disk what was committed; nothing to do when this process committed nothing. Throws TSB_STORE when the disk fails. */
   async sync(): Promise<void> {
+    this.begin();
+    await this.#syncing;
+  }
+
+  async #syncMarked(): Promise<void> {
     if (!this.#marked) return;
     this.#marked = false;
     const { database, layout, native } = this.#state;

@@ -124,6 +124,7 @@ function assemble(
     history: new FolderHistoryStore(state),
     temporaryFolder,
     removeIfKilled: (path) => lease.leave(path),
+    beginSync: () => durability.begin(),
     close: async () => {
       if (closed) return;
       closed = true;

@@ -91,6 +91,32 @@ describe("power cuts", () => {
     expect(isThere(openIn(cutOff(root), "tuesday"), id)).toBe(false);
   });
 
+  it("cost nothing of what was synced before the store is closed, and what is committed later is synced as well", async () => {
+    const root = temporaryRoot();
+    const synced = Promise.withResolvers<void>();
+    const syncFs = (fd: number) => nativeFs.syncFs(fd).then(synced.resolve);
+    const store = openIn(root, "monday", { native: { ...nativeFs, syncFs } });
+    const early = layer(store, null);
+    store.beginSync();
+    await synced.promise;
+    // The marks go right after it, in a turn of their own.
+    await new Promise(setImmediate);
+    expect(isThere(openIn(cutOff(root), "tuesday"), early)).toBe(true);
+    const late = layer(store, early);
+    await store.close();
+    expect(isThere(openIn(cutOff(root), "tuesday"), late)).toBe(true);
+  });
+
+  it("leave the marks when a sync that was begun early fails, and closing tells of it", async () => {
+    const root = temporaryRoot();
+    const failing = { ...nativeFs, syncFs: () => Promise.reject(new Error("EIO")) };
+    const store = openStore({ root, boot: () => "monday", native: failing });
+    const id = layer(store, null);
+    store.beginSync();
+    await expect(store.close()).rejects.toMatchObject({ code: "TSB_STORE" });
+    expect(isThere(openIn(cutOff(root), "tuesday"), id)).toBe(false);
+  });
+
   it("are not looked for on the disk by a process that has committed nothing", async () => {
     const root = temporaryRoot();
     const synced: number[] = [];
