@@ -11,8 +11,8 @@ describe.skipIf(reason !== undefined)("root in a container", () => {
   beforeAll(() => importBusybox(world));
   afterAll(() => world.close());
 
-  function contained(words: readonly string[], folder: string): Promise<Finished> {
-    const build = [main, "build", "--progress=plain", folder];
+  function contained(words: readonly string[], folder: string, ...flags: string[]): Promise<Finished> {
+    const build = [main, "build", "--progress=plain", ...flags, folder];
     const [program = "", ...args] = [
       ...words,
       process.execPath,
@@ -46,9 +46,14 @@ describe.skipIf(reason !== undefined)("root in a container", () => {
       `RUN ${look}`,
       "RUN ls /dev/fd/ && chown 70000:8 /etc/passwd && test $(stat -c %u:%g /etc/passwd) = 70000:8 && id -u",
     );
-    const { code, stderr } = await contained([...hiding(), ...bounding(KEPT)], folder);
+    const hidden = [...hiding(), ...bounding(KEPT)];
+    const { code, stderr } = await contained(hidden, folder, "--oci-runtime=");
     expect(code, stderr).toBe(0);
     expect(stderr.match(/steps share this container's network and see its \/proc/g)).toHaveLength(1);
+    // Any program will do: it is not started.
+    const refused = await contained(hidden, folder, "--no-cache", "--oci-runtime=/bin/sh");
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining("needs a new /proc")]);
+    expect(refused.stderr).toContain("leave --oci-runtime out");
   });
 
   test("doctor names the hidden /proc, and what to type", async () => {

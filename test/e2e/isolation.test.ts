@@ -21,7 +21,14 @@ describe.skipIf(reason !== undefined)("without namespaces", () => {
     const bounding = ["-all", ...KEPT.split(" ").map((name) => `+${name}`)].join(",");
     // What native/userns says where the runtime's filter forbids unshare(2).
     const refused = { TSBUILD_USERNS: "none 0 unshare: Operation not permitted" };
-    const env = { TSBUILD_ROOT: world.root, ...refused, ...world.env, ...options.env };
+    // A runtime needs namespaces: whoever asks for one gets no chroot.
+    const env = {
+      TSBUILD_ROOT: world.root,
+      TSBUILD_OCI_RUNTIME: "",
+      ...refused,
+      ...world.env,
+      ...options.env,
+    };
     const identity = ["--inh-caps=-all", `--bounding-set=${bounding}`];
     const program = [process.execPath, "--disable-warning=ExperimentalWarning", main];
     return run("setpriv", [...identity, ...program, ...args], { ...options, env });

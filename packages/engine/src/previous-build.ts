@@ -33,9 +33,10 @@ interface RememberOptions {
 
 /**
  * What makes two builds versions of one: the same Dockerfile, target and platforms from the same place, whatever is in the files. A digest.
+ * A Dockerfile that is given as text, whatever it is called, is none of the files of its folder.
  */
 export function projectOf(
-  { context, target = "" }: CompleteRequest,
+  { context, target = "", dockerfileText }: CompleteRequest,
   { dockerfile }: PreparedRequest,
   platforms: readonly Pick<CompiledPlatform, "platform">[],
 ): Digest {
@@ -43,7 +44,7 @@ export function projectOf(
   const place = context.type === "folder" ? resolve(context.path) : remote;
   return sha256Fields([
     place,
-    dockerfile.file,
+    dockerfileText === undefined ? dockerfile.file : "-",
     target,
     platforms.map(({ platform }) => formatPlatform(platform)).join(","),
   ]);

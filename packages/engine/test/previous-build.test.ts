@@ -6,7 +6,9 @@ import type { Graph } from "@tsbuild/llb";
 import type { CacheKeyId } from "@tsbuild/solver";
 import { openStore, type Store } from "@tsbuild/store";
 import { expect, onTestFinished, test } from "vitest";
-import { PreviousBuild } from "../src/previous-build.ts";
+import type { CompleteRequest } from "../src/complete-request.ts";
+import { PreviousBuild, projectOf } from "../src/previous-build.ts";
+import type { PreparedRequest } from "../src/request.ts";
 
 const vertex = sha256("vertex") as string as VertexDigest;
 const key = "key" as CacheKeyId;
@@ -78,4 +80,16 @@ test("what cannot be remembered is a warning, not a failure in the place of the 
 test("a mistake of ours is not taken for a full disk", () => {
   const previous = new PreviousBuild(failing(opened(), new TypeError("oops")), project, graph);
   expect(() => previous.remember(new Map([[vertex, key]]), quietly)).toThrow("oops");
+});
+
+test("a Dockerfile from standard input is another project than the file of its folder", () => {
+  const project = (request: Partial<CompleteRequest>): Digest =>
+    projectOf(
+      { context: { type: "folder", path: "/app" }, ...request } as CompleteRequest,
+      { dockerfile: { file: "Dockerfile" } } as PreparedRequest,
+      [],
+    );
+  const piped = project({ dockerfileText: "FROM a" });
+  expect(piped).not.toBe(project({}));
+  expect(piped).toBe(project({ dockerfileText: "FROM b" }));
 });

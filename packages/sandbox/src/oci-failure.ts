@@ -1,6 +1,7 @@
 /** What became of a step that an OCI runtime did not start, or whose command the kernel did not execute. */
 import { readFileSync } from "node:fs";
 import { errnoCode, TsbuildError } from "@tsbuild/base";
+import { LIMIT_HINT, UNKNOWN_ID } from "./outcome.ts";
 import type { ExecIo } from "./spec.ts";
 
 /** Messages of level error in the runtime's JSON log; none when the command itself ran. */
@@ -26,12 +27,19 @@ export function statusOfFailure(message: string): number | undefined {
   return /permission denied|exec format error/i.test(message) ? 126 : undefined;
 }
 
+/** What the native sandbox is told by calls and error numbers, of what runtimes write in words. */
+function hintFor(message: string): string | undefined {
+  if (/hybrid|cgroup/i.test(message))
+    return "this runtime cannot use the machine's control groups (crun refuses hybrid ones): use --oci-runtime=runc, or none";
+  if (/set(?:up user|res[ug]id|groups)\b.*: invalid argument/i.test(message)) return UNKNOWN_ID;
+  if (/rlimit.*: operation not permitted/i.test(message)) return LIMIT_HINT;
+  return undefined;
+}
+
 export function failureOfRuntime(runtime: string, errors: readonly string[], code: number): TsbuildError {
   const message = errors.at(-1) ?? `it ended with ${code}`;
   return new TsbuildError("TSB_SANDBOX", `${runtime}: ${message}`, {
-    hint: /hybrid|cgroup/i.test(message)
-      ? "this runtime cannot use the machine's control groups (crun refuses hybrid ones): use --oci-runtime=runc, or none"
-      : undefined,
+    hint: hintFor(message),
   });
 }
 

@@ -79,6 +79,15 @@ function notEmulated(): TsbuildError {
   );
 }
 
+/** What the native sandbox does without, a runtime does not (see `procMount`): a container has its own /proc for it. */
+function hiddenProc(): TsbuildError {
+  const message =
+    "an OCI runtime needs a new /proc, which the kernel mounts nowhere while parts of this container's are hidden";
+  return new TsbuildError("TSB_SANDBOX", message, {
+    hint: "start this container with Docker's --security-opt systempaths=unconfined or Podman's --security-opt unmask=ALL, or leave --oci-runtime out",
+  });
+}
+
 /**
  * A sandbox that runs each step in an OCI runtime. Two things differ from the native one: the command is PID 1 itself, so nothing reaps
  * for it and signals without a handler do not reach it from inside; and peak memory and OOM kills are told of steps with a limit of memory only, on
@@ -95,6 +104,7 @@ export function createOciSandbox(options: OciSandboxOptions): Sandbox {
     ready ??= removeLeftovers(runtime, options.stateFolder);
     await ready;
     host ??= readHostFacts();
+    if (host.hidden?.includes("proc") === true) throw hiddenProc();
     checkProfile(step, host);
     const folder = mkdtempSync(join(options.temporaryFolder(), "bundle-"));
     const id = `tsbuild-${process.pid}-${randomBytes(6).toString("hex")}`;

@@ -26,8 +26,12 @@ function describeOp(plan: SandboxPlan, line: number): string {
 }
 
 /** setresuid(2): an id that the user namespace does not map. */
-const UNKNOWN_ID =
+export const UNKNOWN_ID =
   "the step's user or one of its groups is not among this user's ids; tsbuild doctor says which there are, and what to type for more (usermod --add-subuids …)";
+
+/** setrlimit(2): raising it needs CAP_SYS_RESOURCE outside of user namespaces. */
+export const LIMIT_HINT =
+  "a --ulimit is above this user's own hard limit (ulimit -H -a): ask for less, or raise it in /etc/security/limits.conf";
 
 /** open_target of native/sandbox/src/resolve.h. */
 const TAKEN_BY_LINKS =
@@ -48,8 +52,7 @@ function hintFor(frame: Extract<Frame, { type: "failed" }>): string | undefined 
   const name = errnoName(frame.errno);
   if (name === "EPERM" && frame.call === "clone3") return "making namespaces needs root or user namespaces";
   if (name === "EINVAL" && /^setres[ug]id$|^setgroups$/.test(frame.call)) return UNKNOWN_ID;
-  if (name === "EPERM" && frame.call === "setrlimit")
-    return "a --ulimit is above this user's own hard limit (ulimit -H -a): ask for less, or raise it in /etc/security/limits.conf";
+  if (name === "EPERM" && frame.call === "setrlimit") return LIMIT_HINT;
   if (frame.call === "mount target") return TAKEN_BY_LINKS;
   if (frame.call === "apparmor") return PROFILE_HINTS[name];
   if (name === "EROFS" && frame.call === "mkdirat")

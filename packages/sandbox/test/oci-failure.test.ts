@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { OnlyWords } from "../src/oci-failure.ts";
+import { failureOfRuntime, OnlyWords } from "../src/oci-failure.ts";
 
 /** The status of a step that printed these chunks and ended with `code`; all of them were passed on. */
 function statusAfter(code: number, stderr: readonly string[], stdout: readonly string[] = []): number {
@@ -29,4 +29,16 @@ test("what a command printed itself changes nothing of its status", () => {
   expect(statusAfter(1, [])).toBe(1);
   expect(statusAfter(1, ["exec /s: argument list too long\n"])).toBe(1);
   expect(statusAfter(1, [`exec /${"s".repeat(5000)}: no such file or directory\n`])).toBe(1);
+});
+
+test("what a runtime could not do is told as the native sandbox tells it", () => {
+  const hintOf = (message: string) => failureOfRuntime("runc", [message], 1).hint;
+  const start = "runc run failed: unable to start container process:";
+  expect(hintOf(`${start} unable to setup user: invalid argument`)).toContain("usermod --add-subuids");
+  expect(hintOf("setresuid to 1000: Invalid argument")).toContain("usermod --add-subuids");
+  const limit =
+    "error setting rlimits for ready process: error setting rlimit type 7: operation not permitted";
+  expect(hintOf(`${start} error during container init: ${limit}`)).toContain("own hard limit");
+  expect(hintOf("cgroup: hybrid mode is not supported")).toContain("--oci-runtime=runc");
+  expect(hintOf(`${start} something else: permission denied`)).toBeUndefined();
 });
