@@ -48,6 +48,12 @@ export class Reporter {
     });
   }
 
+  /** Says in a vertex's log what becomes of it. */
+  note(state: VertexState, text: string): void {
+    const data = new TextEncoder().encode(`tsbuild: ${text}\n`);
+    this.sinkFor(state)({ type: "log", at: epochMs(), vertex: state.digest, stream: 2, data });
+  }
+
   /** A vertex was taken from the cache; so were its ancestors, as far as they are known, though nobody looked at them. */
   cached(state: VertexState): void {
     for (const ancestor of this.#skippedAncestors(state)) this.#closeCached(ancestor);

@@ -1,6 +1,6 @@
 import { sha256 } from "@tsbuild/base";
 import { solve } from "@tsbuild/solver";
-import { constant, type IntegerSpec, IntegerWorld, integer, integerGraph } from "@tsbuild/testkit";
+import { constant, gate, type IntegerSpec, IntegerWorld, integer, integerGraph } from "@tsbuild/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 let world: IntegerWorld;
@@ -152,5 +152,23 @@ describe("equal work of different vertices", () => {
     expect(world.runs.get("three")).toBe(1);
     const runs = [0, 1, 2, 3, 4].map((i) => world.runs.get(`same${i}`) ?? 0);
     expect(runs.reduce((a, b) => a + b)).toBe(1);
+  });
+
+  test("whoever waits for another's same work for long says so", async () => {
+    const slow = gate();
+    const same = () => integer("same", [three], { key: "same", wait: slow.wait });
+    const first = world.solve(same());
+    await slow.reached;
+    const notes: string[] = [];
+    const second = world.solve(same(), {
+      onEvent: (event) => {
+        if (event.type !== "log") return;
+        notes.push(new TextDecoder().decode(event.data));
+        slow.open();
+      },
+    });
+    const reports = await Promise.all([first, second]);
+    expect(reports.map(({ value }) => value)).toEqual([3, 3]);
+    expect(notes).toEqual(["tsbuild: waits for another step or build that does the same work\n"]);
   });
 });
