@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { missing, World } from "./world.ts";
 
@@ -86,6 +87,19 @@ describe.skipIf(reason !== undefined)("where a context and a Dockerfile come fro
     const folder = world.context("piped2", { "build/Other": "FROM scratch\nCOPY a /\n", a: "a" });
     const input = execFileSync("tar", ["-C", folder, "-cf", "-", "build", "a"]);
     expect(await files(["-f", "build/Other", "-"], { input })).toEqual(["a"]);
+  });
+
+  test("a damaged archive on standard input is told as such, not read as a Dockerfile", async () => {
+    const folder = world.context("damaged", { Dockerfile: "FROM scratch\n" });
+    const whole = gzipSync(execFileSync("tar", ["-C", folder, "-cf", "-", "."]));
+    for (const input of [whole.subarray(0, whole.length >> 1), gzipSync("FROM scratch\n")]) {
+      const { code, stderr } = await world.tsbuild(["build", "-"], { input });
+      expect([code, stderr]).toEqual([
+        1,
+        expect.stringMatching(/standard input cannot be unpacked: .*damaged/),
+      ]);
+      expect(stderr).toContain("hint: pipe a tar archive");
+    }
   });
 
   test("a Dockerfile on standard input, without and with a context", async () => {

@@ -63,6 +63,7 @@ describe.skipIf(reason !== undefined)("a disk that is full", () => {
     });
     expect(stderr).toMatch(/No space left on device/);
     expect(stderr).toMatch(/exit code: 1/);
+    expect(stderr).toMatch(/hint: the disk of the state folder is full: .*prune/);
     expect(code).toBe(1);
     await expectSound();
   });

@@ -55,20 +55,34 @@ function isEmptyTar(head: Uint8Array): boolean {
   return head.length >= HEAD_BYTES && head.subarray(0, HEAD_BYTES).every((byte) => byte === 0);
 }
 
-/** Takes a stream for what it is: a tar (plain or compressed) becomes a context folder, anything else is a Dockerfile. */
+function refuse(error: unknown): never {
+  if (!(error instanceof TsbuildError) || error.code !== "TSB_INTEGRITY") throw error;
+  throw new TsbuildError(
+    "TSB_CONTEXT",
+    `the context on standard input cannot be unpacked: ${error.message}`,
+    {
+      hint: "pipe a tar archive (plain, or compressed with gzip, bzip2, xz or zstd), or the text of a Dockerfile",
+      cause: error,
+    },
+  );
+}
+
+/** Takes a stream for what it is: a tar or anything compressed becomes a context folder, whatever else is a Dockerfile. */
 export async function readStreamContext(
   stream: AsyncIterable<Uint8Array>,
   tools: { readonly store: Store; readonly fs: NativeFs; readonly signal: AbortSignal },
 ): Promise<StreamContext> {
   const { head, whole } = await peek(stream, HEAD_BYTES);
-  const { decompress, isArchive, unpackArchive } = await import("@tsbuild/oci");
-  if (!isEmptyTar(head) && !(await isArchive(once(head))))
+  const { decompress, isArchive, sniffCompression, unpackArchive } = await import("@tsbuild/oci");
+  /* An archive that is damaged is one all the same. */
+  const isCompressed = sniffCompression(head) !== "none";
+  if (!isCompressed && !isEmptyTar(head) && !(await isArchive(once(head))))
     return { type: "dockerfile", text: await readAll(whole) };
   const path = join(tools.store.temporaryFolder(), "context");
   mkdirSync(path, { recursive: true });
   const root = tools.fs.openFolder(path);
   try {
-    await unpackArchive(decompress(whole), root, { fs: tools.fs, signal: tools.signal });
+    await unpackArchive(decompress(whole), root, { fs: tools.fs, signal: tools.signal }).catch(refuse);
   } finally {
     tools.fs.close(root);
   }

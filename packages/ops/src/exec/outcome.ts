@@ -1,3 +1,4 @@
+import { statfsSync } from "node:fs";
 import { TsbuildError } from "@tsbuild/base";
 import type { ExecOp } from "@tsbuild/llb";
 import type { NativeFs } from "@tsbuild/native-fs";
@@ -28,6 +29,17 @@ function singleIdHint({ singleId }: EndedStep): string | undefined {
     : undefined;
 }
 
+/** Less than this is as good as nothing: whoever could not write has taken away some of what it had written. */
+const FULL_BYTES = 8 * 1024 * 1024;
+
+/** Programs say that the device is full, and whose device that is, nobody knows inside. Files of a btrfs are not counted: it says 0 of 0. */
+function fullDiskHint({ root }: EndedStep): string | undefined {
+  const { bavail, bsize, files, ffree } = statfsSync(`/proc/self/fd/${root}`);
+  const noFiles = files > 0 && ffree === 0;
+  if (bavail * bsize >= FULL_BYTES && !noFiles) return undefined;
+  return `the disk of the state folder is full${noFiles ? " (no inode is free)" : ""}: free some of it (tsbuild prune), or use another: --root FOLDER`;
+}
+
 /** TSB_EXEC or TSB_OOM; undefined when the step ended with a code that counts as success (B015). */
 export function failureOf(step: EndedStep): TsbuildError | undefined {
   const { meta } = step.op;
@@ -36,7 +48,10 @@ export function failureOf(step: EndedStep): TsbuildError | undefined {
   if (valid.includes(exitCode)) return undefined;
   const process = `process "${meta.args.join(" ")}"`;
   if (oomKilled) return outOfMemory(process, step);
-  const hint = exitCode === 127 ? notFoundHint(step) : (cacheOwnerHint(step) ?? singleIdHint(step));
+  const hint =
+    exitCode === 127
+      ? notFoundHint(step)
+      : (fullDiskHint(step) ?? cacheOwnerHint(step) ?? singleIdHint(step));
   return new TsbuildError("TSB_EXEC", `${process} did not complete successfully: exit code: ${exitCode}`, {
     exitCode,
     hint,
