@@ -339,6 +339,22 @@ const TREES: readonly Weakening[] = [
     ["uint64_t flags = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;", "uint64_t flags = 0;"],
     `${ATTACKS}/copies.test.ts: destinations and their parents`,
   ),
+  {
+    name: "trees: a folder that has become a link is neither followed, nor what it leads to taken for what was there",
+    edits: [
+      {
+        file: "native/fs/core/resolve.c",
+        from: "return links == LINKS_REFUSE ? flags | RESOLVE_NO_SYMLINKS : flags;",
+        to: "return (void)links, (void)flags, 0;",
+      },
+      {
+        file: "native/fs/core/tree_copy.c",
+        from: 'return err_detail(err, ESTALE, "copy", op.argument, "it is not what it was");',
+        to: "return 0;",
+      },
+    ],
+    tests: [`${ATTACKS}/copies.test.ts: a folder that becomes a link`],
+  },
   one(
     "trees: what is no file is not opened as one",
     "native/fs/core/contents.c",
