@@ -119,9 +119,20 @@ async function buildInSteps(
   const delivered = targets.flatMap((target) => (target.isDelivered ? target.platforms : []));
   const sboms = await sbomsFor(request, delivered, sources);
   const more = sboms.flatMap(({ graphs }) => graphs);
-  const loading = loadAhead(session, request.outputs);
-  const solving = solveBuild({ run, prepared, platforms, more, sources, grants, onFailed, sharing });
-  const solved = await solving.finally(loading);
+  const ahead = loadAhead(session, request, targets);
+  const { onRunning } = ahead;
+  const solving = solveBuild({
+    run,
+    prepared,
+    platforms,
+    more,
+    sources,
+    grants,
+    onFailed,
+    sharing,
+    onRunning,
+  });
+  const solved = await solving.finally(ahead.stop);
   session.store.beginSync();
   const refs = [solved.ref, ...solved.others.map(({ ref }) => ref)];
   try {

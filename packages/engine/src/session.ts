@@ -183,6 +183,7 @@ export class Session {
     readonly keepFailed?: OpsEnvironment["keepFailed"];
     readonly isArg?: OpsEnvironment["isArg"];
     readonly onLargeContext?: OpsEnvironment["onLargeContext"];
+    readonly onRunning?: OpsEnvironment["onRunning"];
   }): OpsEnvironment {
     return {
       store: this.store,
@@ -204,6 +205,7 @@ export class Session {
       keepFailed: options.keepFailed,
       isArg: options.isArg,
       onLargeContext: options.onLargeContext,
+      onRunning: options.onRunning,
       grants: options.grants,
     };
   }

@@ -37,6 +37,8 @@ export interface BuildToSolve {
   readonly grants: StepGrants;
   readonly onFailed: (failed: FirstFailure) => void;
   readonly sharing: CacheSharing | undefined;
+  /** Told when a step is at work and this thread is not. */
+  readonly onRunning?: (() => void) | undefined;
 }
 
 /** The graphs of all platforms as one: what they have in common (stages of the build platform, contexts) is in it once. */
@@ -65,6 +67,7 @@ export async function solveBuild(build: BuildToSolve): Promise<SolveResult> {
     networkProvider,
     isArg: declaredArgs(prepared.dockerfile.text),
     onLargeContext: largeContextWarnings(emit),
+    onRunning: build.onRunning,
     keepFailed: (step) => {
       if (failed === undefined) failed = { step, env };
       else releaseStep(step);

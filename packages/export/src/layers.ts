@@ -27,7 +27,7 @@ import type { CommittedLayer, ExportOptions } from "./types.ts";
 import { sharedWorkers } from "./workers.ts";
 
 /** Variant under which a blob is remembered as it was pulled. */
-const PULLED = "pulled";
+export const PULLED = "pulled";
 /** Likewise, of an archive that says nothing about how its layers are to be compressed: docker's are plain tars. */
 const LOADED = "loaded";
 

@@ -70,12 +70,9 @@ async function pushTo(run: PushRun, { reference }: Destination, blob: LayoutBlob
   const { digest, size } = blob;
   const id = `pushing ${digest}`;
   const { host, repository } = reference;
-  const pushed: PushBlob = {
-    digest,
-    size,
-    open: (offset) => bytesFrom(blob, offset),
-    mountFrom: blobSources(options.store, host, digest),
-  };
+  const mountFrom = blobSources(options.store, host, digest);
+  const open = (offset: number) => bytesFrom(blob, offset);
+  const pushed: PushBlob = { digest, size, open, mountFrom, isNew: mountFrom.length === 0 };
   await client.pushBlob(reference, pushed, {
     signal: options.signal,
     onRetry: tellRetry(options),

@@ -43,6 +43,8 @@ export interface OpsEnvironment {
   readonly keepFailed?: ((step: KeptStep) => void) | undefined;
   /** Whether a variable of a step is one of the Dockerfile's ARGs, for explanations. */
   readonly isArg?: ((name: string) => boolean) | undefined;
+  /** Told when a step's process is on its way: this thread has little to do until that ends. */
+  readonly onRunning?: (() => void) | undefined;
   /** Told when a step reads much of a context that has changed since it was read last. */
   readonly onLargeContext?: ((large: LargeContext) => void) | undefined;
   /** Secrets, agents and limits of this build. */

@@ -2,6 +2,7 @@ import type { Digest } from "@tsbuild/base";
 import type { Descriptor, ImageReference } from "@tsbuild/oci";
 import { hasCertificates } from "./certificates.ts";
 import type { CredentialSource } from "./credentials/types.ts";
+import { ExpectedBlobs } from "./expected-blobs.ts";
 import { isTransient } from "./failure.ts";
 import { canonicalHost, type Endpoint, endpointsOf, type HostConfigs, isLoopback } from "./hosts.ts";
 import {
@@ -38,6 +39,11 @@ export interface RegistryClient {
    */
   blob(reference: ImageReference, blob: Descriptor, options?: CallOptions): AsyncIterable<Uint8Array>;
   exists(reference: ImageReference, digest: Digest, options?: CallOptions): Promise<boolean>;
+  /**
+   * Asks which blobs a repository has, ahead of a push and while there is other work: that finds connection, token and answers there. Never
+   * rejects: what stands in the way is asked again, and told, by the push.
+   */
+  expectPush(reference: ImageReference, digests: readonly Digest[]): Promise<void>;
   /** Makes a blob exist in the repository: nothing is sent when it is there or can be mounted from another one. */
   pushBlob(reference: ImageReference, blob: PushBlob, options?: PushBlobOptions): Promise<PushedBlob>;
   /** Puts manifests whose blobs are there, children first, and last the names. Resolves with the digest of the last manifest. */
@@ -85,6 +91,7 @@ class DistributionClient implements RegistryClient {
   readonly #transport: Transport;
   readonly #chunkBytes: number | undefined;
   readonly #schemes = new Map<string, Promise<Endpoint>>();
+  readonly #expected = new ExpectedBlobs();
 
   constructor(options: RegistryClientOptions) {
     this.#hosts = options.hosts;
@@ -116,12 +123,22 @@ class DistributionClient implements RegistryClient {
     return blobExists(target, digest, { ...options, what: `looking for ${digest}`, actions: "pull" });
   }
 
+  async expectPush(reference: ImageReference, digests: readonly Digest[]): Promise<void> {
+    const what = `asking ${reference.host}`;
+    const target = await this.#writeTarget(reference).catch(() => undefined);
+    if (target === undefined) return;
+    const ask = (digest: Digest) =>
+      blobExists(target, digest, { what, actions: "pull,push", retry: false }).catch(() => false);
+    await this.#expected.ask(target.base, digests, ask);
+  }
+
   async pushBlob(
     reference: ImageReference,
     blob: PushBlob,
     options: PushBlobOptions = {},
   ): Promise<PushedBlob> {
     const target = await this.#writeTarget(reference);
+    if (await this.#expected.isThere(target.base, blob.digest)) return "present";
     const { chunkBytes = this.#hosts[reference.host]?.chunkBytes ?? this.#chunkBytes, ...rest } = options;
     const what = `pushing ${blob.digest} to ${reference.host}/${reference.repository}`;
     return pushBlob(target, blob, { ...rest, chunkBytes, what }).catch((error: unknown) => {

@@ -4,6 +4,7 @@ import type { CallOptions } from "./manifests.ts";
 import type { Target } from "./target.ts";
 import { type Answer, type Call, drop } from "./transport.ts";
 import {
+  cancelUpload,
   openUpload,
   sessionOf,
   type UploadJob,
@@ -20,6 +21,8 @@ export interface PushBlob {
   readonly open: (offset: number) => AsyncIterable<Uint8Array>;
   /** Repositories of the same host that are known to have it, the likeliest first. */
   readonly mountFrom?: readonly string[] | undefined;
+  /** Nobody here knows of it on that host, so most likely it has to be sent: that is not asked first. */
+  readonly isNew?: boolean | undefined;
 }
 
 export interface PushBlobOptions extends CallOptions {
@@ -31,13 +34,21 @@ export interface PushBlobOptions extends CallOptions {
 
 export type PushedBlob = "present" | "mounted" | "uploaded";
 
+/** Sent without a question: the answer takes as long as the bytes. */
+const UNASKED_BYTES = 64 * 1024;
+/**
+ * Sent in one request, as containerd sends all: a far registry answers once instead of twice. A larger one goes by PATCH, of which more registries
+ * keep what has come when the line breaks.
+ */
+const ONE_REQUEST_BYTES = 1024 * 1024;
+
 /** Sessions opened for one blob before giving up: each but the first follows one that the registry has lost or spoilt. */
 const MAX_SESSIONS = 3;
 
 export async function blobExists(
   target: Target,
   digest: Digest,
-  options: CallOptions & { readonly what: string; readonly actions: "pull" | "pull,push" },
+  options: CallOptions & Pick<Call, "what" | "retry"> & { readonly actions: "pull" | "pull,push" },
 ): Promise<boolean> {
   const { actions, ...rest } = options;
   const url = `${target.base}/blobs/${digest}`;
@@ -61,13 +72,28 @@ export async function pushBlob(
   options: PushBlobOptions & { readonly what: string },
 ): Promise<PushedBlob> {
   const { what, ...rest } = options;
-  const { signal, onRetry } = options;
-  if (await blobExists(target, blob.digest, { what, signal, onRetry, actions: "pull,push" }))
-    return "present";
   const job: UploadJob = { target, what, blob, options: rest, moreScopes: [] };
-  const opened = await openFirst(job);
-  if (opened === "mounted") return "mounted";
-  return uploadInSessions(job, opened);
+  const opened = await (blob.isNew === true ? openForNew(job) : openMissing(job));
+  return typeof opened === "string" ? opened : uploadInSessions(job, opened);
+}
+
+function isThere({ target, what, blob, options: { signal, onRetry } }: UploadJob): Promise<boolean> {
+  return blobExists(target, blob.digest, { what, signal, onRetry, actions: "pull,push" });
+}
+
+async function openMissing(job: UploadJob): Promise<"present" | "mounted" | UploadSession> {
+  return (await isThere(job)) ? "present" : openFirst(job);
+}
+
+/** Asks and opens an upload at the same time: a far registry is waited for once. */
+async function openForNew(job: UploadJob): Promise<"present" | UploadSession> {
+  const opening = openSession(job);
+  if (job.blob.size <= UNASKED_BYTES) return opening;
+  // Awaited below, unless the question is answered with a failure or a yes.
+  opening.catch(() => undefined);
+  if (!(await isThere(job))) return opening;
+  await cancelUpload(job, await opening.catch(() => undefined));
+  return "present";
 }
 
 /** A mount that is refused (no right to read there) is no failure: the blob is uploaded then. */
@@ -93,7 +119,7 @@ async function openSession(job: UploadJob): Promise<UploadSession> {
 async function uploadInSessions(job: UploadJob, first: UploadSession): Promise<PushedBlob> {
   let session = first;
   for (let count = 1; ; count++) {
-    const outcome = await uploadInSession(job, session);
+    const outcome = await uploadInSession(job, session, count === 1 ? onlyStep(job, session) : undefined);
     if (outcome === "done") return "uploaded";
     if (count === MAX_SESSIONS) throw outcome;
     session = await openSession(job);
@@ -104,6 +130,8 @@ interface Step {
   readonly session: UploadSession;
   readonly start: number;
   readonly end: number;
+  /** This request closes the upload. */
+  readonly isLast: boolean;
 }
 
 function nextStep(job: UploadJob, session: UploadSession): Step {
@@ -111,7 +139,15 @@ function nextStep(job: UploadJob, session: UploadSession): Step {
   const start = session.committedBytes;
   const chunk =
     options.chunkBytes === undefined ? blob.size : Math.max(options.chunkBytes, session.minChunkBytes);
-  return { session, start, end: Math.min(blob.size, start + Math.max(1, chunk)) };
+  const end = Math.min(blob.size, start + Math.max(1, chunk));
+  return { session, start, end, isLast: start === blob.size };
+}
+
+/** The first step of the first upload, all there is in one request. Whatever goes wrong with that, the others are smaller. */
+function onlyStep(job: UploadJob, session: UploadSession): Step | undefined {
+  const step = nextStep(job, session);
+  const fits = step.start === 0 && step.end === job.blob.size && step.end <= ONE_REQUEST_BYTES;
+  return fits ? { ...step, isLast: true } : undefined;
 }
 
 type Outcome =
@@ -127,11 +163,17 @@ type Outcome =
     };
 
 /** Sends what is missing and closes the upload. Gives the error for which another session is worth a try. */
-async function uploadInSession(job: UploadJob, opened: UploadSession): Promise<"done" | TsbuildError> {
+async function uploadInSession(
+  job: UploadJob,
+  opened: UploadSession,
+  only: Step | undefined,
+): Promise<"done" | TsbuildError> {
   const { attempts } = job.target.transport.patience;
   let session = opened;
+  let first = only;
   for (let attempt = 1; attempt <= attempts; ) {
-    const step = nextStep(job, session);
+    const step = first ?? nextStep(job, session);
+    first = undefined;
     const outcome = await sendStep(job, step);
     if (outcome.type === "done") return "done";
     if (outcome.type === "lost") return outcome.failure;
@@ -153,8 +195,8 @@ async function uploadInSession(job: UploadJob, opened: UploadSession): Promise<"
 
 async function sendStep(job: UploadJob, step: Step): Promise<Outcome> {
   const { transport } = job.target;
-  const isLast = step.start === job.blob.size;
-  const call = isLast ? finishCall(job, step.session) : patchCall(job, step);
+  const { isLast } = step;
+  const call = isLast ? finishCall(job, step) : patchCall(job, step);
   let answer: Answer;
   try {
     answer = await transport.send(call);
@@ -189,14 +231,7 @@ async function sendStep(job: UploadJob, step: Step): Promise<Outcome> {
 async function resumed(job: UploadJob, session: UploadSession): Promise<UploadSession | "done" | undefined> {
   const known = await uploadStatus(job, session);
   if (known !== undefined) return known;
-  const { signal, onRetry } = job.options;
-  const there = await blobExists(job.target, job.blob.digest, {
-    what: job.what,
-    signal,
-    onRetry,
-    actions: "pull,push",
-  });
-  return there ? "done" : undefined;
+  return (await isThere(job)) ? "done" : undefined;
 }
 
 function stuck(job: UploadJob, session: UploadSession): TsbuildError {
@@ -235,7 +270,7 @@ async function* piece(job: UploadJob, start: number, end: number): AsyncGenerato
   }
 }
 
-function finishCall(job: UploadJob, session: UploadSession): Call {
+function finishCall(job: UploadJob, { session, start, end }: Step): Call {
   const url = new URL(session.location);
   // Appended as text: what is there already may be signed, byte for byte.
   const separator = url.search === "" ? "?" : "&";
@@ -244,7 +279,10 @@ function finishCall(job: UploadJob, session: UploadSession): Call {
     url: `${session.location}${query}`,
     method: "PUT",
     headers: { "content-type": "application/octet-stream" },
-    body: { sizeBytes: 0, open: () => new Uint8Array() },
+    body:
+      start === end
+        ? { sizeBytes: 0, open: () => new Uint8Array() }
+        : { sizeBytes: end - start, open: () => piece(job, start, end) },
     retry: false,
   });
 }

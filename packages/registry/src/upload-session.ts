@@ -94,6 +94,14 @@ export async function openUpload(job: UploadJob, mountFrom: string | undefined):
   return { type: "session", session: sessionOf(job, answer, 0) };
 }
 
+/** Tells that an upload is not gone on with. Who does not hear it drops those that nobody touches, too. */
+export async function cancelUpload(job: UploadJob, session: UploadSession | undefined): Promise<void> {
+  if (session === undefined) return;
+  const call = uploadCall(job, { url: session.location, method: "DELETE", retry: false });
+  const answer = await job.target.transport.send(call).catch(() => undefined);
+  if (answer !== undefined) await drop(answer);
+}
+
 /** What the registry has of an upload (GET at its address). Undefined when it knows nothing of it any more. */
 export async function uploadStatus(
   job: UploadJob,

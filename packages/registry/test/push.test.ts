@@ -7,7 +7,8 @@ import { createRegistryClient, type PushBlob, type RegistryClient, referrersTag 
 
 let registry: TestRegistry;
 let client: RegistryClient;
-const bytes = randomBytes(600_000);
+/** More than what goes in one request. */
+const bytes = randomBytes(1_200_000);
 const digest = sha256(bytes);
 const patience = { sleep: async () => undefined };
 
@@ -28,7 +29,12 @@ function blob(content: Uint8Array = bytes, mountFrom: readonly string[] = []): P
 }
 
 const target = () => parseReference(`${registry.host}/team/app:1`);
-const methods = () => registry.requests.map(({ method }) => method).join(" ");
+const methods = (from = 0) =>
+  registry.requests
+    .slice(from)
+    .map(({ method }) => method)
+    .join(" ");
+const sorted = (list: string) => list.split(" ").toSorted().join(" ");
 
 /** A fault for the n-th request with this method. */
 function once(method: string, fault: Fault, count = 1): () => number {
@@ -43,6 +49,54 @@ describe("a blob", () => {
     expect(methods()).toBe("HEAD POST PATCH PUT");
     expect(registry.blobBytes(digest)).toEqual(bytes);
     expect(await client.pushBlob(target(), blob())).toBe("present");
+  });
+
+  test("that is small goes in one request after the upload is opened", async () => {
+    const small = randomBytes(100_000);
+    expect(await client.pushBlob(target(), blob(small))).toBe("uploaded");
+    expect(methods()).toBe("HEAD POST PUT");
+    expect(registry.blobBytes(sha256(small))).toEqual(small);
+  });
+
+  test("that is small goes on where the line broke, in the way of large ones", async () => {
+    const small = randomBytes(100_000);
+    once("PUT", { type: "hang-up", afterBytes: 40_000 });
+    expect(await client.pushBlob(target(), blob(small))).toBe("uploaded");
+    expect(methods()).toBe("HEAD POST PUT GET PATCH PUT");
+    expect(registry.blobBytes(sha256(small))).toEqual(small);
+  });
+
+  test("that is small and refused in one request goes as large ones do", async () => {
+    once("PUT", { type: "status", status: 400 });
+    expect(await client.pushBlob(target(), blob(randomBytes(100_000)))).toBe("uploaded");
+    expect(methods()).toBe("HEAD POST PUT POST PATCH PUT");
+  });
+
+  test("that nobody knows of there is not asked for first, or while its upload is opened", async () => {
+    const small = { ...blob(randomBytes(1000)), isNew: true };
+    expect(await client.pushBlob(target(), small)).toBe("uploaded");
+    expect(methods()).toBe("POST PUT");
+    expect(await client.pushBlob(target(), { ...blob(), isNew: true })).toBe("uploaded");
+    expect(sorted(methods(2))).toBe("HEAD PATCH POST PUT");
+  });
+
+  test("that was there against all odds is not sent, and its upload is given up", async () => {
+    registry.blob(bytes);
+    expect(await client.pushBlob(target(), { ...blob(), isNew: true })).toBe("present");
+    expect(sorted(methods())).toBe("DELETE HEAD POST");
+  });
+
+  test("that was asked for ahead is not asked for again; what could not be asked is", async () => {
+    registry.blob(bytes);
+    const other = randomBytes(1000);
+    const failing = once("HEAD", { type: "status", status: 403 });
+    await client.expectPush(target(), [sha256(other), digest]);
+    expect(failing()).toBe(2);
+    expect(await client.pushBlob(target(), blob())).toBe("present");
+    expect(methods()).toBe("HEAD HEAD");
+    expect(await client.pushBlob(target(), blob(other))).toBe("uploaded");
+    expect(methods(2)).toBe("HEAD POST PUT");
+    expect(await client.pushBlob(parseReference(`${registry.host}/another`), blob())).toBe("present");
   });
 
   test("of no bytes is uploaded as well", async () => {
@@ -67,10 +121,10 @@ describe("a blob", () => {
   });
 
   test("goes in pieces, no smaller than the registry takes", async () => {
-    registry.abilities = { ...registry.abilities, minChunkBytes: 200_000 };
+    registry.abilities = { ...registry.abilities, minChunkBytes: 400_000 };
     await client.pushBlob(target(), blob(), { chunkBytes: 10_000 });
     const ranges = registry.requests.map(({ headers }) => headers["content-range"]).filter(Boolean);
-    expect(ranges).toEqual(["0-199999", "200000-399999", "400000-599999"]);
+    expect(ranges).toEqual(["0-399999", "400000-799999", "800000-1199999"]);
     expect(registry.blobBytes(digest)).toEqual(bytes);
   });
 
@@ -79,7 +133,7 @@ describe("a blob", () => {
     const notices: string[] = [];
     await client.pushBlob(target(), blob(), { onRetry: ({ reason }) => notices.push(reason) });
     const places = registry.requests.map(({ headers }) => headers["content-range"]).filter(Boolean);
-    expect(places).toEqual(["250000-599999", "500000-599999"]);
+    expect(places).toEqual(["250000-1199999", "500000-1199999"]);
     expect(registry.blobBytes(digest)).toEqual(bytes);
     expect(notices).toHaveLength(2);
   });

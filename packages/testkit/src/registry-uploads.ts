@@ -23,7 +23,7 @@ export class Uploads {
   }
 
   takes(method: string, path: string): boolean {
-    return PATH.test(path) && ["POST", "PATCH", "PUT", "GET"].includes(method);
+    return PATH.test(path) && ["POST", "PATCH", "PUT", "GET", "DELETE"].includes(method);
   }
 
   async answer(request: UploadRequest): Promise<void> {
@@ -36,6 +36,11 @@ export class Uploads {
     const sofar = this.#open.get(id);
     if (sofar === undefined) {
       refuse(response, 404, "BLOB_UPLOAD_UNKNOWN");
+      return;
+    }
+    if (incoming.method === "DELETE") {
+      this.#open.delete(id);
+      response.writeHead(204).end();
       return;
     }
     if (incoming.method === "GET") {

@@ -139,6 +139,11 @@ export class LayerWorkers {
     }
   }
 
+  /** Starts a thread that a job is going to need, while there is time. */
+  warm(): void {
+    if (this.#threads.size === 0) this.#idle.push(this.#startThread());
+  }
+
   /** Diff ID and size of a layer folder. */
   async measure(job: Omit<PackJob, "variant">, options: JobOptions = {}): Promise<PackedLayer> {
     // Large files are hashed on libuv's pool, whoever asks for it.

@@ -210,6 +210,10 @@ async function runWithNetwork(
       signal: context.signal,
       connectNetwork: network.connect,
       onNotice: (text) => tellOnce(run, text),
+      onStart: (send) => {
+        io.onStart?.(send);
+        env.onRunning?.();
+      },
     };
     if (env.isolation === "chroot") {
       started();
