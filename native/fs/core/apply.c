@@ -153,6 +153,40 @@ static int apply_copy(struct applier *applier, const struct op *op, struct err *
   return applier->options->hash ? buf_append(applier->digests, digest, sizeof digest, err) : 0;
 }
 
+static int link_moved(struct applier *applier, const struct op *op) {
+  (void)op;
+  return linkat(applier->from.fd, applier->from.name, applier->dest.fd, applier->dest.name, 0);
+}
+
+/* Across file systems, and where there are no links. */
+static int copy_moved(struct applier *applier, const struct op *op, int from, const struct stat *stat, struct err *err) {
+  struct copier copier;
+  cleanup_fd int to = create_file(applier, op, err);
+  if (to < 0) return -1;
+  int failed = copier_init(&copier, false, err);
+  if (failed == 0) failed = copier_copy(&copier, from, stat, to, NULL, op->path, err);
+  copier_free(&copier);
+  return failed < 0 ? failed : finish_file(applier, op, to, err);
+}
+
+static int remove_moved(struct applier *applier, const struct op *op, struct err *err) {
+  return unlinkat(applier->from.fd, applier->from.name, 0) < 0 ? err_sys(err, "unlinkat", op->argument) : 0;
+}
+
+/* A link and no rename: that would put itself over what is there. */
+static int apply_move(struct applier *applier, const struct op *op, struct err *err) {
+  struct stat stat;
+  cleanup_fd int from = contents_open(&applier->from, op->argument, &stat, err);
+  if (from < 0) return -1;
+  bool linked = link_moved(applier, op) == 0;
+  if (!linked && errno == EEXIST) {
+    if (make_room(applier, op, err) < 0) return -1;
+    linked = link_moved(applier, op) == 0;
+  }
+  if (!linked) return copy_moved(applier, op, from, &stat, err) < 0 ? -1 : remove_moved(applier, op, err);
+  return remove_moved(applier, op, err) < 0 ? -1 : finish_file(applier, op, from, err);
+}
+
 static int apply_file(struct applier *applier, const struct op *op, struct err *err) {
   cleanup_fd int fd = create_file(applier, op, err);
   if (fd < 0) return -1;
@@ -290,6 +324,7 @@ static int dispatch(struct applier *applier, const struct op *op, struct err *er
     case OP_NODE: return apply_node(applier, op, err);
     case OP_WHITEOUT: return apply_whiteout(applier, op, err);
     case OP_REMOVE: return apply_remove(applier, op, err);
+    case OP_MOVE: return apply_move(applier, op, err);
     default: return apply_existing(applier, op, err);
   }
 }

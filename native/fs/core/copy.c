@@ -8,12 +8,16 @@
 #include <unistd.h>
 
 #include "contents.h"
+#include "hash_behind.h"
 #include "single.h"
 
 /* Below this size the two calls that look for a hole cost more than writing it. */
 enum { SPARSE_MIN = 64 * 1024 };
 /* Below this size, a read and a write are faster than the splice that copy_file_range makes of them within ext4 (by a third). */
 enum { RANGE_MIN = 256 * 1024 };
+/* From this size on a thread that hashes is worth its start; hashing takes as long as reading and writing do. */
+enum { BEHIND_MIN = 4 * 1024 * 1024 };
+_Static_assert((int)HASH_BEHIND_BYTES == (int)CONTENT_BUFFER_BYTES, "a piece fits into either");
 
 static const char zeros[64 * 1024];
 
@@ -58,12 +62,40 @@ static int pump(struct copier *copier, int from, int to, off_t len, off_t *done,
   return 0;
 }
 
+/* The same where the digest is taken by a thread. */
+static int pump_ahead(struct hash_behind *behind, int from, int to, off_t len, const char *path, struct err *err) {
+  for (off_t done = 0; done < len;) {
+    char *buffer = hash_behind_buffer(behind);
+    size_t want = len - done < HASH_BEHIND_BYTES ? (size_t)(len - done) : HASH_BEHIND_BYTES;
+    ssize_t got = read(from, buffer, want);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return err_sys(err, "read", path);
+    if (got == 0) return 0;
+    hash_behind_add(behind, (size_t)got);
+    if (write_all(to, buffer, (size_t)got) < 0) return err_sys(err, "write", path);
+    done += got;
+  }
+  return 0;
+}
+
+static int copy_behind(struct hash_behind *behind, int from, off_t size, int to, const char *path, struct err *err) {
+  struct err ignored = ERR_INIT;
+  int failed = pump_ahead(behind, from, to, size, path, err);
+  /* One failure is told: that of the copy, if it was that. */
+  int hashed = hash_behind_end(&behind, failed < 0 ? &ignored : err);
+  err_free(&ignored);
+  return failed < 0 ? failed : hashed;
+}
+
 /* The announced size, and no read more just to meet the end; a file that tells no size (on /proc) is read until its end. */
 static int copy_dense(struct copier *copier, int from, const struct stat *stat, int to, const char *path,
                       struct err *err) {
   off_t done, size = stat->st_size;
-  if (size > 0) return pump(copier, from, to, size, &done, path, err);
-  return pump(copier, from, to, INT64_MAX, &done, path, err);
+  if (size == 0) return pump(copier, from, to, INT64_MAX, &done, path, err);
+  struct hash_behind *behind =
+      copier->sha256 != NULL && size >= BEHIND_MIN ? hash_behind_start(copier->sha256) : NULL;
+  if (behind != NULL) return copy_behind(behind, from, size, to, path, err);
+  return pump(copier, from, to, size, &done, path, err);
 }
 
 /* One hole and the data behind it. Returns the offset where the data ends, or -1. */

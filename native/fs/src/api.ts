@@ -230,6 +230,8 @@ export type TreeOp = {
   | ({ readonly type: "folder" } & NodeOptions)
   /** Content of `from` below the source root: reflink, else copy_file_range, else read/write; holes are kept. */
   | ({ readonly type: "copy"; readonly from: string } & NodeOptions)
+  /** The file `from` itself, from below the source root, where it then is no more; a copy of it where file systems differ. */
+  | ({ readonly type: "move"; readonly from: string } & NodeOptions)
   | ({ readonly type: "file"; readonly data: Uint8Array } & NodeOptions)
   | ({ readonly type: "symlink"; readonly target: string } & Omit<NodeOptions, "mode">)
   /** `to`: path of the existing file below the same root; its last component is not followed. */

@@ -20,6 +20,7 @@ const TYPES: Readonly<Record<TreeOp["type"], number>> = {
   opaque: 7,
   remove: 8,
   times: 9,
+  move: 10,
 };
 const EXISTING: Readonly<Record<Existing, number>> = { error: 0, replace: 1, copy: 2, keep: 3 };
 const NODE_TYPES = { fifo: 0o010000, char: 0o020000, block: 0o060000, socket: 0o140000 } as const;
@@ -95,7 +96,7 @@ function writeXattrs(writer: Writer, xattrs: readonly Xattr[]): number {
 
 /** The text that goes with an op besides its path. */
 function argumentOf(op: TreeOp | FileHead): string {
-  if (op.type === "copy") return op.from;
+  if (op.type === "copy" || op.type === "move") return op.from;
   if (op.type === "symlink") return op.target;
   return op.type === "hardlink" ? op.to : "";
 }

@@ -2,11 +2,14 @@ import { createHash, randomBytes } from "node:crypto";
 import {
   chmodSync,
   closeSync,
+  existsSync,
   ftruncateSync,
   linkSync,
   mkdirSync,
+  mkdtempSync,
   openSync,
   readFileSync,
+  rmSync,
   statSync,
   symlinkSync,
   truncateSync,
@@ -14,7 +17,8 @@ import {
   writeSync,
 } from "node:fs";
 import { createServer } from "node:net";
-import { describe, expect, test } from "vitest";
+import { tmpdir } from "node:os";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { type Existing, encodeTreeOps, nativeFs, type TreeOp, TreeOpBatch } from "../src/index.ts";
 import { applyOps, entriesBelow, entryAt, failureOf, openRoot, owner, temporaryFolder } from "./fixture.ts";
 
@@ -248,6 +252,70 @@ test("paths of ops cannot leave the root", async () => {
   expect(await failureOf(() => applyOps(root, file("x/..", "x")))).toMatchObject({ code: "EINVAL" });
 });
 
+describe("moves", () => {
+  const move = (path: string, from: string, more: object = {}): TreeOp =>
+    ({ ...file(path, "", more), type: "move", from }) as TreeOp;
+
+  async function world() {
+    const [path, targetPath] = [temporaryFolder(), temporaryFolder()];
+    writeFileSync(`${path}/staged`, "moved", { mode: 0o600 });
+    const [source, target] = [openRoot(path), openRoot(targetPath)];
+    const apply = (...ops: TreeOp[]) => nativeFs.apply(target, source, encodeTreeOps(ops), { hash: true });
+    return { path, targetPath, source, target, apply };
+  }
+
+  test("take the file itself, with the metadata of the op", async () => {
+    const { path, target, source, targetPath, apply } = await world();
+    const before = statSync(`${path}/staged`).ino;
+    const digests = await apply(
+      folder("d"),
+      move("d/it", "staged", { mode: 0o6751, mtimeNs: 5_000_000_000n }),
+    );
+    expect(digests).toHaveLength(0);
+    const { ino, mode, nlink, mtimeMs } = statSync(`${targetPath}/d/it`);
+    expect([ino, mode & 0o7777, nlink, mtimeMs]).toEqual([before, 0o6751, 1, 5000]);
+    expect(text(target, "d/it")).toBe("moved");
+    expect(nativeFs.listInRoot(source, "")).toEqual([]);
+  });
+
+  test.each([
+    ["error", "EEXIST"],
+    ["copy", "moved"],
+    ["replace", "moved"],
+  ] as const)("meet a file in the way (%s)", async (existing, outcome) => {
+    const { target, source, apply } = await world();
+    await applyOps(target, file("it", "old"));
+    const moving = apply(move("it", "staged", { existing }));
+    if (outcome !== "EEXIST") await moving;
+    else expect(await failureOf(() => moving)).toMatchObject({ code: outcome, path: "it" });
+    expect(text(target, "it")).toBe(outcome === "EEXIST" ? "old" : outcome);
+    expect(nativeFs.listInRoot(source, "")).toEqual(outcome === "EEXIST" ? ["staged"] : []);
+  });
+
+  test("never go over a folder in the way of a COPY", async () => {
+    const { target, source, apply } = await world();
+    await applyOps(target, folder("it"));
+    expect(await failureOf(() => apply(move("it", "staged", { existing: "copy" })))).toMatchObject({
+      code: "EISDIR",
+    });
+    expect(nativeFs.listInRoot(source, "")).toEqual(["staged"]);
+  });
+
+  test("are copies where file systems differ", async (context) => {
+    const other = "/dev/shm";
+    if (!existsSync(other) || statSync(other).dev === statSync(tmpdir()).dev) context.skip("one file system");
+    const { target } = await world();
+    const far = mkdtempSync(`${other}/tsbuild-fs-`);
+    onTestFinished(() => rmSync(far, { recursive: true, force: true }));
+    writeFileSync(`${far}/staged`, "from afar");
+    await nativeFs.apply(target, openRoot(far), encodeTreeOps([move("it", "staged", { mode: 0o640 })]), {
+      hash: false,
+    });
+    expect(text(target, "it")).toBe("from afar");
+    expect(existsSync(`${far}/staged`)).toBe(false);
+  });
+});
+
 describe("copies", () => {
   const copy = (path: string, from: string): TreeOp => ({ ...file(path, ""), type: "copy", from }) as TreeOp;
   const digests = async (source: number, target: number, ops: readonly TreeOp[]) =>
@@ -256,7 +324,7 @@ describe("copies", () => {
   test("hash what they write, with and without digests", async () => {
     const path = temporaryFolder();
     mkdirSync(`${path}/d`);
-    const sizes = [0, 1, 4095, 65_536, 524_288, 524_289, 3_000_001];
+    const sizes = [0, 1, 4095, 65_536, 524_288, 524_289, 3_000_001, 4_194_304, 9_000_001];
     const contents = sizes.map((size) => randomBytes(size));
     for (const [index, content] of contents.entries()) writeFileSync(`${path}/d/${index}`, content);
     const source = openRoot(path);
@@ -279,6 +347,19 @@ describe("copies", () => {
       const names = contents.map((_, index) => `${prefix}${index}`);
       expect((await nativeFs.hashFiles(target, names)).toString("hex")).toBe(expected);
     }
+  });
+
+  test("are hashed on a thread behind the copy as far as there was a file to copy", async () => {
+    const path = temporaryFolder();
+    const targetPath = temporaryFolder();
+    const content = randomBytes(8_000_000);
+    writeFileSync(`${path}/big`, content);
+    const [source, target] = [openRoot(path), openRoot(targetPath)];
+    const copying = digests(source, target, [copy("big", "big")]);
+    truncateSync(`${path}/big`, 5_000_000);
+    const digest = await copying;
+    const copied = readFileSync(`${targetPath}/big`);
+    expect(digest).toBe(createHash("sha256").update(copied).digest("hex"));
   });
 
   test("keep holes, and hash them as zeros", async () => {
@@ -376,7 +457,7 @@ test("a malformed batch is refused before anything is done", async () => {
   for (const [at, value] of [
     [0, 0x58],
     [8, 99],
-    [16, 10],
+    [16, 11],
     [17, 4],
     [18, 8],
     [19, 1],

@@ -26,6 +26,7 @@ function seedBatch(): Buffer {
     { type: "folder", path: "f/folder", mode: 0o755, xattrs, ...node },
     { type: "file", path: "f/file", data: Buffer.from("data"), mode: 0o644, xattrs, ...node },
     { type: "copy", path: "f/copy", from: "f/file", mode: 0o600, ...node },
+    { type: "move", path: "f/moved", from: "f/copy", mode: 0o640, xattrs, ...node },
     { type: "symlink", path: "f/link", target: "folder", ...node },
     { type: "hardlink", path: "f/hard", to: "f/file", existing: "copy" },
     { type: "node", path: "f/fifo", kind: "fifo", major: 0, minor: 0, mode: 0o600, ...node },

@@ -34,6 +34,8 @@ export interface OpContext {
   readonly emit: EventSink;
   /** True when this vertex runs although a record may exist (--no-cache): exec empties its cache mounts (D090). */
   readonly ignoreCache: boolean;
+  /** When content is digested: no record can match, whatever it is. */
+  readonly willRun?: boolean | undefined;
   /** Notes what running cost; told with vertex-completed. */
   readonly measured?: ((resources: VertexResources) => void) | undefined;
 }

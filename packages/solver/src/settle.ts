@@ -94,7 +94,8 @@ async function digest(solving: Solving, state: VertexState, index: number): Prom
   if (content === undefined) return;
   state.waitsFor = `the content of input ${index}: ${input.state.name}`;
   solving.signal.throwIfAborted();
-  input.content = await content(refOf(input), contextOf(solving, state));
+  const willRun = state.outlook === "hopeless" || state.ignored !== undefined;
+  input.content = await content(refOf(input), { ...contextOf(solving, state), willRun });
 }
 
 /** Takes what a look-up after the first one found, and remembers the way to it, so that next time the definition is enough. */

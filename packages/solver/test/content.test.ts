@@ -17,6 +17,22 @@ const copySpec: IntegerSpec = {
   content: { 1: (value) => value % 10 },
 };
 
+test("whoever digests content is told when the vertex will run whatever it is", async () => {
+  const told: (boolean | undefined)[] = [];
+  const graph = (n: number, more: Partial<IntegerSpec> = {}) =>
+    integer("copy", [base, constant("n", n)], {
+      ...copySpec,
+      contentWait: async ({ willRun }) => void told.push(willRun),
+      ...more,
+    });
+  const ran = async (n: number, more: Partial<IntegerSpec> = {}) =>
+    (await world.solve(graph(n, more))).ran.includes("copy");
+  const runs = [await ran(13), await ran(23), await ran(24), await ran(34, { ignoreCache: true })];
+  expect(runs).toEqual([true, false, true, true]);
+  // What was built of this base before may be what is wanted now.
+  expect(told).toEqual([true, false, false, true]);
+});
+
 describe("a changed parent with the same content", () => {
   const graph = (n: number) => {
     const builder = integer("builder", [constant("n", n)]);

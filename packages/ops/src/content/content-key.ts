@@ -11,6 +11,7 @@ import { largeContext } from "./large.ts";
 import { isFolder, type Located, locate, rootPath } from "./locate.ts";
 import { HASH_BYTES, type Scan, scanTree } from "./scan.ts";
 import { type Selector, selectorKey } from "./selector.ts";
+import type { StagedFiles } from "./staged.ts";
 
 /** One source that a selector stands for: where it is, and its entries that count. */
 export interface Selected {
@@ -20,6 +21,8 @@ export interface Selected {
   readonly chosen: Uint32Array;
   /** sha256 that each entry's file had when it was digested, 32 bytes each; undefined when it was never (a snapshot's file cannot change). */
   readonly hashes?: Buffer | undefined;
+  /** Copies of some of its files, for the first who copies them. */
+  readonly staged?: StagedFiles | undefined;
 }
 
 /**
@@ -28,6 +31,21 @@ export interface Selected {
  */
 export class Scans {
   readonly #scans = new Map<string, Promise<Scan>>();
+  #isCopied = false;
+
+  /** The op will run and copy what is selected: large files of a context are copied while they are digested. To be ended with `close`. */
+  expectCopy(): void {
+    this.#isCopied = true;
+  }
+
+  get isCopied(): boolean {
+    return this.#isCopied;
+  }
+
+  /** Removes copies that the op has not taken. */
+  async close(): Promise<void> {
+    for (const scan of await Promise.all(this.#scans.values())) scan.staged?.close();
+  }
 
   get(env: OpsEnvironment, tree: SourceTree, located: Located): Promise<Scan> {
     const key = `${treeName(tree)} ${located.path}`;
@@ -67,7 +85,7 @@ export async function select(
     const chosen = filterEntries(located, reader, selector, visibility);
     if (tree.kind === "context") await scan.digestData(tree, chosen);
     const hashes = tree.kind === "context" ? scan.hashes() : undefined;
-    selected.push({ located, reader, chosen, hashes });
+    selected.push({ located, reader, chosen, hashes, staged: scan.staged });
   }
   return selected;
 }
@@ -154,7 +172,8 @@ async function digestLocated(
     const key = sha256Fields([selectorKey([selector]), located.asked, ...ignore]);
     const scan = await scans.get(env, tree, located);
     const known = scan.remembered(key) as Digest | undefined;
-    parts.push(known ?? (await digestScan({ env, scan, tree, located, selector, visibility, key })));
+    const wanted = { env, scan, tree, located, selector, visibility, key, stage: scans.isCopied };
+    parts.push(known ?? (await digestScan(wanted)));
   }
   return sha256Fields(parts);
 }
@@ -167,8 +186,9 @@ async function digestScan(options: {
   readonly selector: Selector;
   readonly visibility: Visibility;
   readonly key: Digest;
+  readonly stage: boolean;
 }): Promise<Digest> {
-  const { env, scan, tree, located, selector, visibility, key } = options;
+  const { env, scan, tree, located, selector, visibility, key, stage } = options;
   const { reader } = scan;
   const chosen = filterEntries(located, reader, selector, visibility);
   // Before the data is read: that is what takes long.
@@ -176,7 +196,7 @@ async function digestScan(options: {
     const large = largeContext(tree.context, { located, reader, chosen });
     if (large !== undefined) env.onLargeContext(large);
   }
-  await scan.digestData(tree, chosen);
+  await scan.digestData(tree, chosen, { stage });
   const root = { name: keyName(located), reader, chosen, dataOf: (index: number) => scan.dataOf(index) };
   const digest = digestRoot(root, { ownerless: tree.kind === "context" });
   scan.remember(key, digest);

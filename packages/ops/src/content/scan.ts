@@ -6,6 +6,7 @@ import { contextChanged, explainUnreadable, pathOfError, showsChange } from "./c
 import { type Located, rootPath } from "./locate.ts";
 import { samePaths } from "./same-paths.ts";
 import { skipOf } from "./skip.ts";
+import { StagedFiles } from "./staged.ts";
 
 export const HASH_BYTES = 32;
 // Kernel timestamps come from the last tick of the clock: up to 10 ms behind. An entry changed that shortly before the walk, or
@@ -19,8 +20,13 @@ const TICK_NS = 20_000_000n;
 export interface Scan {
   readonly located: Located;
   readonly reader: TreeReader;
-  /** Fills in the digests of these entries, read from the tree; what is known from an earlier build is not read again. */
-  digestData(tree: SourceTree, chosen: Uint32Array): Promise<void>;
+  /**
+   * Fills in the digests of these entries, read from the tree; what is known from an earlier build is not read again. `stage`: they are about
+   * to be copied, so large files are while they are read.
+   */
+  digestData(tree: SourceTree, chosen: Uint32Array, options?: { readonly stage: boolean }): Promise<void>;
+  /** What was copied by that and not been taken yet. */
+  readonly staged: StagedFiles | undefined;
   /** Data digest of a regular file; only after `digestData`. */
   dataOf(index: number): Uint8Array;
   /** All of them, 32 bytes per entry. */
@@ -49,7 +55,7 @@ class DataDigests {
     return slot(this.bytes, index);
   }
 
-  #isMissing(index: number): boolean {
+  isMissing(index: number): boolean {
     const end = (index + 1) * HASH_BYTES;
     for (let at = index * HASH_BYTES; at < end; at++) if (this.bytes[at] !== 0) return false;
     return true;
@@ -64,7 +70,7 @@ class DataDigests {
     },
     chosen: Uint32Array,
   ): Promise<void> {
-    const missing = chosen.filter((index) => from.reader.isFile(index) && this.#isMissing(index));
+    const missing = chosen.filter((index) => from.reader.isFile(index) && this.isMissing(index));
     let next = 0;
     const worker = async (): Promise<void> => {
       while (next < missing.length) {
@@ -122,6 +128,7 @@ class TreeScan implements Scan {
   readonly #digests: Record<string, string>;
   #reader: TreeReader | undefined;
   #data: DataDigests | undefined;
+  #staged: StagedFiles | undefined;
 
   constructor(parts: ScanParts) {
     this.located = parts.located;
@@ -162,14 +169,34 @@ class TreeScan implements Scan {
     return this.#known().bytes;
   }
 
-  async digestData(tree: SourceTree, chosen: Uint32Array): Promise<void> {
+  get staged(): StagedFiles | undefined {
+    return this.#staged;
+  }
+
+  async digestData(
+    tree: SourceTree,
+    chosen: Uint32Array,
+    { stage }: { readonly stage: boolean } = { stage: false },
+  ): Promise<void> {
     const { located, reader } = this;
     const { fs } = this.#parts.env;
+    if (stage && tree.kind === "context") await this.#stage(tree, chosen);
     try {
       await this.#known().fill({ fs, root: tree.root, located, reader }, chosen);
     } catch (error) {
       if (!showsChange(tree, error)) throw explainUnreadable(tree, error);
       throw contextChanged(tree, { path: pathOfError(error), meanwhile: "read", cause: error });
+    }
+  }
+
+  async #stage(tree: SourceTree, chosen: Uint32Array): Promise<void> {
+    const { located, reader } = this;
+    const known = this.#known();
+    this.#staged ??= new StagedFiles(this.#parts.env, { tree, reader });
+    for (const index of chosen) {
+      if (!this.#staged.wants(index) || !known.isMissing(index)) continue;
+      const digest = await this.#staged.add(index, rootPath(located, reader.path(index)));
+      digest?.copy(known.bytes, index * HASH_BYTES);
     }
   }
 

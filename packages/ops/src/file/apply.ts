@@ -67,11 +67,11 @@ function take<T>(from: Iterator<T>, count: number): T[] {
   return taken;
 }
 
-/** Performs ops one batch after the other. */
-export async function applyAll(target: CopyTarget, ops: Iterable<TreeOp>): Promise<void> {
+/** Performs ops one batch after the other. `source`: the root that files are moved from. */
+export async function applyAll(target: CopyTarget, ops: Iterable<TreeOp>, source = -1): Promise<void> {
   const from = ops[Symbol.iterator]();
   for (let batch = take(from, BATCH); batch.length > 0; batch = take(from, BATCH)) {
-    await applyBatch(target, -1, batch, false);
+    await applyBatch(target, source, batch, false);
   }
 }
 
@@ -155,6 +155,7 @@ export async function applyCopy(
   twins?: Twins,
 ): Promise<void> {
   await applyAll(target, ops.folders());
+  await applyAll(target, ops.moved(), ops.stagedRoot);
   await copyPicks(target, tree, ops, twins);
   await copyOthers(target, tree, ops);
   await applyAll(target, ops.rest());

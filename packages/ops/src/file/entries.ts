@@ -50,12 +50,25 @@ export class CopyOps {
   readonly #style: CopyStyle;
   /** Files with several names in the copy, so that they stay one file (D102). */
   readonly #names: SharedNames;
+  /** Files that were copied while they were digested, and the names of those copies. */
+  readonly #staged: ReadonlyMap<number, string>;
 
   constructor(selected: Selected, target: string, style: CopyStyle) {
     this.#selected = selected;
     this.#target = target;
     this.#style = style;
     this.#names = new SharedNames(selected);
+    this.#staged = this.#takeStaged(selected);
+  }
+
+  #takeStaged({ staged, chosen }: Selected): ReadonlyMap<number, string> {
+    const taken = new Map<number, string>();
+    if (staged === undefined || staged.isEmpty) return taken;
+    for (const index of chosen) {
+      const name = this.#isFirstName(index) ? staged.take(index) : undefined;
+      if (name !== undefined) taken.set(index, name);
+    }
+    return taken;
   }
 
   get #reader(): TreeReader {
@@ -106,6 +119,11 @@ export class CopyOps {
     };
   }
 
+  /** See `moved`; undefined when there are none. */
+  get stagedRoot(): number | undefined {
+    return this.#staged.size === 0 ? undefined : this.#selected.staged?.root;
+  }
+
   /** What `picks` are picks of. */
   get copied(): CopiedFiles {
     const { located, hashes } = this.#selected;
@@ -127,7 +145,7 @@ export class CopyOps {
     const picks = new Uint32Array(chosen.length * 2);
     let count = 0;
     for (const index of chosen) {
-      if (!this.#isFirstName(index) || !this.#isPlain(index)) continue;
+      if (!this.#isFirstName(index) || !this.#isPlain(index) || this.#staged.has(index)) continue;
       const twin = !this.#names.isShared(index) && isTwin(index);
       picks[count++] = index;
       picks[count++] = this.#mode(index) + (twin ? TWIN : 0);
@@ -139,10 +157,16 @@ export class CopyOps {
   *others(): Generator<FileOp> {
     const { located, chosen } = this.#selected;
     for (const index of chosen) {
-      if (!this.#isFirstName(index) || this.#isPlain(index)) continue;
+      if (!this.#isFirstName(index) || this.#isPlain(index) || this.#staged.has(index)) continue;
       const from = rootPath(located, this.#reader.path(index));
       yield { index, op: { ...this.#common(index), type: "copy", mode: this.#mode(index), from } };
     }
+  }
+
+  /** Files whose copies need only be put to their places, from below the root of `Selected.staged`. */
+  *moved(): Generator<TreeOp> {
+    for (const [index, from] of this.#staged)
+      yield { ...this.#common(index), type: "move", mode: this.#mode(index), from };
   }
 
   #isFirstName(index: number): boolean {

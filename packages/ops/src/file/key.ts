@@ -42,6 +42,11 @@ function namesOwner(op: FileOp, input: number): boolean {
     );
 }
 
+/** An archive goes into the layer as what is in it. */
+function unpacks({ action }: FileAction): boolean {
+  return action.type === "copy" && action.attemptUnpackDockerCompatibility;
+}
+
 function inputMap(env: OpsEnvironment, op: FileOp, input: number, scans: Scans): InputCacheMap {
   const asDestination = op.actions.some((action) => action.input === input);
   const selectors: Selector[] = op.actions.flatMap((action) =>
@@ -49,7 +54,11 @@ function inputMap(env: OpsEnvironment, op: FileOp, input: number, scans: Scans):
   );
   // What is written onto must be the same snapshot, not only have the same content somewhere: definition only.
   if (asDestination || selectors.length === 0 || namesOwner(op, input)) return { selector: "" };
-  return { selector: selectorKey(selectors), content: (ref) => contentKey(env, ref, selectors, scans) };
+  const content: InputCacheMap["content"] = (ref, { willRun }) => {
+    if (willRun === true && !op.actions.some(unpacks)) scans.expectCopy();
+    return contentKey(env, ref, selectors, scans);
+  };
+  return { selector: selectorKey(selectors), content };
 }
 
 /** How a file op is cached. */

@@ -11,7 +11,8 @@ export function fileOp(env: OpsEnvironment, op: Op & { readonly kind: FileOp }):
     cacheMap: async () => fileCacheMap(env, op, scans),
     run: async (inputs, context) => {
       const { runFileOp } = await import("./run.ts");
-      return runFileOp({ env, op, inputs, context, scans, placed: new Map() });
+      const running = runFileOp({ env, op, inputs, context, scans, placed: new Map() });
+      return running.finally(() => scans.close());
     },
   };
 }

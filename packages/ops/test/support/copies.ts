@@ -1,6 +1,6 @@
 import type { SnapshotId, VertexDigest } from "@tsbuild/base";
 import type { CopyAction, FileAction, Op } from "@tsbuild/llb";
-import { nativeFs } from "@tsbuild/native-fs";
+import { type NativeFs, nativeFs } from "@tsbuild/native-fs";
 import { measureLayer, packLayer } from "@tsbuild/oci";
 import type { Ref } from "@tsbuild/solver";
 import type { Store } from "@tsbuild/store";
@@ -14,9 +14,9 @@ function never(): never {
   throw new Error("not needed here");
 }
 
-function environment(store: Store): OpsEnvironment {
+export function environment(store: Store, fs: NativeFs = nativeFs): OpsEnvironment {
   return {
-    ...{ store, fs: nativeFs, sandbox: never, images: never, http: never, git: never, rules: anySource },
+    ...{ store, fs, sandbox: never, images: never, http: never, git: never, rules: anySource },
     ...{ contexts: new Map(), networks: never, resolvConf: () => undefined, userxattr: false },
     ...{ proxyEnv: [], grants: NO_GRANTS },
   };
