@@ -143,6 +143,16 @@ export class TreeReader {
     return true;
   }
 
+  /** Whether an entry of another walk is the same in all that a walk tells of it, but where it is: its name, inode, times, attributes and all. */
+  sameRecord(index: number, other: TreeReader, otherIndex: number): boolean {
+    const start = this.#at(index);
+    const otherStart = other.#at(otherIndex);
+    const length = this.#view.getUint32(start, true);
+    if (length !== other.#view.getUint32(otherStart, true)) return false;
+    const [from, to] = [otherStart + MODE_AT, otherStart + length];
+    return this.#buffer.compare(other.#buffer, from, to, start + MODE_AT, start + length) === 0;
+  }
+
   /** Relative to the walked path, "" for entry 0. */
   path(index: number): string {
     return this.#join(this.parent(index), this.name(index));

@@ -1,7 +1,7 @@
 import type { SnapshotId } from "@tsbuild/base";
 import { inUserNamespace, nativeFs } from "@tsbuild/native-fs";
 import { clampLayer, hasLaterTimes } from "@tsbuild/oci";
-import type { LayerInfo, Store } from "@tsbuild/store";
+import type { Store, WholeLayer } from "@tsbuild/store";
 import { requireEpoch } from "./fit.ts";
 import { rememberedSnapshot } from "./remembered.ts";
 
@@ -29,7 +29,7 @@ type Clamp = ClampRequest & { readonly epochSeconds: number };
 
 async function clampFrom(store: Store, top: SnapshotId, request: Clamp): Promise<SnapshotId | null> {
   const { snapshots } = store;
-  const layers = snapshots.layers(top);
+  const layers = await snapshots.wholeLayers(top);
   if (layers.length <= request.baseLayers) return top;
   const layer = layers.at(-1);
   if (layer === undefined) throw new Error("assertion failed: a snapshot has a layer");
@@ -41,7 +41,7 @@ async function clampFrom(store: Store, top: SnapshotId, request: Clamp): Promise
   });
 }
 
-async function clampedLayer(store: Store, layer: LayerInfo, request: Clamp): Promise<LayerInfo> {
+async function clampedLayer(store: Store, layer: WholeLayer, request: Clamp): Promise<WholeLayer> {
   const maxMtimeNs = BigInt(request.epochSeconds) * 1_000_000_000n;
   const source = nativeFs.openFolder(layer.folder);
   try {
@@ -57,7 +57,7 @@ async function clampedLayer(store: Store, layer: LayerInfo, request: Clamp): Pro
     } finally {
       nativeFs.close(dest);
     }
-    const [copy] = store.snapshots.layers(store.snapshots.commit(active));
+    const [copy] = await store.snapshots.wholeLayers(store.snapshots.commit(active));
     if (copy === undefined) throw new Error("assertion failed: a committed snapshot has a layer");
     return copy;
   } finally {

@@ -1,4 +1,3 @@
-import { statSync } from "node:fs";
 import { chainId, type DiffId, type Digest, type SnapshotId, sha256 } from "@tsbuild/base";
 import {
   alignHistory,
@@ -16,7 +15,7 @@ import {
   serializeManifest,
   variantName,
 } from "@tsbuild/oci";
-import type { LayerInfo, Store } from "@tsbuild/store";
+import type { Store, WholeLayer } from "@tsbuild/store";
 import { createdOf, dateHistory } from "./history.ts";
 import { told } from "./progress.ts";
 import type { CommitRequest, CommittedImage, CommittedLayer } from "./types.ts";
@@ -29,7 +28,7 @@ type MeasureRequest = Pick<
 
 /** Measures the layers that nobody has packed yet, all at once, and remembers what comes out. */
 export async function measureLayers(store: Store, request: MeasureRequest): Promise<CommittedLayer[]> {
-  const layers = request.snapshot === null ? [] : store.snapshots.layers(request.snapshot);
+  const layers = request.snapshot === null ? [] : await store.snapshots.wholeLayers(request.snapshot);
   const workers = request.workers ?? sharedWorkers();
   const pending = new Map<number, Promise<CommittedLayer>>();
   const measured = layers.map((layer) => {
@@ -48,12 +47,12 @@ export async function measureLayers(store: Store, request: MeasureRequest): Prom
 async function measureLayer(
   store: Store,
   workers: LayerWorkers,
-  layer: LayerInfo,
+  layer: WholeLayer,
   request: MeasureRequest,
 ): Promise<CommittedLayer> {
-  const { folder, diffId, sizeBytes } = layer;
+  const { folder, createdMs, diffId, sizeBytes } = layer;
   if (diffId !== undefined && sizeBytes !== undefined) {
-    return { folder, diffId, sizeBytes, tree: knownTree(store, layer.id) };
+    return { folder, createdMs, diffId, sizeBytes, tree: knownTree(store, layer.id) };
   }
   const { signal, onWarning, compress } = request;
   const onSkipped = (path: string, why: string) => onWarning?.(`/${path} is left out of the image: ${why}`);
@@ -68,7 +67,7 @@ async function measureLayer(
         );
   store.snapshots.setDiff(layer.id, packed);
   if (packed.tree !== undefined) store.memo.set(TREE_KIND, String(layer.id), Buffer.from(packed.tree));
-  return { folder, ...packed };
+  return { folder, createdMs, ...packed };
 }
 
 /** What the folder of a layer looked like when it was packed is worth remembering, and no loss when it is forgotten. */
@@ -95,16 +94,10 @@ async function compressNow(
   return packed;
 }
 
-/** When the folder of a layer was made. Its contents change no more, so this stays. */
-export function createdMs(layer: Pick<CommittedLayer, "folder">): number {
-  return Math.floor(statSync(layer.folder).birthtimeMs);
-}
-
 function completeConfig(request: CommitRequest, layers: readonly CommittedLayer[]): ImageConfig {
   const { config, epochSeconds } = request;
   const epochMs = epochSeconds === undefined ? undefined : epochSeconds * 1000;
-  const times = layers.map((layer) => ({ createdMs: createdMs(layer) }));
-  const history = dateHistory(alignHistory(config.history ?? [], layers.length), times, { epochMs });
+  const history = dateHistory(alignHistory(config.history ?? [], layers.length), layers, { epochMs });
   return {
     ...config,
     created: createdOf(config, history, epochMs ?? 0),

@@ -11,7 +11,7 @@ import {
   planLayer,
   type TarPiece,
 } from "@tsbuild/oci";
-import type { LayerInfo, Store } from "@tsbuild/store";
+import type { Store, WholeLayer } from "@tsbuild/store";
 import { imageAttributes } from "./attributes.ts";
 import { commitImage, sketchImage } from "./commit.ts";
 import { exportFailure } from "./destination.ts";
@@ -123,7 +123,7 @@ async function planFolder(folder: string): Promise<LayerPlan> {
 }
 
 /** As long as a diff ID, and that of nothing. */
-function madeUpId({ id }: LayerInfo): DiffId {
+function madeUpId({ id }: WholeLayer): DiffId {
   return sha256(Buffer.from(`the layer ${id}, which nobody has measured`)) as string as DiffId;
 }
 
@@ -131,10 +131,11 @@ interface SketchedLayer extends CommittedLayer {
   readonly large: readonly PlacedFile[];
 }
 
-async function sketchLayer(layer: LayerInfo): Promise<SketchedLayer> {
-  const { folder, diffId, sizeBytes } = layer;
-  if (diffId !== undefined && sizeBytes !== undefined) return { folder, diffId, sizeBytes, large: [] };
-  return { folder, diffId: madeUpId(layer), ...(await planFolder(folder)) };
+async function sketchLayer(layer: WholeLayer): Promise<SketchedLayer> {
+  const { folder, createdMs, diffId, sizeBytes } = layer;
+  if (diffId !== undefined && sizeBytes !== undefined)
+    return { folder, createdMs, diffId, sizeBytes, large: [] };
+  return { folder, createdMs, diffId: madeUpId(layer), ...(await planFolder(folder)) };
 }
 
 /** Where large files of layers that are not measured will be in the archive of `output`. */
@@ -143,7 +144,7 @@ async function placeLayers(
   request: CommitRequest,
   output: ExportRequest,
 ): Promise<DraftLayer[]> {
-  const infos = request.snapshot === null ? [] : store.snapshots.layers(request.snapshot);
+  const infos = request.snapshot === null ? [] : await store.snapshots.wholeLayers(request.snapshot);
   if (infos.every(({ diffId }) => diffId !== undefined)) return [];
   const layers = await Promise.all(infos.map(sketchLayer));
   if (layers.every(({ large }) => large.length === 0)) return [];

@@ -9,10 +9,10 @@ async function cutLayer(
   maxMtimeNs: bigint,
   options: ExportOptions,
 ): Promise<CommittedLayer> {
-  const { folder } = layer;
+  const { folder, createdMs } = layer;
   const workers = options.workers ?? sharedWorkers();
   const measured = await workers.measure({ folder, maxMtimeNs }, { signal: options.signal });
-  return { folder, maxMtimeNs, ...measured };
+  return { folder, createdMs, maxMtimeNs, ...measured };
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { DiffId, SnapshotId } from "@tsbuild/base";
 import type { Descriptor } from "@tsbuild/oci";
 import { imageAttributes } from "./attributes.ts";
-import { createdMs, measureLayers } from "./commit.ts";
+import { measureLayers } from "./commit.ts";
 import { layerBlob } from "./layers.ts";
 import { bytesFrom } from "./push.ts";
 import type { ExportOptions } from "./types.ts";
@@ -33,7 +33,7 @@ export async function snapshotLayers(
   for (const layer of layers) {
     const { descriptor, blob } = await layerBlob({ layer, attributes, options });
     const open = (offset: number) => bytesFrom(blob, offset);
-    packed.push({ diffId: layer.diffId, descriptor, createdMs: createdMs(layer), open });
+    packed.push({ diffId: layer.diffId, descriptor, createdMs: layer.createdMs, open });
   }
   return packed;
 }

@@ -1,8 +1,7 @@
 import type { SnapshotId } from "@tsbuild/base";
 import { nativeFs } from "@tsbuild/native-fs";
 import { alignHistory, type HistoryEntry, type ImageConfig, replayLayer } from "@tsbuild/oci";
-import type { LayerInfo, Store } from "@tsbuild/store";
-import { createdMs } from "./commit.ts";
+import type { Store, WholeLayer } from "@tsbuild/store";
 import { dateHistory } from "./history.ts";
 import { rememberedSnapshot } from "./remembered.ts";
 import type { CommitRequest } from "./types.ts";
@@ -25,14 +24,13 @@ export async function squash(
   request: CommitRequest,
   { keepLayers }: SquashOptions,
 ): Promise<CommitRequest> {
-  const layers = request.snapshot === null ? [] : store.snapshots.layers(request.snapshot);
+  const layers = request.snapshot === null ? [] : await store.snapshots.wholeLayers(request.snapshot);
   const kept = Math.min(keepLayers, layers.length);
   if (layers.length - kept < 2) return request;
   const { config, epochSeconds, signal } = request;
   const remembered = { kind: MEMO_KIND, key: `${kept}:${layers.map(({ id }) => id).join(",")}` };
   const epochMs = epochSeconds === undefined ? undefined : epochSeconds * 1000;
-  const times = layers.map((layer) => ({ createdMs: createdMs(layer) }));
-  const dated = dateHistory(alignHistory(config.history ?? [], layers.length), times, { epochMs });
+  const dated = dateHistory(alignHistory(config.history ?? [], layers.length), layers, { epochMs });
   return {
     ...request,
     snapshot: await rememberedSnapshot(store, remembered, () => makeSquashed(store, layers, kept, signal)),
@@ -81,7 +79,7 @@ export function squashHistory(
  */
 async function makeSquashed(
   store: Store,
-  layers: readonly LayerInfo[],
+  layers: readonly WholeLayer[],
   kept: number,
   signal: AbortSignal | undefined,
 ): Promise<SnapshotId> {

@@ -40,6 +40,8 @@ export interface CommittedLayer {
   /** Of the uncompressed tar. */
   readonly sizeBytes: number;
   readonly folder: string;
+  /** When it was made, in milliseconds since the epoch. */
+  readonly createdMs: number;
   /** What the folder looked like when it was packed (see `PackedLayer`). */
   readonly tree?: Digest | undefined;
   /** Later times become this one when it is packed; diff ID and size are those of that. */

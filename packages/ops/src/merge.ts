@@ -21,7 +21,7 @@ export function mergeOp(env: OpsEnvironment, op: Op & { readonly kind: MergeOp }
         const ref = inputs[index];
         const snapshot = ref === undefined ? null : snapshotOf(ref);
         if (snapshot === null) continue;
-        merged = merged === null ? snapshot : snapshots.stack(merged, snapshots.layers(snapshot));
+        merged = merged === null ? snapshot : snapshots.stack(merged, await snapshots.wholeLayers(snapshot));
       }
       return [refForSnapshot(env.store, merged)];
     },
@@ -39,13 +39,13 @@ export function diffOp(env: OpsEnvironment, op: Op & { readonly kind: DiffOp }):
       fields: [],
     }),
     run: async (inputs: readonly Ref[]) => {
-      const at = (index: number) => {
+      const at = async (index: number) => {
         const ref = inputs[index];
         const snapshot = ref === undefined ? null : snapshotOf(ref);
-        return snapshot === null ? [] : snapshots.layers(snapshot);
+        return snapshot === null ? [] : snapshots.wholeLayers(snapshot);
       };
-      const lower = at(op.kind.lower);
-      const upper = at(op.kind.upper);
+      const lower = await at(op.kind.lower);
+      const upper = await at(op.kind.upper);
       if (!lower.every((layer, i) => layer.id === upper[i]?.id)) {
         throw new TsbuildError(
           "TSB_UNSUPPORTED",

@@ -14,13 +14,13 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { SnapshotId } from "@tsbuild/base";
+import type { DiffId, SnapshotId } from "@tsbuild/base";
 import type { CopyAction } from "@tsbuild/llb";
 import { encodeTreeOps, nativeFs } from "@tsbuild/native-fs";
 import { diskUsage, fsck, openStore, prune, refForSnapshot, type Store } from "@tsbuild/store";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { refForContext } from "../src/local/context.ts";
-import { COPY, diffId, layerFolder, runActions } from "./support/copies.ts";
+import { COPY, diffId, layerFolder, runActions, viewId, wholeFolder } from "./support/copies.ts";
 
 const isRoot = process.getuid?.() === 0;
 if (!isRoot) console.log("skipped: incremental copies: needs root");
@@ -83,16 +83,26 @@ describe.skipIf(!isRoot)("a COPY of much that was copied before", () => {
     return runActions(store, inputs, [copy]);
   }
 
+  /** The layer, and all that is seen with what is below it. */
+  async function idsOf(store: Store, id: SnapshotId): Promise<readonly string[]> {
+    return [await diffId(store, id, EPOCH), await viewId(store, id, EPOCH)];
+  }
+
   /** The same in a state folder that has never seen it. */
-  async function fresh(action: Partial<CopyAction>): Promise<string> {
+  async function fresh(action: Partial<CopyAction>): Promise<readonly string[]> {
     const root = mkdtempSync(join(folder, "fresh-"));
     const store = openStore({ root });
     try {
-      return await diffId(store, await copied(store, base(store), action), EPOCH);
+      return await idsOf(store, await copied(store, base(store), action));
     } finally {
       await store.close();
       rmSync(root, { recursive: true });
     }
+  }
+
+  /** Its layer has only what is not in the one below, and both are one. */
+  function isPatch(store: Store, id: SnapshotId): boolean {
+    return store.snapshots.lowers(id).length > store.snapshots.layers(id).length;
   }
 
   /** Files of a layer that other layers have, too. */
@@ -151,22 +161,32 @@ describe.skipIf(!isRoot)("a COPY of much that was copied before", () => {
   }
 
   test.each([
-    ["an empty folder", 11, {}],
+    ["an empty folder", 11, {}, "overlay", 5],
     [
       "a new folder, with another owner and mode",
       22,
       { dest: "/srv/new/", mode: 0o640, owner: { user: { id: 7 } } },
+      "overlay",
+      5,
+    ],
+    [
+      "a folder of copies, all files of one time",
+      33,
+      { timestampNs: BigInt(OLD) * 1_000_000_000n },
+      "copy",
+      3,
     ],
   ] as const)(
     "gives the layer that a first copy gives, after any edits, into %s",
-    async (_name, seed, action) => {
+    async (_name, seed, action, snapshotter, rounds) => {
       fill();
       const root = join(folder, `state-${seed}`);
       const pick = random(seed);
       let last: SnapshotId | undefined;
-      let before = "";
-      for (let round = 0; round < 5; round++) {
-        const store = openStore({ root });
+      let before: readonly string[] = [];
+      let patches = 0;
+      for (let round = 0; round < rounds; round++) {
+        const store = openStore({ root, snapshotter });
         const below = store.memo.get("test", "base");
         const ground = below === undefined ? base(store) : (Buffer.from(below).toString() as SnapshotId);
         store.memo.set("test", "base", Buffer.from(ground));
@@ -176,19 +196,89 @@ describe.skipIf(!isRoot)("a COPY of much that was copied before", () => {
         await prune(store, { all: false });
         if (round > 0) for (let i = 0; i <= pick(4); i++) await edit(pick, round * 10 + i);
         const id = await copied(store, ground, action);
-        expect(await diffId(store, id, EPOCH), `round ${round}`).toBe(await fresh(action));
-        const layer = layerFolder(store, id);
+        expect(await idsOf(store, id), `round ${round}`).toEqual(await fresh(action));
+        patches += isPatch(store, id) ? 1 : 0;
+        const layer = await wholeFolder(store, id);
         if (round > 0 && round % 4 !== 3) {
           expect(linked(layer)).toBeGreaterThan(FILES / 3);
           // The layer that files were linked from is what it was.
-          expect(await diffId(store, last!, EPOCH)).toBe(before);
+          expect(await idsOf(store, last!)).toEqual(before);
         } else expect(linked(layer)).toBeLessThan(20);
         expect(await fsck(store)).toEqual([]);
-        [last, before] = [id, await diffId(store, id, EPOCH)];
+        [last, before] = [id, await idsOf(store, id)];
         await store.close();
       }
+      expect(patches).toBeGreaterThan(0);
     },
   );
+
+  /** More than a patch is made of. */
+  function editMany(): void {
+    for (let i = 0; i < FILES / 4; i++) {
+      const file = join(context, `d${i % 7}`, `e${i % 31}`, `f${i}`);
+      writeFileSync(file, `changed ${i}`);
+      lutimesSync(file, OLD, OLD);
+    }
+  }
+
+  test("is linked where much has changed, and what then changes is a patch of that", async () => {
+    fill();
+    const store = openStore({ root: join(folder, "state-many") });
+    try {
+      const ground = base(store);
+      await copied(store, ground, {});
+      editMany();
+      const linkedOne = await copied(store, ground, {});
+      expect(isPatch(store, linkedOne)).toBe(false);
+      expect(linked(layerFolder(store, linkedOne))).toBeGreaterThan(FILES / 2);
+      expect(await idsOf(store, linkedOne)).toEqual(await fresh({}));
+      // All that was in a folder but one that is made anew.
+      rmSync(join(context, "d1"), { recursive: true });
+      mkdirSync(join(context, "d1/e1"), { recursive: true });
+      for (const path of ["d1/e1", "d1", ""]) lutimesSync(join(context, path), OLD, OLD);
+      const patch = await copied(store, ground, {});
+      expect(isPatch(store, patch)).toBe(true);
+      expect(store.snapshots.lowers(patch)[1]).toBe(layerFolder(store, linkedOne));
+      expect(await idsOf(store, patch)).toEqual(await fresh({}));
+      expect(await fsck(store)).toEqual([]);
+    } finally {
+      await store.close();
+    }
+  });
+
+  test("keeps what a patch is on, and is one layer elsewhere too", async () => {
+    fill();
+    const root = join(folder, "state-kept");
+    const first = openStore({ root });
+    const ground = base(first);
+    await copied(first, ground, {});
+    writeFileSync(join(context, "d0/e0/f0"), "changed");
+    const patch = await copied(first, ground, {});
+    const ids = await idsOf(first, patch);
+    const [, layer] = await first.snapshots.wholeLayers(patch);
+    await first.close();
+    const store = openStore({ root });
+    try {
+      expect(store.snapshots.exists(patch)).toBe(true);
+      await prune(store, { all: true });
+      expect(await fsck(store)).toEqual([]);
+      expect(await idsOf(store, patch)).toEqual(ids);
+      // What was put together for packing is there as long as the patch, and told to be made when that was.
+      expect((await store.snapshots.wholeLayers(patch))[1]).toEqual(layer);
+      expect(store.snapshots.parent(patch)).toBe(ground);
+      const other = store.snapshots.commit(store.snapshots.prepare(null));
+      const moved = store.snapshots.stack(other, (await store.snapshots.wholeLayers(patch)).slice(1))!;
+      expect(await diffId(store, moved, EPOCH)).toBe(ids[0]);
+      store.snapshots.setDiff(layer!.id, { diffId: ids[0] as DiffId, sizeBytes: 7 });
+      expect(store.snapshots.layers(patch)[1]).toMatchObject({ diffId: ids[0], sizeBytes: 7 });
+    } finally {
+      await store.close();
+    }
+    const last = openStore({ root });
+    await prune(last, { all: true });
+    expect((await diskUsage(last)).records.filter(({ id }) => id.startsWith("snapshot:"))).toEqual([]);
+    await last.close();
+  });
 
   test("shares the files of the last one, and counts them once", async () => {
     fill();
@@ -199,7 +289,10 @@ describe.skipIf(!isRoot)("a COPY of much that was copied before", () => {
       const one = (await diskUsage(store)).totalBytes;
       writeFileSync(join(context, "d0/e0/f0"), "changed");
       const second = await copied(store, ground, {});
-      const [a, b] = [layerFolder(store, first), layerFolder(store, second)];
+      const inPatch = readdirSync(layerFolder(store, second), { recursive: true, withFileTypes: true });
+      expect(inPatch.filter((entry) => entry.isFile()).map(({ name }) => name)).toEqual(["f0"]);
+      expect((await diskUsage(store)).totalBytes - one).toBeLessThan(FILES * 100);
+      const [a, b] = [layerFolder(store, first), await wholeFolder(store, second)];
       const inode = (layer: string, path: string): number => statSync(join(layer, "app", path)).ino;
       expect(inode(b, "d1/e1/f1")).toBe(inode(a, "d1/e1/f1"));
       expect(inode(b, "d0/e0/f0")).not.toBe(inode(a, "d0/e0/f0"));
@@ -213,6 +306,7 @@ describe.skipIf(!isRoot)("a COPY of much that was copied before", () => {
     const again = openStore({ root: join(folder, "state-shared") });
     try {
       const ids = (await diskUsage(again)).records.filter(({ id }) => id.startsWith("snapshot:"));
+      // The newest is what a patch was put together to.
       again.snapshots.exists(ids.at(-1)!.id.slice("snapshot:".length) as SnapshotId);
       await prune(again, { all: false });
       expect((await diskUsage(again)).totalBytes).toBeGreaterThan(FILES * 4096);
@@ -229,7 +323,7 @@ describe.skipIf(!isRoot)("a COPY of much that was copied before", () => {
       await copied(store, ground, { dest: "/full/" });
       const id = await copied(store, ground, { dest: "/full/" });
       expect(linked(layerFolder(store, id))).toBe(0);
-      expect(await diffId(store, id, EPOCH)).toBe(await fresh({ dest: "/full/" }));
+      expect(await idsOf(store, id)).toEqual(await fresh({ dest: "/full/" }));
     } finally {
       await store.close();
     }

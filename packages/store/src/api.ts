@@ -72,8 +72,12 @@ export interface BlobStore {
  * Lifecycle: prepare → (write into `upper`) → commit or discard. A committed layer is never written again.
  */
 export interface SnapshotStore {
-  /** A new writable layer on `parent` (null: on nothing). Held by the store's lease. */
-  prepare(parent: SnapshotId | null): ActiveSnapshot;
+  /**
+   * A new writable layer on `parent` (null: on nothing). Held by the store's lease. `patch`: it holds only what the parent's topmost layer has
+   * otherwise, and both are to be one layer of an image: what is written to it is compared with that layer, whiteouts hide what is there. The
+   * parent is no patch itself, and its layer hides nothing of what is below (no whiteouts, no opaque folders).
+   */
+  prepare(parent: SnapshotId | null, options?: { readonly patch?: boolean | undefined }): ActiveSnapshot;
   /**
    * Freezes an active snapshot. Visible to all processes when it returns; held until the store is closed. `linkedTo`: files of its layer are
    * those of that snapshot's layer, by hard link, so that what they take is counted once.
@@ -83,13 +87,16 @@ export interface SnapshotStore {
   discard(active: ActiveSnapshot): void;
   /** Layer folders of a snapshot, top first: what overlayfs takes as lowerdirs. Throws TSB_STORE when unknown. */
   lowers(id: SnapshotId): readonly string[];
-  /** Layers of a snapshot, bottom first. */
+  /** Layers of a snapshot, bottom first, as an image has them: a patch and what it is on are one. */
   layers(id: SnapshotId): readonly LayerInfo[];
+  /** The same with a folder for each. Those of which there is a patch only are put together, once: by hard links, nothing is copied but the patch. */
+  wholeLayers(id: SnapshotId): Promise<readonly WholeLayer[]>;
   /** A snapshot told to exist is held until the store is closed. */
   exists(id: SnapshotId): boolean;
+  /** The snapshot without its last layer, as `layers` counts them. */
   parent(id: SnapshotId): SnapshotId | null;
   /** A snapshot with the same layer folders stacked on `parent`: rebase without copying (merge op). Reuses an equal one. */
-  stack(parent: SnapshotId | null, layers: readonly LayerInfo[]): SnapshotId | null;
+  stack(parent: SnapshotId | null, layers: readonly WholeLayer[]): SnapshotId | null;
   /** Records what is known of a layer after it was packed. */
   setDiff(layer: number, diff: { readonly diffId: DiffId; readonly sizeBytes: number }): void;
   /**
@@ -162,10 +169,16 @@ export interface WritableView {
 export interface LayerInfo {
   /** Row id of the layer folder. */
   readonly id: number;
-  readonly folder: string;
   readonly diffId?: DiffId | undefined;
   /** Size of the uncompressed tar. */
   readonly sizeBytes?: number | undefined;
+}
+
+/** A layer whose folder has all of it. */
+export interface WholeLayer extends LayerInfo {
+  readonly folder: string;
+  /** When a step made it, in milliseconds since the epoch; never another time. */
+  readonly createdMs: number;
 }
 
 /** Named images. */

@@ -29,6 +29,7 @@ interface SnapshotRow {
   readonly parent: number | null;
   readonly layer: number;
   readonly lease: string | null;
+  readonly whole: number | null;
 }
 
 /**
@@ -71,7 +72,7 @@ export interface Spared {
 export function collect(state: StoreState, spared: Spared): Omit<PruneReport, "cacheMounts"> {
   const { database, layout } = state;
   const held = readHeld(layout);
-  const rows = database.all<SnapshotRow>("SELECT id, parent, layer, lease FROM snapshots");
+  const rows = database.all<SnapshotRow>("SELECT id, parent, layer, lease, whole FROM snapshots");
   const alive = aliveSnapshots(rows, [
     ...held.snapshots,
     ...imageSnapshots(state),
@@ -85,17 +86,17 @@ export function collect(state: StoreState, spared: Spared): Omit<PruneReport, "c
   return { records, ...removed, ...collectBlobs(state, held.blobs) };
 }
 
-/** Ids of `roots`, of active snapshots, and of all below them. */
+/** Ids of `roots`, of active snapshots, of all below them, and of the whole ones of patches among these. */
 function aliveSnapshots(rows: readonly SnapshotRow[], roots: readonly string[]): Set<number> {
   const byId = new Map(rows.map((row) => [row.id, row]));
   const alive = new Set<number>();
-  const active = rows.filter((row) => row.lease !== null).map((row) => row.id);
-  for (const root of [...active, ...roots.map(Number)]) {
-    let row = byId.get(root);
-    while (row !== undefined && !alive.has(row.id)) {
-      alive.add(row.id);
-      row = row.parent === null ? undefined : byId.get(row.parent);
-    }
+  const pending = rows.filter((row) => row.lease !== null).map((row) => row.id);
+  pending.push(...roots.map(Number));
+  for (let id = pending.pop(); id !== undefined; id = pending.pop()) {
+    const row = byId.get(id);
+    if (row === undefined || alive.has(id)) continue;
+    alive.add(id);
+    pending.push(...[row.parent, row.whole].filter((other) => other !== null));
   }
   return alive;
 }

@@ -1,7 +1,7 @@
 import { TsbuildError } from "@tsbuild/base";
 
 /** `PRAGMA user_version` of databases that this code reads and writes. */
-export const SCHEMA_VERSION = 4;
+export const SCHEMA_VERSION = 5;
 
 /**
  * | table         | row                                                                                              |
@@ -174,12 +174,22 @@ CREATE TABLE image_variants(
 CREATE INDEX image_variants_snapshot ON image_variants(snapshot) WHERE snapshot IS NOT NULL;
 `;
 
+/**
+ * What version 5 added. `snapshots.patch`: 1 when its layer and that of its parent are one layer of an image. `snapshots.whole`: a snapshot on
+ * the parent's parent that has both in one folder; it may be gone.
+ */
+const VERSION_5 = `
+ALTER TABLE snapshots ADD COLUMN patch INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE snapshots ADD COLUMN whole INTEGER;
+`;
+
 /** In the open transaction: makes a database of an older version (0: an empty one) one of this version. */
 export function migrateSchema(version: number, execute: (sql: string) => void): void {
   if (version < 1) execute(TABLES);
   if (version < 2) execute(VERSION_2);
   if (version < 3) execute(VERSION_3);
   if (version < 4) execute(VERSION_4);
+  if (version < 5) execute(VERSION_5);
   execute(`PRAGMA user_version=${SCHEMA_VERSION}`);
 }
 

@@ -1,13 +1,16 @@
 import { chmodSync, chownSync, mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { type ChainId, type DiffId, errnoCode, type SnapshotId, TsbuildError } from "@tsbuild/base";
-import type { ActiveSnapshot, LayerInfo, SnapshotStore } from "./api.ts";
+import type { ActiveSnapshot, LayerInfo, SnapshotStore, WholeLayer } from "./api.ts";
 import { guarded } from "./failure.ts";
 import { makingRoom } from "./room.ts";
 import type { StoreState } from "./state.ts";
+import type { WholeLayers } from "./whole-layers.ts";
 
 interface LayerRow {
   readonly id: number;
+  readonly snapshot: number;
+  readonly patch: number;
   readonly diff_id: string | null;
   readonly size_bytes: number | null;
 }
@@ -19,12 +22,12 @@ export interface Hold {
 
 /** Layers of a snapshot, top first. */
 const LAYERS = `
-WITH RECURSIVE chain(id, parent, layer, height) AS (
-  SELECT id, parent, layer, 0 FROM snapshots WHERE id=? AND lease IS NULL
+WITH RECURSIVE chain(id, parent, layer, patch, height) AS (
+  SELECT id, parent, layer, patch, 0 FROM snapshots WHERE id=? AND lease IS NULL
   UNION ALL
-  SELECT s.id, s.parent, s.layer, height + 1 FROM chain JOIN snapshots s ON s.id = chain.parent
+  SELECT s.id, s.parent, s.layer, s.patch, height + 1 FROM chain JOIN snapshots s ON s.id = chain.parent
 )
-SELECT l.id, l.diff_id, l.size_bytes FROM chain JOIN layers l ON l.id = chain.layer ORDER BY height`;
+SELECT l.id, chain.id AS snapshot, chain.patch, l.diff_id, l.size_bytes FROM chain JOIN layers l ON l.id = chain.layer ORDER BY height`;
 
 /**
  * Snapshots as rows over layer folders. An active one is a row with the lease of its process; committing clears that column.
@@ -34,6 +37,7 @@ export class OverlaySnapshotStore implements SnapshotStore {
   readonly #state: StoreState;
   readonly #onRelease: (id: SnapshotId) => void;
   readonly #active = new Set<SnapshotId>();
+  #whole: Promise<WholeLayers> | undefined;
   /** What was committed here is held until the end, so what is known of it stays true: nearly each is the parent of the next. */
   readonly #committed = new Map<SnapshotId, { readonly lowers: readonly string[]; readonly depth: number }>();
 
@@ -43,13 +47,17 @@ export class OverlaySnapshotStore implements SnapshotStore {
     this.#onRelease = onRelease;
   }
 
-  prepare(parent: SnapshotId | null): ActiveSnapshot {
+  prepare(
+    parent: SnapshotId | null,
+    { patch = false }: { readonly patch?: boolean | undefined } = {},
+  ): ActiveSnapshot {
     const { lease, database, layout } = this.#state;
     const made = database.transaction(() => {
+      if (patch) this.#mustBePatchable(parent);
       const depth = parent === null ? 0 : this.#depth(parent) + 1;
       // The row of the new snapshot keeps its parents from collection.
       const layer = database.run("INSERT INTO layers DEFAULT VALUES").lastId;
-      const id = insertSnapshot(this.#state, { parent, layer, depth, lease: lease.name });
+      const id = insertSnapshot(this.#state, { parent, layer, depth, patch, lease: lease.name });
       return { id, layer };
     });
     this.#active.add(made.id);
@@ -125,14 +133,28 @@ export class OverlaySnapshotStore implements SnapshotStore {
   }
 
   layers(id: SnapshotId): readonly LayerInfo[] {
-    return this.#layerRows(id)
-      .reverse()
-      .map((row) => ({
-        id: row.id,
-        folder: this.#state.layout.layerFolder(row.id),
-        diffId: (row.diff_id ?? undefined) as DiffId | undefined,
-        sizeBytes: row.size_bytes ?? undefined,
-      }));
+    return this.#imageRows(id).map(layerInfo);
+  }
+
+  async wholeLayers(id: SnapshotId): Promise<readonly WholeLayer[]> {
+    const layers: WholeLayer[] = [];
+    for (const row of this.#imageRows(id)) {
+      const own = this.#state.layout.layerFolder(row.id);
+      const layer = row.patch === 1 ? await this.#wholeOf(snapshotId(row.snapshot)) : row.id;
+      layers.push({
+        ...layerInfo(row),
+        id: layer,
+        folder: this.#state.layout.layerFolder(layer),
+        createdMs: Math.floor(statSync(own).birthtimeMs),
+      });
+    }
+    return layers;
+  }
+
+  /** Loaded when there is a patch. */
+  async #wholeOf(patch: SnapshotId): Promise<number> {
+    this.#whole ??= import("./whole-layers.ts").then(({ WholeLayers }) => new WholeLayers(this.#state, this));
+    return (await this.#whole).layerOf(patch);
   }
 
   exists(id: SnapshotId): boolean {
@@ -140,6 +162,15 @@ export class OverlaySnapshotStore implements SnapshotStore {
   }
 
   parent(id: SnapshotId): SnapshotId | null {
+    const parent = this.#physicalParent(id);
+    return parent !== null && this.#isPatch(id) ? this.#physicalParent(parent) : parent;
+  }
+
+  #isPatch(id: SnapshotId): boolean {
+    return this.#state.database.get("SELECT 1 FROM snapshots WHERE id=? AND patch=1", id) !== undefined;
+  }
+
+  #physicalParent(id: SnapshotId): SnapshotId | null {
     const row = this.#state.database.get<{ parent: number | null }>(
       "SELECT parent FROM snapshots WHERE id=? AND lease IS NULL",
       id,
@@ -148,7 +179,7 @@ export class OverlaySnapshotStore implements SnapshotStore {
     return row.parent === null ? null : snapshotId(row.parent);
   }
 
-  stack(parent: SnapshotId | null, layers: readonly LayerInfo[]): SnapshotId | null {
+  stack(parent: SnapshotId | null, layers: readonly WholeLayer[]): SnapshotId | null {
     const { database, lease } = this.#state;
     return database.transaction(() => {
       let top = parent;
@@ -166,9 +197,11 @@ export class OverlaySnapshotStore implements SnapshotStore {
     const { database } = this.#state;
     database.transaction(() => {
       database.run(
-        "UPDATE layers SET diff_id=?, size_bytes=? WHERE id=?",
+        `UPDATE layers SET diff_id=?, size_bytes=? WHERE id=?
+         OR id IN (SELECT p.layer FROM snapshots w JOIN snapshots p ON p.whole = w.id WHERE w.layer=?)`,
         diff.diffId,
         diff.sizeBytes,
+        layer,
         layer,
       );
     });
@@ -245,6 +278,12 @@ export class OverlaySnapshotStore implements SnapshotStore {
     return row.depth;
   }
 
+  /** One row for each layer of an image, bottom first: of a patch and what it is on, the patch's. */
+  #imageRows(id: SnapshotId): LayerRow[] {
+    const rows = this.#layerRows(id);
+    return rows.filter((_, at) => rows[at - 1]?.patch !== 1).reverse();
+  }
+
   #layerRows(id: SnapshotId): LayerRow[] {
     const rows = this.#state.database.all<LayerRow>(LAYERS, id);
     if (rows.length === 0) throw unknownSnapshot(id);
@@ -263,10 +302,17 @@ export class OverlaySnapshotStore implements SnapshotStore {
       one.parent,
     );
     if (equal !== undefined) return snapshotId(equal.id);
+    if (database.get("SELECT 1 FROM snapshots WHERE layer=? AND patch=1", one.layer) !== undefined)
+      throw new Error(`assertion failed: the layer ${one.layer} is a patch, and good on its own parent only`);
     if (database.get("SELECT 1 FROM layers WHERE id=?", one.layer) === undefined) {
       throw new TsbuildError("TSB_STORE", `the layer ${one.layer} is not in the state folder`);
     }
-    return insertSnapshot(this.#state, { ...one, lease: null });
+    return insertSnapshot(this.#state, { ...one, patch: false, lease: null });
+  }
+
+  #mustBePatchable(parent: SnapshotId | null): void {
+    if (parent !== null && !this.#isPatch(parent)) return;
+    throw new Error(`assertion failed: no patch can be made on ${parent ?? "nothing"}`);
   }
 
   /**
@@ -346,20 +392,26 @@ export function removeActiveOf(state: StoreState, lease: string): void {
   );
 }
 
+function layerInfo({ id, diff_id, size_bytes }: LayerRow): LayerInfo {
+  return { id, diffId: (diff_id ?? undefined) as DiffId | undefined, sizeBytes: size_bytes ?? undefined };
+}
+
 function insertSnapshot(
   state: StoreState,
   row: {
     readonly parent: SnapshotId | null;
     readonly layer: number;
     readonly depth: number;
+    readonly patch: boolean;
     readonly lease: string | null;
   },
 ): SnapshotId {
   const { lastId } = state.database.run(
-    "INSERT INTO snapshots(parent, layer, depth, lease, created_at) VALUES(?, ?, ?, ?, ?)",
+    "INSERT INTO snapshots(parent, layer, depth, patch, lease, created_at) VALUES(?, ?, ?, ?, ?, ?)",
     row.parent,
     row.layer,
     row.depth,
+    row.patch ? 1 : 0,
     row.lease,
     Date.now(),
   );

@@ -42,10 +42,12 @@ function putImage(store: Store, snapshot: SnapshotId | null, layers: readonly Di
 }
 
 /** Runs `make` in one store and gives another: what the first made is not held any more. */
-async function afterwards<T>(make: (store: Store) => T): Promise<{ store: Store; root: string; made: T }> {
+async function afterwards<T>(
+  make: (store: Store) => T | Promise<T>,
+): Promise<{ store: Store; root: string; made: T }> {
   const root = temporaryRoot();
   const first = openAt(root);
-  const made = make(first);
+  const made = await make(first);
   await first.close();
   return { store: openAt(root), root, made };
 }
@@ -112,11 +114,11 @@ describe("prune", () => {
   });
 
   it("keeps a layer folder as long as one snapshot has it", async () => {
-    const { store, made } = await afterwards((first) => {
+    const { store, made } = await afterwards(async (first) => {
       const top = layer(first, layer(first, null, "base"), "top");
       const moved = first.snapshots.stack(
         layer(first, null, "new base"),
-        first.snapshots.layers(top).slice(1),
+        (await first.snapshots.wholeLayers(top)).slice(1),
       )!;
       remember(first, ["moved"], moved);
       return { top, moved };

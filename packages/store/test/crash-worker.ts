@@ -47,9 +47,19 @@ function build(): void {
   tell("record", key);
 }
 
-function move(): void {
+/** A patch of the last layer, put together or not yet. */
+async function patch(): Promise<void> {
+  if (top === null || !store.snapshots.exists(top)) return;
+  const active = store.snapshots.prepare(top, { patch: true });
+  writeFileSync(join(active.upper, "patched"), "");
+  const patched = store.snapshots.commit(active);
+  tell("snapshot", patched);
+  if (Math.random() < 0.7) await store.snapshots.wholeLayers(patched);
+}
+
+async function move(): Promise<void> {
   if (top !== null && store.snapshots.exists(top))
-    tell("snapshot", store.snapshots.stack(null, store.snapshots.layers(top).slice(-2))!);
+    tell("snapshot", store.snapshots.stack(null, (await store.snapshots.wholeLayers(top)).slice(-2))!);
 }
 
 function name(): void {
@@ -87,6 +97,7 @@ const actions: readonly (() => unknown)[] = [
   build,
   build,
   move,
+  patch,
   name,
   mountCache,
   collect,

@@ -105,7 +105,7 @@ describe("disk usage", () => {
     const store = openAt(root);
     const base = layer(store, null, "a");
     const top = layer(store, null, "b");
-    store.snapshots.stack(base, store.snapshots.layers(top));
+    store.snapshots.stack(base, await store.snapshots.wholeLayers(top));
     const { records } = await diskUsage(store);
     const sizes = records
       .filter(({ id }) => id.startsWith("snapshot:"))

@@ -51,7 +51,7 @@ describe.runIf(isRoot)("snapshots under overlayfs", () => {
     expect(view(store, base)).toEqual({ gone: "base", kept: "base" });
 
     const other = step(store, null, (folder) => writeFileSync(join(folder, "other"), "other"));
-    const moved = store.snapshots.stack(other, store.snapshots.layers(top).slice(1))!;
+    const moved = store.snapshots.stack(other, (await store.snapshots.wholeLayers(top)).slice(1))!;
     expect(view(store, moved)).toEqual({ added: "top", kept: "changed", other: "other" });
     expect(await fsck(store)).toEqual([]);
     // The kernel keeps a whiteout in the work folder to link from: it goes with the trash.

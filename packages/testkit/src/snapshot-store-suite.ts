@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { chainId, type DiffId, type SnapshotId, sha256 } from "@tsbuild/base";
-import type { SnapshotStore } from "@tsbuild/store";
+import type { SnapshotStore, WholeLayer } from "@tsbuild/store";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 export interface SnapshotStoreHarness {
@@ -83,7 +83,7 @@ export function snapshotStoreSuite(name: string, open: () => Promise<SnapshotSto
       expect(snapshots.exists(active.id)).toBe(false);
     });
 
-    it("gives layers top first as lowers and bottom first as layers", () => {
+    it("gives layers top first as lowers and bottom first as layers", async () => {
       const a = layer(null, "a");
       const b = layer(a, "b");
       const c = layer(b, "c");
@@ -95,9 +95,35 @@ export function snapshotStoreSuite(name: string, open: () => Promise<SnapshotSto
         [true, false, false],
       ];
       expect(files(snapshots.lowers(c))).toEqual(stack);
-      expect(files(snapshots.layers(c).map((one) => one.folder))).toEqual(stack.toReversed());
+      expect(files((await snapshots.wholeLayers(c)).map((one) => one.folder))).toEqual(stack.toReversed());
       expect(snapshots.prepare(c).lowers).toEqual(snapshots.lowers(c));
       expect([snapshots.parent(c), snapshots.parent(b), snapshots.parent(a)]).toEqual([b, a, null]);
+    });
+
+    it("takes a patch and what it is on for one layer", async () => {
+      const base = layer(null, "base");
+      const old = layer(base, "old");
+      const active = snapshots.prepare(old, { patch: true });
+      writeFileSync(join(active.upper, "new"), "new");
+      const patch = snapshots.commit(active);
+      expect(snapshots.lowers(patch)).toEqual([active.upper, ...snapshots.lowers(old)]);
+      expect(snapshots.layers(patch)).toHaveLength(2);
+      expect([snapshots.parent(patch), snapshots.parent(old)]).toEqual([base, base]);
+      const child = layer(patch, "child");
+      expect([snapshots.parent(child), snapshots.layers(child).length]).toEqual([patch, 3]);
+      const [bottom, whole] = await snapshots.wholeLayers(patch);
+      expect(bottom?.folder).toBe(snapshots.lowers(base)[0]);
+      const files = ["old", "new"].map((file) => readFileSync(join(whole!.folder, file), "utf8"));
+      expect(files).toEqual(["old", "new"]);
+      expect(statSync(join(whole!.folder, "old")).ino).toBe(
+        statSync(join(snapshots.lowers(old)[0]!, "old")).ino,
+      );
+      expect(await snapshots.wholeLayers(child)).toEqual([bottom, whole, expect.anything()]);
+      expect(() =>
+        snapshots.stack(null, snapshots.layers(patch).slice(1) as unknown as readonly WholeLayer[]),
+      ).toThrow(/is a patch/);
+      for (const below of [null, patch])
+        expect(() => snapshots.prepare(below, { patch: true })).toThrow(/no patch/);
     });
 
     it("lets siblings share their parent", () => {
@@ -121,11 +147,11 @@ export function snapshotStoreSuite(name: string, open: () => Promise<SnapshotSto
       expect(() => snapshots.prepare(active.id)).toThrow(expect.objectContaining({ code: "TSB_STORE" }));
     });
 
-    it("stacks layers on another parent without copying", () => {
+    it("stacks layers on another parent without copying", async () => {
       const old = layer(null, "old");
       const step = layer(layer(old, "one"), "two");
       const fresh = layer(null, "fresh");
-      const moved = snapshots.layers(step).slice(1);
+      const moved = (await snapshots.wholeLayers(step)).slice(1);
       const rebased = snapshots.stack(fresh, moved)!;
       expect(snapshots.lowers(rebased)).toEqual([
         ...moved.map((one) => one.folder).reverse(),
@@ -137,14 +163,14 @@ export function snapshotStoreSuite(name: string, open: () => Promise<SnapshotSto
       expect(snapshots.stack(null, [])).toBeNull();
     });
 
-    it("tells the diff of a layer in every snapshot that has it", () => {
+    it("tells the diff of a layer in every snapshot that has it", async () => {
       const a = layer(null, "a");
-      const [own] = snapshots.layers(a);
+      const [own] = await snapshots.wholeLayers(a);
       const other = snapshots.stack(layer(null, "b"), [own!])!;
       const diffId = sha256("tar of a") as string as DiffId;
       snapshots.setDiff(own!.id, { diffId, sizeBytes: 1024 });
-      expect(snapshots.layers(a)[0]).toEqual({ ...own, diffId, sizeBytes: 1024 });
-      expect(snapshots.layers(other)[1]).toEqual({ ...own, diffId, sizeBytes: 1024 });
+      expect(await snapshots.wholeLayers(a)).toEqual([{ ...own, diffId, sizeBytes: 1024 }]);
+      expect(snapshots.layers(other)[1]).toEqual({ id: own!.id, diffId, sizeBytes: 1024 });
       expect(snapshots.layers(other)[0]?.diffId).toBeUndefined();
     });
 

@@ -224,7 +224,7 @@ function carryOver(reader: TreeReader, old: ContextIndex | undefined): Buffer {
   if (old === undefined) return hashes;
   const before = new TreeReader(old.walk);
   for (const [oldIndex, index] of samePaths(before, reader)) {
-    if (!sameFile(reader, index, before, oldIndex)) continue;
+    if (!reader.isFile(index) || !sameFile(reader, index, before, oldIndex)) continue;
     if (reader.ctimeNs(index) + TICK_NS >= old.startedNs) continue;
     old.hashes.copy(hashes, index * HASH_BYTES, oldIndex * HASH_BYTES, (oldIndex + 1) * HASH_BYTES);
   }
@@ -232,6 +232,7 @@ function carryOver(reader: TreeReader, old: ContextIndex | undefined): Buffer {
 }
 
 function sameFile(a: TreeReader, i: number, b: TreeReader, j: number): boolean {
+  if (a.sameRecord(i, b, j)) return true;
   return (
     a.ino(i) === b.ino(j) &&
     a.dev(i) === b.dev(j) &&

@@ -147,14 +147,26 @@ export interface Twins {
   readonly isTwin: (index: number) => boolean;
 }
 
+/** What is known of an earlier copy. */
+export interface Earlier {
+  readonly twins?: Twins | undefined;
+  /** Paths that the layer below has and this copy has not. */
+  readonly gone?: readonly string[] | undefined;
+}
+
+function* whiteouts(paths: readonly string[]): Generator<TreeOp> {
+  for (const path of paths) yield { type: "whiteout", path, existing: "error" };
+}
+
 /** Recreates one source at the target. */
 export async function applyCopy(
   target: CopyTarget,
   tree: SourceTree,
   ops: CopyOps,
-  twins?: Twins,
+  { twins, gone = [] }: Earlier = {},
 ): Promise<void> {
   await applyAll(target, ops.folders());
+  await applyAll(target, whiteouts(gone));
   await applyAll(target, ops.moved(), ops.stagedRoot);
   await copyPicks(target, tree, ops, twins);
   await copyOthers(target, tree, ops);

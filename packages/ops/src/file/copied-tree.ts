@@ -1,15 +1,10 @@
 import { readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { errnoCode, type SnapshotId } from "@tsbuild/base";
-import { TreeReader } from "@tsbuild/native-fs";
 import { guarded } from "@tsbuild/store";
 import type { Selected } from "../content/content-key.ts";
-import { isContentXattr } from "../content/digest.ts";
-import { samePaths } from "../content/same-paths.ts";
-import { HASH_BYTES } from "../content/scan.ts";
 import type { OpsEnvironment } from "../environment.ts";
 import { writeParts } from "../local/index-file.ts";
-import { SharedNames } from "./shared-names.ts";
 
 /** What a COPY put into a layer: a file beside the layer's folder, gone with it. */
 export interface CopiedTree {
@@ -109,36 +104,4 @@ export function rememberCopied(
 ): void {
   store.memo.set(KIND, key, Buffer.from(made.snapshot, "latin1"));
   if (made.before !== undefined) rmSync(fileOf(made.before.folder), { force: true });
-}
-
-/**
- * Which files of a source are in a copied tree just as they would be copied: same path, content, mode and time, and one name only. Owner and
- * what else the step sets is the same, as the step is. One byte per entry of the source, 1 for those.
- */
-export function twinsIn(tree: CopiedTree, selected: Selected, sameTimes: boolean): Uint8Array {
-  const { reader, hashes } = selected;
-  const twins = new Uint8Array(reader.count);
-  if (hashes === undefined) return twins;
-  const before = new TreeReader(tree.walk);
-  const names = new SharedNames({ reader: before, chosen: tree.chosen });
-  const copied = new Uint8Array(before.count);
-  for (const index of tree.chosen) copied[index] = 1;
-  for (const [old, index] of samePaths(before, reader)) {
-    const isSame =
-      copied[old] === 1 &&
-      reader.isFile(index) &&
-      before.mode(old) === reader.mode(index) &&
-      !names.isShared(old) &&
-      !before.xattrs(old).some(({ name }) => isContentXattr(name)) &&
-      (sameTimes || before.mtimeNs(old) === reader.mtimeNs(index)) &&
-      hashes.compare(
-        tree.hashes,
-        old * HASH_BYTES,
-        (old + 1) * HASH_BYTES,
-        index * HASH_BYTES,
-        (index + 1) * HASH_BYTES,
-      ) === 0;
-    if (isSame) twins[index] = 1;
-  }
-  return twins;
 }

@@ -9,8 +9,10 @@ import { selectorOfCopy } from "../content/selector.ts";
 import { contextOf } from "../local/context.ts";
 import { openTree, type SourceTree, snapshotOf } from "../tree.ts";
 import { applyCopy, type CopyTarget } from "./apply.ts";
-import { isLarge, type LastCopied, lastCopied, rememberCopied, twinsIn, writeCopied } from "./copied-tree.ts";
+import { compareCopied, twinsIn } from "./compare-copied.ts";
+import { isLarge, type LastCopied, lastCopied, rememberCopied, writeCopied } from "./copied-tree.ts";
 import { baseName, implicitParent } from "./copy.ts";
+import { type CopyPatch, copyPatch } from "./copy-patch.ts";
 import { emptyPlace, folderPlace, isFree, makePlace, type Place, pathOf } from "./direct-target.ts";
 import { CopyOps } from "./entries.ts";
 import { actionText } from "./key.ts";
@@ -44,7 +46,8 @@ interface Part {
  * takes to put an overlay up and down). Undefined when it is no such copy; then it is done as any other. The layer is the same either way but
  * for one thing: overlayfs marks new folders in old ones opaque, which hide nothing here.
  *
- * A file that the last run of the step has copied already is linked from its layer (see `twinsIn`).
+ * When the last run of the step has copied nearly the same, the layer is a patch of its one (see `copyPatch`); else files that it has copied
+ * already are linked from there (see `twinsIn`).
  */
 export async function copyDirectly(run: FileRun): Promise<readonly Ref[] | undefined> {
   const { env } = run;
@@ -155,17 +158,28 @@ function nothingThere(path: string): Place {
   return { existing: "", missing: path === "" ? [] : path.split("/") };
 }
 
+/** What the step copied the last time, and how that helps. */
+interface Likeness {
+  readonly last: LastCopied;
+  readonly patch: CopyPatch | undefined;
+  /** Without a patch: see `twinsIn`. */
+  readonly twins: Uint8Array;
+}
+
 async function writeLayer(copy: DirectCopy): Promise<SnapshotId> {
   const { env, context } = copy.run;
   const { snapshots } = env.store;
-  const active = snapshots.prepare(copy.base);
+  const like = likeness(copy);
+  const isPatch = like?.patch !== undefined;
+  const active = snapshots.prepare(isPatch ? like.last.snapshot : copy.base, { patch: isPatch });
   try {
     const root = env.fs.openFolder(active.upper);
-    const last = lastLayer(copy);
-    await write(copy, { fs: env.fs, root, signal: context.signal }, last).finally(() => env.fs.close(root));
+    await write(copy, { fs: env.fs, root, signal: context.signal }, like).finally(() => env.fs.close(root));
+    // The next copies are compared with the whole one.
+    if (isPatch) return snapshots.commit(active);
     const isKept = keep(copy, active);
-    const snapshot = snapshots.commit(active, { linkedTo: last?.snapshot });
-    if (isKept) rememberCopied(env, stepKey(copy), { snapshot, before: last });
+    const snapshot = snapshots.commit(active, { linkedTo: like?.last.snapshot });
+    if (isKept) rememberCopied(env, stepKey(copy), { snapshot, before: like?.last });
     return snapshot;
   } catch (error) {
     snapshots.discard(active);
@@ -173,7 +187,18 @@ async function writeLayer(copy: DirectCopy): Promise<SnapshotId> {
   }
 }
 
-async function write(copy: DirectCopy, target: CopyTarget, last: LastCopied | undefined): Promise<void> {
+const NO_TWINS = new Uint8Array();
+
+function likeness(copy: DirectCopy): Likeness | undefined {
+  const last = lastLayer(copy);
+  const selected = largeFolder(copy);
+  if (last === undefined || selected === undefined) return undefined;
+  const compared = compareCopied(last.tree, selected, timeOf(copy.action) !== undefined);
+  const patch = copyPatch(last.tree, selected, compared);
+  return { last, patch, twins: patch === undefined ? twinsIn(last.tree, selected, compared) : NO_TWINS };
+}
+
+async function write(copy: DirectCopy, target: CopyTarget, like: Likeness | undefined): Promise<void> {
   const { action, tree, place, below, parts } = copy;
   const { fs } = target;
   const owner = await resolveOwner({ fs, rootOf: async () => below ?? target.root }, action.owner);
@@ -186,26 +211,30 @@ async function write(copy: DirectCopy, target: CopyTarget, last: LastCopied | un
     replace: action.alwaysReplaceExistingDestPaths,
   };
   for (const { selected, path } of parts) {
-    await writePart(copy, { target, last, selected, ops: new CopyOps(selected, path, style) });
+    const part = { ...selected, chosen: like?.patch?.chosen ?? selected.chosen };
+    await writePart(copy, { target, path, like, ops: new CopyOps(part, path, style) });
   }
 }
 
 async function writePart(
-  { action, tree }: DirectCopy,
+  { tree }: DirectCopy,
   part: {
     readonly target: CopyTarget;
-    readonly last: LastCopied | undefined;
-    readonly selected: Selected;
+    /** Where it goes. */
+    readonly path: string;
+    readonly like: Likeness | undefined;
     readonly ops: CopyOps;
   },
 ): Promise<void> {
-  const { target, last, selected, ops } = part;
+  const { target, path, like, ops } = part;
   const { fs } = target;
-  if (last === undefined) return applyCopy(target, tree, ops);
-  const twins = twinsIn(last.tree, selected, timeOf(action) !== undefined);
+  if (like === undefined) return applyCopy(target, tree, ops);
+  const { last, patch, twins } = like;
+  if (patch !== undefined)
+    return applyCopy(target, tree, ops, { gone: patch.gone.map((name) => join(path, name)) });
   const root = fs.openFolder(last.folder);
   const isTwin = (index: number): boolean => twins[index] === 1;
-  await applyCopy(target, tree, ops, { root, isTwin }).finally(() => fs.close(root));
+  await applyCopy(target, tree, ops, { twins: { root, isTwin } }).finally(() => fs.close(root));
 }
 
 function timeOf({ timestampNs }: CopyAction): bigint | undefined {

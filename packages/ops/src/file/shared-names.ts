@@ -24,6 +24,11 @@ export class SharedNames {
     }
   }
 
+  /** There is such a file. */
+  get any(): boolean {
+    return this.#heads.size > 0;
+  }
+
   /** Index of the first name; undefined for a first or only one. */
   firstOf(index: number): number | undefined {
     return this.#first.get(index);

@@ -75,14 +75,15 @@ async function stackLayers(
       await settle(run, layer, top === null ? [] : store.snapshots.lowers(top));
       const single = store.snapshots.commit(layer.active);
       committed = i + 1;
-      const [info] = store.snapshots.layers(single);
+      const layers = await store.snapshots.wholeLayers(single);
+      const [info] = layers;
       const { diffId } = layer.job;
       if (info !== undefined)
         store.snapshots.setDiff(info.id, { diffId, sizeBytes: layer.unpacked.sizeBytes });
       store.blobs.setCompressed(diffId, run.remembered, layer.job.blob);
       if (run.origin.repository !== undefined)
         rememberSource(store, { ...run.origin.repository, digest: layer.job.blob.digest });
-      top = store.snapshots.stack(top, store.snapshots.layers(single));
+      top = store.snapshots.stack(top, layers);
       const chain = stack.chains[i];
       if (top !== null && chain !== undefined) store.snapshots.setChainId(top, chain);
     }

@@ -54,16 +54,26 @@ export function layerFolder(store: Store, id: SnapshotId): string {
   return store.snapshots.lowers(id)[0]!;
 }
 
+/** The same with all of the layer as an image has it. */
+export async function wholeFolder(store: Store, id: SnapshotId): Promise<string> {
+  return (await store.snapshots.wholeLayers(id)).at(-1)!.folder;
+}
+
 /** Of that layer, with no time later than this one (in seconds). */
 export async function diffId(store: Store, id: SnapshotId, epoch: number): Promise<string> {
-  const root = nativeFs.openFolder(layerFolder(store, id));
-  try {
-    const measured = measureLayer(
-      packLayer(root, { fs: nativeFs, maxMtimeNs: BigInt(epoch) * 1_000_000_000n }),
-    );
-    for await (const _ of measured.stream);
-    return measured.result().diffId;
-  } finally {
-    nativeFs.close(root);
-  }
+  const root = nativeFs.openFolder(await wholeFolder(store, id));
+  return packed(root, epoch).finally(() => nativeFs.close(root));
+}
+
+/** Of all that a step sees on the snapshot, likewise. */
+export async function viewId(store: Store, id: SnapshotId, epoch: number): Promise<string> {
+  const view = await store.views.open(id);
+  return packed(view.root, epoch).finally(() => view.close());
+}
+
+async function packed(root: number, epoch: number): Promise<string> {
+  const tar = packLayer(root, { fs: nativeFs, maxMtimeNs: BigInt(epoch) * 1_000_000_000n });
+  const measured = measureLayer(tar);
+  for await (const _ of measured.stream);
+  return measured.result().diffId;
 }

@@ -5,6 +5,7 @@ import type { Holder, UsageRecord, UsageType } from "./types.ts";
 interface SnapshotRow {
   readonly id: number;
   readonly parent: number | null;
+  readonly whole: number | null;
   readonly layer: number;
   readonly lease: string | null;
   readonly created_at: number;
@@ -21,19 +22,22 @@ interface Known {
 /** Snapshots with what the records of the solver say about them. */
 export function snapshotUsage(state: StoreState, holders: Holders): UsageRecord[] {
   const rows = state.database.all<SnapshotRow>(
-    `SELECT s.id, s.parent, s.layer, s.lease, s.created_at, l.disk_bytes
+    `SELECT s.id, s.parent, s.whole, s.layer, s.lease, s.created_at, l.disk_bytes
      FROM snapshots s JOIN layers l ON l.id = s.layer ORDER BY s.id`,
   );
   const known = knownByRecords(state);
   const remembered = rememberedSources(state);
+  const ids = new Set(rows.map(({ id }) => id));
   const children = Map.groupBy(rows, (row) => row.parent);
+  const patches = Map.groupBy(rows, (row) => row.whole);
   const byImage = withParents(rows, holders);
   const counted = new Set<number>();
   return rows.map((row) => {
     const record = known.get(row.id);
     const sizeBytes = counted.has(row.layer) ? 0 : (row.disk_bytes ?? 0);
     counted.add(row.layer);
-    const heldBy = holdersOf(row, children.get(row.id) ?? [], holders);
+    const users = [...(children.get(row.id) ?? []), ...(patches.get(row.id) ?? [])];
+    const heldBy = holdersOf(row, users, holders);
     const type = remembered.get(row.id) ?? typeOf(record?.description);
     return {
       id: `snapshot:${row.id}`,
@@ -46,11 +50,16 @@ export function snapshotUsage(state: StoreState, holders: Holders): UsageRecord[
       mutable: row.lease !== null,
       inUse: heldBy.some(({ kind }) => kind === "lease"),
       shared: byImage.has(row.id),
-      parents: row.parent === null ? [] : [`snapshot:${row.parent}`],
+      parents: neededBy(row, ids).map((id) => `snapshot:${id}`),
       heldBy,
       costMs: record?.duration_ms ?? 0,
     };
   });
+}
+
+/** What it is made on, and of a patch what has all of its layer: that may be gone. */
+function neededBy({ parent, whole }: SnapshotRow, ids: ReadonlySet<number>): number[] {
+  return [parent, whole].filter((id) => id !== null && ids.has(id)) as number[];
 }
 
 function undescribed({ lease }: SnapshotRow, type: UsageType): string {

@@ -1,7 +1,7 @@
 import { TsbuildError } from "@tsbuild/base";
 import { nativeFs } from "@tsbuild/native-fs";
 import { parseImageConfig, shownName } from "@tsbuild/oci";
-import type { ImageRecord, LayerInfo, Store } from "@tsbuild/store";
+import type { ImageRecord, Store, WholeLayer } from "@tsbuild/store";
 import type { ImageStep } from "../api.ts";
 import { isNameless } from "../find.ts";
 import { compareTrees, type TreeDifference } from "./compare.ts";
@@ -23,9 +23,9 @@ function wordFor(record: ImageRecord): string {
 }
 
 /** Bottom first. Throws TSB_STORE when the image is not unpacked here. */
-function layersOf(store: Store, record: ImageRecord): readonly LayerInfo[] {
+async function layersOf(store: Store, record: ImageRecord): Promise<readonly WholeLayer[]> {
   if (record.snapshot === null) return [];
-  if (record.snapshot !== undefined) return store.snapshots.layers(record.snapshot);
+  if (record.snapshot !== undefined) return store.snapshots.wholeLayers(record.snapshot);
   throw new TsbuildError("TSB_STORE", `the layers of ${wordFor(record)} are not here`, {
     hint: `tsbuild pull ${wordFor(record)}`,
   });
@@ -37,7 +37,7 @@ export async function imageAnatomy(
   record: ImageRecord,
   options: { readonly steps: readonly ImageStep[]; readonly signal: AbortSignal },
 ): Promise<ImageAnatomy> {
-  const stack = await LayerStack.open(nativeFs, layersOf(store, record));
+  const stack = await LayerStack.open(nativeFs, await layersOf(store, record));
   try {
     const { layers: sums, ...found } = await dissect(nativeFs, stack, options.signal);
     const made = options.steps.filter((step) => step.diffId !== undefined).toReversed();
@@ -66,9 +66,9 @@ export async function imageDifference(
   { from, to }: { readonly from: ImageRecord; readonly to: ImageRecord },
   signal: AbortSignal,
 ): Promise<ImageDifference> {
-  const before = await LayerStack.open(nativeFs, layersOf(store, from));
+  const before = await LayerStack.open(nativeFs, await layersOf(store, from));
   try {
-    const after = await LayerStack.open(nativeFs, layersOf(store, to));
+    const after = await LayerStack.open(nativeFs, await layersOf(store, to));
     try {
       const trees = await compareTrees(nativeFs, { from: before, to: after }, signal);
       const [a, b] = [from, to].map((record) => parseImageConfig(store.blobs.read(record.config)));
