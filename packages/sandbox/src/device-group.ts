@@ -3,7 +3,7 @@
  * (debootstrap does) as under Docker. With the devices controller of v1: one group for all steps of all builders below one group. With v2
  * each step's own group asks a program (device-filter.ts).
  */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { errnoCode } from "@tsbuild/base";
 import { joinFile } from "./cgroup.ts";
@@ -23,17 +23,22 @@ export const deviceRules: readonly string[] = [
 
 const REFUSED = new Set(["EACCES", "EPERM", "EROFS", "ENOENT", "EINVAL", "EBUSY"]);
 
-function rulesOf(folder: string): string {
-  return readFileSync(join(folder, "devices.list"), "utf8").trim().split("\n").sort().join("\n");
+/** True if these are the group's rules and no others are. Undefined: there is no such group. */
+function hasRules(folder: string): boolean | undefined {
+  const file = join(folder, "devices.list");
+  if (!existsSync(file)) return undefined;
+  const rules = readFileSync(file, "utf8").trim().split("\n");
+  return rules.length === deviceRules.length && deviceRules.every((rule) => rules.includes(rule));
 }
 
 /** Writes the rules unless they are there already: others may be running under them. False if the kernel then says anything else. */
 function restrict(folder: string): boolean {
-  const wanted = [...deviceRules].sort().join("\n");
-  if (rulesOf(folder) === wanted) return true;
+  const restricted = hasRules(folder);
+  if (restricted === true) return true;
+  if (restricted === undefined) mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "devices.deny"), "a");
   for (const rule of deviceRules) writeFileSync(join(folder, "devices.allow"), rule);
-  return rulesOf(folder) === wanted;
+  return hasRules(folder) === true;
 }
 
 /** A v2 group may be given a program: in the first user namespace alone, with these rights (bpf(2)). */
@@ -54,7 +59,6 @@ export function deviceGroup(hierarchy: DeviceHierarchy | undefined): string | un
   if (hierarchy === undefined) return undefined;
   const folder = deviceGroupFolder(hierarchy);
   try {
-    mkdirSync(folder, { recursive: true });
     return restrict(folder) ? join(folder, joinFile(1)) : undefined;
   } catch (error) {
     if (REFUSED.has(errnoCode(error) ?? "")) return undefined;

@@ -258,8 +258,8 @@ function processOf(
   };
 }
 
-/** Nearly all steps have the same, and it is as long as all else of a spec: so they share one. */
-const filters = new Map<string, LinuxSeccomp>();
+/** Nearly all steps have the same, and it is as long as all else of a spec: so they share one. By what a step may do, and whether it waits. */
+const filters = new WeakMap<readonly Capability[], Map<string, LinuxSeccomp>>();
 
 function filterOf(
   { network }: ExecSpec,
@@ -267,20 +267,33 @@ function filterOf(
   capabilities: readonly Capability[],
 ): LinuxSeccomp {
   const waits = network === "on-demand";
-  const key = [machine, waits, ...capabilities].join(" ");
-  const known = filters.get(key);
+  const key = `${machine} ${waits}`;
+  const own = filters.get(capabilities) ?? new Map<string, LinuxSeccomp>();
+  filters.set(capabilities, own);
+  const known = own.get(key);
   if (known !== undefined) return known;
   const profile = defaultSeccomp(machine, capabilities);
   const filter = waits ? waitingForNetwork(profile) : profile;
-  filters.set(key, filter);
+  own.set(key, filter);
   return filter;
+}
+
+const granted = new WeakMap<readonly Capability[], Map<boolean, readonly Capability[]>>();
+
+/** Of what is wanted, that which this process may grant; the same list for all steps of a kind. */
+function capabilitiesFor(insecure: boolean, host: HostFacts): readonly Capability[] {
+  const lists = granted.get(host.capabilities) ?? new Map<boolean, readonly Capability[]>();
+  granted.set(host.capabilities, lists);
+  const wanted = insecure ? host.capabilities : defaultCapabilities;
+  const list = lists.get(insecure) ?? wanted.filter((name) => host.capabilities.includes(name));
+  lists.set(insecure, list);
+  return list;
 }
 
 /** The OCI runtime spec of a step. Pure but for the memory of filters; `host` says what the machine can do. */
 export function toRuntimeSpec(spec: ExecSpec, host: HostFacts): RuntimeSpec {
   const insecure = spec.security === "insecure";
-  const wanted = insecure ? host.capabilities : defaultCapabilities;
-  const capabilities = wanted.filter((name) => host.capabilities.includes(name));
+  const capabilities = capabilitiesFor(insecure, host);
   const filtered = !insecure && host.seccompMachine !== undefined;
   return {
     ociVersion: "1.1.0",

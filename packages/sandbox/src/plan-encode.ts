@@ -49,7 +49,10 @@ class PlanWriter {
 
   u64(value: number | bigint): void {
     const at = this.#take(8);
-    this.#bytes.writeBigUInt64LE(BigInt.asUintN(64, BigInt(value)), at);
+    if (typeof value === "number" && value >= 0 && value <= 0xffffffff) {
+      this.#bytes.writeUInt32LE(value, at);
+      this.#bytes.fill(0, at + 4, at + 8);
+    } else this.#bytes.writeBigUInt64LE(BigInt.asUintN(64, BigInt(value)), at);
   }
 
   text(value: string): void {
@@ -92,6 +95,33 @@ function writeOp(writer: PlanWriter, op: PlanOp): void {
   for (const [name, kind] of args) ENCODERS[kind](writer, values[name]!);
 }
 
+/** Operations that are the same in many plans, with what they are on the wire; found by the first of them. */
+const shared = new WeakMap<PlanOp, { readonly ops: readonly PlanOp[]; readonly bytes: Uint8Array }>();
+
+/** Returns the operations; plans that have them in a row are encoded without looking at each again. They must stay as they are. */
+export function shareOps(ops: readonly PlanOp[]): readonly PlanOp[] {
+  const [first] = ops;
+  if (first === undefined) return ops;
+  const writer = new PlanWriter();
+  for (const op of ops) writeOp(writer, op);
+  shared.set(first, { ops, bytes: Uint8Array.from(writer.written) });
+  return ops;
+}
+
+function writeOps(writer: PlanWriter, ops: readonly PlanOp[]): void {
+  for (let at = 0; at < ops.length; ) {
+    const op = ops[at]!;
+    const known = shared.get(op);
+    if (known?.ops.every((one, i) => one === ops[at + i]) === true) {
+      writer.raw(known.bytes);
+      at += known.ops.length;
+    } else {
+      writeOp(writer, op);
+      at += 1;
+    }
+  }
+}
+
 /** Secrets are asked before (ops, secretVariables): what is quoted here is the step's own. */
 function zeroByte(value: string): TsbuildError {
   return new TsbuildError("TSB_USAGE", `a zero byte in ${JSON.stringify(value)}`, {
@@ -107,7 +137,7 @@ export function encodePlan(plan: SandboxPlan): Buffer {
   writer.u32(plan.fds.length);
   writer.u32(STDIO_FLAGS[plan.stdio]);
   writer.u32(plan.ops.length);
-  for (const op of plan.ops) writeOp(writer, op);
+  writeOps(writer, plan.ops);
   const { written } = writer;
   writer.setU32(MAGIC.length, written.length - MAGIC.length - 4);
   return written;

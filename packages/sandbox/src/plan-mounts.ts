@@ -2,6 +2,7 @@
 import type { CgroupLayout } from "./host.ts";
 import { isInsideMount, normalizeDest } from "./mount-points.ts";
 import type { RuntimeDevice, RuntimeMount, RuntimeSpec } from "./oci-spec.ts";
+import { shareOps } from "./plan-encode.ts";
 import type { PlanOp } from "./plan-ops.ts";
 
 /** MOUNT_ATTR_* of mount_setattr(2), by the name of the mount option. */
@@ -214,21 +215,74 @@ function workingFolder(cwd: string, mounted: readonly string[]): PlanOp[] {
   return isInsideMount(path, mounted) ? [{ op: "mount_point", path, kind: KIND_FOLDER }] : [];
 }
 
+/** The operations of one mount and of what comes right after it. */
+function mountOps(spec: RuntimeSpec, mount: RuntimeMount, at: MountPlace): PlanOp[] {
+  const { process } = spec;
+  return [
+    ...oneMount(mount, at.mounted, at.context),
+    ...(mount.destination === "/dev" && mount.type === "tmpfs" ? devContents(spec, at.context) : []),
+    /* Before any mount of the step's own can lie over /dev. */
+    ...(mount.type === "devpts" && process.terminal
+      ? [{ op: "console", uid: process.user.uid } as const]
+      : []),
+  ];
+}
+
+interface MountPlace {
+  readonly context: MountContext;
+  /** What is mounted by then. */
+  readonly mounted: readonly string[];
+}
+
+/** By all that they are made of. */
+const systemOps = new Map<string, readonly PlanOp[]>();
+
+/** Descriptors are a step's own. */
+function noTree(): never {
+  throw new Error("assertion failed: a mount of the system's has a descriptor as its source");
+}
+
+/**
+ * What all steps have alike: the system's mounts, /dev with what is in it, and what is hidden of them. A hundred operations, most of a plan, which took
+ * a millisecond to put together and to encode for each step.
+ */
+function systemPart(
+  spec: RuntimeSpec,
+  mounts: readonly RuntimeMount[],
+  context: MountContext,
+): readonly PlanOp[] {
+  const { process, linux } = spec;
+  const { cgroups, confined, makesDevices } = context;
+  const look = [mounts, linux.devices, linux.maskedPaths, linux.readonlyPaths, cgroups];
+  const key = JSON.stringify([...look, confined, makesDevices, process.terminal && process.user.uid]);
+  const known = systemOps.get(key);
+  if (known !== undefined || mounts.length === 0) return known ?? [];
+  const made = mounts.flatMap((mount, i) =>
+    mountOps(spec, mount, {
+      context: { ...context, addTree: noTree },
+      mounted: mounts.slice(0, i).map(mountedAt),
+    }),
+  );
+  const ops = shareOps([...made, ...hidden(spec)]);
+  systemOps.set(key, ops);
+  return ops;
+}
+
+function mountedAt({ destination }: RuntimeMount): string {
+  return normalizeDest(destination);
+}
+
 /**
  * Operations for all mounts of a spec, in its order. What is hidden of /proc and /sys is hidden before the step's own mounts are made:
  * one that replaces /dev/null or /proc must have no say in what is laid over them.
  */
 export function planMounts(spec: RuntimeSpec, context: MountContext): PlanOp[] {
-  const ops: PlanOp[] = [];
-  const mounted: string[] = [];
-  for (const [index, mount] of spec.mounts.entries()) {
-    ops.push(...oneMount(mount, mounted, context));
-    if (mount.destination === "/dev" && mount.type === "tmpfs") ops.push(...devContents(spec, context));
-    /* Before any mount of the step's own can lie over /dev. */
-    if (mount.type === "devpts" && spec.process.terminal)
-      ops.push({ op: "console", uid: spec.process.user.uid });
-    mounted.push(normalizeDest(mount.destination));
-    if (index === lastSystemMount(spec.mounts)) ops.push(...hidden(spec));
+  const system = lastSystemMount(spec.mounts) + 1;
+  const ops: PlanOp[] = [...systemPart(spec, spec.mounts.slice(0, system), context)];
+  const mounted = spec.mounts.slice(0, system).map(mountedAt);
+  for (const mount of spec.mounts.slice(system)) {
+    ops.push(...mountOps(spec, mount, { context, mounted }));
+    mounted.push(mountedAt(mount));
   }
   return [
     ...ops,

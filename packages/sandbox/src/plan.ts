@@ -1,6 +1,6 @@
 /** OCI runtime spec → plan: the whole policy of a sandbox as one flat list. */
 import { TsbuildError } from "@tsbuild/base";
-import { capabilityMask, capabilityNames } from "./capabilities.ts";
+import { type Capability, capabilityMask, capabilityNames } from "./capabilities.ts";
 import { FdTable } from "./fd-table.ts";
 import type { HostFacts } from "./host.ts";
 import type { NamespaceType, RuntimeSpec } from "./oci-spec.ts";
@@ -134,7 +134,17 @@ function seccompOp(seccomp: LinuxSeccomp): PlanOp {
 }
 
 function groupBytes(gids: readonly number[]): Uint8Array {
-  return new Uint8Array(Uint32Array.from(gids).buffer);
+  const bytes = Buffer.alloc(gids.length * 4);
+  for (const [i, gid] of gids.entries()) bytes.writeUInt32LE(gid, i * 4);
+  return bytes;
+}
+
+const masks = new WeakMap<readonly Capability[], bigint>();
+
+function maskOf(capabilities: readonly Capability[]): bigint {
+  const mask = masks.get(capabilities) ?? capabilityMask(capabilities);
+  masks.set(capabilities, mask);
+  return mask;
 }
 
 /**
@@ -146,13 +156,13 @@ function groupBytes(gids: readonly number[]): Uint8Array {
 export function identityOps(spec: RuntimeSpec, host: HostFacts): PlanOp[] {
   const capabilities = spec.process.capabilities.bounding;
   const { user, cwd, apparmorProfile } = spec.process;
-  const mask = user.uid === 0 ? capabilityMask(capabilities) : 0n;
+  const mask = user.uid === 0 ? maskOf(capabilities) : 0n;
   const allKnown = capabilities.length === capabilityNames.length;
   return [
     ...(apparmorProfile === undefined ? [] : [{ op: "apparmor", profile: apparmorProfile } as const]),
     ...spec.process.rlimits.map(rlimitOp),
     ...(userNamespace(spec) === undefined ? [] : [{ op: "join_user_namespace" } as const]),
-    ...(allKnown ? [] : [{ op: "bounding", keep: capabilityMask(capabilities) } as const]),
+    ...(allKnown ? [] : [{ op: "bounding", keep: maskOf(capabilities) } as const]),
     ...(spec.linux.seccomp === undefined ? [] : [seccompOp(spec.linux.seccomp)]),
     { op: "umask", mask: user.umask },
     { op: "chdir", path: cwd },

@@ -195,6 +195,31 @@ describe("encoding", () => {
     expect(body.subarray(28).toString("latin1")).toBe("\x01\0\0\0\x01\0\0\0a\0\0\0\0\0");
   });
 
+  test("what plans have alike is on the wire what it is when it stands alone", () => {
+    const alone = (plan: SandboxPlan): Buffer =>
+      encodePlan({ ...plan, ops: plan.ops.map((op) => ({ ...op })) });
+    const mounts = [{ type: "tmpfs", dest: "/t", mode: 0o1777, sizeBytes: undefined }] as const;
+    const kinds: Partial<ExecSpec>[] = [
+      {},
+      { mounts },
+      { security: "insecure" },
+      { network: "none" },
+      { stdio: "terminal" },
+    ];
+    const seen = new Set(
+      [...kinds, ...kinds].map((changes) => {
+        const made = plan(changes);
+        expect(encodePlan(made).equals(alone(made))).toBe(true);
+        return encodePlan(made).toString("latin1");
+      }),
+    );
+    expect(seen.size).toBe(kinds.length);
+    /* One of them left out, in another order: what is there counts. */
+    const { ops, ...rest } = plan();
+    for (const changed of [ops.toSpliced(20, 1), ops.toReversed()])
+      expect(encodePlan({ ...rest, ops: changed }).equals(alone({ ...rest, ops: changed }))).toBe(true);
+  });
+
   test("a NUL cannot be smuggled into a path or argument", () => {
     const plan = (path: string): SandboxPlan => ({ fds: [], stdio: "log", ops: [{ op: "chdir", path }] });
     expect(() => encodePlan(plan("/a\0b"))).toThrow(/a zero byte in/);

@@ -280,7 +280,9 @@ function makeWorkingFolder(
   user: { readonly uid: number; readonly gid: number },
 ): void {
   const { fs } = run.env;
-  const path = followDestination(fs, root, cleanPath(run.op.kind.meta.cwd));
+  const cwd = cleanPath(run.op.kind.meta.cwd);
+  if (cwd === "") return;
+  const path = followDestination(fs, root, cwd);
   if (path === "" || folderAt(fs, root, path) === true) return;
   fs.mkdirInRoot(root, path, { mode: 0o755, uid: user.uid, gid: user.gid, parents: true });
 }

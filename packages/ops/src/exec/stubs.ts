@@ -35,12 +35,12 @@ export function makeStubs(fs: NativeFs, root: number, points: readonly MountPoin
   const made: MountPoint[] = [];
   const touched: Touched[] = [];
   for (const point of points) {
-    const path = followDestination(fs, root, cleanPath(point.path));
-    const existing = path === "" ? true : folderAt(fs, root, path);
+    const existing = kindBehind(fs, root, cleanPath(point.path));
     if (existing !== undefined) {
       checkKind(point, existing);
       continue;
     }
+    const path = followDestination(fs, root, cleanPath(point.path));
     const parent = noteParent(fs, root, path, touched);
     const folder = point.type === "folder" ? path : parentOf(path);
     const options = { mode: 0o755, uid: 0, gid: 0, parents: true };
@@ -52,6 +52,16 @@ export function makeStubs(fs: NativeFs, root: number, points: readonly MountPoin
     }
   }
   return { made, touched };
+}
+
+/** As `folderAt`; what cannot be followed is not there. */
+function kindBehind(fs: NativeFs, root: number, path: string): boolean | undefined {
+  try {
+    return folderAt(fs, root, path);
+  } catch (error) {
+    if (errnoCode(error) === "ENOTDIR" || errnoCode(error) === "ELOOP") return undefined;
+    throw error;
+  }
 }
 
 function checkKind(point: MountPoint, folder: boolean): void {

@@ -165,35 +165,52 @@ function compileVerdict(verdict: Verdict): BpfInstruction[] {
   return [...verdict.conditional.flatMap(compileRule), statement(RETURN, verdict.action)];
 }
 
+interface Search {
+  readonly ranges: readonly Range[];
+  readonly from: number;
+  readonly to: number;
+}
+
 /** Binary search; the number is in the accumulator. Every path ends in a return. */
-function compileSearch(ranges: readonly Range[]): BpfInstruction[] {
-  const only = ranges[0];
-  if (only !== undefined && ranges.length === 1) return compileVerdict(only.verdict);
-  const middle = ranges.length >> 1;
-  const below = compileSearch(ranges.slice(0, middle));
-  const above = compileSearch(ranges.slice(middle));
+function writeSearch(out: BpfInstruction[], { ranges, from, to }: Search): void {
+  const only = ranges[from];
+  if (only !== undefined && to - from === 1) {
+    out.push(...compileVerdict(only.verdict));
+    return;
+  }
+  const middle = from + ((to - from) >> 1);
   const k = ranges[middle]!.start;
+  const at = out.length;
+  out.push(statement(JUMP, 0));
+  writeSearch(out, { ranges, from, to: middle });
+  const below = out.length - at - 1;
   /* Conditional jumps reach 255 instructions; farther ones go by way of an unconditional jump. */
-  if (below.length <= 255)
-    return [{ code: JUMP_GREATER_EQUAL, jt: below.length, jf: 0, k }, ...below, ...above];
-  return [{ code: JUMP_GREATER_EQUAL, jt: 0, jf: 1, k }, statement(JUMP, below.length), ...below, ...above];
+  if (below <= 255) out[at] = { code: JUMP_GREATER_EQUAL, jt: below, jf: 0, k };
+  else out.splice(at, 1, { code: JUMP_GREATER_EQUAL, jt: 0, jf: 1, k }, statement(JUMP, below));
+  writeSearch(out, { ranges, from: middle, to });
 }
 
 /** All architectures with one AUDIT_ARCH, told apart by number. */
-function compileArch(arches: readonly SeccompArch[], seccomp: LinuxSeccomp): BpfInstruction[] {
-  const verdicts = verdictsByName(seccomp);
-  const fallback = RET_ERRNO | seccomp.defaultErrnoRet;
+function compileArch(
+  arches: readonly SeccompArch[],
+  verdicts: ReadonlyMap<string, Verdict>,
+  fallback: number,
+): BpfInstruction[] {
   const ranges = arches
     .flatMap((arch) => rangesOf(arch, verdicts, fallback))
     .sort((a, b) => a.start - b.start);
-  return [statement(LOAD, NUMBER_OFFSET), ...compileSearch(ranges)];
+  const out = [statement(LOAD, NUMBER_OFFSET)];
+  writeSearch(out, { ranges, from: 0, to: ranges.length });
+  return out;
 }
 
 /** The program as instructions. A call of an architecture that is not listed kills the thread, as libseccomp has it. */
 export function compileSeccomp(seccomp: LinuxSeccomp): BpfInstruction[] {
   const groups = Map.groupBy(seccomp.architectures, (arch) => AUDIT_ARCH[arch]);
+  const verdicts = verdictsByName(seccomp);
+  const fallback = RET_ERRNO | seccomp.defaultErrnoRet;
   const blocks = [...groups].flatMap(([audit, arches]) => {
-    const block = compileArch(arches, seccomp);
+    const block = compileArch(arches, verdicts, fallback);
     return [{ code: JUMP_EQUAL, jt: 1, jf: 0, k: audit }, statement(JUMP, block.length), ...block];
   });
   return [statement(LOAD, ARCH_OFFSET), ...blocks, statement(RETURN, RET_KILL_THREAD)];

@@ -435,24 +435,25 @@ const COLUMNS = [
 /** An architecture as the OCI runtime spec (config-linux.md "seccomp") calls it; those that tsbuild has numbers for. */
 export type SeccompArch = (typeof COLUMNS)[number];
 
-type Columns = ReadonlyMap<SeccompArch, ReadonlyMap<string, number>>;
+const columns = new Map<SeccompArch, ReadonlyMap<string, number>>();
+let rows: readonly (readonly string[])[] | undefined;
 
-function parseTable(): Columns {
-  const columns = COLUMNS.map((arch) => [arch, new Map<string, number>()] as const);
-  for (const row of TABLE.trim().split("\n")) {
-    const [name = "", ...cells] = row.split(" ");
-    columns.forEach(([, numbers], column) => {
-      const cell = cells[column];
-      if (cell !== undefined && cell !== "-") numbers.set(name, Number(cell));
-    });
+function parseColumn(arch: SeccompArch): ReadonlyMap<string, number> {
+  rows ??= TABLE.trim()
+    .split("\n")
+    .map((row) => row.split(" "));
+  const numbers = new Map<string, number>();
+  const column = COLUMNS.indexOf(arch) + 1;
+  for (const row of rows) {
+    const cell = row[column] ?? "-";
+    if (cell !== "-") numbers.set(row[0] ?? "", Number(cell));
   }
-  return new Map(columns);
+  return numbers;
 }
-
-let parsed: Columns | undefined;
 
 /** Number of each call by name, for one architecture. The table is parsed when first asked for. */
 export function syscallNumbers(arch: SeccompArch): ReadonlyMap<string, number> {
-  parsed ??= parseTable();
-  return parsed.get(arch) ?? new Map();
+  const known = columns.get(arch) ?? parseColumn(arch);
+  columns.set(arch, known);
+  return known;
 }
