@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { guarded, isBusy } from "./failure.ts";
 import { migrateSchema, SCHEMA_VERSION, unknownVersion } from "./schema.ts";
@@ -7,21 +8,30 @@ const BUSY_TIMEOUT_MS = 10_000;
 
 export type Value = SQLInputValue;
 
+const SYNCED = "PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=1000";
+/** What is in the log must be on the disk before any of it is written to the database: that is none of such a connection's business. */
+const UNSYNCED = "PRAGMA synchronous=OFF; PRAGMA wal_autocheckpoint=0";
+
 /**
  * The metadata database: one connection, prepared statements kept by their text. Every change happens in `transaction`, which
  * takes the write lock at its start, so that what it reads stays true until it commits.
  *
  * WAL with synchronous=NORMAL: a commit is one write without fsync. A killed process loses nothing that was committed; a power
- * cut may lose the newest commits but never breaks the database, and never keeps a commit without those before it.
+ * cut may lose the newest commits but never breaks the database, and never keeps a commit without those before it. The one fsync that
+ * SQLite makes nevertheless, of a log's head and folder when the log is begun, is left out for a log that is empty: see `#begin`.
  */
 export class StateDatabase {
   readonly #db: DatabaseSync;
   readonly #root: string;
   readonly #statements = new Map<string, StatementSync>();
   #inTransaction = false;
+  readonly #log: string;
+  /** PRAGMA synchronous is OFF: nothing has been written through this connection yet. */
+  #isUnsynced = false;
 
   constructor(file: string, root: string) {
     this.#root = root;
+    this.#log = `${file}-wal`;
     this.#db = guarded(
       "open the state database",
       root,
@@ -55,11 +65,11 @@ export class StateDatabase {
   /** One state change: all of `body` or nothing. Inside another transaction it is part of that one. */
   transaction<T>(body: () => T): T {
     if (this.#inTransaction) return body();
-    guarded("write the state database", this.#root, () => this.#statement("BEGIN IMMEDIATE").run());
+    guarded("write the state database", this.#root, () => this.#begin());
     this.#inTransaction = true;
     try {
       const result = body();
-      guarded("write the state database", this.#root, () => this.#statement("COMMIT").run());
+      guarded("write the state database", this.#root, () => this.#commit());
       return result;
     } catch (error) {
       // SQLite has already rolled back after some failures, a full disk among them.
@@ -72,7 +82,34 @@ export class StateDatabase {
 
   close(): void {
     this.#statements.clear();
-    guarded("close the state database", this.#root, () => this.#db.close());
+    guarded("close the state database", this.#root, () => {
+      this.#sync();
+      this.#db.close();
+    });
+  }
+
+  /**
+   * The first transaction of most processes begins the log, as the last one to close took the one before away, and SQLite waits for the
+   * disk twice there (5 ms before the first step of a build): the head of a log that is used once more has to be on the disk before frames follow it,
+   * lest old frames that are behind it be taken for its own. An empty file has none behind it: without its head it is no log, and the database is
+   * what it was before. So for that transaction alone nothing is synced. Whether the file is empty is looked up under the write lock.
+   */
+  #begin(): void {
+    this.#statement("BEGIN IMMEDIATE").run();
+    if (!this.#isUnsynced || statSync(this.#log, { throwIfNoEntry: false })?.size === 0) return;
+    this.#db.exec("ROLLBACK");
+    this.#sync();
+    this.#statement("BEGIN IMMEDIATE").run();
+  }
+
+  #commit(): void {
+    this.#statement("COMMIT").run();
+    this.#sync();
+  }
+
+  #sync(): void {
+    if (this.#isUnsynced) this.#db.exec(SYNCED);
+    this.#isUnsynced = false;
   }
 
   #statement(sql: string): StatementSync {
@@ -90,9 +127,10 @@ export class StateDatabase {
   }
 
   #prepareSchema(): void {
-    this.#db.exec("PRAGMA synchronous=NORMAL");
     const version = this.#version();
-    if (version === SCHEMA_VERSION) return;
+    this.#isUnsynced = version === SCHEMA_VERSION;
+    this.#db.exec(this.#isUnsynced ? UNSYNCED : SYNCED);
+    if (this.#isUnsynced) return;
     if (version > SCHEMA_VERSION) throw unknownVersion(version, this.#root);
     if (version === 0) this.#switchToWal();
     this.transaction(() => {

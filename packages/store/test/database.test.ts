@@ -1,0 +1,75 @@
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { afterEach, expect, it } from "vitest";
+import { StateDatabase } from "../src/database.ts";
+import { temporaryRoot } from "./world.ts";
+
+const OFF = 0;
+const NORMAL = 1;
+
+const opened: StateDatabase[] = [];
+
+afterEach(() => {
+  for (const database of opened.splice(0)) database.close();
+});
+
+function open(file: string): StateDatabase {
+  const database = new StateDatabase(file, file);
+  opened.push(database);
+  return database;
+}
+
+/** How much is synced, and when the log is written to the database, within a transaction that writes. */
+function written(database: StateDatabase, name: string) {
+  return database.transaction(() => {
+    database.run("INSERT INTO cache_keys(name) VALUES(?)", name);
+    const row = {
+      ...database.get<{ synchronous: number }>("PRAGMA synchronous"),
+      ...database.get<{ wal_autocheckpoint: number }>("PRAGMA wal_autocheckpoint"),
+    };
+    return row;
+  });
+}
+
+function madeAt(file: string): void {
+  new StateDatabase(file, file).close();
+}
+
+it("the transaction that begins a log waits for no disk, all others are as SQLite has them", () => {
+  const file = join(temporaryRoot(), "state.db");
+  const unsynced = { synchronous: OFF, wal_autocheckpoint: 0 };
+  const synced = { synchronous: NORMAL, wal_autocheckpoint: 1000 };
+  expect(written(open(file), "the first, of a new database")).toEqual(synced);
+  opened.pop()?.close();
+  const one = open(file);
+  const other = open(file);
+  expect(written(one, "a")).toEqual(unsynced);
+  expect(written(one, "b")).toEqual(synced);
+  /* This one finds a log that has something in it, though it was opened when it had not. */
+  expect(written(other, "c")).toEqual(synced);
+  expect(one.all<{ name: string }>("SELECT name FROM cache_keys ORDER BY id").length).toBe(4);
+});
+
+it("a transaction that failed is not what begins the log", () => {
+  const file = join(temporaryRoot(), "state.db");
+  madeAt(file);
+  const database = open(file);
+  const fail = (): void => {
+    database.transaction(() => {
+      database.run("INSERT INTO cache_keys(name) VALUES('x')");
+      throw new Error("no");
+    });
+  };
+  expect(fail).toThrow("no");
+  expect(written(database, "a").synchronous).toBe(OFF);
+  expect(written(database, "b").synchronous).toBe(NORMAL);
+});
+
+it("a database without a log is always synced", () => {
+  const file = join(temporaryRoot(), "state.db");
+  madeAt(file);
+  const plain = new DatabaseSync(file);
+  plain.exec("PRAGMA journal_mode=DELETE");
+  plain.close();
+  expect(written(open(file), "a").synchronous).toBe(NORMAL);
+});
