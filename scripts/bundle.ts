@@ -35,7 +35,10 @@ export async function bundle(dist: string = defaultDist): Promise<void> {
     entry: join(root, "packages/cli/src/boot/main.ts"),
     define: { PACKS: JSON.stringify(packs) },
   });
-  await removeOldPacks(dist, packs);
+  await removeOldPacks(
+    dist,
+    packs.map(({ name }) => name),
+  );
   await rm(join(dist, ".cache"), { recursive: true, force: true });
 }
 
@@ -63,7 +66,7 @@ async function bundleFile(target: string, { entry, plugins = [], define = {} }: 
 
 async function removeOldPacks(dist: string, packs: readonly string[]): Promise<void> {
   const old = (await readdir(dist)).filter((name) => {
-    const pack = /^((?:program|image|rest|all)-[0-9a-f]{12})\.(?:js|code)$/.exec(name)?.[1];
+    const pack = /^((?:program|image|steps|rest|all)-[0-9a-f]{12})\.(?:js|code)$/.exec(name)?.[1];
     return pack !== undefined && !packs.includes(pack);
   });
   for (const name of old) await rm(join(dist, name));

@@ -4,11 +4,11 @@
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Packs, Program } from "../../packages/cli/src/boot/program.ts";
+import { type Pack, Packs, Program } from "../../packages/cli/src/boot/program.ts";
 
 export interface Rehearsal {
   readonly dist: string;
-  readonly packs: readonly string[];
+  readonly packs: readonly Pack[];
   readonly acts: readonly Act[];
   /** A file that gets the chunks that each act evaluated, as JSON. */
   readonly evaluated: string;
@@ -16,7 +16,7 @@ export interface Rehearsal {
 
 export interface Act {
   readonly commands: readonly (readonly string[])[];
-  /** The pack of which the code is kept that is there at the end of the act. */
+  /** Name of the pack of which the code is kept that is there at the end of the act. */
   readonly keep?: string;
 }
 
@@ -34,8 +34,8 @@ async function runOnce(packs: Packs, dist: string, command: readonly string[]): 
   return program.evaluated;
 }
 
-async function rehearse({ dist, packs: names, acts, evaluated: report }: Rehearsal): Promise<void> {
-  const packs = new Packs(dist, names);
+async function rehearse({ dist, packs: parts, acts, evaluated: report }: Rehearsal): Promise<void> {
+  const packs = new Packs(dist, parts);
   const evaluated: string[][] = [];
   for (const { commands, keep } of acts) {
     const ids = new Set<string>();

@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import type { Pack } from "../../packages/cli/src/boot/program.ts";
 import type { Chunk } from "./chunks.ts";
 import { writePack } from "./packs.ts";
 import type { Act, Rehearsal } from "./rehearsal.ts";
@@ -19,26 +20,27 @@ interface Script {
   readonly unchanged: Commands;
   /** The same, with an image. */
   readonly tagged: Commands;
+  readonly others: Commands;
 }
 
 /** Most needed first. */
-type PackNames = readonly [program: string, image: string, rest: string];
+type PackList = readonly [program: Pack, image: Pack, steps: Pack, rest: Pack];
 
 /**
- * Packs chunks by who needs them: a fully cached build; one that makes an image; the others. V8's code of each pack is left beside it. All that is found
- * out by trying: a project is built, and built again. Resolves with the packs' names. Where a build does not work on this machine, the program starts
- * slower and that is all.
+ * Packs chunks by who needs them: a fully cached build; one that makes an image; one that runs steps; the others. V8's code of each pack is left beside
+ * it. All that is found out by trying: a project is built, and built again. Where a build does not work on this machine, the program starts slower and
+ * that is all.
  */
-export async function packByUse(dist: string, chunks: readonly Chunk[]): Promise<PackNames> {
+export async function packByUse(dist: string, chunks: readonly Chunk[]): Promise<PackList> {
   const folder = await mkdtemp(join(tmpdir(), "tsbuild-warm-"));
   try {
     const script = await project(folder);
     const all = await writePack(dist, "all", chunks);
     const { first, unchanged, tagged } = script;
     const acts = [{ commands: first }, { commands: unchanged }, { commands: tagged }];
-    const [, program = [], image = []] = await rehearse(folder, { dist, packs: [all], acts });
-    await rm(join(dist, `${all}.js`));
-    const packs = await writePacks(dist, chunks, [program, image]);
+    const [steps = [], program = [], image = []] = await rehearse(folder, { dist, packs: [all], acts });
+    await rm(join(dist, `${all.name}.js`));
+    const packs = await writePacks(dist, chunks, [program, image, steps]);
     await rehearse(folder, { dist, packs, acts: keptActs(script, packs) });
     return packs;
   } finally {
@@ -49,33 +51,41 @@ export async function packByUse(dist: string, chunks: readonly Chunk[]): Promise
 async function writePacks(
   dist: string,
   chunks: readonly Chunk[],
-  [program, image]: readonly [readonly string[], readonly string[]],
-): Promise<PackNames> {
-  const inProgram = new Set(program);
-  const inImage = new Set(image.filter((id) => !inProgram.has(id)));
-  const isRest = ({ id }: Chunk) => !inProgram.has(id) && !inImage.has(id);
+  [program, image, steps]: readonly [readonly string[], readonly string[], readonly string[]],
+): Promise<PackList> {
+  const packed = new Set<string>();
+  /** Those that are in none yet. */
+  const write = (name: string, ids: readonly string[]): Promise<Pack> => {
+    const wanted = new Set(ids.filter((id) => !packed.has(id)));
+    for (const id of wanted) packed.add(id);
+    return writePack(
+      dist,
+      name,
+      chunks.filter(({ id }) => wanted.has(id)),
+    );
+  };
   return [
-    await writePack(
-      dist,
-      "program",
-      chunks.filter(({ id }) => inProgram.has(id)),
+    await write("program", program),
+    await write("image", image),
+    await write("steps", steps),
+    await write(
+      "rest",
+      chunks.map(({ id }) => id),
     ),
-    await writePack(
-      dist,
-      "image",
-      chunks.filter(({ id }) => inImage.has(id)),
-    ),
-    await writePack(dist, "rest", chunks.filter(isRest)),
   ];
 }
 
 /** The code of a pack is taken before anything is done that others need: what that adds to it, all would read. */
-function keptActs({ first, unchanged, tagged }: Script, [program, image, rest]: PackNames): readonly Act[] {
+function keptActs(
+  { first, unchanged, tagged, others }: Script,
+  [program, image, steps, rest]: PackList,
+): readonly Act[] {
   const anew = first.map((command) => [...command, "--no-cache"]);
   return [
-    { commands: unchanged, keep: program },
-    { commands: tagged, keep: image },
-    { commands: anew, keep: rest },
+    { commands: unchanged, keep: program.name },
+    { commands: tagged, keep: image.name },
+    { commands: anew, keep: steps.name },
+    { commands: others, keep: rest.name },
   ];
 }
 
@@ -116,13 +126,14 @@ async function project(folder: string): Promise<Script> {
   await writeFile(
     join(app, "Dockerfile"),
     [
+      ...(runs ? ["FROM tsbuild.invalid/base AS other", 'RUN ["/true"]'] : []),
       "FROM tsbuild.invalid/base",
       "ARG A=1",
       "ENV B=$A",
       "LABEL c=$B",
       "WORKDIR /w",
       "COPY . .",
-      ...(runs ? ['RUN ["/true"]'] : []),
+      ...(runs ? ['RUN ["/true"]', "COPY --from=other /true /other"] : []),
       'CMD ["/true"]',
       "",
     ].join("\n"),
@@ -135,5 +146,10 @@ async function project(folder: string): Promise<Script> {
   const nothing = [...build, "--output", "type=cacheonly", app];
   const tagged = [...build, "-t", "app", app];
   // Twice: what a second one finds differs from what the first left.
-  return { first, unchanged: [nothing, nothing], tagged: [tagged, tagged] };
+  return {
+    first,
+    unchanged: [nothing, nothing],
+    tagged: [tagged, tagged],
+    others: [["history", "ls"], ["du"]],
+  };
 }

@@ -29,7 +29,7 @@ function run(...args: string[]) {
 
 const files = () => readdirSync(dist).filter((name) => name.endsWith(".js"));
 const packs = () =>
-  files().flatMap((name) => /^((?:program|image|rest)-[0-9a-f]{12})\.js$/.exec(name)?.[1] ?? []);
+  files().flatMap((name) => /^((?:program|image|steps|rest)-[0-9a-f]{12})\.js$/.exec(name)?.[1] ?? []);
 
 test("the bundle is ASCII, and large packages are beside it", () => {
   expect(files()).toEqual(
@@ -47,7 +47,7 @@ test("the bundle is ASCII, and large packages are beside it", () => {
 });
 
 test("what a cached build needs is apart, with V8's code of all of it", () => {
-  expect(packs().map((name) => name.slice(0, -13))).toEqual(["image", "program", "rest"]);
+  expect(packs().map((name) => name.slice(0, -13))).toEqual(["image", "program", "rest", "steps"]);
   const size = (prefix: string) => {
     const name = packs().find((pack) => pack.startsWith(prefix));
     return [statSync(join(dist, `${name}.js`)).size, statSync(join(dist, `${name}.code`)).size] as const;

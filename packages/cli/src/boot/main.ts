@@ -1,7 +1,7 @@
-import { Packs, Program } from "./program.ts";
+import { type Pack, Packs, Program } from "./program.ts";
 
-/** Names of the packs of this bundle, put here by scripts/bundle.ts. */
-declare const PACKS: readonly string[];
+/** The packs of this bundle, put here by scripts/bundle.ts. */
+declare const PACKS: readonly Pack[];
 
 /** The main file of the bundle (dist/tsbuild.js); run from its sources, the program starts in `src/main.ts`. */
 const folder = import.meta.dirname;

@@ -4,8 +4,13 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { Script } from "node:vm";
 
-/** A file of the bundle: functions, one a chunk. Its name without `.js`. */
-export type PackName = string;
+/** A file of the bundle: functions, one a chunk. */
+export interface Pack {
+  /** Of the file, without `.js`. */
+  readonly name: string;
+  /** Ids of its chunks. */
+  readonly chunks: readonly string[];
+}
 
 type Load = (id: string) => unknown;
 type Chunk = (require: Load, exports: object, module: { exports: unknown }) => void;
@@ -25,32 +30,30 @@ const PRESENT = /^node:(?:buffer|events|fs|module|os|path|process|url|util|vm)$/
  */
 export class Packs {
   readonly #folder: string;
-  readonly #names: readonly PackName[];
-  readonly #scripts = new Map<PackName, Script>();
+  readonly #names = new Map<string, string>();
+  readonly #scripts = new Map<string, Script>();
 
-  /** `names`: most needed first. */
-  constructor(folder: string, names: readonly PackName[]) {
+  constructor(folder: string, packs: readonly Pack[]) {
     this.#folder = folder;
-    this.#names = names;
+    for (const { name, chunks } of packs) for (const id of chunks) this.#names.set(id, name);
   }
 
-  /** The scripts read so far, to make `.code` of. */
-  get scripts(): ReadonlyMap<PackName, Script> {
+  /** The scripts read so far by the names of their packs, to make `.code` of. */
+  get scripts(): ReadonlyMap<string, Script> {
     return this.#scripts;
   }
 
-  /** The chunks of each pack, in order, as far as the caller asks. */
-  *chunks(): Generator<Readonly<Record<string, Chunk>>> {
+  /** The chunks of the pack that has this one; undefined: none has. */
+  withChunk(id: string): Readonly<Record<string, Chunk>> | undefined {
+    const name = this.#names.get(id);
+    if (name === undefined) return undefined;
+    const body = this.#script(name).runInThisContext() as PackBody;
     // The place of the bundle's main file, as if all were in it.
     const filename = join(this.#folder, "tsbuild.js");
-    const url = pathToFileURL(filename).href;
-    for (const name of this.#names) {
-      const body = this.#script(name).runInThisContext() as PackBody;
-      yield body(url, filename, this.#folder);
-    }
+    return body(pathToFileURL(filename).href, filename, this.#folder);
   }
 
-  #script(name: PackName): Script {
+  #script(name: string): Script {
     const known = this.#scripts.get(name);
     if (known !== undefined) return known;
     const filename = join(this.#folder, `${name}.js`);
@@ -74,13 +77,13 @@ function codeOf(path: string): Buffer | undefined {
 
 /** One run of the program: its modules by chunk. */
 export class Program {
-  readonly #packs: Iterator<Readonly<Record<string, Chunk>>>;
+  readonly #packs: Packs;
   readonly #chunks = new Map<string, Chunk>();
   readonly #modules = new Map<string, { exports: unknown }>();
   readonly #others: NodeJS.Require;
 
   constructor(packs: Packs, folder: string) {
-    this.#packs = packs.chunks();
+    this.#packs = packs;
     this.#others = createRequire(join(folder, "tsbuild.js"));
   }
 
@@ -103,13 +106,13 @@ export class Program {
   };
 
   #find(id: string): Chunk {
-    for (;;) {
-      const chunk = this.#chunks.get(id);
-      if (chunk !== undefined) return chunk;
-      const { value, done } = this.#packs.next();
-      if (done === true) throw new Error(`the bundle has no ${id}: it was made anew while this ran`);
-      for (const [name, one] of Object.entries(value)) this.#chunks.set(name, one);
+    if (!this.#chunks.has(id)) {
+      const pack = this.#packs.withChunk(id) ?? {};
+      for (const [name, one] of Object.entries(pack)) this.#chunks.set(name, one);
     }
+    const chunk = this.#chunks.get(id);
+    if (chunk === undefined) throw new Error(`the bundle has no ${id}: it was made anew while this ran`);
+    return chunk;
   }
 }
 
