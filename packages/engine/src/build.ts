@@ -16,6 +16,7 @@ import { checkEntitlements } from "./entitlements.ts";
 import { type FirstFailure, saveOutputs, showFailed } from "./first-failure.ts";
 import { readGrants } from "./grants.ts";
 import { BuildRecorder } from "./history/recorder.ts";
+import { LaterEvents } from "./later-events.ts";
 import { loadAhead } from "./load-ahead.ts";
 import { compileRequest, type PreparedRequest, prepareRequest } from "./request.ts";
 import { writeResultFiles } from "./result-files.ts";
@@ -37,7 +38,8 @@ export interface BuildRun {
 export async function runBuild(run: BuildRun): Promise<BuildResult> {
   const { request, session } = run;
   const recorder = new BuildRecorder(session.store, { emit: run.emit, bounds: session.settings.history });
-  const { sink: emit } = recorder;
+  const later = new LaterEvents(recorder.sink);
+  const { emit } = later;
   const title = request.tags[0] ?? request.target ?? "image";
   emit({
     type: "build-started",
@@ -51,17 +53,21 @@ export async function runBuild(run: BuildRun): Promise<BuildResult> {
     const result = await buildInSteps({ ...run, emit, recorder }, (failed) => {
       first = failed;
     });
+    later.flush();
     const record = recorder.finish(result);
     finishNeeds(needs, request);
     const collected = await collectAfter(session);
     emit({ type: "build-finished", at: Date.now(), record });
+    later.flush();
     return collected === undefined ? result : { ...result, collected };
   } catch (error) {
     const failure = asFailure(error, run.signal);
     finishNeeds(needs, request);
     await saveOutputs({ ...run, emit }, first);
+    later.flush();
     const record = recorder.finish({ error: failure });
     emit({ type: "build-finished", at: Date.now(), error: failure, record });
+    later.flush();
     await showFailed(run, first, failure);
     throw failure;
   }

@@ -39,14 +39,14 @@ async function execute(solving: Solving, state: VertexState): Promise<void> {
   solving.report.started(state);
   const start = monotonicMs();
   // Beside the op, not after it: both read the inputs, which are held.
-  const gathering = recordedFields(solving, state);
+  const gathering = gather(solving, state);
   const refs = await runOp(solving, state, gathering);
   const durationMs = monotonicMs() - start;
   advance(state, "saving");
   takeRefs(state, refs);
   try {
-    const fields = await gathering;
-    const reason = reasonFor(solving, state, fields);
+    const { fields, reason: ask } = await gathering;
+    const reason = ask();
     saveResult(solving, state, { refs, fields, durationMs });
     if (isCacheable(state)) for (const { id } of refs) if (id !== undefined) solving.onSaved?.(id);
     advance(state, "complete");
@@ -80,8 +80,38 @@ function releaseUnwanted(state: VertexState, refs: readonly Ref[]): void {
   }
 }
 
-type Gathering = ReturnType<typeof recordedFields>;
-type Fields = Awaited<Gathering>;
+type Fields = Awaited<ReturnType<typeof recordedFields>>;
+type Gathering = ReturnType<typeof gather>;
+
+/** What a record tells of a vertex, and why it runs. */
+async function gather(solving: Solving, state: VertexState) {
+  const fields = await recordedFields(solving, state);
+  return { fields, reason: soon(() => reasonFor(solving, state, fields)) };
+}
+
+/**
+ * Worked out when this thread has nothing better to do, which is mostly while the op runs, or when it is asked for: after the op, others wait
+ * for this thread.
+ */
+function soon<T>(make: () => T): () => T {
+  let made: { readonly value: T } | { readonly error: unknown } | undefined;
+  const work = (): typeof made => {
+    try {
+      return { value: make() };
+    } catch (error) {
+      return { error };
+    }
+  };
+  const early = setImmediate(() => {
+    made ??= work();
+  });
+  return () => {
+    clearImmediate(early);
+    made ??= work();
+    if (made !== undefined && "error" in made) throw made.error;
+    return made!.value;
+  };
+}
 
 /** Undefined for a source read in place: reading it is no work that was redone. */
 function reasonFor(solving: Solving, state: VertexState, fields: Fields): CacheReason | undefined {
