@@ -1,9 +1,9 @@
 import { readFileSync, writeFileSync } from "node:fs";
-import { gzipSync } from "node:zlib";
 import { sha256 } from "@tsbuild/base";
 import { mediaTypes } from "@tsbuild/oci";
 import { startRegistry, type TestRegistry } from "@tsbuild/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { publishImage } from "./published.ts";
 import { busyboxTar, missing, World } from "./world.ts";
 
 const reason = missing("busybox", "tar");
@@ -15,28 +15,12 @@ describe.skipIf(reason !== undefined)("a registry behind docker.io", () => {
   let rootfs: Buffer;
 
   function publish(marker: string): void {
-    const layer = gzipSync(rootfs);
-    const config = Buffer.from(
-      JSON.stringify({
-        architecture: "amd64",
-        os: "linux",
-        config: { Env: [`MARKER=${marker}`] },
-        rootfs: { type: "layers", diff_ids: [sha256(rootfs)] },
-      }),
-    );
-    const describeBlob = (bytes: Buffer, mediaType: string) => ({
-      mediaType,
-      digest: registry.blob(bytes),
-      size: bytes.length,
+    const { manifest: digest, manifestSize: size } = publishImage(registry, {
+      repository: "library/base",
+      tag: "latest-amd64",
+      tar: rootfs,
+      env: [`MARKER=${marker}`],
     });
-    const manifest = {
-      schemaVersion: 2,
-      mediaType: mediaTypes.ociManifest,
-      config: describeBlob(config, mediaTypes.ociConfig),
-      layers: [describeBlob(layer, mediaTypes.ociLayerGzip)],
-    };
-    const digest = registry.manifest("library/base", "latest-amd64", manifest, mediaTypes.ociManifest);
-    const size = Buffer.byteLength(JSON.stringify(manifest));
     const entry = {
       mediaType: mediaTypes.ociManifest,
       digest,

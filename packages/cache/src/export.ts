@@ -1,4 +1,5 @@
 import { type Digest, errnoCode, TsbuildError } from "@tsbuild/base";
+import type { Descriptor } from "@tsbuild/oci/documents";
 import type { CacheKeyId, ResultId, SolvedOutput } from "@tsbuild/solver";
 import { ChainCollector, type PortableResult } from "./chains.ts";
 import type { CacheDocument, MountEntry } from "./document.ts";
@@ -230,6 +231,12 @@ export function annotated(
 ): OutgoingLayer {
   const annotations = { [UNCOMPRESSED]: diffId, [CREATED_AT]: new Date(createdAt).toISOString() };
   return { diffId, blob: { ...blob, descriptor: { ...blob.descriptor, annotations } } };
+}
+
+/** When a layer was made, as whoever exported it says; else `fallbackMs`. */
+export function layerCreatedMs({ annotations }: Descriptor, fallbackMs: number): number {
+  const ms = Date.parse(annotations?.[CREATED_AT] ?? "");
+  return Number.isNaN(ms) ? fallbackMs : ms;
 }
 
 /** What a failed export means to the user. */

@@ -17,6 +17,10 @@ import type { ImportedGraph, ImportedLayer } from "./imported-graph.ts";
 export interface ImportedStack {
   readonly graph: ImportedGraph;
   readonly layers: readonly ImportedLayer[];
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
+  /** Name of the result that they are. */
+  readonly result: ResultId;
 }
 
 /** Fetches an imported result; undefined when it cannot be had (and somebody was told why). */
@@ -104,7 +108,9 @@ export class ImportingStorage implements CacheStorage {
     for (const graph of this.#graphs) {
       const [key] = graph.keysOf(id);
       const found = key === undefined ? undefined : graph.result(key);
-      if (found !== undefined) return { graph, layers: found.layers() };
+      if (found !== undefined) {
+        return { graph, layers: found.layers(), createdAt: found.createdAt, result };
+      }
     }
     return undefined;
   }

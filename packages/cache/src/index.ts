@@ -6,6 +6,7 @@ export {
   type ExportSummary,
   exportFailure,
   type LayersOf,
+  layerCreatedMs,
   type OutgoingLayer,
   type OutgoingMount,
 } from "./export.ts";

@@ -76,6 +76,7 @@ export interface ManifestReader {
   /** A manifest that an index names; verified. */
   manifest(digest: Digest, signal: AbortSignal): Promise<Uint8Array>;
   blob: ImportedCache["blob"];
+  readonly has?: ImportedCache["has"];
   readonly repository?: ImportedCache["repository"];
 }
 

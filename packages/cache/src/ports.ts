@@ -9,6 +9,11 @@ export interface ImportedCache {
   readonly blobs: ReadonlyMap<Digest, Descriptor>;
   /** Bytes as they come; whoever stores them checks the digest. */
   blob(blob: Descriptor, signal: AbortSignal | undefined): AsyncIterable<Uint8Array>;
+  /**
+   * Whether a blob is still there, without fetching it. A place that cannot tell leaves it out; then results are fetched when they are found, since
+   * one that is gone must be noticed while its step can still run.
+   */
+  readonly has?: ((blob: Descriptor, signal: AbortSignal | undefined) => Promise<boolean>) | undefined;
   /** The repository that the blobs are in: to another one on its host they can be mounted. */
   readonly repository?: { readonly host: string; readonly repository: string } | undefined;
 }

@@ -32,6 +32,8 @@ export function registrySource({ ref, insecure }: RegistryPlace, open: OpenRegis
           (await client.manifest({ ...reference, digest }, { signal: stop })).bytes,
         blob: (blob: Parameters<RegistryClient["blob"]>[1], stop: AbortSignal | undefined) =>
           client.blob(reference, blob, { signal: stop }),
+        has: ({ digest }: Parameters<RegistryClient["blob"]>[1], stop: AbortSignal | undefined) =>
+          client.exists(reference, digest, { signal: stop }),
         repository: { host, repository },
       };
       return openManifest(bytes, reader, signal);

@@ -18,6 +18,7 @@ import { readGrants } from "./grants.ts";
 import { BuildRecorder } from "./history/recorder.ts";
 import { LaterEvents } from "./later-events.ts";
 import { loadAhead } from "./load-ahead.ts";
+import { outputsPassOn } from "./pass-on.ts";
 import { compileRequest, type PreparedRequest, prepareRequest } from "./request.ts";
 import { writeResultFiles } from "./result-files.ts";
 import type { Session } from "./session.ts";
@@ -137,6 +138,7 @@ async function buildInSteps(
     onFailed,
     sharing,
     onRunning,
+    passesOn: await allPassOn(targets),
   });
   const solved = await solving.finally(ahead.stop);
   session.store.beginSync();
@@ -161,6 +163,12 @@ async function buildInSteps(
     for (const ref of refs) ref?.release();
     await sharing?.close();
   }
+}
+
+async function allPassOn(targets: readonly BuildTarget[]): Promise<boolean> {
+  for (const { isDelivered, request } of targets)
+    if (isDelivered && !(await outputsPassOn(request))) return false;
+  return true;
 }
 
 /** Options of outputs, held against the platforms and times that are going to be built. */

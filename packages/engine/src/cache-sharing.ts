@@ -1,4 +1,4 @@
-import { type DiffId, type Digest, TsbuildError } from "@tsbuild/base";
+import { chainId, type DiffId, type Digest, TsbuildError, type VertexDigest } from "@tsbuild/base";
 import {
   annotated,
   CacheExport,
@@ -11,6 +11,7 @@ import {
   type ImportedStack,
   ImportingStorage,
   inlineRecords,
+  layerCreatedMs,
   mountChoice,
   type OutgoingLayer,
   type OutgoingMount,
@@ -21,7 +22,7 @@ import {
 } from "@tsbuild/cache";
 import { inUserNamespace, nativeFs } from "@tsbuild/native-fs";
 import type { OpContext, Ref, ResultId, SolveResult } from "@tsbuild/solver";
-import { refForSnapshot, snapshotOfResult } from "@tsbuild/store";
+import { refForRemote, refForSnapshot, snapshotOfResult } from "@tsbuild/store";
 import type { BuildRun } from "./build.ts";
 import { importCache, type OpenedCache } from "./cache-import.ts";
 import { asStep } from "./export-step.ts";
@@ -45,6 +46,7 @@ export class CacheSharing {
   #packing: Promise<unknown> = Promise.resolve();
   readonly #caches = new Map<ImportedGraph, OpenedCache>();
   readonly #fetched = new Map<string, Promise<Ref | undefined>>();
+  #isPassedOn: (vertex: VertexDigest) => boolean = () => false;
 
   /** Begins to import; wrong options are told now. */
   static async open(run: BuildRun): Promise<CacheSharing> {
@@ -92,6 +94,11 @@ export class CacheSharing {
       settings,
       work: new CacheExport({ target, mode: settings.mode, layersOf, stackOf, signal }),
     };
+  }
+
+  /** Of which vertices the results only leave the build: those may stay where they are (V021). */
+  passOn(isPassedOn: (vertex: VertexDigest) => boolean): void {
+    this.#isPassedOn = isPassedOn;
   }
 
   /** The state folder's records and the imported ones. */
@@ -178,10 +185,39 @@ export class CacheSharing {
 
   /** Once per result and build. A result that cannot be had is computed: that a cache is broken never fails a build. */
   async #fetch(stack: ImportedStack, context: OpContext): Promise<Ref | undefined> {
+    if (this.#isPassedOn(context.vertex)) {
+      const remote = await this.#remote(stack, context);
+      if (remote !== undefined) return remote;
+    }
     const id = stack.layers.map(({ diffId }) => diffId).join(" ");
     const fetched = this.#fetched.get(id) ?? this.#fetchNow(stack, context);
     this.#fetched.set(id, fetched);
     return (await fetched)?.clone();
+  }
+
+  /** The layers of a result where they are, when they all are still there and not all here. */
+  async #remote(
+    { graph, layers, createdAt, result }: ImportedStack,
+    { signal }: OpContext,
+  ): Promise<Ref | undefined> {
+    const imported = this.#caches.get(graph)?.imported;
+    const chain = chainId(layers.map(({ diffId }) => diffId));
+    const { snapshots } = this.#run.session.store;
+    if (imported?.has === undefined || chain === undefined || snapshots.byChainId(chain) !== undefined)
+      return undefined;
+    const { has } = imported;
+    // What cannot be asked is found out by fetching, which tells.
+    const there = await Promise.all(layers.map(({ blob }) => has(blob, signal).catch(() => false)));
+    if (there.includes(false)) return undefined;
+    const { repository } = imported;
+    const remote = layers.map(({ diffId, blob }) => ({
+      diffId,
+      blob,
+      createdMs: layerCreatedMs(blob, createdAt),
+      repository,
+      open: (stop: AbortSignal | undefined) => imported.blob(blob, stop),
+    }));
+    return refForRemote(remote, result);
   }
 
   async #fetchNow({ graph, layers }: ImportedStack, context: OpContext): Promise<Ref | undefined> {

@@ -5,7 +5,7 @@ import type { CompiledPlatform } from "@tsbuild/frontend";
 import { type ImageConfig, INLINE_CACHE_KEY, mediaTypes } from "@tsbuild/oci/documents";
 import { snapshotOf } from "@tsbuild/ops";
 import type { Ref } from "@tsbuild/solver";
-import type { ImageRecord } from "@tsbuild/store";
+import { type ImageRecord, remoteLayersOf } from "@tsbuild/store";
 import type { BuildResult, OutputRequest } from "./api.ts";
 import type { BuildRun } from "./build.ts";
 import { asStep } from "./export-step.ts";
@@ -91,7 +91,7 @@ async function commitAll(
   outputs: readonly OutputRequest[],
 ): Promise<Committed> {
   const { request, session, signal } = run;
-  const { clampsAll, commitAndDraft, wantedCompression } = await import("@tsbuild/export");
+  const { clampsAll, commitAndDraft, commitRemote, wantedCompression } = await import("@tsbuild/export");
   // Where in an archive the layers of several images will be, or of one with claims, is not known before they are measured.
   const draftable = results.length === 1 && attest === undefined ? outputs : [];
   const clamped = request.reproducible === true || clampsAll(request.outputs);
@@ -100,9 +100,10 @@ async function commitAll(
     const images: CommittedImage[] = [];
     let draft: ArchiveDraft | undefined;
     for (const { platform, ref, inlineCache } of results) {
+      const remote = ref === null ? undefined : remoteLayersOf(ref);
       const commit: CommitRequest = {
         config: withCache(platform.image, inlineCache),
-        snapshot: ref === null ? null : snapshotOf(ref),
+        snapshot: ref === null || remote !== undefined ? null : snapshotOf(ref),
         names,
         platform: platform.platform,
         epochSeconds: platform.epochSeconds,
@@ -112,6 +113,10 @@ async function commitAll(
         signal,
         onProgress: tell,
       };
+      if (remote !== undefined) {
+        images.push(commitRemote(session.store, commit, remote));
+        continue;
+      }
       const whole = await squashed(run, platform, commit);
       const final = clamped ? await withoutLaterTimes(run, whole) : whole;
       const committed = await commitAndDraft(session.store, final, draftable);
@@ -214,7 +219,19 @@ async function exportAll(
     if (exported.manifest !== undefined) last = exported;
     names = exported.pushed ?? names;
   }
+  await nameRemote(run, results, images);
   return { last, names };
+}
+
+/** Layers that are not here have to be where the names say, before the names mean them. */
+async function nameRemote(
+  run: BuildRun,
+  results: readonly PlatformResult[],
+  images: readonly CommittedImage[],
+): Promise<void> {
+  if (!isNamedAtOnce(run) || !isPlain(run, results)) return;
+  const { registerImage } = await import("@tsbuild/export");
+  for (const image of images) if (image.remote !== undefined) registerImage(run.session.store, image);
 }
 
 /** The image that has the first name until now. */
@@ -230,7 +247,7 @@ function growthOf(
 ): Pick<BuildResult, "growth"> {
   const [image, ...others] = images;
   if (before?.snapshot == null || image === undefined || others.length > 0) return {};
-  if (image.imageId === before.config) return {};
+  if (image.imageId === before.config || image.remote !== undefined) return {};
   const sizes = run.session.store.snapshots.layers(before.snapshot).map(({ sizeBytes }) => sizeBytes);
   if (sizes.length === 0 || sizes.includes(undefined)) return {};
   const sum = (numbers: readonly (number | undefined)[]) =>

@@ -46,10 +46,13 @@ async function provenances(
 }
 
 function layersOf(images: readonly CommittedImage[]) {
-  return images.map(({ platform, imageId, layers, baseLayers }) => ({
+  return images.map(({ platform, imageId, layers, remote = [], baseLayers }) => ({
     platform: formatPlatform(platform),
     config: imageId,
-    layers: layers.map(({ diffId, sizeBytes }, at) => ({ diffId, sizeBytes, ofBase: at < baseLayers })),
+    // How large a layer is that nobody has unpacked is not known.
+    layers: [...layers, ...remote.map(({ diffId }) => ({ diffId, sizeBytes: undefined }))].map(
+      ({ diffId, sizeBytes }, at) => ({ diffId, sizeBytes, ofBase: at < baseLayers }),
+    ),
   }));
 }
 

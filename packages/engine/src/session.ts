@@ -184,6 +184,7 @@ export class Session {
     readonly isArg?: OpsEnvironment["isArg"];
     readonly onLargeContext?: OpsEnvironment["onLargeContext"];
     readonly onRunning?: OpsEnvironment["onRunning"];
+    readonly isPassedOn?: OpsEnvironment["isPassedOn"];
   }): OpsEnvironment {
     return {
       store: this.store,
@@ -206,6 +207,7 @@ export class Session {
       isArg: options.isArg,
       onLargeContext: options.onLargeContext,
       onRunning: options.onRunning,
+      isPassedOn: options.isPassedOn,
       grants: options.grants,
     };
   }

@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import { TsbuildError } from "@tsbuild/base";
+import { TsbuildError, type VertexDigest } from "@tsbuild/base";
 import type { CompiledPlatform } from "@tsbuild/frontend";
 import { type Graph, sourceLocation, type UnitedGraph, uniteGraphs } from "@tsbuild/llb";
 import { type OpsEnvironment, resolveOp, type StepGrants } from "@tsbuild/ops";
@@ -37,6 +37,8 @@ export interface BuildToSolve {
   readonly grants: StepGrants;
   readonly onFailed: (failed: FirstFailure) => void;
   readonly sharing: CacheSharing | undefined;
+  /** The outputs take layers that are elsewhere (`outputsPassOn`). */
+  readonly passesOn?: boolean | undefined;
   /** Told when a step is at work and this thread is not. */
   readonly onRunning?: (() => void) | undefined;
 }
@@ -58,6 +60,8 @@ export async function solveBuild(build: BuildToSolve): Promise<SolveResult> {
   const { networkProvider } = request;
   const { graph, others } = unitePlatforms(platforms, build.more);
   run.recorder.graph(graph);
+  const isPassedOn = build.passesOn === true ? onlyLeaves({ graph, others }) : () => false;
+  sharing?.passOn(isPassedOn);
   const watchdog = new Watchdog(watchdogSeconds(run.env), emit);
   let failed: FirstFailure | undefined;
   const env: OpsEnvironment = session.environment({
@@ -68,6 +72,7 @@ export async function solveBuild(build: BuildToSolve): Promise<SolveResult> {
     isArg: declaredArgs(prepared.dockerfile.text),
     onLargeContext: largeContextWarnings(emit),
     onRunning: build.onRunning,
+    isPassedOn,
     keepFailed: (step) => {
       if (failed === undefined) failed = { step, env };
       else releaseStep(step);
@@ -101,6 +106,13 @@ export async function solveBuild(build: BuildToSolve): Promise<SolveResult> {
     if (failed !== undefined) remember(build, failed);
     throw locate(error, graph);
   }
+}
+
+/** Tells of a vertex whether its result is one of the build's and nothing is made of it. */
+function onlyLeaves({ graph, others }: UnitedGraph): (vertex: VertexDigest) => boolean {
+  const used = new Set(graph.vertices.flatMap(({ op }) => op.inputs.map(({ digest }) => digest)));
+  const results = new Set([graph.result, ...others].map((result) => result?.digest));
+  return (vertex) => results.has(vertex) && !used.has(vertex);
 }
 
 async function storageOf({ run, sharing }: BuildToSolve): Promise<CacheStorage> {

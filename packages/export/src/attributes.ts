@@ -220,6 +220,13 @@ export function clampsAll(requests: readonly ExportRequest[]): boolean {
   );
 }
 
+/** Whether an output takes layers as somebody else has made them, from wherever they are. */
+export function takesAsItComes(request: ExportRequest): boolean {
+  if (!["oci", "docker", "registry", "image"].includes(request.type) || isLoad(request)) return false;
+  const { force, rewriteTimestamps, estargz, push } = imageAttributes(request);
+  return !force && !rewriteTimestamps && !estargz && (request.type !== "image" || push);
+}
+
 /** The first compression that these outputs ask of the layers as they are: what is worth doing while they are measured. */
 export function wantedCompression(requests: readonly ExportRequest[]): CompressionVariant | undefined {
   const clamped = clampsAll(requests);

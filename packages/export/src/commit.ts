@@ -15,7 +15,7 @@ import {
   serializeManifest,
   variantName,
 } from "@tsbuild/oci";
-import type { Store, WholeLayer } from "@tsbuild/store";
+import type { RemoteLayer, Store, WholeLayer } from "@tsbuild/store";
 import { createdOf, dateHistory } from "./history.ts";
 import { told } from "./progress.ts";
 import type { CommitRequest, CommittedImage, CommittedLayer } from "./types.ts";
@@ -94,10 +94,16 @@ async function compressNow(
   return packed;
 }
 
-function completeConfig(request: CommitRequest, layers: readonly CommittedLayer[]): ImageConfig {
+type LayerSource = Pick<RemoteLayer, "diffId" | "createdMs">;
+
+export function completeConfig(
+  request: Pick<CommitRequest, "config" | "epochSeconds">,
+  layers: readonly LayerSource[],
+): ImageConfig {
   const { config, epochSeconds } = request;
   const epochMs = epochSeconds === undefined ? undefined : epochSeconds * 1000;
-  const history = dateHistory(alignHistory(config.history ?? [], layers.length), layers, { epochMs });
+  const times = layers.map(({ createdMs = 0 }) => ({ createdMs }));
+  const history = dateHistory(alignHistory(config.history ?? [], layers.length), times, { epochMs });
   return {
     ...config,
     created: createdOf(config, history, epochMs ?? 0),
@@ -107,7 +113,7 @@ function completeConfig(request: CommitRequest, layers: readonly CommittedLayer[
 }
 
 /** What is told of the image besides its documents. */
-function asCommitted(
+export function asCommitted(
   request: CommitRequest,
   made: Pick<CommittedImage, "imageId" | "manifest" | "config" | "layers">,
 ): CommittedImage {
@@ -162,11 +168,14 @@ function shareLayers(store: Store, top: SnapshotId | null, diffIds: readonly Dif
 /** Puts a committed image under its names; without a name under its ID, so that it is not lost. */
 export function registerImage(
   store: Store,
-  image: Pick<CommittedImage, "imageId" | "manifest" | "snapshot" | "names">,
-  origin: "built" | "imported" = "built",
+  image: Pick<CommittedImage, "imageId" | "manifest" | "snapshot" | "names" | "remote">,
+  made: "built" | "imported" = "built",
 ): void {
   const names = image.names.length > 0 ? image.names : [formatReference(parseReference(image.imageId))];
-  const { imageId: config, manifest, snapshot } = image;
+  const { imageId: config, manifest } = image;
+  // Layers that are elsewhere are where the names were pushed to: it is as if they had been pulled from there.
+  const [snapshot, origin] =
+    image.remote === undefined ? [image.snapshot, made] : [undefined, "pulled" as const];
   for (const name of names) store.images.put({ name, manifest, config, snapshot, origin });
 }
 

@@ -11,8 +11,20 @@ async function exportToStore(
   options: ExportOptions,
 ): Promise<ExportResult> {
   const { push, store } = imageAttributes(request);
+  if (images.some(({ remote }) => remote !== undefined)) return passOn(request, images, options);
   const stored = store ? registerImages(options.store, images, request) : { manifest: images[0]?.manifest };
   return push ? exportRegistry(request, images, options) : stored;
+}
+
+/** Layers that are not here have to be where the name says, before there is one. */
+async function passOn(
+  request: ExportRequest,
+  images: readonly CommittedImage[],
+  options: ExportOptions,
+): Promise<ExportResult> {
+  const pushed = await exportRegistry(request, images, options);
+  if (imageAttributes(request).store) registerImages(options.store, images, request);
+  return pushed;
 }
 
 /**

@@ -10,7 +10,7 @@ import {
 } from "@tsbuild/oci";
 import { annotated, annotationsFor } from "./annotations.ts";
 import type { ImageAttributes } from "./attributes.ts";
-import { type LayerBlob, layerBlob } from "./layers.ts";
+import { type LayerBlob, layerBlob, remoteBlob } from "./layers.ts";
 import type { CommittedImage, ExportOptions } from "./types.ts";
 
 /** An image in the form in which it leaves: its manifest and everything that names. */
@@ -32,8 +32,13 @@ async function layerBlobs(
   attributes: ImageAttributes,
   options: PackageOptions,
 ): Promise<LayerBlob[]> {
-  const jobs = image.layers.map(async (layer) => {
-    const packed = await layerBlob({ layer, attributes, options });
+  const { layers, remote = [] } = image;
+  const packing = [
+    ...layers.map((layer) => layerBlob({ layer, attributes, options })),
+    ...remote.map((layer) => remoteBlob({ layer, attributes, options })),
+  ];
+  const jobs = packing.map(async (job) => {
+    const packed = await job;
     options.onLayer?.(packed);
     return packed;
   });

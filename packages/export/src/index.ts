@@ -2,7 +2,7 @@ export { type ExpectedPush, expectPush } from "./ahead.ts";
 export type { AttestationManifest } from "./attached.ts";
 export type { Attestation } from "./attestation.ts";
 export { imagePurl } from "./attestation.ts";
-export { checkOutputs, clampsAll, wantedCompression } from "./attributes.ts";
+export { checkOutputs, clampsAll, takesAsItComes, wantedCompression } from "./attributes.ts";
 export { type ClampRequest, clampSnapshot } from "./clamp.ts";
 export { commitImage, measureLayers, registerImage } from "./commit.ts";
 export { exportFailure, writeArchive } from "./destination.ts";
@@ -13,6 +13,7 @@ export { checkFit } from "./fit.ts";
 export { exportArchive, type SavedImage } from "./layout.ts";
 export { bytesFrom } from "./push.ts";
 export { registerImages } from "./register.ts";
+export { commitRemote } from "./remote.ts";
 export { type SnapshotLayer, snapshotLayers } from "./snapshot-layers.ts";
 export { type SquashOptions, squash } from "./squash.ts";
 export type {

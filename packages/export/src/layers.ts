@@ -21,6 +21,7 @@ import {
   UNCOMPRESSED_SIZE,
   variantName,
 } from "@tsbuild/oci";
+import type { RemoteLayer } from "@tsbuild/store";
 import type { ImageAttributes } from "./attributes.ts";
 import { told } from "./progress.ts";
 import type { CommittedLayer, ExportOptions } from "./types.ts";
@@ -61,12 +62,32 @@ function describe(
   };
 }
 
-function fromStore(blob: Descriptor, { attributes, options }: LayerExport): LayerBlob {
+function fromStore(
+  blob: Descriptor,
+  { attributes, options }: Pick<LayerExport, "attributes" | "options">,
+): LayerBlob {
   const descriptor = describe(blob, attributes);
   return {
     descriptor,
     blob: { digest: blob.digest, size: blob.size, path: options.store.blobs.path(blob.digest) },
   };
+}
+
+/**
+ * The blob of a layer that is elsewhere. A registry gets it from there, if it has to be sent at all, and verifies it; an archive gets it when its
+ * bytes were found to be right.
+ */
+export async function remoteBlob(
+  job: Pick<LayerExport, "attributes" | "options"> & { readonly layer: RemoteLayer },
+): Promise<LayerBlob> {
+  const { layer, attributes, options } = job;
+  const { blob } = layer;
+  const { digest, size } = blob;
+  if (options.store.blobs.has(digest)) return fromStore(blob, job);
+  const open = () => layer.open(options.signal);
+  if (attributes.push) return { descriptor: describe(blob, attributes), blob: { digest, size, open } };
+  await options.store.blobs.ingest(told(open(), `fetching ${digest}`, options), { digest, size });
+  return fromStore(blob, job);
 }
 
 function changed(layer: CommittedLayer, found: PackedLayer): TsbuildError {

@@ -1,7 +1,7 @@
 import type { DiffId, Digest, Platform, SnapshotId } from "@tsbuild/base";
 import type { CompressionVariant, Descriptor, ImageConfig, LayerWorkers } from "@tsbuild/oci";
 import type { RegistryClient } from "@tsbuild/registry";
-import type { Store } from "@tsbuild/store";
+import type { RemoteLayer, Store } from "@tsbuild/store";
 import type { AttestationManifest } from "./attached.ts";
 import type { Attestation } from "./attestation.ts";
 import type { ContainerEngine } from "./container-engine.ts";
@@ -60,6 +60,8 @@ export interface CommittedImage {
   readonly platform: Platform;
   /** Bottom first. */
   readonly layers: readonly CommittedLayer[];
+  /** Its layers, bottom first, when none of them is here and they are only passed on (V021): then `layers` is empty and `snapshot` null. */
+  readonly remote?: readonly RemoteLayer[] | undefined;
   /** How many of the layers are the base image's. */
   readonly baseLayers: number;
   readonly epochSeconds?: number | undefined;

@@ -1,9 +1,9 @@
-import type { Digest, Platform, SnapshotId } from "@tsbuild/base";
+import type { Digest, Platform, SnapshotId, VertexDigest } from "@tsbuild/base";
 import type { NativeFs } from "@tsbuild/native-fs";
 import type { ImageConfig } from "@tsbuild/oci";
 import type { Emulation, NetworkPool, Sandbox } from "@tsbuild/sandbox";
 import type { OpContext } from "@tsbuild/solver";
-import type { Store } from "@tsbuild/store";
+import type { RemoteLayer, Store } from "@tsbuild/store";
 import type { LargeContext } from "./content/large.ts";
 import type { KeptStep } from "./exec/kept-step.ts";
 import type { GitProvider } from "./git/provider.ts";
@@ -43,6 +43,8 @@ export interface OpsEnvironment {
   readonly keepFailed?: ((step: KeptStep) => void) | undefined;
   /** Whether a variable of a step is one of the Dockerfile's ARGs, for explanations. */
   readonly isArg?: ((name: string) => boolean) | undefined;
+  /** Whether the result of a vertex only leaves the build, so that layers which are elsewhere may stay there (V021). Default: never. */
+  readonly isPassedOn?: ((vertex: VertexDigest) => boolean) | undefined;
   /** Told when a step's process is on its way: this thread has little to do until that ends. */
   readonly onRunning?: (() => void) | undefined;
   /** Told when a step reads much of a context that has changed since it was read last. */
@@ -59,6 +61,8 @@ export interface ImageProvider {
   resolve(name: string, options: ResolveOptions): Promise<ProvidedImage>;
   /** Makes all layers of an image available; emits status events. `null`: an image without layers. */
   unpack(image: ProvidedImage, context: OpContext): Promise<SnapshotId | null>;
+  /** The layers where they are; undefined when there is no need for that: they are all here, or none of them is anywhere else. */
+  remoteLayers(image: ProvidedImage): Promise<readonly RemoteLayer[] | undefined>;
 }
 
 export interface ResolveOptions {

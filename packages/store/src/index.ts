@@ -11,6 +11,7 @@ export { type CacheMountTransfer, type MountInfo, mountTransfer } from "./mount-
 export { type Needs, watchNeeds } from "./needs.ts";
 export { openStore, type StoreOptions } from "./open.ts";
 export { refForSnapshot, snapshotOf, snapshotOfResult } from "./refs.ts";
+export { type RemoteLayer, refForRemote, remoteLayersOf } from "./remote-refs.ts";
 export { type RepositoryDigest, rememberRepositoryDigest, repositoryDigests } from "./repository-digests.ts";
 export { defaultRoot } from "./root.ts";
 export type { DiskUsage, Holder, UsageRecord, UsageType } from "./usage/types.ts";

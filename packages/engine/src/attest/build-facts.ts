@@ -195,11 +195,13 @@ function metadataOf({ graph, image, vcs, hide }: FactSources, { digestMapping }:
     language,
     data: Buffer.from(hideCredentials(hide(text))).toString("base64"),
   }));
-  const layers = image.layers.map(({ diffId, sizeBytes }) => ({
+  const here = image.layers.map(({ diffId, sizeBytes }) => ({
     mediaType: mediaTypes.ociLayer,
     digest: diffId as string as Digest,
     size: sizeBytes,
   }));
+  const remote = image.remote?.map(({ blob: { mediaType, digest, size } }) => ({ mediaType, digest, size }));
+  const layers = remote ?? here;
   return {
     ...(vcs === undefined ? {} : { vcs }),
     source: { locations, infos },

@@ -1,4 +1,5 @@
 import {
+  chainId,
   type Digest,
   formatPlatform,
   isDigest,
@@ -17,7 +18,7 @@ import {
 } from "@tsbuild/oci/documents";
 import type { RegistryClient } from "@tsbuild/registry";
 import type { OpContext } from "@tsbuild/solver";
-import type { ImageRecord, ImageVariant, Store } from "@tsbuild/store";
+import type { ImageRecord, ImageVariant, RemoteLayer, Store } from "@tsbuild/store";
 import type { ImageProvider, OpsEnvironment, ProvidedImage, ResolveOptions } from "../environment.ts";
 import { type FetchedImage, fetchImage, isIndex } from "./fetch.ts";
 import { layoutOrigin, type Origin, registryOrigin } from "./origin.ts";
@@ -58,16 +59,40 @@ export function createImageProvider(options: ProviderOptions): ImageProvider {
     started.catch(() => known.delete(key));
     return started;
   };
+  const resolved = async (image: ProvidedImage): Promise<KnownImage> => {
+    const match = (await Promise.all(known.values())).find((one) => one.manifest === image.manifest);
+    if (match === undefined) throw new Error("assertion failed: layers of an image that was not resolved");
+    return match;
+  };
   return {
     resolve,
     unpack: async (image, context: OpContext) => {
-      const found = [...known.values()].map(async (one) => one);
-      const match = (await Promise.all(found)).find((one) => one.manifest === image.manifest);
-      if (match === undefined) throw new Error("assertion failed: unpacking an image that was not resolved");
+      const match = await resolved(image);
       const { unpackImage } = await import("./unpack.ts");
       return unpackImage(options, match, context);
     },
+    remoteLayers: async (image) => remoteLayers(options, await resolved(image)),
   };
+}
+
+/** A manifest that lists other layers than its config is left to those who unpack it: they tell. */
+async function remoteLayers(
+  { env: { store } }: ProviderOptions,
+  { config, document, origin, snapshot }: KnownImage,
+): Promise<readonly RemoteLayer[] | undefined> {
+  const { diff_ids: diffIds } = config.rootfs;
+  const chain = chainId(diffIds);
+  if (origin === undefined || chain === undefined || document.layers.length !== diffIds.length)
+    return undefined;
+  if (snapshot !== undefined && (snapshot === null || store.snapshots.exists(snapshot))) return undefined;
+  if (store.snapshots.byChainId(chain) !== undefined) return undefined;
+  const { repository, blob } = await origin();
+  return document.layers.map((layer, at) => ({
+    diffId: diffIds[at]!,
+    blob: layer,
+    repository,
+    open: (signal) => blob(layer, signal),
+  }));
 }
 
 interface Wanted {

@@ -1,7 +1,7 @@
 import { chainId, hostPlatform, sha256Fields } from "@tsbuild/base";
 import type { Op, SourceOp } from "@tsbuild/llb";
 import type { OpContext, VertexOp } from "@tsbuild/solver";
-import { refForSnapshot } from "@tsbuild/store";
+import { refForRemote, refForSnapshot } from "@tsbuild/store";
 import type { OpsEnvironment, ProvidedImage } from "../environment.ts";
 
 /** Name for the provider: a layout's is its folder, not what the Dockerfile calls it. */
@@ -33,7 +33,10 @@ export function imageOp(env: OpsEnvironment, op: Op & { readonly kind: SourceOp 
     },
     run: async (_inputs, context: OpContext) => {
       const images = await env.images();
-      return [refForSnapshot(env.store, await images.unpack(await resolve(), context))];
+      const found = await resolve();
+      const remote = env.isPassedOn?.(context.vertex) ? await images.remoteLayers(found) : undefined;
+      if (remote !== undefined) return [refForRemote(remote)];
+      return [refForSnapshot(env.store, await images.unpack(found, context))];
     },
   };
 }
