@@ -37,6 +37,8 @@ napi_value hash_files(napi_env env, napi_callback_info info);
 napi_value read_files(napi_env env, napi_callback_info info);
 napi_value apply(napi_env env, napi_callback_info info);
 napi_value copy_files(napi_env env, napi_callback_info info);
+napi_value pair_walks(napi_env env, napi_callback_info info);
+napi_value digest_walk(napi_env env, napi_callback_info info);
 napi_value compress(napi_env env, napi_callback_info info);
 napi_value send_file_range(napi_env env, napi_callback_info info);
 napi_value sync_fs(napi_env env, napi_callback_info info);

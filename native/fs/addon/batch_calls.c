@@ -13,6 +13,8 @@
 #include "../core/single.h"
 #include "../core/tree_copy.h"
 #include "../core/walk.h"
+#include "../core/walk_digest.h"
+#include "../core/walk_pairs.h"
 #include "args.h"
 #include "values.h"
 
@@ -49,6 +51,8 @@ struct job {
   struct apply_options apply;
   struct compress_options compress;
   struct tree_copy copy;
+  struct walk_bytes other;
+  struct walk_digest digest;
   int failed;
   struct buf out;
   struct err err;
@@ -215,6 +219,36 @@ napi_value copy_files(napi_env env, napi_callback_info info) {
   copy->gid = args_integer(&args, 10);
   copy->has_mtime = args_given(&args, 11);
   if (copy->has_mtime) copy->mtime = (struct timespec){.tv_sec = args_integer(&args, 11), .tv_nsec = args_integer(&args, 12)};
+  return job_start(env, &args, job);
+}
+
+static int run_pairs(struct job *job) {
+  struct walk_bytes before = {job->bytes, job->len};
+  return walk_pairs(before, job->other, &job->out, &job->err);
+}
+
+napi_value pair_walks(napi_env env, napi_callback_info info) {
+  struct args args = args_get(env, info);
+  struct job *job = job_new(run_pairs);
+  keep_bytes(job, &args, 0);
+  job->other.bytes = keep(&args, 1, &job->other.len, &job->names_ref);
+  return job_start(env, &args, job);
+}
+
+static int run_digest(struct job *job) {
+  job->digest.name = job->path;
+  return walk_digest(&job->digest, &job->out, &job->err);
+}
+
+napi_value digest_walk(napi_env env, napi_callback_info info) {
+  struct args args = args_get(env, info);
+  struct job *job = job_new(run_digest);
+  struct walk_digest *digest = &job->digest;
+  digest->walk = keep(&args, 0, &digest->walk_len, &job->bytes_ref);
+  digest->hashes = keep(&args, 1, &digest->hashes_len, &job->hashes_ref);
+  digest->chosen = keep(&args, 2, &digest->chosen_len, &job->names_ref);
+  job->path = args_text(&args, 3);
+  digest->ownerless = args_boolean(&args, 4);
   return job_start(env, &args, job);
 }
 

@@ -30,6 +30,8 @@ NAPI_MODULE_INIT(/* napi_env env, napi_value exports */) {
       CALL("readFiles", read_files),
       CALL("apply", apply),
       CALL("copyFiles", copy_files),
+      CALL("pairWalks", pair_walks),
+      CALL("digestWalk", digest_walk),
       CALL("compress", compress),
       CALL("sendFileRange", send_file_range),
       CALL("hashNew", hash_new),

@@ -75,6 +75,14 @@ export interface Addon {
     replace: boolean,
     ...owner: OwnerAndTime
   ): Promise<Buffer>;
+  pairWalks(before: Buffer, after: Buffer): Promise<Buffer>;
+  digestWalk(
+    walk: Buffer,
+    hashes: Buffer,
+    chosen: Uint8Array,
+    name: Name,
+    ownerless: boolean,
+  ): Promise<Buffer>;
   compress(
     zstd: boolean,
     level: number,

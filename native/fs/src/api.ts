@@ -118,6 +118,17 @@ export interface NativeFs {
     files: WalkedFiles,
   ): Promise<void>;
 
+  /**
+   * Which entries two walks have at the same path, per entry of `after`: 0 for none, else its index in `before` plus 1. With `SAME_RECORD`
+   * added: the same in all that a walk tells of it (inode, times, attributes and all) but where it is.
+   */
+  pairWalks(before: Buffer, after: Buffer): Promise<Uint32Array>;
+  /**
+   * sha256 of chosen entries of a walk: paths, types, modes, owners, sizes, targets, devices, attributes that belong to content, and what
+   * `hashes` (32 bytes per entry) say of files. No times, no inodes.
+   */
+  digestWalk(walk: Buffer, options: DigestedWalk): Promise<WalkDigests>;
+
   // ---- locks
   /** Opens (creating 0600) and flock()s a file without waiting; `undefined` when another holds it. The kernel releases it with the process. */
   tryLock(path: string, mode: "shared" | "exclusive"): number | undefined;
@@ -158,6 +169,23 @@ export interface WalkedFiles {
   /** Not given: as in the walk. */
   readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
   readonly mtimeNs?: bigint | undefined;
+}
+
+export interface DigestedWalk {
+  readonly hashes: Buffer;
+  /** Indexes, ascending. */
+  readonly chosen: Uint32Array;
+  /** Part of the digest of all. */
+  readonly name: string;
+  /** Everything belongs to 0:0. */
+  readonly ownerless: boolean;
+}
+
+export interface WalkDigests {
+  /** 32 bytes. */
+  readonly all: Buffer;
+  /** Of the start itself (index 0) and of each of its entries, with what is below that. */
+  readonly parts: readonly { readonly index: number; readonly digest: Buffer }[];
 }
 
 /** Every failure of the addon: as Node's own system errors, `errno` negative. */

@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import { addon, type OwnerAndTime } from "./addon.ts";
-import type { NativeFs, NodeOptions } from "./api.ts";
+import type { NativeFs, NodeOptions, WalkDigests } from "./api.ts";
 import { decodeName, decodeNames, encodePaths, nameArgument } from "./names.ts";
 import { STAT_FIELDS, statOf } from "./stat.ts";
 import { splitTime } from "./time.ts";
@@ -66,6 +66,16 @@ function splitContents(block: Buffer): Buffer[] {
     at = end;
   }
   return contents;
+}
+
+const DIGEST_BYTES = 32;
+
+/** See core/walk_digest.h. */
+function splitDigests(block: Buffer): WalkDigests {
+  const parts: { readonly index: number; readonly digest: Buffer }[] = [];
+  for (let at = DIGEST_BYTES; at < block.length; at += 4 + DIGEST_BYTES)
+    parts.push({ index: block.readUInt32LE(at), digest: block.subarray(at + 4, at + 4 + DIGEST_BYTES) });
+  return { all: block.subarray(0, DIGEST_BYTES), parts };
 }
 
 export const nativeFs: NativeFs = {
@@ -141,6 +151,16 @@ export const nativeFs: NativeFs = {
       files.existing === "replace",
       ...ownerAndTime({ uid, gid, mtimeNs }),
     );
+  },
+  pairWalks: async (before, after) => {
+    const bytes = await addon().pairWalks(before, after);
+    // Numbers begin at multiples of their size.
+    const { buffer, byteOffset } = bytes.byteOffset % 4 === 0 ? bytes : Uint8Array.from(bytes);
+    return new Uint32Array(buffer, byteOffset, bytes.length / Uint32Array.BYTES_PER_ELEMENT);
+  },
+  digestWalk: async (walk, { hashes, chosen, name, ownerless }) => {
+    const picked = new Uint8Array(chosen.buffer, chosen.byteOffset, chosen.byteLength);
+    return splitDigests(await addon().digestWalk(walk, hashes, picked, nameArgument(name), ownerless));
   },
 
   tryLock: (path, mode) => addon().tryLock(nameArgument(path), mode === "exclusive"),

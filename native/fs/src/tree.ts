@@ -99,6 +99,21 @@ export class TreeReader {
     return joinTime(this.#view.getBigInt64(this.#at(index) + 64, true), this.#u32(index, 76));
   }
 
+  /** The latest of all times of change; 0 for nothing. */
+  get newestCtimeNs(): bigint {
+    let newest = -1;
+    for (let index = 0; index < this.count; index++)
+      if (newest < 0 || this.#isLater(index, newest)) newest = index;
+    return newest < 0 ? 0n : this.ctimeNs(newest);
+  }
+
+  #isLater(index: number, other: number): boolean {
+    const high =
+      this.#view.getInt32(this.#at(index) + 68, true) - this.#view.getInt32(this.#at(other) + 68, true);
+    const low = this.#u32(index, 64) - this.#u32(other, 64);
+    return (high || low || this.#u32(index, 76) - this.#u32(other, 76)) > 0;
+  }
+
   rdevMajor(index: number): number {
     return this.#u32(index, 80);
   }
@@ -129,28 +144,6 @@ export class TreeReader {
   name(index: number): string {
     const start = this.#at(index) + RECORD_BYTES;
     return this.#text(start, this.#u32(index, 92), (this.#u32(index, 88) & NAME_IS_BYTES) !== 0);
-  }
-
-  /** Whether an entry of another walk has the same name, byte for byte. */
-  sameName(index: number, other: TreeReader, otherIndex: number): boolean {
-    const length = this.#u32(index, 92);
-    if (length !== other.#u32(otherIndex, 92)) return false;
-    const start = this.#at(index) + RECORD_BYTES;
-    const otherStart = other.#at(otherIndex) + RECORD_BYTES;
-    for (let i = 0; i < length; i++) {
-      if (this.#buffer[start + i] !== other.#buffer[otherStart + i]) return false;
-    }
-    return true;
-  }
-
-  /** Whether an entry of another walk is the same in all that a walk tells of it, but where it is: its name, inode, times, attributes and all. */
-  sameRecord(index: number, other: TreeReader, otherIndex: number): boolean {
-    const start = this.#at(index);
-    const otherStart = other.#at(otherIndex);
-    const length = this.#view.getUint32(start, true);
-    if (length !== other.#view.getUint32(otherStart, true)) return false;
-    const [from, to] = [otherStart + MODE_AT, otherStart + length];
-    return this.#buffer.compare(other.#buffer, from, to, start + MODE_AT, start + length) === 0;
   }
 
   /** Relative to the walked path, "" for entry 0. */

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "../../core/apply.h"
@@ -27,6 +28,8 @@
 #include "../../core/tree_copy.h"
 #include "../../core/utf8.h"
 #include "../../core/walk.h"
+#include "../../core/walk_digest.h"
+#include "../../core/walk_pairs.h"
 
 static uint64_t random_state;
 
@@ -119,6 +122,24 @@ static void batches_of_files(int root) {
   check_fails(contents_hash(root, "a/b/file\0a", 2, &out, &err), EINVAL, "hash a folder", &err);
 }
 
+/* Two walks of which one may be damaged, in blocks of exactly their size. */
+static void compared_walks(struct walk_bytes walk, struct walk_bytes damaged) {
+  static const uint32_t chosen[] = {0, 1, 2, 3, 4};
+  static const uint8_t hashes[5 * SHA256_BYTES];
+  struct err err = ERR_INIT;
+  struct buf out cleanup_with(buf_free) = {0};
+  struct walk_digest digest = {.walk = damaged.bytes, .walk_len = damaged.len, .hashes = hashes, .hashes_len = sizeof hashes};
+  digest.chosen = (const uint8_t *)chosen;
+  digest.chosen_len = sizeof chosen;
+  digest.name = "name";
+  walk_pairs(walk, damaged, &out, &err);
+  err_free(&err);
+  walk_pairs(damaged, walk, &out, &err);
+  err_free(&err);
+  walk_digest(&digest, &out, &err);
+  err_free(&err);
+}
+
 /* A small tree copied as its walk says, whole and with the walk's bytes damaged: whatever these say, nothing outside of them is read. */
 static void copied_trees(int root, long rounds) {
   static const uint32_t picks[] = {2, 0644, 4, 06755 | TREE_COPY_TWIN};
@@ -138,6 +159,8 @@ static void copied_trees(int root, long rounds) {
   }
   check(single_write(root, "from/one/a", "a", 1, &node, &err), "write", &err);
   check(single_write(root, "from/two/b", "b", 1, &node, &err), "write", &err);
+  cleanup_fd int noted = openat(root, "from/two/b", O_RDWR | O_CLOEXEC);
+  if (noted < 0 || (fsetxattr(noted, "user.note", "value", 5, 0) < 0 && errno != ENOTSUP)) exit(1);
   check(walk_tree(root, "from", &all, &walk, &err), "walk", &err);
   struct tree_copy copy = {.walk = walk.data, .walk_len = walk.len, .from = "from", .to = "to", .uid = -1, .gid = -1};
   copy.picks = (const uint8_t *)picks;
@@ -157,6 +180,7 @@ static void copied_trees(int root, long rounds) {
     copy.walk_len = kept;
     tree_copy(root, root, root, &copy, &err);
     err_free(&err);
+    compared_walks((struct walk_bytes){walk.data, walk.len}, (struct walk_bytes){damaged, kept});
     free(damaged);
   }
 }

@@ -1,14 +1,13 @@
-import { createHash } from "node:crypto";
 import { type Digest, sha256Fields } from "@tsbuild/base";
 import type { TreeReader } from "@tsbuild/native-fs";
 import type { ContentKey, KeyField, Ref } from "@tsbuild/solver";
 import type { OpsEnvironment } from "../environment.ts";
 import { contextOf } from "../local/context.ts";
 import { openTree, type SourceTree, snapshotOf } from "../tree.ts";
-import { digestRoot, isContentXattr } from "./digest.ts";
+import { fileFields, type LocatedParts, partFields } from "./fields.ts";
 import { allVisible, filterEntries, type Visibility, visibilityOf } from "./filter.ts";
 import { largeContext } from "./large.ts";
-import { isFolder, type Located, locate, rootPath } from "./locate.ts";
+import { isFolder, type Located, locate } from "./locate.ts";
 import { HASH_BYTES, type Scan, scanTree } from "./scan.ts";
 import { type Selector, selectorKey } from "./selector.ts";
 import type { StagedFiles } from "./staged.ts";
@@ -166,16 +165,20 @@ async function digestLocated(
   { selector, scans }: Wanted,
 ): Promise<Digest> {
   const visibility = visibilityOfTree(tree);
-  const ignore = tree.kind === "context" ? tree.context.ignore : [];
   const parts: Digest[] = [];
   for (const located of locate(env.fs, tree, selector, visibility.visible)) {
-    const key = sha256Fields([selectorKey([selector]), located.asked, ...ignore]);
+    const key = scanKey(tree, selector, located);
     const scan = await scans.get(env, tree, located);
     const known = scan.remembered(key) as Digest | undefined;
     const wanted = { env, scan, tree, located, selector, visibility, key, stage: scans.isCopied };
     parts.push(known ?? (await digestScan(wanted)));
   }
   return sha256Fields(parts);
+}
+
+function scanKey(tree: SourceTree, selector: Selector, located: Located): Digest {
+  const ignore = tree.kind === "context" ? tree.context.ignore : [];
+  return sha256Fields([selectorKey([selector]), located.asked, ...ignore]);
 }
 
 async function digestScan(options: {
@@ -197,8 +200,11 @@ async function digestScan(options: {
     if (large !== undefined) env.onLargeContext(large);
   }
   await scan.digestData(tree, chosen, { stage });
-  const root = { name: keyName(located), reader, chosen, dataOf: (index: number) => scan.dataOf(index) };
-  const digest = digestRoot(root, { ownerless: tree.kind === "context" });
+  const ownerless = tree.kind === "context";
+  const wanted = { hashes: scan.hashes(), chosen, name: keyName(located), ownerless };
+  const { all, parts } = await env.fs.digestWalk(reader.bytes, wanted);
+  const digest = `sha256:${all.toString("hex")}` as Digest;
+  scan.parts.set(key, { chosen: chosen.length, parts });
   scan.remember(key, digest);
   return digest;
 }
@@ -220,60 +226,44 @@ async function contentFields(
 ): Promise<readonly KeyField[]> {
   const tree = await openTree(env, ref);
   try {
+    const known = await digestedParts(env, tree, { selectors, scans });
+    if (known !== undefined && sum(known.map(({ chosen }) => chosen)) > MAX_FIELDS) return partFields(known);
     const selected: Selected[] = [];
     for (const selector of selectors) selected.push(...(await select(env, tree, selector, scans)));
-    const files = selected.reduce((sum, { chosen }) => sum + chosen.length, 0);
     const ownerless = tree.kind === "context";
-    return files <= MAX_FIELDS
-      ? [...selected.flatMap((one) => [...fileFields(one, ownerless)])]
-      : topFolderFields(selected, ownerless);
+    if (sum(selected.map(({ chosen }) => chosen.length)) > MAX_FIELDS)
+      return partFields(await Promise.all(selected.map((one) => digestAgain(env, one, ownerless))));
+    return [...selected.flatMap((one) => [...fileFields(one, ownerless)])];
   } finally {
     tree.close();
   }
 }
 
-/**
- * A field per file, link and folder; the value is read by the solver's explanation: mode and content (a link: its target), then, each
- * behind a tab, `owner U:G` where owners count (not of a local context, D100) and the attributes that users set and capabilities (V015).
- */
-function* fileFields({ located, reader, chosen, hashes }: Selected, ownerless: boolean): Generator<KeyField> {
-  for (const index of chosen) {
-    const path = rootPath(located, reader.path(index));
-    const data =
-      reader.isFile(index) && hashes !== undefined
-        ? hashes.toString("hex", index * HASH_BYTES, index * HASH_BYTES + 8)
-        : reader.target(index);
-    const attributes = [
-      ...(ownerless ? [] : [`owner ${reader.uid(index)}:${reader.gid(index)}`]),
-      ...xattrFields(reader, index),
-    ];
-    const name = reader.isFolder(index) ? `${path || "."}/` : path;
-    yield {
-      name: `file:${name}`,
-      value: [`${reader.mode(index).toString(8)} ${data}`, ...attributes].join("\t"),
-    };
-  }
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
 }
 
-/** `user.note 0123456789abcdef`: name and the beginning of its value's digest. */
-function xattrFields(reader: TreeReader, index: number): string[] {
-  if (!reader.hasXattrs(index)) return [];
-  const counted = reader.xattrs(index).filter(({ name }) => isContentXattr(name));
-  return counted.map(
-    ({ name, value }) => `${name} ${createHash("sha256").update(value).digest("hex").slice(0, 16)}`,
-  );
-}
-
-function topFolderFields(selected: readonly Selected[], ownerless: boolean): KeyField[] {
-  const groups = new Map<string, ReturnType<typeof createHash>>();
-  for (const one of selected) {
-    for (const { name, value } of fileFields(one, ownerless)) {
-      const top = name.split("/", 1)[0] ?? name;
-      const group = groups.get(top) ?? createHash("sha256");
-      groups.set(top, group.update(`${name.length}:${name}${value.length}:${value}`));
+/** Undefined when the digests are from an earlier build. */
+async function digestedParts(
+  env: OpsEnvironment,
+  tree: SourceTree,
+  { selectors, scans }: { readonly selectors: readonly Selector[]; readonly scans: Scans },
+): Promise<readonly LocatedParts[] | undefined> {
+  const found: LocatedParts[] = [];
+  const { visible } = visibilityOfTree(tree);
+  for (const selector of selectors) {
+    for (const located of locate(env.fs, tree, selector, visible)) {
+      const scan = await scans.get(env, tree, located);
+      const parts = scan.parts.get(scanKey(tree, selector, located));
+      if (parts === undefined) return undefined;
+      found.push({ located, reader: scan.reader, ...parts });
     }
   }
-  return [...groups]
-    .slice(0, MAX_FIELDS)
-    .map(([name, hash]) => ({ name, value: hash.digest("hex").slice(0, 16) }));
+  return found;
+}
+
+async function digestAgain(env: OpsEnvironment, one: Selected, ownerless: boolean): Promise<LocatedParts> {
+  const { located, reader, chosen, hashes = Buffer.alloc(reader.count * HASH_BYTES) } = one;
+  const { parts } = await env.fs.digestWalk(reader.bytes, { hashes, chosen, name: "", ownerless });
+  return { located, reader, chosen: chosen.length, parts };
 }

@@ -1,10 +1,9 @@
-import { type NativeFs, rewriteModes, TreeReader } from "@tsbuild/native-fs";
+import { type NativeFs, rewriteModes, SAME_RECORD, TreeReader, type WalkDigests } from "@tsbuild/native-fs";
 import type { OpsEnvironment } from "../environment.ts";
 import { type ContextIndex, readIndex, type Walked, writeIndex } from "../local/index-file.ts";
 import type { SourceTree } from "../tree.ts";
 import { contextChanged, explainUnreadable, pathOfError, showsChange } from "./changed.ts";
 import { type Located, rootPath } from "./locate.ts";
-import { samePaths } from "./same-paths.ts";
 import { skipOf } from "./skip.ts";
 import { StagedFiles } from "./staged.ts";
 
@@ -27,17 +26,19 @@ export interface Scan {
   digestData(tree: SourceTree, chosen: Uint32Array, options?: { readonly stage: boolean }): Promise<void>;
   /** What was copied by that and not been taken yet. */
   readonly staged: StagedFiles | undefined;
-  /** Data digest of a regular file; only after `digestData`. */
-  dataOf(index: number): Uint8Array;
-  /** All of them, 32 bytes per entry. */
+  /** All of them, 32 bytes per entry; only after `digestData`. */
   hashes(): Buffer;
   /** The digest remembered for this selector while nothing has changed. */
   remembered(selectorKey: string): string | undefined;
   remember(selectorKey: string, digest: string): void;
+  /** What the digests of this build were made of, by selector. */
+  readonly parts: Map<string, DigestedParts>;
 }
 
-function slot(hashes: Buffer, index: number): Buffer {
-  return hashes.subarray(index * HASH_BYTES, (index + 1) * HASH_BYTES);
+/** Digests of chosen entries of a walk. */
+export interface DigestedParts {
+  readonly chosen: number;
+  readonly parts: WalkDigests["parts"];
 }
 
 const HASH_BATCH = 2048;
@@ -49,10 +50,6 @@ class DataDigests {
 
   constructor(bytes: Buffer) {
     this.bytes = bytes;
-  }
-
-  of(index: number): Buffer {
-    return slot(this.bytes, index);
   }
 
   isMissing(index: number): boolean {
@@ -127,7 +124,9 @@ class TreeScan implements Scan {
   readonly #same: ContextIndex | undefined;
   readonly #digests: Record<string, string>;
   #reader: TreeReader | undefined;
-  #data: DataDigests | undefined;
+  #data: Promise<DataDigests> | undefined;
+  #filled: DataDigests | undefined;
+  readonly parts = new Map<string, DigestedParts>();
   #staged: StagedFiles | undefined;
 
   constructor(parts: ScanParts) {
@@ -154,19 +153,17 @@ class TreeScan implements Scan {
     if (walked === undefined) return;
     writeIndex(env.store, walked, {
       walk,
-      hashes: this.#known().bytes,
+      hashes: this.hashes(),
       startedNs: this.#same?.startedNs ?? startedNs,
-      newestNs: this.#same?.newestNs ?? newestChange(this.reader),
+      newestNs: this.#same?.newestNs ?? this.reader.newestCtimeNs,
       digests: this.#digests,
     });
   }
 
-  dataOf(index: number): Uint8Array {
-    return this.#known().of(index);
-  }
-
   hashes(): Buffer {
-    return this.#known().bytes;
+    if (this.#filled === undefined)
+      throw new Error("assertion failed: digests are asked for before they are made");
+    return this.#filled.bytes;
   }
 
   get staged(): StagedFiles | undefined {
@@ -182,7 +179,9 @@ class TreeScan implements Scan {
     const { fs } = this.#parts.env;
     if (stage && tree.kind === "context") await this.#stage(tree, chosen);
     try {
-      await this.#known().fill({ fs, root: tree.root, located, reader }, chosen);
+      const known = await this.#known();
+      this.#filled = known;
+      await known.fill({ fs, root: tree.root, located, reader }, chosen);
     } catch (error) {
       if (!showsChange(tree, error)) throw explainUnreadable(tree, error);
       throw contextChanged(tree, { path: pathOfError(error), meanwhile: "read", cause: error });
@@ -191,7 +190,7 @@ class TreeScan implements Scan {
 
   async #stage(tree: SourceTree, chosen: Uint32Array): Promise<void> {
     const { located, reader } = this;
-    const known = this.#known();
+    const known = await this.#known();
     this.#staged ??= new StagedFiles(this.#parts.env, { tree, reader });
     for (const index of chosen) {
       if (!this.#staged.wants(index) || !known.isMissing(index)) continue;
@@ -201,38 +200,36 @@ class TreeScan implements Scan {
   }
 
   /** Digests by index: all of the old index when nothing changed, else those of entries that did not change. */
-  #known(): DataDigests {
-    this.#data ??= new DataDigests(
-      this.#same === undefined ? carryOver(this.reader, this.#parts.old) : Buffer.from(this.#same.hashes),
-    );
+  #known(): Promise<DataDigests> {
+    this.#data ??= this.#carriedOver().then((hashes) => new DataDigests(hashes));
     return this.#data;
   }
-}
 
-function newestChange(reader: TreeReader): bigint {
-  let newest = 0n;
-  for (let index = 0; index < reader.count; index++) {
-    const ctime = reader.ctimeNs(index);
-    if (ctime > newest) newest = ctime;
+  async #carriedOver(): Promise<Buffer> {
+    const { env, old } = this.#parts;
+    return this.#same === undefined ? carryOver(env.fs, this.reader, old) : Buffer.from(this.#same.hashes);
   }
-  return newest;
 }
 
 /** Takes over the digests of files whose inode, size, mode, mtime and ctime are as they were and which are not racy. */
-function carryOver(reader: TreeReader, old: ContextIndex | undefined): Buffer {
+async function carryOver(fs: NativeFs, reader: TreeReader, old: ContextIndex | undefined): Promise<Buffer> {
   const hashes = Buffer.alloc(reader.count * HASH_BYTES);
   if (old === undefined) return hashes;
   const before = new TreeReader(old.walk);
-  for (const [oldIndex, index] of samePaths(before, reader)) {
-    if (!reader.isFile(index) || !sameFile(reader, index, before, oldIndex)) continue;
-    if (reader.ctimeNs(index) + TICK_NS >= old.startedNs) continue;
+  const pairs = await fs.pairWalks(old.walk, reader.bytes);
+  // Mostly nothing is racy: then no time need be looked at.
+  const calm = reader.newestCtimeNs + TICK_NS < old.startedNs;
+  for (const [index, pair] of pairs.entries()) {
+    if (pair === 0 || !reader.isFile(index)) continue;
+    const oldIndex = (pair & ~SAME_RECORD) - 1;
+    if ((pair & SAME_RECORD) === 0 && !sameFile(reader, index, before, oldIndex)) continue;
+    if (!calm && reader.ctimeNs(index) + TICK_NS >= old.startedNs) continue;
     old.hashes.copy(hashes, index * HASH_BYTES, oldIndex * HASH_BYTES, (oldIndex + 1) * HASH_BYTES);
   }
   return hashes;
 }
 
 function sameFile(a: TreeReader, i: number, b: TreeReader, j: number): boolean {
-  if (a.sameRecord(i, b, j)) return true;
   return (
     a.ino(i) === b.ino(j) &&
     a.dev(i) === b.dev(j) &&

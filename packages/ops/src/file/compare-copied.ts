@@ -1,7 +1,6 @@
-import { TreeReader } from "@tsbuild/native-fs";
+import { type NativeFs, SAME_RECORD, TreeReader } from "@tsbuild/native-fs";
 import type { Selected } from "../content/content-key.ts";
 import { isContentXattr } from "../content/digest.ts";
-import { samePaths } from "../content/same-paths.ts";
 import { HASH_BYTES } from "../content/scan.ts";
 import type { CopiedTree } from "./copied-tree.ts";
 import { SharedNames } from "./shared-names.ts";
@@ -15,8 +14,17 @@ export interface Compared {
   readonly same: Uint8Array;
 }
 
-/** `sameTimes`: all that is copied gets one time, whatever it has. */
-export function compareCopied(tree: CopiedTree, selected: Selected, sameTimes: boolean): Compared {
+interface ToCompare {
+  readonly tree: CopiedTree;
+  readonly selected: Selected;
+  /** All that is copied gets one time, whatever it has. */
+  readonly sameTimes: boolean;
+}
+
+export async function compareCopied(
+  fs: NativeFs,
+  { tree, selected, sameTimes }: ToCompare,
+): Promise<Compared> {
   const { reader, chosen } = selected;
   const before = new TreeReader(tree.walk);
   const pairs = new Int32Array(before.count).fill(-1);
@@ -24,10 +32,11 @@ export function compareCopied(tree: CopiedTree, selected: Selected, sameTimes: b
   const was = marked(before.count, tree.chosen);
   const is = marked(reader.count, chosen);
   const compared = { before, tree, reader, hashes: selected.hashes, sameTimes };
-  for (const [old, index] of samePaths(before, reader)) {
-    if (was[old] !== 1 || is[index] !== 1) continue;
+  for (const [index, pair] of (await fs.pairWalks(tree.walk, reader.bytes)).entries()) {
+    const old = (pair & ~SAME_RECORD) - 1;
+    if (pair === 0 || was[old] !== 1 || is[index] !== 1) continue;
     pairs[old] = index;
-    if (isSame(compared, old, index)) same[index] = 1;
+    if (isSame(compared, { old, index, isRecord: (pair & SAME_RECORD) !== 0 })) same[index] = 1;
   }
   return { before, pairs, same };
 }
@@ -46,10 +55,16 @@ interface Both {
   readonly sameTimes: boolean;
 }
 
-function isSame(both: Both, old: number, index: number): boolean {
-  const { before, reader } = both;
-  if (reader.isFile(index) && !hasSameContent(both, old, index)) return false;
-  return before.sameRecord(old, reader, index) || looksSame(both, old, index);
+interface Pair {
+  readonly old: number;
+  readonly index: number;
+  /** The walks tell the same of both, their inode included. */
+  readonly isRecord: boolean;
+}
+
+function isSame(both: Both, { old, index, isRecord }: Pair): boolean {
+  if (both.reader.isFile(index) && !hasSameContent(both, old, index)) return false;
+  return isRecord || looksSame(both, old, index);
 }
 
 function hasSameContent({ tree, hashes }: Both, old: number, index: number): boolean {

@@ -17,10 +17,7 @@ const MAX_CHANGES = 1024;
 const MAX_SHARE = 8;
 const MAX_BYTES = 8 * 1024 * 1024;
 
-/**
- * Undefined when a whole copy is better, or when the difference can't be told by a layer on the other: names of one file, of which some may have
- * changed, and names whose order the two walks do not agree about (see `samePaths`).
- */
+/** Undefined when a whole copy is better, and with names of one file, of which some may have changed. */
 export function copyPatch(tree: CopiedTree, selected: Selected, compared: Compared): CopyPatch | undefined {
   const { reader, chosen } = selected;
   const { before, same } = compared;
@@ -30,8 +27,6 @@ export function copyPatch(tree: CopiedTree, selected: Selected, compared: Compar
   const changed = chosen.filter((index) => same[index] !== 1);
   const gone = goneFrom(tree, reader, compared);
   if (changed.length + gone.length > most || bytesOf(reader, changed) > MAX_BYTES) return undefined;
-  const paths = new Set(Array.from(changed, (index) => reader.path(index)));
-  if (gone.some(({ path }) => paths.has(path))) return undefined;
   const touched = [...changed, ...gone.map(({ folder }) => folder)];
   return { chosen: withFolders(reader, touched), gone: gone.map(({ path }) => path) };
 }

@@ -169,7 +169,7 @@ interface Likeness {
 async function writeLayer(copy: DirectCopy): Promise<SnapshotId> {
   const { env, context } = copy.run;
   const { snapshots } = env.store;
-  const like = likeness(copy);
+  const like = await likeness(copy);
   const isPatch = like?.patch !== undefined;
   const active = snapshots.prepare(isPatch ? like.last.snapshot : copy.base, { patch: isPatch });
   try {
@@ -189,11 +189,12 @@ async function writeLayer(copy: DirectCopy): Promise<SnapshotId> {
 
 const NO_TWINS = new Uint8Array();
 
-function likeness(copy: DirectCopy): Likeness | undefined {
+async function likeness(copy: DirectCopy): Promise<Likeness | undefined> {
   const last = lastLayer(copy);
   const selected = largeFolder(copy);
   if (last === undefined || selected === undefined) return undefined;
-  const compared = compareCopied(last.tree, selected, timeOf(copy.action) !== undefined);
+  const sameTimes = timeOf(copy.action) !== undefined;
+  const compared = await compareCopied(copy.run.env.fs, { tree: last.tree, selected, sameTimes });
   const patch = copyPatch(last.tree, selected, compared);
   return { last, patch, twins: patch === undefined ? twinsIn(last.tree, selected, compared) : NO_TWINS };
 }
