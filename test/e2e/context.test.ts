@@ -72,8 +72,9 @@ describe.skipIf(reason !== undefined)("where a context and a Dockerfile come fro
     );
     const names = (end: string): number[] =>
       files.filter((path) => path.endsWith(end)).map((path) => statSync(path).nlink);
+    // In the first layer and in the second one, which was put together to be packed; what has changed is in a layer of its own besides.
     expect(names("/all/d3/f3")).toEqual([2, 2]);
-    expect(names("/all/d1/f1")).toEqual([1, 1]);
+    expect(names("/all/d1/f1").sort()).toEqual([1, 2, 2]);
   });
 
   test("an empty archive on standard input has no Dockerfile", async () => {

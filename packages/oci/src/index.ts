@@ -77,6 +77,7 @@ export { type MergedTree, type PackMergedOptions, packMerged } from "./tree/merg
 export {
   applyTreeOps,
   cloneTree,
+  layerOps,
   type ReplayCalls,
   ReplayOps,
   type ReplayOptions,

@@ -80,9 +80,9 @@ export interface SnapshotStore {
   prepare(parent: SnapshotId | null, options?: { readonly patch?: boolean | undefined }): ActiveSnapshot;
   /**
    * Freezes an active snapshot. Visible to all processes when it returns; held until the store is closed. `linkedTo`: files of its layer are
-   * those of that snapshot's layer, by hard link, so that what they take is counted once.
+   * those of these snapshots' layers, by hard link, so that what they take is counted once.
    */
-  commit(active: ActiveSnapshot, options?: { readonly linkedTo?: SnapshotId | undefined }): SnapshotId;
+  commit(active: ActiveSnapshot, options?: { readonly linkedTo?: readonly SnapshotId[] }): SnapshotId;
   /** Throws the layer away. */
   discard(active: ActiveSnapshot): void;
   /** Layer folders of a snapshot, top first: what overlayfs takes as lowerdirs. Throws TSB_STORE when unknown. */

@@ -74,7 +74,10 @@ export class OverlaySnapshotStore implements SnapshotStore {
     return active;
   }
 
-  commit(active: ActiveSnapshot, options: { readonly linkedTo?: SnapshotId | undefined } = {}): SnapshotId {
+  commit(
+    active: ActiveSnapshot,
+    { linkedTo = [] }: { readonly linkedTo?: readonly SnapshotId[] } = {},
+  ): SnapshotId {
     this.#mustBeActive(active);
     const { lease, database, durability, scraps } = this.#state;
     scraps.remove(active.work);
@@ -82,7 +85,7 @@ export class OverlaySnapshotStore implements SnapshotStore {
       lease.holdSnapshot(active.id);
       database.run("UPDATE snapshots SET lease=NULL WHERE id=?", active.id);
       durability.mark(active.id);
-      if (options.linkedTo !== undefined) this.#link([active.id, options.linkedTo]);
+      if (linkedTo.length > 0) this.#link([active.id, ...linkedTo]);
     });
     this.#active.delete(active.id);
     const lowers = [active.upper, ...active.lowers];

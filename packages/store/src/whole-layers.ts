@@ -1,6 +1,6 @@
 import type { SnapshotId } from "@tsbuild/base";
 import { nativeFs, type TreeOp, TreeReader, TWIN } from "@tsbuild/native-fs";
-import { applyTreeOps, ReplayOps, replayLayer } from "@tsbuild/oci";
+import { applyTreeOps, layerOps, ReplayOps, replayRoot } from "@tsbuild/oci";
 import type { ActiveSnapshot, SnapshotStore } from "./api.ts";
 import { guardedAsync } from "./failure.ts";
 import { snapshotId } from "./snapshots.ts";
@@ -58,24 +58,24 @@ export class WholeLayers {
       this.#snapshots.discard(active);
       throw error;
     }
-    const linkedTo = this.#state.database.get<{ parent: number }>(
+    const below = this.#state.database.get<{ parent: number }>(
       "SELECT parent FROM snapshots WHERE id=?",
       patch,
     );
-    return this.#snapshots.commit(active, { linkedTo: linkedTo && snapshotId(linkedTo.parent) });
+    const linkedTo = below === undefined ? [patch] : [patch, snapshotId(below.parent)];
+    return this.#snapshots.commit(active, { linkedTo });
   }
 }
 
-/** The old layer by hard links, for its files change no more than those of the new one; then the patch, which replaces and removes names. */
+/** The old layer, then the patch, which replaces and removes names. By hard links, for the files of either change no more. */
 async function fill(
   { upper }: ActiveSnapshot,
   { own, old }: { readonly own: string; readonly old: string },
 ): Promise<void> {
   const opened = [upper, old, own].map((folder) => nativeFs.openFolder(folder));
-  const [dest = -1, source = -1, patch = -1] = opened;
+  const [dest = -1, ...sources] = opened;
   try {
-    await link(source, dest);
-    await replayLayer({ fs: nativeFs, source: patch, dest });
+    for (const source of sources) await link(source, dest);
   } finally {
     for (const root of opened) nativeFs.close(root);
   }
@@ -104,6 +104,7 @@ async function link(source: number, dest: number): Promise<void> {
   for (const result of done) if (result.status === "rejected") throw result.reason;
   await applyTreeOps(options, files.further);
   await applyTreeOps(options, plan.times());
+  replayRoot(options, reader.entry(0));
 }
 
 /** What is linked: all names of files in an order in which their folders are there. */
@@ -131,10 +132,10 @@ class Files {
 /** Folders, and what is made anew; files are put into `files`. A copy that is made for want of a link has no attributes, so those with some are none of these. */
 function* othersOf(reader: TreeReader, plan: ReplayOps, files: Files): Generator<TreeOp> {
   for (let index = 1; index < reader.count; index++) {
-    const op = plan.op(reader.entry(index));
-    if (op === undefined) continue;
-    if (op.type === "hardlink") files.further.push(op);
-    else if (op.type === "copy" && (op.xattrs ?? []).length === 0) files.add(index, op.mode);
-    else yield op;
+    for (const op of layerOps(reader.entry(index), plan)) {
+      if (op.type === "hardlink") files.further.push(op);
+      else if (op.type === "copy" && (op.xattrs ?? []).length === 0) files.add(index, op.mode);
+      else yield op;
+    }
   }
 }

@@ -90,7 +90,8 @@ export function replayRoot({ fs, dest }: ReplayOptions, root: TreeEntry): void {
   fs.setTimesInRoot(dest, ".", mtimeNs, mtimeNs);
 }
 
-function layerOps(entry: TreeEntry, plan: ReplayOps): TreeOp[] {
+/** What an entry of a layer does to the tree that the layers below it made. */
+export function layerOps(entry: TreeEntry, plan: ReplayOps): TreeOp[] {
   if (isWhiteout(entry)) return [{ type: "remove", path: entry.path, existing: "replace" }];
   const op = plan.op(entry);
   if (op === undefined) return [];

@@ -178,7 +178,7 @@ async function writeLayer(copy: DirectCopy): Promise<SnapshotId> {
     // The next copies are compared with the whole one.
     if (isPatch) return snapshots.commit(active);
     const isKept = keep(copy, active);
-    const snapshot = snapshots.commit(active, { linkedTo: like?.last.snapshot });
+    const snapshot = snapshots.commit(active, { linkedTo: like === undefined ? [] : [like.last.snapshot] });
     if (isKept) rememberCopied(env, stepKey(copy), { snapshot, before: like?.last });
     return snapshot;
   } catch (error) {
