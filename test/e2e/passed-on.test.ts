@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { type Digest, digestHex } from "@tsbuild/base";
-import { parseManifest } from "@tsbuild/oci";
+import { parseIndex, parseManifest } from "@tsbuild/oci";
 import { startRegistry, type TestRegistry } from "@tsbuild/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { publishImage } from "./published.ts";
+import { publishImage, publishIndex } from "./published.ts";
 import { busyboxTar, missing, World } from "./world.ts";
 
 const reason = missing("busybox", "tar");
@@ -70,6 +70,25 @@ describe.skipIf(reason !== undefined)("layers that are only passed on", () => {
     await world.build(on, "-t", "on");
     expect(await world.inside("on", "cat", "/seen")).toBe("12\n");
     expect(fetched(asked)).toHaveLength(1);
+  });
+
+  test("of several platforms become an index without a stop here; one of them can be used", async () => {
+    const world = machine();
+    const tar = readFileSync(await busyboxTar(world));
+    // An archive may end earlier than its last block of zeros, so that this is another layer of the same files.
+    const tars = { amd64: tar, arm64: Buffer.concat([tar, Buffer.alloc(10_240)]) };
+    const layers = publishIndex(registry, { repository: "team/both", tag: "1", tars });
+    const folder = world.context("app", { Dockerfile: `FROM ${registry.host}/team/both:1\nLABEL l=x\n` });
+    const asked = registry.requests.length;
+    const app = `${registry.host}/team/many:1`;
+    await world.build(folder, "--platform=linux/amd64,linux/arm64", "--push", "-t", app);
+    expect(layers.flatMap((digest) => fetched(asked, digest))).toEqual([]);
+    expect(snapshotsOf(world)).toEqual([]);
+    expect(parseIndex(registry.manifestBytes("team/many", "1") ?? new Uint8Array()).manifests).toHaveLength(
+      2,
+    );
+    expect(await world.inside(app, "echo", "runs")).toBe("runs\n");
+    expect(layers.map((digest) => fetched(asked, digest).length)).toEqual([1, 0]);
   });
 
   test("another registry gets them from the first, without a stop here", async () => {

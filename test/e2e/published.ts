@@ -14,11 +14,17 @@ export interface Published {
 /** Puts an image of one layer into a registry, as if somebody had pushed it. */
 export function publishImage(
   registry: TestRegistry,
-  { repository, tag, tar, env }: { repository: string; tag: string; tar: Uint8Array; env: string[] },
+  {
+    repository,
+    tag,
+    tar,
+    env,
+    architecture = "amd64",
+  }: { repository: string; tag: string; tar: Uint8Array; env: string[]; architecture?: string },
 ): Published {
   const config = Buffer.from(
     JSON.stringify({
-      architecture: "amd64",
+      architecture,
       os: "linux",
       config: { Env: env },
       rootfs: { type: "layers", diff_ids: [sha256(tar)] },
@@ -42,4 +48,30 @@ export function publishImage(
     manifestSize: Buffer.byteLength(JSON.stringify(manifest)),
     layer: layer.digest,
   };
+}
+
+/** The same for several architectures, behind an index. Returns the digests of their layers. */
+export function publishIndex(
+  registry: TestRegistry,
+  { repository, tag, tars }: { repository: string; tag: string; tars: Readonly<Record<string, Uint8Array>> },
+): Digest[] {
+  const images = Object.entries(tars).map(([architecture, tar]) => {
+    const image = publishImage(registry, {
+      repository,
+      tag: `${tag}-${architecture}`,
+      tar,
+      env: [],
+      architecture,
+    });
+    return { architecture, ...image };
+  });
+  const manifests = images.map(({ architecture, manifest, manifestSize }) => ({
+    mediaType: mediaTypes.ociManifest,
+    digest: manifest,
+    size: manifestSize,
+    platform: { os: "linux", architecture },
+  }));
+  const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests };
+  registry.manifest(repository, tag, index, mediaTypes.ociIndex);
+  return images.map(({ layer }) => layer);
 }

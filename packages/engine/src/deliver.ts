@@ -207,11 +207,10 @@ async function exportAll(
   { outputs, draft }: { readonly outputs: readonly OutputRequest[]; readonly draft: Committed["draft"] },
 ): Promise<Exported> {
   const { run, results } = delivery;
+  // Layers that are not here have to be where the names say, before the names mean them.
+  const areRemote = images.some(({ remote }) => remote !== undefined);
   let last: ExportResult = storedResult(run, images[0]);
-  if (wantsStored(run) && !isPlain(run, results)) {
-    const { registerImages } = await import("@tsbuild/export");
-    last = registerImages(run.session.store, images, { attrs: run.request.annotations ?? {} });
-  }
+  if (!areRemote && wantsStored(run) && !isPlain(run, results)) last = await nameIndex(run, images);
   let names: readonly string[] = run.request.tags;
   for (const output of outputs) {
     const own = draft?.output === output ? draft : undefined;
@@ -219,19 +218,14 @@ async function exportAll(
     if (exported.manifest !== undefined) last = exported;
     names = exported.pushed ?? names;
   }
-  await nameRemote(run, results, images);
+  if (areRemote && isNamedAtOnce(run)) await nameIndex(run, images);
   return { last, names };
 }
 
-/** Layers that are not here have to be where the names say, before the names mean them. */
-async function nameRemote(
-  run: BuildRun,
-  results: readonly PlatformResult[],
-  images: readonly CommittedImage[],
-): Promise<void> {
-  if (!isNamedAtOnce(run) || !isPlain(run, results)) return;
-  const { registerImage } = await import("@tsbuild/export");
-  for (const image of images) if (image.remote !== undefined) registerImage(run.session.store, image);
+/** Puts several images, or one of which more is to be said than its manifest does, under the build's names. One plain image is itself. */
+async function nameIndex({ session, request }: BuildRun, images: readonly CommittedImage[]) {
+  const { registerImages } = await import("@tsbuild/export");
+  return registerImages(session.store, images, { attrs: request.annotations ?? {} });
 }
 
 /** The image that has the first name until now. */

@@ -14,13 +14,12 @@ function isPushedByDigest({ attrs }: OutputRequest): boolean {
 
 /**
  * An image that is kept here under a name, with its layers elsewhere, is like one that was pulled and whose layers are gone: they have to be where
- * the name says. So all its names have to be pushed, as one plain manifest.
+ * the name says. So all its names have to be pushed, as what they are here.
  */
-function keepsNames({ outputs, tags, annotations = {}, platforms }: CompleteRequest): boolean {
+function keepsNames({ outputs, tags, annotations = {} }: CompleteRequest): boolean {
   const images = outputs.filter(({ type }) => type === "image");
   if (tags.length === 0 && images.length === 0) return true;
-  if (Object.keys(annotations).length > 0 || platforms.length > 1 || outputs.some(isPushedByDigest))
-    return false;
+  if (Object.keys(annotations).length > 0 || outputs.some(isPushedByDigest)) return false;
   const tagsArePushed = outputs.some((output) => pushes(output) && output.attrs["name"] === undefined);
   return (tags.length === 0 || tagsArePushed) && images.every(pushes);
 }

@@ -15,10 +15,6 @@ describe("layers may stay where they are", () => {
     ["a push under the build's name", { tags: ["a"], outputs: [push] }],
     ["a push under its own name", { outputs: [image({ name: "a", push: "true" })] }],
     ["an archive, and a cache", { outputs: [oci(), { type: "cacheonly", attrs: {} }] }],
-    [
-      "several platforms, as nothing is kept",
-      { outputs: [push], platforms: [{ os: "linux", architecture: "amd64" }] },
-    ],
   ])("%s", async (_, request) => {
     expect(await passesOn(request)).toBe(true);
   });

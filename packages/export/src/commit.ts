@@ -165,6 +165,11 @@ function shareLayers(store: Store, top: SnapshotId | null, diffIds: readonly Dif
   }
 }
 
+/** Undefined: its layers are not here. */
+export function storedSnapshot({ snapshot, remote }: Pick<CommittedImage, "snapshot" | "remote">) {
+  return remote === undefined ? snapshot : undefined;
+}
+
 /** Puts a committed image under its names; without a name under its ID, so that it is not lost. */
 export function registerImage(
   store: Store,
@@ -174,8 +179,8 @@ export function registerImage(
   const names = image.names.length > 0 ? image.names : [formatReference(parseReference(image.imageId))];
   const { imageId: config, manifest } = image;
   // Layers that are elsewhere are where the names were pushed to: it is as if they had been pulled from there.
-  const [snapshot, origin] =
-    image.remote === undefined ? [image.snapshot, made] : [undefined, "pulled" as const];
+  const origin = image.remote === undefined ? made : "pulled";
+  const snapshot = storedSnapshot(image);
   for (const name of names) store.images.put({ name, manifest, config, snapshot, origin });
 }
 

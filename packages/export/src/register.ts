@@ -10,7 +10,7 @@ import {
 import type { ImageVariant, Store } from "@tsbuild/store";
 import { annotated, annotationsFor } from "./annotations.ts";
 import { type ImageAttributes, imageAttributes } from "./attributes.ts";
-import { registerImage } from "./commit.ts";
+import { registerImage, storedSnapshot } from "./commit.ts";
 import { descriptorPlatform, type PackagedImage } from "./image.ts";
 import { mainImage, rootOf } from "./root.ts";
 import type { CommittedImage, ExportRequest, ExportResult } from "./types.ts";
@@ -29,8 +29,8 @@ function asStored(store: Store, image: CommittedImage, { annotations }: ImageAtt
 }
 
 function variantOf({ image }: PackagedImage): ImageVariant {
-  const { manifest, imageId: config, snapshot } = image;
-  return { manifest, config, snapshot };
+  const { manifest, imageId: config } = image;
+  return { manifest, config, snapshot: storedSnapshot(image) };
 }
 
 /** X011: its names; with the digest as well; without a name a prefix and the digest. */
@@ -69,7 +69,9 @@ export function registerImages(
   const main = mainImage(root.index ?? new Uint8Array(), packaged).image;
   const index = { digest: descriptor.digest, variants: packaged.map(variantOf) };
   const all = names.length > 0 ? names : [formatReference(parseReference(main.imageId))];
-  const { imageId: config, manifest, snapshot } = main;
-  for (const name of all) store.images.put({ name, manifest, config, snapshot, origin: "built", index });
+  const { imageId: config, manifest } = main;
+  const snapshot = storedSnapshot(main);
+  const origin = images.some(({ remote }) => remote !== undefined) ? "pulled" : "built";
+  for (const name of all) store.images.put({ name, manifest, config, snapshot, origin, index });
   return { manifest: descriptor.digest, descriptor };
 }
