@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <zlib.h>
 
+#include "deflate.h"
+
 /*
  * zstd's interface, as far as it is used here. The library is inside the Node binary, whose headers leave it out (zlib's are there).
  */
@@ -78,6 +80,15 @@ static int deflate_all(z_stream *stream, const uint8_t *bytes, size_t len, const
   return 0;
 }
 
+static int own_deflate_block(int level, struct work *work, const uint8_t *bytes, size_t len, const struct target *target,
+                             struct err *err) {
+  void *memory = work_alloc(work, deflate_work_bytes());
+  if (memory == NULL) return err_set(err, ENOMEM, "malloc", NULL);
+  bool fits = deflate_encode(level, memory, bytes, len, target->out, target->room, target->size);
+  work_free(work, memory);
+  return fits ? 0 : err_detail(err, EIO, "deflate", NULL, "the block did not fit");
+}
+
 static int deflate_block(int level, struct work *work, const uint8_t *bytes, size_t len, const struct target *target,
                          struct err *err) {
   z_stream stream = {.zalloc = work_alloc_items, .zfree = work_free, .opaque = work};
@@ -119,5 +130,6 @@ int compress_block(const struct compress_options *options, const uint8_t *bytes,
   struct target target = {.out = out, .room = room, .size = size};
   if (len > INT_MAX) return err_set(err, EINVAL, "compress", NULL);
   if (options->algorithm == COMPRESS_ZSTD) return zstd_block(options->level, &work, bytes, len, &target, err);
+  if (deflate_has_level(options->level)) return own_deflate_block(options->level, &work, bytes, len, &target, err);
   return deflate_block(options->level, &work, bytes, len, &target, err);
 }

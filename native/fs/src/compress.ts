@@ -6,6 +6,19 @@ export interface BlockCompression {
   readonly level: number;
 }
 
+/** Of what core/deflate.c writes: whoever changes that changes this. */
+const DEFLATE_VERSION = 1;
+
+/** Levels that core/deflate.c has; others are zlib's. */
+function isOwnLevel(level: number): boolean {
+  return level >= 4 && level <= 7;
+}
+
+/** What the bytes of a deflate block depend on besides its level: part of the names under which blobs are remembered. */
+export function deflateName(level: number): string {
+  return isOwnLevel(level) ? `deflate${DEFLATE_VERSION}` : `${process.versions.zlib}-memory9`;
+}
+
 /** zstd's tables at level 3 for blocks of 4 MiB, or all that deflate takes. */
 const WORK_BYTES = 2 * 1024 * 1024;
 

@@ -1,6 +1,6 @@
 export { addonPath } from "./addon.ts";
 export type * from "./api.ts";
-export { type BlockCompression, BlockCompressor } from "./compress.ts";
+export { type BlockCompression, BlockCompressor, deflateName } from "./compress.ts";
 export { makeFolders } from "./make-folders.ts";
 export { decodeName, encodeName } from "./names.ts";
 export { nativeFs } from "./native.ts";

@@ -256,7 +256,10 @@ describe("compress", () => {
   });
 
   test("variants are named with the compressor's version", () => {
-    expect(variantName({ compression: "gzip" })).toBe(`gzip-6-${process.versions.zlib}-blocks1m-memory9`);
+    expect(variantName({ compression: "gzip" })).toBe("gzip-6-deflate1-blocks1m");
+    expect(variantName({ compression: "gzip", level: 9 })).toBe(
+      `gzip-9-${process.versions.zlib}-memory9-blocks1m`,
+    );
     expect(variantName({ compression: "zstd", level: 9 })).toBe(
       `zstd-9-${process.versions["zstd"]}-frames4m`,
     );

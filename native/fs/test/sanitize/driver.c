@@ -16,6 +16,7 @@
 #include "../../core/apply.h"
 #include "../../core/cleanup.h"
 #include "../../core/contents.h"
+#include "../../core/deflate.h"
 #include "../../core/lock.h"
 #include "../../core/mkdirs.h"
 #include "../../core/ops.h"
@@ -185,6 +186,29 @@ static void copied_trees(int root, long rounds) {
   }
 }
 
+/* What is compressed lies in memory of just its size, and so does what it is written to, which is too little at times. */
+static void deflated(long rounds) {
+  cleanup_free void *work = malloc(deflate_work_bytes());
+  for (long round = 0; round < rounds; round++) {
+    size_t len = round % 20 == 0 ? next_random() % 300000 : next_random() % 300, size;
+    size_t room = round % 3 == 0 ? next_random() % (len + 1) : len + len / 8 + 4096;
+    uint8_t *bytes = malloc(len + 1), *out = malloc(room + 1);
+    if (work == NULL || bytes == NULL || out == NULL) exit(1);
+    uint64_t variety = 1 + next_random() % 256;
+    for (size_t i = 0; i < len; i++) {
+      uint64_t random = next_random();
+      bytes[i] = i > 9 && random % 5 != 0 ? bytes[i - 1 - random / 8 % (i < 70000 ? i : 70000)] : (uint8_t)(random / 8 % variety);
+    }
+    bool fits = deflate_encode((int)(4 + round % 4), work, bytes, len, out, room, &size);
+    if (size > room || (!fits && round % 3 != 0)) {
+      fprintf(stderr, "deflate of %zu bytes into %zu: %d, %zu\n", len, room, fits, size);
+      exit(1);
+    }
+    free(bytes);
+    free(out);
+  }
+}
+
 static void locks_and_mounts(const char *folder) {
   struct err err = ERR_INIT;
   bool busy;
@@ -343,6 +367,7 @@ int main(int argc, char **argv) {
   passed_descriptors(root);
   batches_of_files(root);
   locks_and_mounts(argv[1]);
+  deflated(strtol(argv[3], NULL, 10));
   copied_trees(root, strtol(argv[3], NULL, 10));
   for (int i = 4; i < argc; i++) fuzz(root, argv[i], strtol(argv[3], NULL, 10));
   puts("clean");

@@ -1,3 +1,4 @@
+import { deflateName } from "@tsbuild/native-fs";
 import { mediaTypes } from "../types.ts";
 
 export type LayerCompression = "gzip" | "zstd" | "uncompressed";
@@ -16,12 +17,13 @@ export const DEFAULT_LEVELS = { gzip: 6, zstd: 3, uncompressed: 0 } as const;
  */
 export function variantName({ compression, level }: CompressionVariant): string {
   if (compression === "uncompressed") return "uncompressed";
-  // With what shapes the bytes besides: how the input is cut, and zlib's memory level.
+  const exact = level ?? DEFAULT_LEVELS[compression];
+  // With what shapes the bytes besides: how the input is cut.
   const library =
     compression === "gzip"
-      ? `${process.versions.zlib}-blocks1m-memory9`
+      ? `${deflateName(exact)}-blocks1m`
       : `${process.versions["zstd"] ?? "unknown"}-frames4m`;
-  return `${compression}-${level ?? DEFAULT_LEVELS[compression]}-${library}`;
+  return `${compression}-${exact}-${library}`;
 }
 
 /** Media type of a layer blob (image-spec layer.md; Docker's types where `docker` is set). */

@@ -1,0 +1,235 @@
+#include "deflate.h"
+
+#include <string.h>
+
+#include "deflate_write.h"
+
+/* How long is looked for a match. */
+struct effort {
+  uint32_t depth; /* places that are compared */
+  uint32_t nice;  /* a match that is good enough to take at once */
+};
+
+enum { FIRST_LEVEL = 4, LAST_LEVEL = 7 };
+static const struct effort efforts[] = {{6, 64}, {10, 128}, {16, 258}, {40, 258}};
+
+enum { HASH_BITS = 16, HASH3_BITS = 14, HASH_BYTES = 4, FAR_FOR_SHORT = 4096 };
+/* Behind this nothing begins that is looked up: the look-ups read 8 bytes. */
+enum { TAIL = 8 };
+enum { MATCH_CODE_BITS = 11, LONGEST_SHORT = 12 };
+
+/*
+ * Places are counted from a base that moves on by a window whenever 16 bits are not enough: half the memory, and the tables stay near the
+ * processor. All places are a window and more from the base when they are remembered; 0 is none, or one that is too far behind.
+ */
+struct matcher {
+  const uint8_t *bytes;
+  size_t len;
+  size_t base; /* what is added to a place in `bytes`; goes down, modulo the range of the type */
+  /* Of the next place, which is where most look-ups go: their entries are on the way to the processor meanwhile. */
+  uint32_t next_hash;
+  uint32_t next_hash3;
+  uint16_t head[1 << HASH_BITS];
+  uint16_t head3[1 << HASH3_BITS];
+  uint16_t before[DEFLATE_WINDOW]; /* the place with the same hash before the one at this place, modulo the window */
+};
+
+struct work {
+  struct matcher matcher;
+  struct deflate_block block;
+};
+
+struct match {
+  uint32_t length; /* 0: none */
+  uint32_t distance;
+};
+
+static inline uint32_t load4(const uint8_t *at) {
+  uint32_t value;
+  memcpy(&value, at, sizeof value);
+  return value;
+}
+
+static inline uint64_t load8(const uint8_t *at) {
+  uint64_t value;
+  memcpy(&value, at, sizeof value);
+  return value;
+}
+
+static inline uint32_t hash4(uint32_t four) {
+  return (four * 0x9e3779b1u) >> (32 - HASH_BITS);
+}
+
+static inline uint32_t hash3(uint32_t four) {
+  return ((four << 8) * 0x9e3779b1u) >> (32 - HASH3_BITS);
+}
+
+static void move_on(uint16_t *places, size_t count) {
+  for (size_t i = 0; i < count; i++) places[i] = places[i] > DEFLATE_WINDOW ? (uint16_t)(places[i] - DEFLATE_WINDOW) : 0;
+}
+
+/* Of what is at `at`, moving the base when it must. */
+static inline uint32_t place_of(struct matcher *matcher, size_t at) {
+  if (at + matcher->base > UINT16_MAX) {
+    move_on(matcher->head, sizeof matcher->head / sizeof *matcher->head);
+    move_on(matcher->head3, sizeof matcher->head3 / sizeof *matcher->head3);
+    move_on(matcher->before, sizeof matcher->before / sizeof *matcher->before);
+    matcher->base -= DEFLATE_WINDOW;
+  }
+  return (uint32_t)(at + matcher->base);
+}
+
+/* Remembers what is at `at`, and returns the last place with the same four bytes (or the same hash). */
+static inline uint32_t insert(struct matcher *matcher, size_t at, uint32_t place, uint32_t *short_one) {
+  uint16_t *head = &matcher->head[matcher->next_hash], *head3 = &matcher->head3[matcher->next_hash3];
+  uint32_t next = load4(matcher->bytes + at + 1);
+  matcher->next_hash = hash4(next);
+  matcher->next_hash3 = hash3(next);
+  __builtin_prefetch(&matcher->head[matcher->next_hash], 1);
+  __builtin_prefetch(&matcher->head3[matcher->next_hash3], 1);
+  uint16_t found = *head;
+  *short_one = *head3;
+  matcher->before[place % DEFLATE_WINDOW] = found;
+  *head = *head3 = (uint16_t)place;
+  return found;
+}
+
+static inline uint32_t common_length(const uint8_t *a, const uint8_t *b, uint32_t from, uint32_t most) {
+  uint32_t length = from;
+  for (; length + 8 <= most; length += 8) {
+    uint64_t different = load8(a + length) ^ load8(b + length);
+    if (different != 0) return length + (uint32_t)__builtin_ctzll(different) / 8;
+  }
+  while (length < most && a[length] == b[length]) length++;
+  return length;
+}
+
+/* Three bytes are worth a match that is near. */
+static struct match short_match(const uint8_t *at, uint32_t distance) {
+  if (distance > FAR_FOR_SHORT) return (struct match){0};
+  if ((load4(at) ^ load4(at - distance)) << 8 != 0) return (struct match){0};
+  return (struct match){.length = DEFLATE_MIN_MATCH, .distance = distance};
+}
+
+/* The longest match of more than `beat` bytes for what is at `at`, which is remembered on the way. */
+static struct match find(struct matcher *matcher, size_t at, uint32_t beat, uint32_t depth, uint32_t nice) {
+  const uint8_t *here = matcher->bytes + at;
+  uint32_t four = load4(here), place = place_of(matcher, at), least = place - DEFLATE_WINDOW;
+  uint32_t most = matcher->len - at < DEFLATE_MAX_MATCH ? (uint32_t)(matcher->len - at) : DEFLATE_MAX_MATCH;
+  uint32_t short_one, other = insert(matcher, at, place, &short_one);
+  struct match best = {0};
+  if (beat < DEFLATE_MIN_MATCH) best = short_match(here, place - short_one);
+  uint32_t length = best.length > beat ? best.length : beat;
+  /* What makes a match longer is looked at first. */
+  uint32_t ending = length < HASH_BYTES ? 0 : length - 3;
+  for (; other > least && depth > 0; depth--) {
+    uint32_t distance = place - other;
+    const uint8_t *there = here - distance;
+    other = matcher->before[other % DEFLATE_WINDOW];
+    if (load4(there + ending) != load4(here + ending) || load4(there) != four) continue;
+    uint32_t found = common_length(here, there, HASH_BYTES, most);
+    if (found <= length) continue;
+    best = (struct match){.length = length = found, .distance = distance};
+    if (found >= nice || found == most) break;
+    ending = length - 3;
+  }
+  return best;
+}
+
+static uint32_t log2_of(uint32_t value) {
+  return 31 - (uint32_t)__builtin_clz(value);
+}
+
+/* Whether a match that begins a byte later is worth that byte: longer, or as long and much nearer, as far ones take more bits. */
+static bool is_better(struct match later, struct match now) {
+  if (later.length < now.length) return false;
+  int32_t bits = 4 * (int32_t)(later.length - now.length) + (int32_t)log2_of(now.distance) - (int32_t)log2_of(later.distance);
+  return bits > 2;
+}
+
+static bool is_full(const struct deflate_block *block) {
+  /* Room for what one step adds. */
+  return block->count + 2 + DEFLATE_MAX_MATCH > DEFLATE_TOKENS;
+}
+
+/* Remembers what lies within a match. */
+static void pass_over(struct matcher *matcher, size_t from, size_t to) {
+  uint32_t ignored;
+  for (; from < to; from++) insert(matcher, from, place_of(matcher, from), &ignored);
+}
+
+/* About what a match takes: the codes of its length and its distance, and the bits of the distance itself. */
+static uint32_t match_bits(struct match match) {
+  uint32_t extra = match.distance > 4 ? log2_of(match.distance - 1) - 1 : 0;
+  return MATCH_CODE_BITS + extra;
+}
+
+/* Few bytes may take less as they are: in a text a far match of five is longer than five letters. */
+static bool is_worth_it(const struct deflate_block *block, const uint8_t *at, struct match match) {
+  if (match.length > LONGEST_SHORT) return true;
+  uint32_t bits = 0;
+  for (uint32_t i = 0; i < match.length; i++) bits += block->literal_bits[at[i]];
+  return match_bits(match) < bits;
+}
+
+/* Literals and one match from `at` on; the match is taken when the one a byte later is no better (lazy matching). Returns where it ends. */
+static size_t step(struct work *work, size_t at, size_t last, struct effort effort) {
+  struct matcher *matcher = &work->matcher;
+  struct match now = find(matcher, at, work->block.least - 1, effort.depth, effort.nice);
+  if (now.length == 0 || !is_worth_it(&work->block, matcher->bytes + at, now)) {
+    deflate_add_literal(&work->block, matcher->bytes[at]);
+    return at + 1;
+  }
+  size_t known = at + 1; /* all before it is remembered */
+  while (now.length < effort.nice && known < last && !is_full(&work->block)) {
+    struct match later = find(matcher, known, now.length - 1, effort.depth / 2, effort.nice);
+    known++;
+    if (later.length == 0 || !is_better(later, now)) break;
+    deflate_add_literal(&work->block, matcher->bytes[at]);
+    now = later;
+    at++;
+  }
+  deflate_add_match(&work->block, now.length, now.distance);
+  size_t end = at + now.length;
+  pass_over(matcher, known, end < last ? end : last);
+  return end;
+}
+
+static void encode(struct work *work, struct effort effort, struct deflate_out *out) {
+  const uint8_t *bytes = work->matcher.bytes;
+  size_t len = work->matcher.len, last = len < TAIL ? 0 : len - TAIL, begun = 0, at = 0;
+  while (at < len && !out->full) {
+    if (at < last) at = step(work, at, last, effort);
+    else deflate_add_literal(&work->block, bytes[at++]);
+    if (!is_full(&work->block) && at < len) continue;
+    deflate_write_block(out, &work->block, bytes + begun, at - begun);
+    begun = at;
+  }
+  deflate_write_sync(out);
+}
+
+bool deflate_has_level(int level) {
+  return level >= FIRST_LEVEL && level <= LAST_LEVEL;
+}
+
+size_t deflate_work_bytes(void) {
+  return sizeof(struct work);
+}
+
+bool deflate_encode(int level, void *memory, const uint8_t *bytes, size_t len, uint8_t *out, size_t room, size_t *size) {
+  struct work *work = memory;
+  struct deflate_out to = {.at = out, .end = out + room};
+  memset(work, 0, sizeof *work);
+  work->matcher.bytes = bytes;
+  work->matcher.len = len;
+  work->matcher.base = DEFLATE_WINDOW;
+  memset(work->block.literal_bits, 8, sizeof work->block.literal_bits);
+  work->block.least = DEFLATE_MIN_MATCH;
+  if (len >= TAIL) {
+    work->matcher.next_hash = hash4(load4(bytes));
+    work->matcher.next_hash3 = hash3(load4(bytes));
+  }
+  encode(work, efforts[level - FIRST_LEVEL], &to);
+  *size = (size_t)(to.at - out);
+  return !to.full;
+}
