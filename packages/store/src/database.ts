@@ -12,6 +12,13 @@ const SYNCED = "PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=1000";
 /** What is in the log must be on the disk before any of it is written to the database: that is none of such a connection's business. */
 const UNSYNCED = "PRAGMA synchronous=OFF; PRAGMA wal_autocheckpoint=0";
 
+interface Deferred {
+  /** In a transaction. */
+  write(): void;
+  /** That transaction is committed. */
+  written(): void;
+}
+
 /**
  * The metadata database: one connection, prepared statements kept by their text. Every change happens in `transaction`, which
  * takes the write lock at its start, so that what it reads stays true until it commits.
@@ -25,6 +32,7 @@ export class StateDatabase {
   readonly #root: string;
   readonly #statements = new Map<string, StatementSync>();
   #inTransaction = false;
+  readonly #deferred = new Set<Deferred>();
   readonly #log: string;
   /** PRAGMA synchronous is OFF: nothing has been written through this connection yet. */
   #isUnsynced = false;
@@ -69,7 +77,11 @@ export class StateDatabase {
     this.#inTransaction = true;
     try {
       const result = body();
+      const deferred = [...this.#deferred];
+      for (const { write } of deferred) write();
       guarded("write the state database", this.#root, () => this.#commit());
+      for (const one of deferred) this.#deferred.delete(one);
+      for (const { written } of deferred) written();
       return result;
     } catch (error) {
       // SQLite has already rolled back after some failures, a full disk among them.
@@ -78,6 +90,16 @@ export class StateDatabase {
     } finally {
       this.#inTransaction = false;
     }
+  }
+
+  /** For what nobody misses should this process be killed before: it is written with the next transaction that there is. */
+  defer(work: Deferred): void {
+    this.#deferred.add(work);
+  }
+
+  /** Writes what is still waiting for a transaction. */
+  settle(): void {
+    if (this.#deferred.size > 0) this.transaction(() => undefined);
   }
 
   close(): void {

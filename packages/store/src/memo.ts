@@ -12,15 +12,31 @@ INSERT INTO memo(kind, key, seq, value)
 VALUES(?, ?, (SELECT coalesce(max(seq), 0) + 1 FROM memo WHERE kind=?), ?)
 ON CONFLICT(kind, key) DO UPDATE SET seq=excluded.seq, value=excluded.value`;
 
-/** Remembered values, bounded in number and bytes per kind: those written first are dropped first. */
+/** More of them, and larger ones, are written at once. */
+const MAX_PENDING = 32;
+const MAX_PENDING_BYTES = 4096;
+
+interface Value {
+  readonly kind: string;
+  readonly key: string;
+  readonly value: Uint8Array;
+}
+
+/**
+ * Remembered values, bounded in number and bytes per kind: those written first are dropped first. Each COPY leaves one, which is not worth a
+ * transaction of its own: they are written with the next that there is.
+ */
 export class SqliteMemoStore implements MemoStore {
   readonly #state: StoreState;
+  readonly #pending = new Map<string, Value>();
 
   constructor(state: StoreState) {
     this.#state = state;
   }
 
   get(kind: string, key: string): Uint8Array | undefined {
+    const pending = this.#pending.get(nameOf(kind, key));
+    if (pending !== undefined) return pending.value;
     const row = this.#state.database.get<{ value: Uint8Array }>(
       "SELECT value FROM memo WHERE kind=? AND key=?",
       kind,
@@ -33,12 +49,23 @@ export class SqliteMemoStore implements MemoStore {
     const known = this.get(kind, key);
     // Equal values are not written again, so that a build without changes leaves the database alone.
     if (known !== undefined && Buffer.compare(known, value) === 0) return;
+    if (this.#pending.size === 0) this.#state.database.defer(this.#writing);
+    this.#pending.set(nameOf(kind, key), { kind, key, value: Uint8Array.from(value) });
+    if (this.#pending.size >= MAX_PENDING || value.length > MAX_PENDING_BYTES) this.#state.database.settle();
+  }
+
+  readonly #writing = {
+    write: (): void => {
+      for (const value of this.#pending.values()) this.#put(value);
+    },
+    written: (): void => this.#pending.clear(),
+  };
+
+  #put({ kind, key, value }: Value): void {
     const { database } = this.#state;
-    database.transaction(() => {
-      database.run(PUT, kind, key, kind, value);
-      const { seq } = database.get<{ seq: number }>("SELECT max(seq) AS seq FROM memo WHERE kind=?", kind)!;
-      if (seq % WRITES_PER_TRIM === 0) this.#trim(kind);
-    });
+    database.run(PUT, kind, key, kind, value);
+    const { seq } = database.get<{ seq: number }>("SELECT max(seq) AS seq FROM memo WHERE kind=?", kind)!;
+    if (seq % WRITES_PER_TRIM === 0) this.#trim(kind);
   }
 
   #trim(kind: string): void {
@@ -54,4 +81,8 @@ export class SqliteMemoStore implements MemoStore {
     });
     if (last >= 0) database.run("DELETE FROM memo WHERE kind=? AND seq<=?", kind, rows[last]!.seq);
   }
+}
+
+function nameOf(kind: string, key: string): string {
+  return `${kind}\0${key}`;
 }

@@ -132,6 +132,7 @@ function assemble(
       try {
         cache.flush();
         cache.flushUses();
+        database.settle();
         chosen.close();
         snapshots.discardAll();
         // While the disk is waited for. Its failure counts, but not before what was built is on the disk.
