@@ -77,7 +77,7 @@ export async function importImage(session: Session, request: ImportRequest): Pro
   const platform = request.platform ?? hostPlatform();
   const config = await configOf(session, request.changes);
   const signal = request.signal ?? new AbortController().signal;
-  const active = store.snapshots.prepare(null);
+  const active = store.snapshots.prepare(null, { inPlace: true });
   let snapshot: ReturnType<typeof store.snapshots.commit>;
   try {
     const root = nativeFs.openFolder(active.upper);

@@ -46,7 +46,7 @@ async function clampedLayer(store: Store, layer: WholeLayer, request: Clamp): Pr
   const source = nativeFs.openFolder(layer.folder);
   try {
     if (!(await hasLaterTimes({ fs: nativeFs, source, maxMtimeNs }))) return layer;
-    const active = store.snapshots.prepare(null);
+    const active = store.snapshots.prepare(null, { inPlace: true });
     const dest = nativeFs.openFolder(active.upper);
     try {
       const { signal } = request;

@@ -77,7 +77,7 @@ export interface SnapshotStore {
    * otherwise, and both are to be one layer of an image: what is written to it is compared with that layer, whiteouts hide what is there. The
    * parent is no patch itself, and its layer hides nothing of what is below (no whiteouts, no opaque folders).
    */
-  prepare(parent: SnapshotId | null, options?: { readonly patch?: boolean | undefined }): ActiveSnapshot;
+  prepare(parent: SnapshotId | null, options?: LayerOptions): ActiveSnapshot;
   /**
    * Freezes an active snapshot. Visible to all processes when it returns; held until the store is closed. `linkedTo`: files of its layer are
    * those of these snapshots' layers, by hard link, so that what they take is counted once.
@@ -111,12 +111,18 @@ export interface SnapshotStore {
   isHeld(id: SnapshotId): boolean;
 }
 
+export interface LayerOptions {
+  readonly patch?: boolean | undefined;
+  /** It is written without an overlay, which alone needs a work folder: none is made. */
+  readonly inPlace?: boolean | undefined;
+}
+
 export interface ActiveSnapshot {
   readonly id: SnapshotId;
   readonly parent: SnapshotId | null;
   /** Folder of this layer. */
   readonly upper: string;
-  /** overlayfs workdir on the same filesystem. Goes soon after the layer is committed or discarded. */
+  /** overlayfs workdir on the same filesystem; not there when it is written in place. Goes soon after the layer is committed or discarded. */
   readonly work: string;
   /** Layer folders below, top first. */
   readonly lowers: readonly string[];

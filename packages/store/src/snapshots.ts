@@ -1,7 +1,7 @@
 import { chmodSync, chownSync, mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { type ChainId, type DiffId, errnoCode, type SnapshotId, TsbuildError } from "@tsbuild/base";
-import type { ActiveSnapshot, LayerInfo, SnapshotStore, WholeLayer } from "./api.ts";
+import type { ActiveSnapshot, LayerInfo, LayerOptions, SnapshotStore, WholeLayer } from "./api.ts";
 import { guarded } from "./failure.ts";
 import { makingRoom } from "./room.ts";
 import type { StoreState } from "./state.ts";
@@ -36,7 +36,8 @@ SELECT l.id, chain.id AS snapshot, chain.patch, l.diff_id, l.size_bytes FROM cha
 export class OverlaySnapshotStore implements SnapshotStore {
   readonly #state: StoreState;
   readonly #onRelease: (id: SnapshotId) => void;
-  readonly #active = new Set<SnapshotId>();
+  /** Whether there is a work folder. */
+  readonly #active = new Map<SnapshotId, boolean>();
   #whole: Promise<WholeLayers> | undefined;
   /** What was committed here is held until the end, so what is known of it stays true: nearly each is the parent of the next. */
   readonly #committed = new Map<SnapshotId, { readonly lowers: readonly string[]; readonly depth: number }>();
@@ -47,10 +48,7 @@ export class OverlaySnapshotStore implements SnapshotStore {
     this.#onRelease = onRelease;
   }
 
-  prepare(
-    parent: SnapshotId | null,
-    { patch = false }: { readonly patch?: boolean | undefined } = {},
-  ): ActiveSnapshot {
+  prepare(parent: SnapshotId | null, { patch = false, inPlace = false }: LayerOptions = {}): ActiveSnapshot {
     const { lease, database, layout } = this.#state;
     const made = database.transaction(() => {
       if (patch) this.#mustBePatchable(parent);
@@ -60,13 +58,16 @@ export class OverlaySnapshotStore implements SnapshotStore {
       const id = insertSnapshot(this.#state, { parent, layer, depth, patch, lease: lease.name });
       return { id, layer };
     });
-    this.#active.add(made.id);
+    this.#active.set(made.id, !inPlace);
     const lowers = parent === null ? [] : this.lowers(parent);
     const folder = layout.layer(made.layer);
     const work = join(lease.folder(), `work-${made.layer}`);
     const active = { id: made.id, parent, upper: join(folder, "fs"), work, lowers };
     try {
-      guarded("make a snapshot", layout.root, () => this.#makeFolders(folder, { work, below: lowers[0] }));
+      guarded("make a snapshot", layout.root, () => {
+        this.#makeFolders(folder, lowers[0]);
+        if (!inPlace) mkdirSync(work);
+      });
     } catch (error) {
       this.discard(active);
       throw error;
@@ -79,8 +80,8 @@ export class OverlaySnapshotStore implements SnapshotStore {
     { linkedTo = [] }: { readonly linkedTo?: readonly SnapshotId[] } = {},
   ): SnapshotId {
     this.#mustBeActive(active);
-    const { lease, database, durability, scraps } = this.#state;
-    scraps.remove(active.work);
+    const { lease, database, durability } = this.#state;
+    this.#removeWork(active);
     database.transaction(() => {
       lease.holdSnapshot(active.id);
       database.run("UPDATE snapshots SET lease=NULL WHERE id=?", active.id);
@@ -104,15 +105,19 @@ export class OverlaySnapshotStore implements SnapshotStore {
 
   discard(active: ActiveSnapshot): void {
     this.#mustBeActive(active);
-    this.#state.scraps.remove(active.work);
+    this.#removeWork(active);
     this.#forget([active.id]);
     this.#state.trash.sweep();
     this.#state.trash.start();
   }
 
+  #removeWork({ id, work }: ActiveSnapshot): void {
+    if (this.#active.get(id) === true) this.#state.scraps.remove(work);
+  }
+
   /** Discards what nobody committed or discarded; for closing. */
   discardAll(): void {
-    if (this.#active.size > 0) this.#forget([...this.#active]);
+    if (this.#active.size > 0) this.#forget([...this.#active.keys()]);
   }
 
   /** Active ones only: nothing else has their folders. */
@@ -322,14 +327,10 @@ export class OverlaySnapshotStore implements SnapshotStore {
    * The root of a layer hides that of the layers below in the merged view: it takes over owner and mode from the topmost, so
    * that a step on an image whose `/` is special leaves it so. Without lowers it is 0755, as an image's `/` is.
    */
-  #makeFolders(
-    folder: string,
-    { work, below }: { readonly work: string; readonly below: string | undefined },
-  ): void {
+  #makeFolders(folder: string, below: string | undefined): void {
     this.#makeFolder(folder);
     const upper = join(folder, "fs");
     mkdirSync(upper);
-    mkdirSync(work);
     const made = statSync(upper);
     const { mode, uid, gid } =
       below === undefined ? { mode: 0o755, uid: made.uid, gid: made.gid } : statSync(below);

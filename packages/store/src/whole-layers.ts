@@ -51,7 +51,7 @@ export class WholeLayers {
   async #make(patch: SnapshotId): Promise<SnapshotId> {
     const [own, old] = this.#snapshots.lowers(patch);
     if (own === undefined || old === undefined) throw new Error("assertion failed: a patch is on a layer");
-    const active = this.#snapshots.prepare(this.#snapshots.parent(patch));
+    const active = this.#snapshots.prepare(this.#snapshots.parent(patch), { inPlace: true });
     try {
       await fill(active, { own, old });
     } catch (error) {

@@ -40,6 +40,15 @@ export function snapshotStoreSuite(name: string, open: () => Promise<SnapshotSto
       expect(statSync(active.work).dev).toBe(statSync(active.upper).dev);
     });
 
+    it("makes no work folder for a layer that is written in place", () => {
+      const committed = snapshots.prepare(null, { inPlace: true });
+      expect([existsSync(committed.upper), existsSync(committed.work)]).toEqual([true, false]);
+      const discarded = snapshots.prepare(snapshots.commit(committed), { inPlace: true });
+      expect(existsSync(discarded.work)).toBe(false);
+      snapshots.discard(discarded);
+      expect(existsSync(discarded.upper)).toBe(false);
+    });
+
     it("makes the root of a layer like that of the layer below", () => {
       const base = snapshots.prepare(null);
       chmodSync(base.upper, 0o1711);

@@ -171,7 +171,10 @@ async function writeLayer(copy: DirectCopy): Promise<SnapshotId> {
   const { snapshots } = env.store;
   const like = await likeness(copy);
   const isPatch = like?.patch !== undefined;
-  const active = snapshots.prepare(isPatch ? like.last.snapshot : copy.base, { patch: isPatch });
+  const active = snapshots.prepare(isPatch ? like.last.snapshot : copy.base, {
+    patch: isPatch,
+    inPlace: true,
+  });
   try {
     const root = env.fs.openFolder(active.upper);
     await write(copy, { fs: env.fs, root, signal: context.signal }, like).finally(() => env.fs.close(root));

@@ -159,7 +159,7 @@ async function makeTree(
     const at = { commit: checked.ref, name: undefined };
     return { repository: await openRepository(options, checked, at, request.url), commit: checked.ref };
   };
-  const layer = store.snapshots.prepare(null);
+  const layer = store.snapshots.prepare(null, { inPlace: true });
   const root = fs.openFolder(layer.upper);
   try {
     const mtimeNs = BigInt(seconds) * 1_000_000_000n;

@@ -59,7 +59,7 @@ export class CopyViews implements SnapshotViews {
   }
 
   async prepare(parent: SnapshotId | null): Promise<WritableView> {
-    const active = this.#options.snapshots.prepare(parent);
+    const active = this.#options.snapshots.prepare(parent, { inPlace: true });
     try {
       return parent === null ? this.#onNothing(active) : await this.#onCopy(active, parent);
     } catch (error) {
