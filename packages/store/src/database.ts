@@ -15,8 +15,8 @@ const UNSYNCED = "PRAGMA synchronous=OFF; PRAGMA wal_autocheckpoint=0";
 interface Deferred {
   /** In a transaction. */
   write(): void;
-  /** That transaction is committed. */
-  written(): void;
+  /** That transaction is committed, or has failed: then it is given up, lest the next one fails for want of room for it. */
+  end(): void;
 }
 
 /**
@@ -77,11 +77,8 @@ export class StateDatabase {
     this.#inTransaction = true;
     try {
       const result = body();
-      const deferred = [...this.#deferred];
-      for (const { write } of deferred) write();
+      for (const { write } of this.#deferred) write();
       guarded("write the state database", this.#root, () => this.#commit());
-      for (const one of deferred) this.#deferred.delete(one);
-      for (const { written } of deferred) written();
       return result;
     } catch (error) {
       // SQLite has already rolled back after some failures, a full disk among them.
@@ -89,10 +86,17 @@ export class StateDatabase {
       throw error;
     } finally {
       this.#inTransaction = false;
+      this.#endDeferred();
     }
   }
 
-  /** For what nobody misses should this process be killed before: it is written with the next transaction that there is. */
+  #endDeferred(): void {
+    const deferred = [...this.#deferred];
+    this.#deferred.clear();
+    for (const { end } of deferred) end();
+  }
+
+  /** For what nobody misses should it be lost, by a kill or on a full disk: it is written with the next transaction that there is. */
   defer(work: Deferred): void {
     this.#deferred.add(work);
   }

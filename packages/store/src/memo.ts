@@ -58,7 +58,7 @@ export class SqliteMemoStore implements MemoStore {
     write: (): void => {
       for (const value of this.#pending.values()) this.#put(value);
     },
-    written: (): void => this.#pending.clear(),
+    end: (): void => this.#pending.clear(),
   };
 
   #put({ kind, key, value }: Value): void {

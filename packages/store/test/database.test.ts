@@ -73,3 +73,30 @@ it("a database without a log is always synced", () => {
   plain.close();
   expect(written(open(file), "a").synchronous).toBe(NORMAL);
 });
+
+it("what is put off is written with the next transaction, before closing at the latest, and given up with one that fails", () => {
+  const file = join(temporaryRoot(), "state.db");
+  const database = open(file);
+  const ended: string[] = [];
+  const put = (
+    name: string,
+    write = () => void database.run("INSERT INTO cache_keys(name) VALUES(?)", name),
+  ) => database.defer({ write, end: () => ended.push(name) });
+  const names = (one: StateDatabase) =>
+    one.all<{ name: string }>("SELECT name FROM cache_keys ORDER BY id").map(({ name }) => name);
+  put("a");
+  expect(names(database)).toEqual([]);
+  written(database, "b");
+  expect(names(database)).toEqual(["b", "a"]);
+  put("c", () => {
+    throw new Error("no room");
+  });
+  expect(() => written(database, "d")).toThrow("no room");
+  written(database, "e");
+  expect(names(database)).toEqual(["b", "a", "e"]);
+  put("f");
+  database.settle();
+  database.settle();
+  expect(names(database)).toEqual(["b", "a", "e", "f"]);
+  expect(ended).toEqual(["a", "c", "f"]);
+});
