@@ -139,6 +139,7 @@ const NODE_FLAGS = [
   "--disable-warning=ExperimentalWarning",
   "--min-semi-space-size=8",
   "--max-semi-space-size=8",
+  "--heap-growing-percent=40",
 ];
 
 const LOOKUPS = 20_000;

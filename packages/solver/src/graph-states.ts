@@ -46,12 +46,13 @@ export function makeStates({
 function wantedOutputs(
   graph: Graph,
   others: readonly (Input | null)[],
-): ReadonlyMap<VertexDigest, ReadonlySet<number>> {
-  const wanted = new Map<VertexDigest, Set<number>>();
+): ReadonlyMap<VertexDigest, readonly number[]> {
+  // Lists: a vertex has few outputs, and a set for each of ten thousand is memory.
+  const wanted = new Map<VertexDigest, number[]>();
   const want = (digest: VertexDigest, index: number) => {
     const outputs = wanted.get(digest);
-    if (outputs === undefined) wanted.set(digest, new Set([index]));
-    else outputs.add(index);
+    if (outputs === undefined) wanted.set(digest, [index]);
+    else if (!outputs.includes(index)) outputs.push(index);
   };
   for (const result of [graph.result, ...others]) if (result !== null) want(result.digest, result.index);
   for (const vertex of graph.vertices.toReversed()) {
@@ -62,7 +63,7 @@ function wantedOutputs(
 }
 
 interface StateParts {
-  readonly outputs: ReadonlySet<number>;
+  readonly outputs: readonly number[];
   readonly states: ReadonlyMap<VertexDigest, VertexState>;
   readonly position: number;
   readonly op: VertexOp;
@@ -90,7 +91,7 @@ function makeState(
     info,
     position,
     inputs,
-    outputs: [...outputs].sort((a, b) => a - b).map((index) => ({ index, own: [], visible: [] })),
+    outputs: outputs.toSorted((a, b) => a - b).map((index) => ({ index, own: [], visible: [] })),
     op,
     ignored,
     maxAge,
@@ -108,9 +109,13 @@ function infoOf({ digest, op, metadata }: Vertex): VertexInfo {
   return {
     digest,
     name: metadata.name ?? digest.slice(0, "sha256:".length + 12),
-    inputs: [...new Set(op.inputs.map((input) => input.digest))],
+    inputs: withoutRepeats(op.inputs.map((input) => input.digest)),
     ...(group === undefined ? {} : { group: { id: group.id, name: group.name } }),
   };
+}
+
+function withoutRepeats(digests: readonly VertexDigest[]): readonly VertexDigest[] {
+  return digests.length < 2 ? digests : [...new Set(digests)];
 }
 
 /** The state of an output that is wanted. */
