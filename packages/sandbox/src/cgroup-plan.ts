@@ -162,7 +162,7 @@ export function planCgroups(layout: CgroupLayout, cgroupsPath: string, request: 
 
 /** Limits that were asked for and that no control group of this machine has a place for. */
 export function unplacedLimits(layout: CgroupLayout, resources: RuntimeResources): LimitName[] {
-  if (layout.version === 2) return [];
+  if (layout.version === 2 || Object.keys(resources).length === 0) return [];
   const settings = settingsV1(resources);
   const placed = layout.version === 1 ? layout.hierarchies.flatMap(({ controllers }) => controllers) : [];
   const missing = CONTROLLERS.filter((name) => !placed.includes(name));

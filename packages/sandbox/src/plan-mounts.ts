@@ -234,6 +234,12 @@ interface MountPlace {
   readonly mounted: readonly string[];
 }
 
+/** How many of the mounts, from the first on, are the system's. That of the groups is the last of them. */
+function systemCount(mounts: readonly RuntimeMount[]): number {
+  const count = lastSystemMount(mounts) + 1;
+  return count > 0 && mounts[count]?.type === "cgroup" ? count + 1 : count;
+}
+
 /** By all that they are made of. */
 const systemOps = new Map<string, readonly PlanOp[]>();
 
@@ -257,13 +263,15 @@ function systemPart(
   const key = JSON.stringify([...look, confined, makesDevices, process.terminal && process.user.uid]);
   const known = systemOps.get(key);
   if (known !== undefined || mounts.length === 0) return known ?? [];
-  const made = mounts.flatMap((mount, i) =>
-    mountOps(spec, mount, {
+  const last = lastSystemMount(mounts);
+  const made = mounts.flatMap((mount, i) => [
+    ...mountOps(spec, mount, {
       context: { ...context, addTree: noTree },
       mounted: mounts.slice(0, i).map(mountedAt),
     }),
-  );
-  const ops = shareOps([...made, ...hidden(spec)]);
+    ...(i === last ? hidden(spec) : []),
+  ]);
+  const ops = shareOps(made);
   systemOps.set(key, ops);
   return ops;
 }
@@ -277,7 +285,7 @@ function mountedAt({ destination }: RuntimeMount): string {
  * one that replaces /dev/null or /proc must have no say in what is laid over them.
  */
 export function planMounts(spec: RuntimeSpec, context: MountContext): PlanOp[] {
-  const system = lastSystemMount(spec.mounts) + 1;
+  const system = systemCount(spec.mounts);
   const ops: PlanOp[] = [...systemPart(spec, spec.mounts.slice(0, system), context)];
   const mounted = spec.mounts.slice(0, system).map(mountedAt);
   for (const mount of spec.mounts.slice(system)) {

@@ -26,7 +26,9 @@ export class MemoryGate {
   readonly #queue: Waiting[] = [];
   #inside = 0;
   #expected = 0;
-  #budget = 0;
+  /** Undefined: not read yet for those who are inside. */
+  #budget: number | undefined;
+  #reading: NodeJS.Immediate | undefined;
   #again: NodeJS.Timeout | undefined;
 
   constructor(gauge: MemoryGauge) {
@@ -75,9 +77,25 @@ export class MemoryGate {
 
   #hasRoom({ bytes }: Waiting): boolean {
     if (this.#inside === 0) {
-      this.#budget = this.#gauge.budgetBytes();
+      this.#readSoon();
       return true;
     }
-    return this.#expected + bytes <= this.#budget && !this.#gauge.isShort();
+    return this.#expected + bytes <= this.#read() && !this.#gauge.isShort();
+  }
+
+  /**
+   * What there is before the first one takes of it. Steps that run one after the other never ask, and the kernel takes a fifth of a millisecond to
+   * tell: so not before the first one is on its way.
+   */
+  #readSoon(): void {
+    this.#budget = undefined;
+    this.#reading ??= setImmediate(() => this.#read()).unref();
+  }
+
+  #read(): number {
+    clearImmediate(this.#reading);
+    this.#reading = undefined;
+    this.#budget ??= this.#gauge.budgetBytes();
+    return this.#budget;
   }
 }
