@@ -124,6 +124,14 @@ describe.skipIf(reason !== undefined)("layers that are only passed on", () => {
     expect(saved.code).not.toBe(0);
     expect(saved.stderr).toContain(layer);
     expect(readdirSync(world.folder)).not.toContain("app.tar");
+    registry.onRequest = ({ method, path }) =>
+      method === "GET" && path.endsWith(layer) ? { type: "status", status: 404 } : undefined;
+    const gone = await world.tsbuild(["build", "--push", "-t", image, folder]);
+    registry.onRequest = undefined;
+    expect(gone.code).not.toBe(0);
+    expect(gone.stderr).toMatch(
+      new RegExp(`ERROR: pulling ${layer} .*answered 404\\nhint: has the registry removed it`),
+    );
     await other.close();
   });
 

@@ -73,6 +73,18 @@ function fromStore(
   };
 }
 
+/** That a layer has gone from where it was is not for the registry to answer that it is sent to. */
+async function* stillThere(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* bytes;
+  } catch (error) {
+    if (!(error instanceof TsbuildError) || error.code !== "TSB_RESOLVE") throw error;
+    const hint =
+      "has the registry removed it? --pull resolves the base again; without --cache-from the steps run here";
+    throw new TsbuildError("TSB_EXPORT", error.message, { hint, cause: error });
+  }
+}
+
 /**
  * The blob of a layer that is elsewhere. A registry gets it from there, if it has to be sent at all, and verifies it; an archive gets it when its
  * bytes were found to be right.
@@ -84,7 +96,7 @@ export async function remoteBlob(
   const { blob } = layer;
   const { digest, size } = blob;
   if (options.store.blobs.has(digest)) return fromStore(blob, job);
-  const open = () => layer.open(options.signal);
+  const open = () => stillThere(layer.open(options.signal));
   if (attributes.push) return { descriptor: describe(blob, attributes), blob: { digest, size, open } };
   await options.store.blobs.ingest(told(open(), `fetching ${digest}`, options), { digest, size });
   return fromStore(blob, job);
