@@ -28,6 +28,7 @@ export class TreeReader {
   readonly #view: DataView;
   /** Where each record starts; a tree has far fewer than 2^53 bytes. */
   readonly #offsets: Float64Array;
+  #newestCtimeNs: bigint | undefined;
   /** Paths of folders, made when first asked for. */
   readonly #folders = new Map<number, string>();
 
@@ -101,6 +102,11 @@ export class TreeReader {
 
   /** The latest of all times of change; 0 for nothing. */
   get newestCtimeNs(): bigint {
+    this.#newestCtimeNs ??= this.#findNewest();
+    return this.#newestCtimeNs;
+  }
+
+  #findNewest(): bigint {
     let newest = -1;
     for (let index = 0; index < this.count; index++)
       if (newest < 0 || this.#isLater(index, newest)) newest = index;

@@ -219,14 +219,27 @@ async function carryOver(fs: NativeFs, reader: TreeReader, old: ContextIndex | u
   const pairs = await fs.pairWalks(old.walk, reader.bytes);
   // Mostly nothing is racy: then no time need be looked at.
   const calm = reader.newestCtimeNs + TICK_NS < old.startedNs;
-  for (const [index, pair] of pairs.entries()) {
-    if (pair === 0 || !reader.isFile(index)) continue;
-    const oldIndex = (pair & ~SAME_RECORD) - 1;
-    if ((pair & SAME_RECORD) === 0 && !sameFile(reader, index, before, oldIndex)) continue;
-    if (!calm && reader.ctimeNs(index) + TICK_NS >= old.startedNs) continue;
-    old.hashes.copy(hashes, index * HASH_BYTES, oldIndex * HASH_BYTES, (oldIndex + 1) * HASH_BYTES);
+  const isKnown = (index: number, pair: number): boolean =>
+    pair !== 0 &&
+    ((pair & SAME_RECORD) !== 0 ||
+      (reader.isFile(index) && sameFile(reader, index, before, indexIn(pair)))) &&
+    (calm || reader.ctimeNs(index) + TICK_NS < old.startedNs);
+  // Mostly what follows an entry in one walk follows it in the other: one copy for many. Of what is no file there are zeros.
+  for (let index = 0; index < pairs.length; ) {
+    const start = index;
+    const oldStart = indexIn(pairs[start] ?? 0);
+    const follows = (pair: number) => indexIn(pair) === oldStart + index - start;
+    while (index < pairs.length && follows(pairs[index]!) && isKnown(index, pairs[index]!)) index++;
+    const end = oldStart + index - start;
+    if (index > start) old.hashes.copy(hashes, start * HASH_BYTES, oldStart * HASH_BYTES, end * HASH_BYTES);
+    else index++;
   }
   return hashes;
+}
+
+/** In the walk before; -1: there is none. */
+function indexIn(pair: number): number {
+  return (pair & ~SAME_RECORD) - 1;
 }
 
 function sameFile(a: TreeReader, i: number, b: TreeReader, j: number): boolean {
