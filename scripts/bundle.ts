@@ -1,6 +1,5 @@
 import { existsSync } from "node:fs";
 import { chmod, copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
 import { build, type Plugin } from "esbuild";
 import { programChunks } from "./bundle/chunks.ts";
@@ -74,13 +73,10 @@ async function removeOldPacks(dist: string, packs: readonly string[]): Promise<v
 
 /** Native programs that exist so far; which of them must exist is the build's business (scripts/prepare.ts). */
 async function copyNatives(dist: string): Promise<void> {
-  const zlibSync = createRequire(join(root, "packages/oci/package.json")).resolve("zlib-sync");
   const natives = [
     { from: join(nativeBuild, "tsbuild-sandbox"), name: "tsbuild-sandbox" },
     { from: join(nativeBuild, "tsbuild-userns"), name: "tsbuild-userns" },
     { from: join(nativeBuild, "tsbuild-fs.node"), name: "tsbuild-fs.node" },
-    { from: join(nativeBuild, "zlib_sync.node"), name: "zlib_sync.node" },
-    { from: join(dirname(zlibSync), "build/Release/zlib_sync.node"), name: "zlib_sync.node" },
   ];
   for (const { from, name } of natives) if (existsSync(from)) await replaceFile(from, join(dist, name));
 }

@@ -1,11 +1,9 @@
 /**
- * Builds what an install has to leave behind: the sandbox program, the file-system addon, zlib-sync against the Node that tsbuild runs on, and
- * the bundled command. Each part is skipped when it is newer than its sources, so that it costs nothing when there is nothing to do.
+ * Builds what an install has to leave behind: the sandbox program, the file-system addon and the bundled command. Each part is skipped when it is newer than its sources, so that it costs nothing when there is nothing to do.
  */
 import { buildFs } from "../native/fs/build.ts";
 import { buildSandbox } from "../native/sandbox/build.ts";
 import { buildUserns } from "../native/userns/build.ts";
-import { buildZlibSync } from "../packages/oci/native/build-zlib-sync.ts";
 import { bundle } from "./bundle.ts";
 
 const force = process.argv.includes("--force");
@@ -13,5 +11,4 @@ const force = process.argv.includes("--force");
 buildSandbox(undefined, { force });
 buildUserns(undefined, { force });
 await buildFs();
-await buildZlibSync();
 await bundle();

@@ -13,7 +13,7 @@ const table: Readonly<Record<string, { readonly own: readonly string[]; readonly
     "packages/dockerfile": { own: ["base"], npm: ["chevrotain"] },
     "packages/oci": {
       own: ["base", "native-fs"],
-      npm: ["zlib-sync", "xz-decompress", "unbzip2-stream", "seek-bzip"],
+      npm: ["xz-decompress", "unbzip2-stream", "seek-bzip"],
     },
     "packages/solver": { own: ["base", "llb"], npm: [] },
     "packages/sandbox": { own: ["base"], npm: [] },

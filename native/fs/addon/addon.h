@@ -26,6 +26,8 @@ napi_value send_descriptors(napi_env env, napi_callback_info info);
 
 /* On bytes in memory. */
 napi_value sha256(napi_env env, napi_callback_info info);
+napi_value inflate_new(napi_env env, napi_callback_info info);
+napi_value inflate_run(napi_env env, napi_callback_info info);
 
 /* Calls on a batch: they return a promise and work on libuv's pool. */
 napi_value walk(napi_env env, napi_callback_info info);

@@ -95,6 +95,8 @@ export interface Addon {
   hashUpdate(hash: HashState, bytes: Uint8Array): void;
   hashFileRange(hash: HashState, fd: number, offset: number, sizeBytes: number): Promise<Buffer>;
   hashEnd(hash: HashState): string;
+  inflateNew(): InflateState;
+  inflateRun(inflate: InflateState, input: Uint8Array, output: Uint8Array, counts: BigInt64Array): boolean;
   syncFs(fd: number): Promise<Buffer>;
   fsyncFolder(path: Name): Promise<Buffer>;
 }
@@ -102,6 +104,11 @@ export interface Addon {
 /** The addon's own. */
 export interface HashState {
   readonly isHash: true;
+}
+
+/** The addon's own. */
+export interface InflateState {
+  readonly isInflate: true;
 }
 
 export type OwnerAndTime = [

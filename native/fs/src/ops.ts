@@ -183,6 +183,13 @@ export class TreeOpBatch {
     this.#count += 1;
   }
 
+  /** Adds a file and all that is in it. */
+  addWhole(op: FileHead, content: Uint8Array): void {
+    const start = writeHead(this.#writer, op);
+    writeEnd(this.#writer, op, start, this.#writer.bytes(content));
+    this.#count += 1;
+  }
+
   /**
    * Adds a file of exactly `sizeBytes`; it is done with a piece when it asks for the next. When `content` fails, or is not so long, the
    * batch is good for nothing but `clear`.

@@ -26,7 +26,7 @@ export async function* copied(stream: AsyncIterable<Uint8Array>): AsyncGenerator
 }
 
 /** Passes on a stream whose chunks nobody else holds, and gives each one back when the next is asked for. */
-export async function* released(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+export async function* released<T extends Uint8Array>(stream: AsyncIterable<T>): AsyncGenerator<T> {
   for await (const chunk of stream) {
     yield chunk;
     release(chunk);

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { limits } from "@tsbuild/base";
 import { decodeName } from "@tsbuild/native-fs";
-import { readTar, type TarEntry } from "@tsbuild/oci";
+import { readTar, released, type TarEntry } from "@tsbuild/oci";
 import { extract, type Header } from "tar-stream";
 import { describe, expect, test } from "vitest";
 import { headerBlock, member, paxMember, RandomArchive, Randomness } from "./random-archive.ts";
@@ -31,7 +31,7 @@ async function seenByUs(chunks: readonly Buffer[]): Promise<Seen> {
     for (const chunk of chunks) yield new Uint8Array(chunk);
   })();
   try {
-    for await (const { entry, body } of readTar(source, { reuse: true })) {
+    for await (const { entry, body } of readTar(released(source))) {
       const parts: Buffer[] = [];
       for await (const part of body) parts.push(Buffer.from(part));
       members.push(shown(entry, Buffer.concat(parts)));

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { copied, readTar, type TarEntry, type TarMember, writeTar } from "@tsbuild/oci";
+import { copied, readTar, released, type TarEntry, type TarMember, writeTar } from "@tsbuild/oci";
 import { describe, expect, test } from "vitest";
 import { collect, file, inChunks, node, noise, streamOf } from "./bytes.ts";
 
@@ -343,7 +343,7 @@ describe("an archive whose memory is given back", () => {
       }
     };
     const members: ReadBack[] = [];
-    for await (const { entry, body } of readTar(source(), { reuse: true }))
+    for await (const { entry, body } of readTar(released(source())))
       members.push({ entry, body: await collect(copied(body)) });
     expect(members).toEqual(await readAll(streamOf(bytes)));
     expect(chunks.length).toBeGreaterThan(10);

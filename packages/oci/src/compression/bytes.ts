@@ -1,5 +1,3 @@
-import { release } from "../memory.ts";
-
 /** Of what is passed on as it came. */
 const PIECE_BYTES = 256 * 1024;
 
@@ -7,28 +5,18 @@ const PIECE_BYTES = 256 * 1024;
 export class ByteSource {
   readonly #chunks: AsyncIterator<Uint8Array>;
   #head: Buffer = Buffer.alloc(0);
-  /** The chunk that came last. */
-  #last: Uint8Array | undefined;
   #ended = false;
-  readonly #reuse: boolean;
 
-  /** `reuse`: chunks have memory of their own, which nobody else reads. */
-  constructor(
-    chunks: AsyncIterable<Uint8Array>,
-    { reuse = false }: { readonly reuse?: boolean | undefined } = {},
-  ) {
+  constructor(chunks: AsyncIterable<Uint8Array>) {
     this.#chunks = chunks[Symbol.asyncIterator]();
-    this.#reuse = reuse;
   }
 
   async #pull(): Promise<Buffer | undefined> {
     while (!this.#ended) {
       const next = await this.#chunks.next();
       if (next.done === true) this.#ended = true;
-      else if (next.value.length > 0) {
-        this.#last = next.value;
+      else if (next.value.length > 0)
         return Buffer.from(next.value.buffer, next.value.byteOffset, next.value.length);
-      }
     }
     return undefined;
   }
@@ -54,14 +42,9 @@ export class ByteSource {
     return piece;
   }
 
-  /** For readers that are done with all they have taken: when nothing is left of a chunk, its memory is given back. */
-  done(): void {
-    if (this.#reuse && this.#head.length === 0 && this.#last !== undefined) release(this.#last);
-  }
-
   /** Puts bytes in front of what is left. */
   unread(bytes: Buffer): void {
-    this.#head = Buffer.concat([bytes, this.#head]);
+    this.#head = this.#head.length === 0 ? bytes : Buffer.concat([bytes, this.#head]);
   }
 
   /** Everything that is left, as a stream. */

@@ -1,6 +1,6 @@
 import { Readable } from "node:stream";
 import { limits, TsbuildError } from "@tsbuild/base";
-import { copied, LENT_TO_READABLE, lent } from "../memory.ts";
+import { copied, LENT_TO_READABLE, lent, released } from "../memory.ts";
 import { ByteSource } from "./bytes.ts";
 import { pipeThrough } from "./pipe.ts";
 import { SNIFF_BYTES, sniffCompression } from "./sniff.ts";
@@ -10,7 +10,7 @@ export interface DecompressOptions {
   readonly maxBytes?: number | undefined;
   /** From how many bytes on their ratio to the compressed ones counts; default: `limits.unpackedFreeBytes`. */
   readonly freeBytes?: number | undefined;
-  /** The chunks of the stream are nobody else's, each with memory of its own, which is given back as soon as it has been read. */
+  /** Who reads is done with a piece when it asks for the next: its memory is used again, or given back. */
   readonly reuse?: boolean | undefined;
 }
 
@@ -19,9 +19,9 @@ function damaged(name: string, error: unknown): TsbuildError {
   return new TsbuildError("TSB_INTEGRITY", `the ${name} data is damaged or cut`, { cause: error });
 }
 
-async function* ungzip(source: ByteSource): AsyncGenerator<Buffer> {
+async function* ungzip(source: ByteSource, reuse: boolean | undefined): AsyncGenerator<Buffer> {
   const { gunzip } = await import("./gunzip.ts");
-  yield* gunzip(source);
+  yield* gunzip(source, { reuse });
 }
 
 async function* unzstd(source: ByteSource): AsyncGenerator<Buffer> {
@@ -145,12 +145,13 @@ export async function* decompress(
   options: DecompressOptions = {},
 ): AsyncGenerator<Buffer> {
   const counted = new Counted(stream);
-  const source = new ByteSource(counted.stream, options);
+  const source = new ByteSource(counted.stream);
+  const { reuse } = options;
   const decoders = {
     none: () => source.rest(),
-    gzip: () => ungzip(source),
-    zstd: () => unzstd(source),
-    xz: () => unxz(source),
+    gzip: () => ungzip(source, reuse),
+    zstd: () => (reuse ? released(unzstd(source)) : unzstd(source)),
+    xz: () => (reuse ? released(unxz(source)) : unxz(source)),
     bzip2: () => unbzip2(source),
   };
   try {

@@ -4,6 +4,7 @@ import { promisify } from "node:util";
 import { errnoCode, TsbuildError } from "@tsbuild/base";
 import { type FileHead, type NativeFs, type TreeOp, TreeOpBatch } from "@tsbuild/native-fs";
 import type { TarEntry } from "../tar/entry.ts";
+import type { ReadBody } from "../tar/reader.ts";
 
 const writeChunk = promisify(write);
 const closeFd = promisify(close);
@@ -138,14 +139,16 @@ export class TreeWriter {
     this.#root = root;
   }
 
-  async add(op: TreeOp): Promise<void> {
+  /** Undefined: there is nothing to wait for. So it is for most ops, and a promise for each would cost more than the op. */
+  add(op: TreeOp): Promise<void> | undefined {
     this.#batch.add(op);
-    await this.#added(op);
+    return this.#added(op);
   }
 
-  async #added(op: TreeOp | FileHead): Promise<void> {
+  #added(op: TreeOp | FileHead): Promise<void> | undefined {
     this.#ops.push(op);
-    if (this.#batch.sizeBytes >= BATCH_BYTES || this.#ops.length >= BATCH_OPS) await this.#start();
+    const isFull = this.#batch.sizeBytes >= BATCH_BYTES || this.#ops.length >= BATCH_OPS;
+    return isFull ? this.#start() : undefined;
   }
 
   /** Waits for the batch before, then lets this one run. */
@@ -184,16 +187,19 @@ export class TreeWriter {
 
   /**
    * Creates a file; whatever was there is replaced. It is done with a piece of the body when it asks for the next. When the body fails,
-   * nothing more may be added.
+   * nothing more may be added. Undefined as of `add`.
    */
-  async file(metadata: FileMetadata, entry: TarEntry, body: AsyncIterable<Uint8Array>): Promise<void> {
-    if (entry.size > INLINE_BYTES) {
-      await this.finish();
-      await this.#largeFile(metadata, body);
-      return;
-    }
+  file(metadata: FileMetadata, entry: TarEntry, body: ReadBody): Promise<void> | undefined {
+    if (entry.size > INLINE_BYTES) return this.finish().then(() => this.#largeFile(metadata, body));
     const op: FileHead = { ...metadata, type: "file", existing: "replace" };
-    await this.#batch.addFile(op, entry.size, body);
+    const whole = body.whole();
+    if (whole === undefined) return this.#gatheredFile(op, entry.size, body);
+    this.#batch.addWhole(op, whole);
+    return this.#added(op);
+  }
+
+  async #gatheredFile(op: FileHead, sizeBytes: number, body: AsyncIterable<Uint8Array>): Promise<void> {
+    await this.#batch.addFile(op, sizeBytes, body);
     await this.#added(op);
   }
 

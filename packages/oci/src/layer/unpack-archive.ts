@@ -55,7 +55,7 @@ export async function unpackArchive(
       const placed = { ...entry, path: memberPath(entry.path), ...options.owner };
       const mapped = options.map === undefined ? placed : options.map(placed);
       if (mapped === undefined) continue;
-      await unpacker.add({ entry: mapped, body });
+      await unpacker.add(memberPath(mapped.path), { entry: mapped, body });
       members += 1;
     }
     await unpacker.finish();

@@ -14,8 +14,6 @@ export interface UnpackLayerOptions {
   /** In a user namespace: opaque folders are marked by `user.overlay.opaque`, and devices are left out (mknod is refused). */
   readonly userxattr: boolean;
   readonly signal?: AbortSignal | undefined;
-  /** The chunks of the stream are nobody else's, and their memory is given back (see `ReadTarOptions`). */
-  readonly reuse?: boolean | undefined;
 }
 
 const S_IFMT = 0o170000;
@@ -106,13 +104,14 @@ class LayerUnpacker {
   }
 
   async #members(tar: AsyncIterable<Uint8Array>): Promise<void> {
-    for await (const member of readTar(tar, { reuse: this.#options.reuse })) {
+    for await (const member of readTar(tar)) {
       this.#options.signal?.throwIfAborted();
       const path = memberPath(member.entry.path);
       const name = path.slice(path.lastIndexOf("/") + 1);
       if (name.startsWith(WHITEOUT_PREFIX)) await this.#marker(path, name, member.entry);
       else {
-        await this.#unpacker.add(member);
+        const added = this.#unpacker.add(path, member);
+        if (added !== undefined) await added;
         if (this.#whiteouts.delete(path) && member.entry.type === "folder") this.#opaque.add(path);
       }
     }

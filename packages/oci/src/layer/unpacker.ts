@@ -41,16 +41,19 @@ export class Unpacker {
     this.#options = options;
   }
 
-  /** Folders above `path` that nothing has made. A link in their place is left to be followed. */
-  async makeParents(path: string, member: TarEntry): Promise<void> {
+  #isMade(path: string): boolean {
+    return path === "" || this.folders.has(path) || this.others.has(path);
+  }
+
+  /** Folders above `path` that nothing has made. A link in their place is left to be followed. Undefined: there is none to wait for. */
+  makeParents(path: string, member: TarEntry): Promise<void> | undefined {
+    return this.#isMade(parentPath(path)) ? undefined : this.#makeParents(path, member);
+  }
+
+  async #makeParents(path: string, member: TarEntry): Promise<void> {
     const missing: string[] = [];
     let parent = parentPath(path);
-    for (
-      ;
-      parent !== "" && !this.folders.has(parent) && !this.others.has(parent);
-      parent = parentPath(parent)
-    )
-      missing.push(parent);
+    for (; !this.#isMade(parent); parent = parentPath(parent)) missing.push(parent);
     // What is there is asked of the disk. It has to know by then what was replaced: folders, or one by the link above these.
     if (missing.length > 0 && (this.#below !== undefined || this.others.has(parent)))
       await this.#options.writer.finish();
@@ -74,32 +77,38 @@ export class Unpacker {
     }
   }
 
-  async add({ entry, body }: ReadMember): Promise<void> {
+  /** `path`: what `memberPath` makes of the member's. Undefined: there is nothing to wait for, as with most members. */
+  add(path: string, member: ReadMember): Promise<void> | undefined {
+    const { entry } = member;
     this.#members += 1;
     if (this.#members > MAX_MEMBERS) throw refuse(`it has more than ${MAX_MEMBERS} members`);
-    const path = memberPath(entry.path);
     if (path === "") return this.#root(entry);
     const isDevice = entry.type === "char" || entry.type === "block";
-    if (isDevice && !this.#options.devices) return;
-    await this.makeParents(path, entry);
+    if (isDevice && !this.#options.devices) return undefined;
+    const making = this.makeParents(path, entry);
+    return making === undefined ? this.#place(path, member) : making.then(() => this.#place(path, member));
+  }
+
+  #place(path: string, { entry, body }: ReadMember): Promise<void> | undefined {
     if (entry.type === "folder") return this.#folder(path, entry);
     this.#forget(path);
     this.others.add(path);
     this.#below?.add(path);
-    if (entry.type === "file") await this.#options.writer.file({ path, ...metadata(entry) }, entry, body);
-    else await this.#options.writer.add(nodeOp(path, entry));
+    const { writer } = this.#options;
+    if (entry.type === "file") return writer.file({ path, ...metadata(entry) }, entry, body);
+    return writer.add(nodeOp(path, entry));
   }
 
-  async #root(entry: TarEntry): Promise<void> {
+  #root(entry: TarEntry): Promise<void> | undefined {
     if (entry.type !== "folder") throw refuse(`its root is a ${entry.type}`);
-    if (this.#options.rootMetadata) await this.#folder("", entry);
+    return this.#options.rootMetadata ? this.#folder("", entry) : undefined;
   }
 
-  async #folder(path: string, entry: TarEntry): Promise<void> {
+  #folder(path: string, entry: TarEntry): Promise<void> | undefined {
     this.others.delete(path);
     this.folders.set(path, entry.mtimeNs);
     this.#below?.add(path);
-    await this.#options.writer.add({ path, type: "folder", existing: "replace", ...metadata(entry) });
+    return this.#options.writer.add({ path, type: "folder", existing: "replace", ...metadata(entry) });
   }
 
   /** Sets the times of folders; call when all members are there. */
@@ -112,6 +121,8 @@ export class Unpacker {
   }
 }
 
+const NO_XATTRS: readonly Xattr[] = [];
+
 function metadata(entry: TarEntry): NodeOptions & { readonly xattrs: readonly Xattr[] } {
   return {
     mode: entry.mode,
@@ -119,7 +130,7 @@ function metadata(entry: TarEntry): NodeOptions & { readonly xattrs: readonly Xa
     gid: entry.gid,
     mtimeNs: entry.mtimeNs,
     // Others would reach into overlayfs (trusted.overlay.redirect, metacopy) or into the host's security policy.
-    xattrs: (entry.xattrs ?? []).filter((xattr) => isImageXattr(xattr.name)),
+    xattrs: entry.xattrs?.filter((xattr) => isImageXattr(xattr.name)) ?? NO_XATTRS,
   };
 }
 

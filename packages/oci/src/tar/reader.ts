@@ -6,18 +6,16 @@ import { BLOCK } from "./header.ts";
 import { decodePax, parsePaxTime } from "./pax.ts";
 import { TarSource } from "./source.ts";
 
+/** The bytes of a member. */
+export interface ReadBody extends AsyncIterable<Buffer> {
+  /** All of them, when they are at hand in one piece: to be asked for before any other. It is gone when the next member is asked for. */
+  whole(): Buffer | undefined;
+}
+
 /** A member as it comes by. `body` is read once, or not at all; what is left of it is skipped when the next member is asked for. */
 export interface ReadMember {
   readonly entry: TarEntry;
-  readonly body: AsyncIterable<Buffer>;
-}
-
-export interface ReadTarOptions {
-  /**
-   * The chunks of the source are nobody else's, and their memory is given back when the next one is asked for: for readers that are done
-   * with each piece of a body by then.
-   */
-  readonly reuse?: boolean | undefined;
+  readonly body: ReadBody;
 }
 
 type Records = Map<string, Buffer>;
@@ -43,6 +41,7 @@ const PAX_GLOBAL = "g";
 const GNU_LONG_LINK = "K";
 /** `N` is that of old GNU tars. */
 const GNU_LONG_NAMES = ["L", "N"];
+const LONG = new Set([PAX, PAX_GLOBAL, GNU_LONG_LINK, ...GNU_LONG_NAMES]);
 
 /** Latin-1 on the way in keeps every byte; `decodeName` makes the name of it. */
 function latin1Name(text: string): string {
@@ -64,17 +63,21 @@ function numberField(records: Records | undefined, key: string, header: number, 
 }
 
 function xattrsOf(records: Records | undefined): Xattr[] | undefined {
+  if (records === undefined) return undefined;
   const prefix = "SCHILY.xattr.";
-  const xattrs = [...(records ?? [])]
-    .filter(([key]) => key.startsWith(prefix))
-    .map(([key, value]) => ({ name: key.slice(prefix.length), value: Buffer.from(value) }));
-  return xattrs.length === 0 ? undefined : xattrs;
+  let xattrs: Xattr[] | undefined;
+  for (const [key, value] of records) {
+    if (!key.startsWith(prefix)) continue;
+    xattrs ??= [];
+    xattrs.push({ name: key.slice(prefix.length), value: Buffer.from(value) });
+  }
+  return xattrs;
 }
 
 function typeOf({ typeflag, name, records }: Header): TarEntryType {
   // v7 knows no folders but by their names. (Where the flag is the character 0, it is a file, as for Go's reader.)
   const type = typeflag === "\0" && name.endsWith("/") ? "folder" : TYPES[typeflag];
-  const sparse = [...(records?.keys() ?? [])].some((key) => key.startsWith("GNU.sparse."));
+  const sparse = records !== undefined && records.keys().some((key) => key.startsWith("GNU.sparse."));
   if (type !== undefined && !sparse) return type;
   throw new TsbuildError(
     "TSB_UNSUPPORTED",
@@ -133,7 +136,7 @@ class LongHeaders {
 
   /** False: `header` is that of a member. */
   static has({ typeflag }: RawHeader): boolean {
-    return [PAX, PAX_GLOBAL, GNU_LONG_LINK, ...GNU_LONG_NAMES].includes(typeflag);
+    return LONG.has(typeflag);
   }
 
   add({ typeflag }: RawHeader, body: Buffer): void {
@@ -181,7 +184,7 @@ class HeaderReader {
   /** Undefined at the end of the archive: two blocks of zeros, or nothing more. Others stop there, too: nobody reads what is behind it. */
   async next(): Promise<Header | undefined> {
     for (let zeroBlocks = 0; zeroBlocks < 2; ) {
-      const block = await this.#source.exactly(BLOCK);
+      const block = this.#source.now(BLOCK) ?? (await this.#source.exactly(BLOCK));
       if (block.length === 0) return undefined;
       if (block.length < BLOCK) throw cut();
       const raw = decodeHeader(block);
@@ -196,15 +199,16 @@ class HeaderReader {
     if (!(raw.size >= 0)) throw badArchive("a member's header is not a tar header");
     if (raw.size > limits.paxBytes)
       throw badArchive(`a header claims more than ${limits.paxBytes} bytes of names or attributes`);
-    // A copy: global records are kept.
-    const body = Buffer.from(await this.#source.exactly(raw.size));
-    if (body.length < raw.size || !(await this.#source.skip(padding(raw.size)))) throw cut();
+    // A copy: records are kept.
+    const body = Buffer.from(this.#source.now(raw.size) ?? (await this.#source.exactly(raw.size)));
+    const left = this.#source.skipNow(padding(raw.size));
+    if (body.length < raw.size || (left > 0 && !(await this.#source.skip(left)))) throw cut();
     this.#long.add(raw, body);
   }
 }
 
 /** The bytes of one member. */
-class Body {
+class Body implements ReadBody {
   readonly #source: TarSource;
   #left: number;
   readonly #padding: number;
@@ -213,6 +217,12 @@ class Body {
     this.#source = source;
     this.#left = sizeBytes;
     this.#padding = padding(sizeBytes);
+  }
+
+  whole(): Buffer | undefined {
+    const bytes = this.#source.now(this.#left);
+    if (bytes !== undefined) this.#left = 0;
+    return bytes;
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Buffer> {
@@ -224,30 +234,32 @@ class Body {
     }
   }
 
-  /** Passes over what nobody has read. */
-  async end(): Promise<void> {
-    if (!(await this.#source.skip(this.#left + this.#padding))) throw cut();
-    this.#left = 0;
+  /** Passes over what nobody has read, as far as it is at hand; what is left is for `end`. */
+  endNow(): number {
+    return this.#source.skipNow(this.#left + this.#padding);
+  }
+
+  async end(left: number): Promise<void> {
+    if (!(await this.#source.skip(left))) throw cut();
   }
 }
 
 /**
- * Reads an uncompressed tar archive (v7, ustar, GNU long names, PAX). The source is read to its end, also behind the end of
+ * Reads an uncompressed tar archive (v7, ustar, GNU long names, PAX). Pieces of bodies lie in the chunks of the source; it is done with a
+ * chunk when it asks for the next. The source is read to its end, also behind the end of
  * the archive, so that digests and lengths taken from it are complete. Throws TSB_INTEGRITY on damage or a cut, TSB_UNSUPPORTED
  * on sparse members.
  */
-export async function* readTar(
-  stream: AsyncIterable<Uint8Array>,
-  { reuse = false }: ReadTarOptions = {},
-): AsyncGenerator<ReadMember> {
-  const source = new TarSource(stream, reuse);
+export async function* readTar(stream: AsyncIterable<Uint8Array>): AsyncGenerator<ReadMember> {
+  const source = new TarSource(stream);
   const headers = new HeaderReader(source);
   try {
     for (let header = await headers.next(); header !== undefined; header = await headers.next()) {
       // What a folder's header says of a size, nothing follows of; where only the name tells of a folder, it does, as for other readers.
       const body = new Body(source, header.typeflag === "5" ? 0 : header.size);
       yield { entry: toEntry(header), body };
-      await body.end();
+      const left = body.endNow();
+      if (left > 0) await body.end(left);
     }
     await source.skip(Number.POSITIVE_INFINITY);
   } finally {

@@ -1,26 +1,39 @@
-import { release } from "../memory.ts";
-
 const EMPTY = Buffer.alloc(0);
 
-/** The bytes of an archive in the pieces that its reader asks for. */
+/**
+ * The bytes of an archive in the pieces that its reader asks for; a piece is gone when the next is asked for. Most asks are for bytes that are
+ * at hand: for those there are functions that wait for nothing, since a promise for each piece of each small file takes longer than the rest.
+ */
 export class TarSource {
   readonly #chunks: AsyncIterator<Uint8Array>;
-  readonly #reuse: boolean;
   #chunk: Buffer = EMPTY;
   /** What of `#chunk` has been taken. */
   #taken = 0;
   #ended = false;
 
-  /** `reuse`: chunks are nobody else's, and their memory is given back when the next is asked for. */
-  constructor(chunks: AsyncIterable<Uint8Array>, reuse: boolean) {
+  constructor(chunks: AsyncIterable<Uint8Array>) {
     this.#chunks = chunks[Symbol.asyncIterator]();
-    this.#reuse = reuse;
+  }
+
+  /** The next `count` bytes in place, when they are at hand. */
+  now(count: number): Buffer | undefined {
+    const end = this.#taken + count;
+    if (end > this.#chunk.length) return undefined;
+    const piece = this.#chunk.subarray(this.#taken, end);
+    this.#taken = end;
+    return piece;
+  }
+
+  /** Passes over as many bytes of `count` as are at hand; returns how many are left. */
+  skipNow(count: number): number {
+    const passed = Math.min(count, this.#chunk.length - this.#taken);
+    this.#taken += passed;
+    return count - passed;
   }
 
   /** True when there are bytes at hand. */
   async #fill(): Promise<boolean> {
     if (this.#taken < this.#chunk.length) return true;
-    if (this.#reuse) release(this.#chunk);
     this.#chunk = EMPTY;
     this.#taken = 0;
     while (!this.#ended) {
@@ -59,10 +72,8 @@ export class TarSource {
 
   /** Passes over `count` bytes; false when there are not so many. */
   async skip(count: number): Promise<boolean> {
-    for (let left = count; left > 0; ) {
-      const piece = await this.some(left);
-      if (piece === undefined) return false;
-      left -= piece.length;
+    for (let left = this.skipNow(count); left > 0; left = this.skipNow(left)) {
+      if (!(await this.#fill())) return false;
     }
     return true;
   }

@@ -1,4 +1,4 @@
-import { createReadStream } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { type DiffId, sha256 } from "@tsbuild/base";
 import { type NativeFs, StreamHash } from "@tsbuild/native-fs";
 import { type CompressionVariant, compress } from "../compression/compress.ts";
@@ -7,7 +7,7 @@ import { measureLayer, type PackedLayer } from "../layer/measure.ts";
 import { packLayer, packLayerPieces } from "../layer/pack.ts";
 import { type UnpackedLayer, unpackLayer } from "../layer/unpack-layer.ts";
 import type { TarPiece } from "../tar/entry.ts";
-import { type GrowingFile, READ_BYTES } from "./growing-file.ts";
+import { GrowingFile } from "./growing-file.ts";
 
 /** Packs one layer folder. Plain data: it travels to a worker. */
 export interface PackJob {
@@ -79,17 +79,23 @@ export async function runPackJob(
   }
 }
 
+async function* chunksOf(blob: UnpackJob["blob"], signal: AbortSignal): AsyncGenerator<Buffer> {
+  if (typeof blob !== "string") return yield* blob.chunks(signal);
+  const fd = openSync(blob, "r");
+  try {
+    yield* GrowingFile.whole(fd).chunks(signal);
+  } finally {
+    closeSync(fd);
+  }
+}
+
 export async function runUnpackJob(job: UnpackJob, { fs, signal }: JobContext): Promise<UnpackedLayer> {
   const opened: number[] = [];
   try {
     for (const path of [job.folder, ...(job.lowers ?? [])]) opened.push(fs.openFolder(path));
     const [root = -1, ...lowers] = opened;
-    const blob =
-      typeof job.blob === "string"
-        ? createReadStream(job.blob, { highWaterMark: READ_BYTES })
-        : job.blob.chunks(signal);
-    const tar = decompress(blob, { maxBytes: job.maxBytes, reuse: true });
-    return await unpackLayer(tar, root, { fs, lowers, userxattr: job.userxattr, signal, reuse: true });
+    const tar = decompress(chunksOf(job.blob, signal), { maxBytes: job.maxBytes, reuse: true });
+    return await unpackLayer(tar, root, { fs, lowers, userxattr: job.userxattr, signal });
   } finally {
     for (const fd of opened) fs.close(fd);
   }

@@ -1,0 +1,24 @@
+/* Gzip data (RFC 1952) in pieces, by the zlib inside the Node binary: it uses SIMD, and its length and checksum are compared by it. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+
+struct inflater;
+
+struct inflate_step {
+  size_t consumed; /* of the input */
+  size_t produced; /* in the output */
+  bool ended;      /* the member is whole; what follows in the input is not looked at */
+};
+
+struct inflater *inflater_new(struct err *err);
+/*
+ * Goes on until the input is used up, the output is full or the member ends. The step after an end begins the next member. EILSEQ, with zlib's
+ * words as detail, for what is no gzip data or damaged: then it is good for nothing any more.
+ */
+int inflater_run(struct inflater *inflater, const uint8_t *in, size_t len, uint8_t *out, size_t room, struct inflate_step *step,
+                 struct err *err);
+void inflater_free(struct inflater **inflater);

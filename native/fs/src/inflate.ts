@@ -1,0 +1,26 @@
+import { addon } from "./addon.ts";
+
+/** What a step has done. */
+export interface InflateStep {
+  /** Bytes of the input. */
+  readonly consumed: number;
+  /** Bytes in the output. */
+  readonly produced: number;
+  /** The gzip member is whole; what follows it in the input was not looked at. The next step begins the next member. */
+  readonly ended: boolean;
+}
+
+/**
+ * Gzip data in pieces, with the zlib inside Node: on the thread that asks, into memory of the caller's. node:zlib's streams change threads for
+ * each piece (measured: 200 MB/s of output, this 390).
+ */
+export class Inflater {
+  readonly #state = addon().inflateNew();
+  readonly #counts = new BigInt64Array(2);
+
+  /** Until the input is used up, the output full or the member ended. Throws EILSEQ for data that is damaged or no gzip. */
+  run(input: Uint8Array, output: Uint8Array): InflateStep {
+    const ended = addon().inflateRun(this.#state, input, output, this.#counts);
+    return { consumed: Number(this.#counts[0]), produced: Number(this.#counts[1]), ended };
+  }
+}
