@@ -38,6 +38,7 @@ napi_value hash_end(napi_env env, napi_callback_info info);
 napi_value hash_files(napi_env env, napi_callback_info info);
 napi_value read_files(napi_env env, napi_callback_info info);
 napi_value apply(napi_env env, napi_callback_info info);
+napi_value apply_here(napi_env env, napi_callback_info info);
 napi_value copy_files(napi_env env, napi_callback_info info);
 napi_value pair_walks(napi_env env, napi_callback_info info);
 napi_value digest_walk(napi_env env, napi_callback_info info);

@@ -196,6 +196,21 @@ napi_value apply(napi_env env, napi_callback_info info) {
   return job_start(env, &args, job);
 }
 
+/* The same on the thread that asks. */
+napi_value apply_here(napi_env env, napi_callback_info info) {
+  struct args args = args_get(env, info);
+  struct err err = ERR_INIT;
+  struct buf digests = {0};
+  struct apply_options options = {0};
+  size_t len;
+  int root = (int)args_integer(&args, 0);
+  const uint8_t *ops = args_bytes(&args, 1, &len);
+  if (args.failed) return NULL;
+  int failed = apply_ops(root, -1, ops, len, &options, &digests, &err);
+  buf_free(&digests);
+  return failed < 0 ? value_throw(env, &err) : value_undefined(env);
+}
+
 static int run_copy(struct job *job) {
   job->copy.from = job->path;
   job->copy.to = job->to;

@@ -29,6 +29,7 @@ NAPI_MODULE_INIT(/* napi_env env, napi_value exports */) {
       CALL("hashFiles", hash_files),
       CALL("readFiles", read_files),
       CALL("apply", apply),
+      CALL("applyHere", apply_here),
       CALL("copyFiles", copy_files),
       CALL("pairWalks", pair_walks),
       CALL("digestWalk", digest_walk),

@@ -37,7 +37,9 @@ int inflater_run(struct inflater *inflater, const uint8_t *in, size_t len, uint8
   int status = inflate(stream, Z_NO_FLUSH);
   /* Z_BUF_ERROR: there was nothing to do, which is no error. */
   if (status == Z_MEM_ERROR) return err_set(err, ENOMEM, "inflate", NULL);
-  if (status != Z_OK && status != Z_STREAM_END && status != Z_BUF_ERROR)
+  bool is_damaged = status != Z_OK && status != Z_STREAM_END && status != Z_BUF_ERROR;
+  /* What came before the damage is given first; zlib says the same of it again. */
+  if (is_damaged && stream->avail_out == free_bytes)
     return err_detail(err, EILSEQ, "inflate", NULL, stream->msg == NULL ? "it is no gzip data" : stream->msg);
   inflater->has_ended = status == Z_STREAM_END;
   *step = (struct inflate_step){

@@ -17,7 +17,7 @@ struct inflate_step {
 struct inflater *inflater_new(struct err *err);
 /*
  * Goes on until the input is used up, the output is full or the member ends. The step after an end begins the next member. EILSEQ, with zlib's
- * words as detail, for what is no gzip data or damaged: then it is good for nothing any more.
+ * words as detail, for what is no gzip data or damaged, in the step after the one that gave what came before: then it is good for nothing any more.
  */
 int inflater_run(struct inflater *inflater, const uint8_t *in, size_t len, uint8_t *out, size_t room, struct inflate_step *step,
                  struct err *err);

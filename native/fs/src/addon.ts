@@ -63,6 +63,7 @@ export interface Addon {
     hash: boolean,
     ignoreXattrErrors: boolean,
   ): Promise<Buffer>;
+  applyHere(root: number, ops: Buffer): void;
   copyFiles(
     root: number,
     source: number,

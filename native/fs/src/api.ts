@@ -108,6 +108,9 @@ export interface NativeFs {
     options: { readonly hash: boolean; readonly ignoreXattrErrors?: boolean | undefined },
   ): Promise<Buffer>;
 
+  /** As `apply`, on the thread that asks, for ops without a source: where all processors are busy, to change threads takes longer than small batches. */
+  applyHere(root: number, ops: Buffer): void;
+
   /**
    * Copies regular files of a walked tree from `source` to `root`, in order and without an object for each; the folders must be there. Throws
    * ESTALE for a file that is not what it must hash to; the `index` of an error is that of the pick. Content as `apply` copies it,

@@ -136,6 +136,7 @@ export const nativeFs: NativeFs = {
   },
   apply: async (root, source, ops, { hash, ignoreXattrErrors }) =>
     addon().apply(root, source, ops, hash, ignoreXattrErrors ?? false),
+  applyHere: (root, ops) => addon().applyHere(root, ops),
   copyFiles: async ({ root, source, twins = -1 }, files) => {
     const { picks, hashes, from, to, owner, mtimeNs } = files;
     const { uid, gid } = owner ?? AS_WALKED;

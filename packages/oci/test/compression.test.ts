@@ -103,6 +103,30 @@ describe("gzip", () => {
     expect((await collect(decompress(inChunks(packed, size)))).equals(Buffer.concat(parts))).toBe(true);
   });
 
+  test("comes in memory that is used again, when that is asked for", async () => {
+    const packed = Buffer.concat([noise(300_000), TEXT].map((part) => gzipSync(part)));
+    const pieces: Buffer[] = [];
+    const copies: Buffer[] = [];
+    for await (const piece of decompress(inChunks(packed, 10_000), { reuse: true })) {
+      pieces.push(piece);
+      copies.push(Buffer.from(piece));
+    }
+    expect(Buffer.concat(copies).equals(Buffer.concat([noise(300_000), TEXT]))).toBe(true);
+    expect(new Set(pieces.map(({ buffer }) => buffer)).size).toBe(1);
+  });
+
+  test("that is damaged gives what comes before the damage first", async () => {
+    const packed = gzipSync(TEXT);
+    for (const bytes of [packed.subarray(0, -3), Buffer.from(packed).fill(0, packed.length - 8)]) {
+      const got: Buffer[] = [];
+      const read = async (): Promise<void> => {
+        for await (const piece of decompress(streamOf(bytes), { reuse: true })) got.push(Buffer.from(piece));
+      };
+      await expect(read()).rejects.toMatchObject(damage);
+      expect(Buffer.concat(got).equals(TEXT)).toBe(true);
+    }
+  });
+
   test("may be followed by zeros, but not by anything else", async () => {
     const packed = gzipSync(TEXT);
     const zeros = await collect(decompress(streamOf(packed, Buffer.alloc(600))));

@@ -39,6 +39,18 @@ async function unpack(tar: Buffer, folder: string, lowers: readonly number[] = [
   );
 }
 
+/** Where other layers have all processors: nothing is given to other threads. */
+async function unpackInCrowd(tar: Buffer, folder: string) {
+  const elsewhere: string[] = [];
+  const apply: typeof nativeFs.apply = (root, source, ops, options) => {
+    elsewhere.push(ops.toString("latin1"));
+    return nativeFs.apply(root, source, ops, options);
+  };
+  const options = { fs: { ...nativeFs, apply }, userxattr: false, isCrowded: () => true };
+  const layer = await withRoot(folder, (root) => unpackLayer(inChunks(tar, 65_536), root, options));
+  return { layer, elsewhere };
+}
+
 const TREE = `
   mkdir -p etc usr/bin usr/empty tmp
   chmod 1777 tmp; chmod 0700 usr/empty
@@ -70,6 +82,22 @@ describe.skipIf(missing !== undefined)("a layer folder", () => {
       "find . -mindepth 1 -printf '%P %M %n %U %G %T@ %l\\n' | sort; find . -type f -exec sha256sum {} + | sort; find . | sort | xargs -d '\\n' getfattr -h -d -m -; getcap -r . | sort";
     expect(shell(target, report)).toBe(shell(source, report));
     expect(lstatSync(join(target, "usr/bin/alias")).ino).toBe(lstatSync(join(target, "usr/bin/capable")).ino);
+  });
+
+  test("is the same when all of it is made on one thread, but for what is moved there by a copy", async () => {
+    const source = work.make("source");
+    shell(source, `${TREE} setfattr -n user.large -v 1 usr/large`);
+    const { tar, layer } = await pack(source);
+    const target = work.make("target");
+    const made = await unpackInCrowd(tar, target);
+    expect(made.layer).toEqual({ ...layer, impliedFolders: [], whiteouts: [] });
+    expect((await pack(target)).layer).toEqual(layer);
+    expect(made.elsewhere).toEqual([expect.stringContaining("usr/large")]);
+    const damaged = await collect(writeTar([node("a", "hardlink", { target: "nowhere" }), file("b", "")]));
+    await expect(unpackInCrowd(damaged, work.make("damaged"))).rejects.toMatchObject({
+      code: "TSB_INTEGRITY",
+      message: 'the archive is damaged: the hard link "a" names "nowhere", which does not come before it',
+    });
   });
 
   test("is a tar that tar unpacks to the same", async () => {

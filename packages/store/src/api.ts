@@ -83,6 +83,8 @@ export interface SnapshotStore {
    * those of these snapshots' layers, by hard link, so that what they take is counted once.
    */
   commit(active: ActiveSnapshot, options?: { readonly linkedTo?: readonly SnapshotId[] }): SnapshotId;
+  /** Says that much was written to a layer that is not committed yet: the disk may begin with it, there is less to wait for in the end. */
+  filled(active: ActiveSnapshot): void;
   /** Throws the layer away. */
   discard(active: ActiveSnapshot): void;
   /** Layer folders of a snapshot, top first: what overlayfs takes as lowerdirs. Throws TSB_STORE when unknown. */

@@ -1,4 +1,4 @@
-import { createHash, type Hash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import {
   closeSync,
   fsyncSync,
@@ -9,11 +9,12 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { type DiffId, type Digest, errnoCode, sha256, TsbuildError } from "@tsbuild/base";
 import type { Descriptor } from "@tsbuild/oci";
 import type { BlobStore } from "./api.ts";
+import { BlobWriter } from "./blob-writer.ts";
 import { guarded, guardedAsync, storeFailure } from "./failure.ts";
 import type { StoreState } from "./state.ts";
 
@@ -182,92 +183,36 @@ async function receive(
 ): Promise<{ readonly digest: Digest; readonly size: number }> {
   const { file, root, onSize } = target;
   const handle = await guardedAsync("write a blob", root, () => open(file, "wx", 0o644));
+  const writer = new BlobWriter(handle, { root, onSize });
   try {
-    const hash = createHash("sha256");
     onSize(0);
-    const size = await copy(source, { handle, hash, root, onSize, maxBytes: expected?.size });
-    const digest = `sha256:${hash.digest("hex")}` as Digest;
+    const size = await copy(source, writer, expected?.size);
+    const digest = `sha256:${await writer.end()}` as Digest;
     verify({ digest, size }, expected);
     await guardedAsync("write a blob", root, () => handle.sync());
     return { digest, size };
   } finally {
+    await writer.settle();
     await handle.close();
   }
 }
 
 /**
- * Returns the bytes written. Stops behind `maxBytes`: what does not end as promised must not fill the disk. Errors of the
+ * Returns how many bytes there were. Stops behind `maxBytes`: what does not end as promised must not fill the disk. Errors of the
  * source (a registry, a pipe) pass as they are.
  */
 async function copy(
   source: AsyncIterable<Uint8Array>,
-  target: {
-    readonly handle: FileHandle;
-    readonly hash: Hash;
-    readonly root: string;
-    readonly onSize: (sizeBytes: number) => void;
-    readonly maxBytes: number | undefined;
-  },
+  writer: BlobWriter,
+  maxBytes: number | undefined,
 ): Promise<number> {
   let size = 0;
-  const toDisk = new WriteBehind(target.handle);
   for await (const chunk of source) {
     size += chunk.length;
-    if (target.maxBytes !== undefined && size > target.maxBytes) break;
-    // The write runs on another thread while this one hashes.
-    const written = guardedAsync("write a blob", target.root, () => writeAll(target.handle, chunk));
-    target.hash.update(chunk);
-    await written;
-    toDisk.wrote(size);
-    target.onSize(size);
+    if (maxBytes !== undefined && size > maxBytes) break;
+    await writer.add(chunk);
   }
-  await guardedAsync("write a blob", target.root, () => toDisk.settled());
   return size;
-}
-
-const WRITE_BEHIND_BYTES = 64 * 1024 * 1024;
-
-/**
- * Lets the disk work while the rest of a large blob still comes, so that the fsync at its end has little left to wait for. The kernel tells
- * of a failed write once: what these early ones are told must not be lost.
- */
-class WriteBehind {
-  readonly #handle: FileHandle;
-  #started = 0;
-  #running: Promise<void> | undefined;
-  #failure: unknown;
-
-  constructor(handle: FileHandle) {
-    this.#handle = handle;
-  }
-
-  wrote(sizeBytes: number): void {
-    if (sizeBytes - this.#started < WRITE_BEHIND_BYTES || this.#running !== undefined) return;
-    this.#started = sizeBytes;
-    this.#running = this.#handle.datasync().then(
-      () => {
-        this.#running = undefined;
-      },
-      (error: unknown) => {
-        // Still running, as it were: there is no use in another try.
-        this.#failure = error;
-      },
-    );
-  }
-
-  async settled(): Promise<void> {
-    await this.#running;
-    if (this.#failure !== undefined) throw this.#failure;
-  }
-}
-
-async function writeAll(handle: FileHandle, chunk: Uint8Array): Promise<void> {
-  let offset = 0;
-  // A write on a nearly full disk is cut short first and fails with ENOSPC next time.
-  while (offset < chunk.length) {
-    const { bytesWritten } = await handle.write(chunk, offset, chunk.length - offset);
-    offset += bytesWritten;
-  }
 }
 
 function verify(

@@ -103,6 +103,11 @@ export class OverlaySnapshotStore implements SnapshotStore {
     remeasureLinked(this.#state);
   }
 
+  filled(active: ActiveSnapshot): void {
+    this.#mustBeActive(active);
+    this.#state.durability.writeAhead();
+  }
+
   discard(active: ActiveSnapshot): void {
     this.#mustBeActive(active);
     this.#removeWork(active);

@@ -117,6 +117,38 @@ describe("power cuts", () => {
     expect(isThere(openIn(cutOff(root), "tuesday"), id)).toBe(false);
   });
 
+  it("find the more of a large layer on the disk the sooner that is begun, once at a time", async () => {
+    const root = temporaryRoot();
+    const ends: (() => void)[] = [];
+    const native = { ...nativeFs, syncFs: () => new Promise<void>((resolve) => void ends.push(resolve)) };
+    const store = openIn(root, "monday", { native });
+    const active = store.snapshots.prepare(null);
+    store.snapshots.filled(active);
+    store.snapshots.filled(active);
+    await expect.poll(() => ends.length).toBe(1);
+    const id = store.snapshots.commit(active);
+    const closing = store.close();
+    ends[0]?.();
+    await expect.poll(() => ends.length).toBe(2);
+    // What was begun before the commit says nothing of it.
+    expect(isThere(openIn(cutOff(root), "tuesday"), id)).toBe(false);
+    ends[1]?.();
+    await closing;
+    expect(isThere(openIn(cutOff(root), "tuesday"), id)).toBe(true);
+  });
+
+  it("leave the marks when it failed ahead of the commit, since the disk tells of that only once", async () => {
+    const root = temporaryRoot();
+    let calls = 0;
+    const syncFs = () => (calls++ === 0 ? Promise.reject(new Error("EIO")) : Promise.resolve());
+    const store = openStore({ root, boot: () => "monday", native: { ...nativeFs, syncFs } });
+    const active = store.snapshots.prepare(null);
+    store.snapshots.filled(active);
+    const id = store.snapshots.commit(active);
+    await expect(store.close()).rejects.toMatchObject({ code: "TSB_STORE" });
+    expect(isThere(openIn(cutOff(root), "tuesday"), id)).toBe(false);
+  });
+
   it("are not looked for on the disk by a process that has committed nothing", async () => {
     const root = temporaryRoot();
     const synced: number[] = [];

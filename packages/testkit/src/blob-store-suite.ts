@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type DiffId, type Digest, sha256 } from "@tsbuild/base";
 import { type Descriptor, mediaTypes } from "@tsbuild/oci";
@@ -15,6 +16,15 @@ async function* chunks(...parts: readonly string[]): AsyncGenerator<Uint8Array> 
   for (const part of parts) {
     await sleep(0);
     yield Buffer.from(part);
+  }
+}
+
+/** A piece is gone when the next one is asked for. */
+async function* inOneMemory(pieces: readonly Buffer[]): AsyncGenerator<Uint8Array> {
+  const memory = Buffer.alloc(Math.max(...pieces.map(({ length }) => length)));
+  for (const piece of pieces) {
+    piece.copy(memory);
+    yield memory.subarray(0, piece.length);
   }
 }
 
@@ -147,6 +157,31 @@ export function blobStoreSuite(name: string, open: () => Promise<BlobStoreHarnes
       gate.resolve();
       await done;
       expect(blobs.has(digest)).toBe(true);
+    });
+
+    it("lets others read what came so far, however slowly the rest comes", async () => {
+      const heard = Promise.withResolvers<void>();
+      let bytes = "";
+      async function* slow(): AsyncGenerator<Uint8Array> {
+        yield Buffer.from("first ");
+        await heard.promise;
+        yield Buffer.from("second");
+      }
+      await blobs.ingest(slow(), undefined, ({ file, sizeBytes }) => {
+        bytes = readFileSync(file, "latin1").slice(0, sizeBytes);
+        if (sizeBytes === 6) heard.resolve();
+      });
+      expect(bytes).toBe("first second");
+    });
+
+    it("writes and hashes what comes in pieces of any size", async () => {
+      // One is longer than all that is gathered at a time.
+      const sizes = Array.from({ length: 300 }, (_, n) => (n === 100 ? 700_000 : (n * 7919) % 9000));
+      const pieces = sizes.map((sizeBytes, n) => Buffer.alloc(sizeBytes, n));
+      const whole = Buffer.concat(pieces);
+      const { digest, size } = await blobs.ingest(inOneMemory(pieces));
+      expect([digest, size]).toEqual([sha256(whole), whole.length]);
+      expect(Buffer.from(blobs.read(digest)).equals(whole)).toBe(true);
     });
 
     it("takes the same blob from two streams at once", async () => {

@@ -45,21 +45,18 @@ class Pieces {
     }
   }
 
-  /** What is there so far. */
-  take(): Buffer {
+  /** What is there so far, if anything. */
+  *take(): Generator<Buffer> {
+    if (this.#filled === 0) return;
     const piece = this.#output.subarray(0, this.#filled);
     if (!this.#reuse) this.#output = Buffer.allocUnsafeSlow(PIECE_BYTES);
     this.#filled = 0;
-    return piece;
+    yield piece;
   }
 }
 
-/**
- * Decompresses gzip data, of one member or many (there are layers with a member per file). With `reuse` a piece is gone when the next one is
- * asked for.
- */
-export async function* gunzip(source: ByteSource, { reuse = false } = {}): AsyncGenerator<Buffer> {
-  const pieces = new Pieces(reuse);
+/** All pieces but the last, which is left in `pieces`. */
+async function* fullPieces(source: ByteSource, pieces: Pieces): AsyncGenerator<Buffer> {
   for (let isMember = true; isMember; ) {
     let input = await source.take(Number.POSITIVE_INFINITY);
     if (input === undefined) throw damaged("it ends too early");
@@ -67,11 +64,25 @@ export async function* gunzip(source: ByteSource, { reuse = false } = {}): Async
       const step: InflateStep = pieces.run(input);
       input = input.subarray(step.consumed);
       ended = step.ended;
-      if (pieces.isFull) yield pieces.take();
+      if (pieces.isFull) yield* pieces.take();
       if (!ended) continue;
       source.unread(input);
       isMember = await hasNextMember(source);
     }
   }
-  yield pieces.take();
+}
+
+/**
+ * Decompresses gzip data, of one member or many (there are layers with a member per file). With `reuse` a piece is gone when the next one is
+ * asked for. What comes before damage is given before that is told: it may be enough to know what the data is.
+ */
+export async function* gunzip(source: ByteSource, { reuse = false } = {}): AsyncGenerator<Buffer> {
+  const pieces = new Pieces(reuse);
+  try {
+    yield* fullPieces(source, pieces);
+  } catch (error) {
+    yield* pieces.take();
+    throw error;
+  }
+  yield* pieces.take();
 }

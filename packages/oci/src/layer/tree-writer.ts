@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { close, constants, write } from "node:fs";
+import { close, constants, write, writeSync } from "node:fs";
 import { promisify } from "node:util";
 import { errnoCode, TsbuildError } from "@tsbuild/base";
 import { type FileHead, type NativeFs, type TreeOp, TreeOpBatch } from "@tsbuild/native-fs";
@@ -20,7 +20,13 @@ const PIECE_BYTES = 256 * 1024;
 /** The part of native-fs that writing a tree takes. */
 export type WriteCalls = Pick<
   NativeFs,
-  "apply" | "openInRoot" | "removeInRoot" | "setOwnerModeInRoot" | "setTimesInRoot" | "statInRoot"
+  | "apply"
+  | "applyHere"
+  | "openInRoot"
+  | "removeInRoot"
+  | "setOwnerModeInRoot"
+  | "setTimesInRoot"
+  | "statInRoot"
 >;
 
 export type FileMetadata = Omit<FileHead, "type" | "existing" | "makeParents">;
@@ -65,9 +71,10 @@ async function blame<T>(path: string, work: () => T | Promise<T>): Promise<T> {
   }
 }
 
-async function writeWhole(fd: number, chunk: Buffer): Promise<void> {
+async function writeWhole(fd: number, chunk: Buffer, here: boolean): Promise<void> {
   for (let at = 0; at < chunk.length; ) {
-    at += (await writeChunk(fd, chunk, at, chunk.length - at)).bytesWritten;
+    const left = chunk.length - at;
+    at += here ? writeSync(fd, chunk, at, left) : (await writeChunk(fd, chunk, at, left)).bytesWritten;
   }
 }
 
@@ -75,13 +82,15 @@ async function writeWhole(fd: number, chunk: Buffer): Promise<void> {
 class PieceWriter {
   readonly #fd: number;
   readonly #buffers: readonly [Buffer, Buffer];
+  readonly #isCrowded: () => boolean;
   #turn: 0 | 1 = 0;
   #filled = 0;
   #writing: Promise<void> = Promise.resolve();
 
-  constructor(fd: number, buffers: readonly [Buffer, Buffer]) {
+  constructor(fd: number, buffers: readonly [Buffer, Buffer], isCrowded: () => boolean) {
     this.#fd = fd;
     this.#buffers = buffers;
+    this.#isCrowded = isCrowded;
   }
 
   /** It is done with the chunk when it resolves. */
@@ -99,7 +108,8 @@ class PieceWriter {
   /** Waits for the piece before, then lets this one go. */
   async #flush(): Promise<void> {
     await this.#writing;
-    this.#writing = writeWhole(this.#fd, this.#buffers[this.#turn].subarray(0, this.#filled));
+    const piece = this.#buffers[this.#turn].subarray(0, this.#filled);
+    this.#writing = writeWhole(this.#fd, piece, this.#isCrowded());
     // Awaited before the next one, or in `end` or `settle`.
     this.#writing.catch(() => undefined);
     this.#turn = this.#turn === 0 ? 1 : 0;
@@ -124,6 +134,7 @@ class PieceWriter {
 export class TreeWriter {
   readonly #fs: WriteCalls;
   readonly #root: number;
+  readonly #isCrowded: () => boolean;
   /** A short one, as names may be as long as the file system allows; a random one, which no archive has. */
   readonly #temporaryName = `.tsbuild-${randomBytes(8).toString("hex")}`;
   #batch = new TreeOpBatch();
@@ -134,9 +145,11 @@ export class TreeWriter {
   #running: Promise<void> = Promise.resolve();
   #pieces: readonly [Buffer, Buffer] | undefined;
 
-  constructor(fs: WriteCalls, root: number) {
+  /** `isCrowded`: all processors have work, so it is done on this thread; asked for each piece of it. */
+  constructor(fs: WriteCalls, root: number, isCrowded: () => boolean = () => false) {
     this.#fs = fs;
     this.#root = root;
+    this.#isCrowded = isCrowded;
   }
 
   /** Undefined: there is nothing to wait for. So it is for most ops, and a promise for each would cost more than the op. */
@@ -167,7 +180,10 @@ export class TreeWriter {
 
   async #apply(batch: TreeOpBatch, ops: readonly (TreeOp | FileHead)[]): Promise<void> {
     try {
-      await this.#fs.apply(this.#root, this.#root, batch.bytes(), { hash: false });
+      // Copies are only made of files that were too large for a batch.
+      const isHere = this.#isCrowded() && !ops.some(({ type }) => type === "copy");
+      if (isHere) this.#fs.applyHere(this.#root, batch.bytes());
+      else await this.#fs.apply(this.#root, this.#root, batch.bytes(), { hash: false });
     } catch (error) {
       const { index } = error as { readonly index?: number };
       throw failureOf(error, index === undefined ? undefined : ops[index]);
@@ -235,7 +251,7 @@ export class TreeWriter {
   async #stream(path: string, body: AsyncIterable<Uint8Array>): Promise<void> {
     const fd = await blame(path, () => this.#create(path));
     this.#pieces ??= [Buffer.allocUnsafeSlow(PIECE_BYTES), Buffer.allocUnsafeSlow(PIECE_BYTES)];
-    const writer = new PieceWriter(fd, this.#pieces);
+    const writer = new PieceWriter(fd, this.#pieces, this.#isCrowded);
     try {
       for await (const chunk of body) await blame(path, () => writer.write(chunk));
       await blame(path, () => writer.end());

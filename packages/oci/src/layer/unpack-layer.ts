@@ -14,6 +14,8 @@ export interface UnpackLayerOptions {
   /** In a user namespace: opaque folders are marked by `user.overlay.opaque`, and devices are left out (mknod is refused). */
   readonly userxattr: boolean;
   readonly signal?: AbortSignal | undefined;
+  /** See `TreeWriter`. */
+  readonly isCrowded?: (() => boolean) | undefined;
 }
 
 const S_IFMT = 0o170000;
@@ -79,7 +81,7 @@ class LayerUnpacker {
 
   constructor(root: number, options: UnpackLayerOptions) {
     this.#options = options;
-    this.#writer = new TreeWriter(options.fs, root);
+    this.#writer = new TreeWriter(options.fs, root, options.isCrowded);
     this.#unpacker = new Unpacker({
       writer: this.#writer,
       impliedFolder: (path, member) => this.#impliedFolder(path, member),

@@ -77,7 +77,7 @@ function xattrsOf(records: Records | undefined): Xattr[] | undefined {
 function typeOf({ typeflag, name, records }: Header): TarEntryType {
   // v7 knows no folders but by their names. (Where the flag is the character 0, it is a file, as for Go's reader.)
   const type = typeflag === "\0" && name.endsWith("/") ? "folder" : TYPES[typeflag];
-  const sparse = records !== undefined && records.keys().some((key) => key.startsWith("GNU.sparse."));
+  const sparse = records?.keys().some((key) => key.startsWith("GNU.sparse."));
   if (type !== undefined && !sparse) return type;
   throw new TsbuildError(
     "TSB_UNSUPPORTED",

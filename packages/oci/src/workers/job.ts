@@ -38,6 +38,8 @@ export interface JobContext {
   readonly signal: AbortSignal;
   /** Entries that an image layer cannot hold (see `PackOptions`). */
   readonly onSkipped: (path: string, why: string) => void;
+  /** Whether all processors have work of this kind. */
+  readonly isCrowded?: (() => boolean) | undefined;
 }
 
 /** Diff ID and size of what the pieces make up. */
@@ -89,13 +91,14 @@ async function* chunksOf(blob: UnpackJob["blob"], signal: AbortSignal): AsyncGen
   }
 }
 
-export async function runUnpackJob(job: UnpackJob, { fs, signal }: JobContext): Promise<UnpackedLayer> {
+export async function runUnpackJob(job: UnpackJob, context: JobContext): Promise<UnpackedLayer> {
+  const { fs, signal, isCrowded } = context;
   const opened: number[] = [];
   try {
     for (const path of [job.folder, ...(job.lowers ?? [])]) opened.push(fs.openFolder(path));
     const [root = -1, ...lowers] = opened;
     const tar = decompress(chunksOf(job.blob, signal), { maxBytes: job.maxBytes, reuse: true });
-    return await unpackLayer(tar, root, { fs, lowers, userxattr: job.userxattr, signal });
+    return await unpackLayer(tar, root, { fs, lowers, userxattr: job.userxattr, signal, isCrowded });
   } finally {
     for (const fd of opened) fs.close(fd);
   }

@@ -1,10 +1,10 @@
+import { availableParallelism } from "node:os";
 import { isMainThread, type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { nativeFs } from "@tsbuild/native-fs";
 import type { UnpackedLayer } from "../layer/unpack-layer.ts";
 import { GrowingFile, type Growth } from "./growing-file.ts";
 import { type JobContext, runPackJob, runUnpackJob } from "./job.ts";
 import {
-  type SentUnpackJob,
   SLOT_BYTES,
   SLOT_COUNT,
   slotBytes,
@@ -80,14 +80,18 @@ class RunningJob {
       const result =
         request.type === "pack"
           ? await runPackJob(request.job, context, (chunk) => this.#emit(chunk, request.slots))
-          : await this.#unpack(request.job, context);
+          : await this.#unpack(request, context);
       this.#reply({ type: "done", result });
     } catch (error) {
       this.#reply({ type: "failed", failure: toPlainFailure(error) });
     }
   }
 
-  #unpack({ blob, ...job }: SentUnpackJob, context: JobContext): Promise<UnpackedLayer> {
+  #unpack(request: Extract<WorkerRequest, { type: "unpack" }>, base: JobContext): Promise<UnpackedLayer> {
+    const { blob, ...job } = request.job;
+    const busy = new Int32Array(request.busy);
+    const processors = availableParallelism();
+    const context = { ...base, isCrowded: () => Atomics.load(busy, 0) >= processors };
     if (typeof blob === "string") return runUnpackJob({ ...job, blob }, context);
     this.#growing = new GrowingFile(blob.fd);
     return runUnpackJob({ ...job, blob: this.#growing }, context);

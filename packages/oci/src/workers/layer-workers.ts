@@ -103,6 +103,8 @@ export class LayerWorkers {
   readonly #threads = new Set<LayerThread>();
   readonly #idle: LayerThread[] = [];
   readonly #waiting: ((thread: LayerThread) => void)[] = [];
+  /** How many threads have a job. */
+  readonly #busy = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
 
   constructor(options: { readonly threads?: number } = {}) {
     this.#max = options.threads ?? Math.min(availableParallelism(), MAX_THREADS);
@@ -131,10 +133,12 @@ export class LayerWorkers {
 
   async #withThread<T>(options: JobOptions, work: (thread: LayerThread) => Promise<T>): Promise<T> {
     const thread = await this.#acquire();
+    Atomics.add(this.#busy, 0, 1);
     try {
       options.signal?.throwIfAborted();
       return await work(thread);
     } finally {
+      Atomics.sub(this.#busy, 0, 1);
       this.#release(thread);
     }
   }
@@ -185,7 +189,8 @@ export class LayerWorkers {
   async unpack(job: UnpackJob, options: JobOptions = {}): Promise<UnpackedLayer> {
     if (isSmallBlob(job.blob)) return runUnpackJob(job, here(options));
     return this.#withThread(options, async (thread) => {
-      const result = await thread.run({ type: "unpack", job }, listen(options), options.signal);
+      const request = { type: "unpack", job, busy: this.#busy.buffer } as const;
+      const result = await thread.run(request, listen(options), options.signal);
       return result as UnpackedLayer;
     });
   }

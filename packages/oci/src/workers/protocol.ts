@@ -13,7 +13,8 @@ export type SentUnpackJob = Omit<UnpackJob, "blob"> & { readonly blob: string | 
 /** To the worker. It runs one job at a time. */
 export type WorkerRequest =
   | { readonly type: "pack"; readonly job: PackJob; readonly slots: SharedArrayBuffer }
-  | { readonly type: "unpack"; readonly job: SentUnpackJob }
+  /** `busy`: how many threads of the pool have a job, as a number that all of them see. */
+  | { readonly type: "unpack"; readonly job: SentUnpackJob; readonly busy: SharedArrayBuffer }
   /** Of the growing file that is being unpacked. */
   | ({ readonly type: "grown" } & Growth)
   /** The slot has been read and may be filled again. */

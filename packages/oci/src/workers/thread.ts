@@ -17,7 +17,7 @@ import { startWithOwnLimits } from "./young-objects.ts";
 
 export type ThreadRequest =
   | { readonly type: "pack"; readonly job: PackJob }
-  | { readonly type: "unpack"; readonly job: UnpackJob };
+  | { readonly type: "unpack"; readonly job: UnpackJob; readonly busy: SharedArrayBuffer };
 
 export interface JobListener {
   /** `bytes` is memory that is used again once `done` is called. */
@@ -98,7 +98,7 @@ export class LayerThread {
       onSkipped: (path, why) => listener.onSkipped(path, why),
     };
     this.#worker.ref();
-    const unwatch = request.type === "pack" ? this.#sendPack(request.job) : this.#sendUnpack(request.job);
+    const unwatch = request.type === "pack" ? this.#sendPack(request.job) : this.#sendUnpack(request);
     const cancel = () => this.#post({ type: "cancel" });
     signal?.addEventListener("abort", cancel);
     return promise.finally(() => {
@@ -112,12 +112,13 @@ export class LayerThread {
     return () => undefined;
   }
 
-  #sendUnpack({ blob, ...job }: UnpackJob): () => void {
+  #sendUnpack(request: Extract<ThreadRequest, { readonly type: "unpack" }>): () => void {
+    const { blob, ...job } = request.job;
     if (typeof blob === "string") {
-      this.#post({ type: "unpack", job: { ...job, blob } });
+      this.#post({ ...request, job: { ...job, blob } });
       return () => undefined;
     }
-    this.#post({ type: "unpack", job: { ...job, blob: { fd: blob.fd } } });
+    this.#post({ ...request, job: { ...job, blob: { fd: blob.fd } } });
     return this.#tellGrowth(blob);
   }
 

@@ -33,13 +33,19 @@ export interface UnpackRun {
 /** Below this there is nothing to gain, and no thread to start: it is unpacked when it is there. */
 const SMALL_BLOB_BYTES = 1024 * 1024;
 
+/** From here on the disk begins with a layer while others are unpacked. */
+const LARGE_BYTES = 16 * 1024 * 1024;
+
 /** Fetches a layer's blob, if it is not here, and unpacks it into a snapshot of its own. Both digests are right when it resolves. */
 export async function openLayer(run: UnpackRun, job: LayerJob): Promise<OpenedLayer> {
   const { snapshots } = run.options.env.store;
   const active = snapshots.prepare(null, { inPlace: true });
   try {
     const unpacked = await unpackBlob(run, job.blob, active.upper);
-    if (unpacked.diffId === job.diffId) return { job, active, unpacked };
+    if (unpacked.diffId === job.diffId) {
+      if (unpacked.sizeBytes >= LARGE_BYTES) snapshots.filled(active);
+      return { job, active, unpacked };
+    }
     const why = `it unpacks to ${unpacked.diffId}, the config says ${job.diffId}`;
     throw new TsbuildError("TSB_INTEGRITY", why);
   } catch (error) {

@@ -98,15 +98,19 @@ async function stackLayers(
 /** Layers on their way at once: as many as there are connections to a registry. They wait for a thread to unpack them. */
 const LAYERS_AT_ONCE = 4;
 
+/** Places of the jobs, the largest blob first: one that is begun last is waited for alone. */
+function largestFirst(jobs: readonly LayerJob[]): number[] {
+  return [...jobs.keys()].sort((a, b) => (jobs[b]?.blob.size ?? 0) - (jobs[a]?.blob.size ?? 0));
+}
+
 /** Fills `opened` by position. The first failure ends all; settles only when nothing is running any more. */
 async function openAll(run: UnpackRun, jobs: readonly LayerJob[], opened: OpenedLayer[]): Promise<void> {
   const stop = new AbortController();
   const signal = AbortSignal.any([run.signal, stop.signal]);
-  let next = 0;
+  const order = largestFirst(jobs);
   let failure: { readonly error: unknown } | undefined;
   const worker = async (): Promise<void> => {
-    while (next < jobs.length && failure === undefined) {
-      const index = next++;
+    for (let index = order.shift(); index !== undefined && failure === undefined; index = order.shift()) {
       const job = jobs[index];
       if (job !== undefined) opened[index] = await openLayer({ ...run, signal }, job);
     }
