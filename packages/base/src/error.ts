@@ -26,7 +26,8 @@ export interface SourceLocation {
  *   resolved or fetched; auth: the registry refuses the credentials; integrity: bytes are not what their digest
  *   says; store: the state folder cannot be read or written; disk-full; export: the output cannot be written;
  *   canceled: the user or a failed sibling stopped it; sandbox: the sandbox could not be set up;
- *   entitlement: a step asks for more than the caller allows; unsupported: valid input that this version does not do.
+ *   entitlement: a step asks for more than the caller allows; unsupported: valid input that this version does not do;
+ *   internal: a bug, met where only these errors pass.
  */
 export type ErrorCode =
   | "TSB_USAGE"
@@ -43,7 +44,8 @@ export type ErrorCode =
   | "TSB_CANCELED"
   | "TSB_SANDBOX"
   | "TSB_ENTITLEMENT"
-  | "TSB_UNSUPPORTED";
+  | "TSB_UNSUPPORTED"
+  | "TSB_INTERNAL";
 
 export interface ErrorDetails {
   /** What the user can type or change to get on. */

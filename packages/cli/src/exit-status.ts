@@ -1,14 +1,15 @@
 import { type ErrorCode, TsbuildError } from "@tsbuild/base";
 
+/** A bug. */
+const INTERNAL = 100;
+
 /** Codes with a status of their own (C045); every other TsbuildError is 1. docs/exit-codes.md lists them. */
 const BY_CODE: Partial<Record<ErrorCode, number>> = {
   TSB_USAGE: 2,
   TSB_OOM: 102,
   TSB_CANCELED: 130,
+  TSB_INTERNAL: INTERNAL,
 };
-
-/** A bug: not a TsbuildError. */
-const INTERNAL = 100;
 
 /** What the process ends with after an error. */
 export function exitStatus(error: unknown): number {

@@ -105,6 +105,7 @@ test("exit statuses (C045)", () => {
   expect([status("TSB_EXEC"), status("TSB_USAGE"), status("TSB_OOM"), status("TSB_CANCELED")]).toEqual([
     1, 2, 102, 130,
   ]);
+  expect(status("TSB_INTERNAL")).toBe(100);
   expect(exitStatus(new Error("x"))).toBe(100);
 });
 

@@ -316,11 +316,21 @@ function canceled(signal: AbortSignal): TsbuildError {
 /** An op rejects with TsbuildErrors; anything else is a system error that nobody foresaw, or a bug, and keeps its cause. */
 function asTsbuildError(error: unknown): TsbuildError {
   if (error instanceof TsbuildError) return error;
+  const code = errnoCode(error);
+  // ERR_…: Node itself refuses what it was asked for.
+  if (code === undefined || code.startsWith("ERR_")) return internalError(error);
   const message = error instanceof Error ? error.message : String(error);
-  if (!["ENOSPC", "EDQUOT"].includes(errnoCode(error) ?? ""))
-    return new TsbuildError("TSB_STORE", message, { cause: error });
+  if (code !== "ENOSPC" && code !== "EDQUOT") return new TsbuildError("TSB_STORE", message, { cause: error });
   return new TsbuildError("TSB_DISK_FULL", message, {
     hint: "the state folder's file system is full: `tsbuild prune` removes what no image needs, --root moves it",
+    cause: error,
+  });
+}
+
+function internalError(error: unknown): TsbuildError {
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return new TsbuildError("TSB_INTERNAL", `internal error: ${text}`, {
+    hint: "this is a bug in tsbuild: --debug shows where; please report it",
     cause: error,
   });
 }

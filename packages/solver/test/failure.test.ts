@@ -43,15 +43,31 @@ describe("failure", () => {
     expect(world.runs.has("top")).toBe(false);
   });
 
-  test("of a full disk, and of anything unforeseen, keeps the cause", async () => {
+  test("of a full disk, and of what the system says besides, keeps the cause", async () => {
     const full = Object.assign(new Error("no space left"), { code: "ENOSPC" });
     await expect(world.solve(failing("full", full))).rejects.toMatchObject({
       code: "TSB_DISK_FULL",
       cause: full,
     });
-    await expect(world.solve(failing("odd", "text"))).rejects.toMatchObject({
+    const broken = Object.assign(new Error("i/o error"), { code: "EIO" });
+    await expect(world.solve(failing("broken", broken))).rejects.toMatchObject({
       code: "TSB_STORE",
-      message: "text",
+      cause: broken,
+    });
+  });
+
+  test("of anything that is neither foreseen nor the system's is a bug's", async () => {
+    const bug = new TypeError("x is not a function");
+    await expect(world.solve(failing("bug", bug))).rejects.toMatchObject({
+      code: "TSB_INTERNAL",
+      message: "internal error: TypeError: x is not a function",
+      cause: bug,
+    });
+    const refused = Object.assign(new RangeError("out of range"), { code: "ERR_OUT_OF_RANGE" });
+    await expect(world.solve(failing("refused", refused))).rejects.toMatchObject({ code: "TSB_INTERNAL" });
+    await expect(world.solve(failing("odd", "text"))).rejects.toMatchObject({
+      code: "TSB_INTERNAL",
+      message: "internal error: text",
     });
   });
 
