@@ -45,6 +45,7 @@ const DOCKERFILE = [
   "ADD tree.tar /dest/",
   "ADD text.gz tree.txt /plain/",
   "ADD --chown=5:6 tree.tar /owned/",
+  "ADD --chmod=0640 tree.tar /moded/",
   "ADD --unpack=false tree.tar /packed/",
   "ADD only-deep.tar /",
   "ADD only-deep.tar /via/",
@@ -76,14 +77,17 @@ describe.skipIf(reason !== undefined)("ADD of archives", () => {
     expect(rootfs.look(name)).toBe("folder 755 0:0");
   });
 
-  test("the archive's own root changes nothing about the destination; --chown holds for all of it (D100)", () => {
+  test("the archive's own root changes nothing about the destination; --chown holds for all of it, --chmod for nothing (D100)", () => {
     const { rootfs } = image;
-    expect(rootfs.lookAll(["dest", "dest/file", "owned", "owned/file", "owned/sub"])).toEqual({
+    const of = ["dest", "owned", "moded"].flatMap((name) => [name, `${name}/file`]);
+    expect(rootfs.lookAll([...of, "owned/sub"])).toEqual({
       dest: "folder 751 11:12",
       "dest/file": "file 604 3:4",
       owned: "folder 755 5:6",
       "owned/file": "file 604 5:6",
       "owned/sub": "folder 711 5:6",
+      moded: "folder 755 0:0",
+      "moded/file": "file 604 3:4",
     });
   });
 

@@ -24,14 +24,18 @@ export interface CopyRequest {
   readonly placed: Map<string, string>;
 }
 
+/** Of folders that nobody gave a mode. */
+const IMPLICIT_MODE = 0o755;
+
 /** Implicit parents take --chown and an octal --chmod as well (D096). */
 export function implicitParent(action: CopyAction, owner: Ownership | undefined) {
-  const mode = action.mode >= 0 && action.modeStr === "" ? action.mode & 0o7777 : 0o755;
+  const mode = action.mode >= 0 && action.modeStr === "" ? action.mode & 0o7777 : IMPLICIT_MODE;
   const mtimeNs = action.timestampNs >= 0n ? action.timestampNs : undefined;
   return { mode, uid: owner?.uid ?? 0, gid: owner?.gid ?? 0, mtimeNs };
 }
 
-function makeFolder(request: CopyRequest, path: string): void {
+/** `mode`: in place of an octal --chmod's. */
+function makeFolder(request: CopyRequest, path: string, mode?: number): void {
   if (path === "") return;
   const { target, action } = request;
   const existing = folderAt(target.fs, target.root, path);
@@ -45,8 +49,8 @@ function makeFolder(request: CopyRequest, path: string): void {
     );
   }
   if (existing === undefined) {
-    const options = { ...implicitParent(action, request.owner), parents: true };
-    target.fs.mkdirInRoot(target.root, path, options);
+    const parent = implicitParent(action, request.owner);
+    target.fs.mkdirInRoot(target.root, path, { ...parent, mode: mode ?? parent.mode, parents: true });
   }
 }
 
@@ -75,6 +79,8 @@ function refuseSecond({ action, placed }: CopyRequest, selected: Selected, dest:
 /** Where one source lands (D094, D095), with the folders on the way made. */
 function placeSource(request: CopyRequest, selected: Selected, destination: Destination): string {
   const { target, action } = request;
+  const folder = destination.writtenAsFolder ? destination.path : parentOf(destination.path);
+  makeFolder(request, followDestination(target.fs, target.root, folder));
   const dest = followDestination(target.fs, target.root, destination.path);
   const isDir = isFolder(selected.located.stat);
   refuseSecond(request, selected, dest);
@@ -102,7 +108,8 @@ async function copyOne(request: CopyRequest, selected: Selected, destination: De
         target,
         owner,
         folder,
-        makeFolder: () => makeFolder(request, folder),
+        // Modes of an archive are its own: --chmod has no say, as in BuildKit.
+        makeFolder: () => makeFolder(request, folder, IMPLICIT_MODE),
       })
     )
       return;
@@ -120,11 +127,8 @@ async function copyOne(request: CopyRequest, selected: Selected, destination: De
 
 /** COPY and ADD of local files (D091–D108). */
 export async function runCopy(request: CopyRequest): Promise<void> {
-  const { env, action, tree, target } = request;
+  const { env, action, tree } = request;
   const selected = await select(env, tree, selectorOfCopy(action), request.scans);
   const destination = parseDestination(action.dest);
-  const folder = destination.writtenAsFolder ? destination.path : parentOf(destination.path);
-  if (selected.length === 0) return;
-  makeFolder(request, followDestination(target.fs, target.root, folder));
   for (const one of selected) await copyOne(request, one, destination);
 }
