@@ -4,14 +4,14 @@ import { pushes } from "./deliver.ts";
 import type { Session } from "./session.ts";
 import type { BuildTarget } from "./targets.ts";
 
-/** After its start, a step takes a while to come to its own work. */
-const STARTED_MS = 10;
 /** Time between two looks at how busy this thread is. */
-const LOOK_MS = 20;
-/** A timer that comes no later than that finds a thread with nothing to do. */
-const PUNCTUAL_MS = 2;
-/** Punctual timers in a row: then much is being copied or fetched, which nobody here can hurry. */
-const LOOKS = 5;
+const LOOK_MS = 10;
+/** A timer that comes no later than that finds a thread with little to do. */
+const PUNCTUAL_MS = 4;
+/** Punctual timers in a row when a step runs: others may be about to start. */
+const LOOKS_AT_A_STEP = 1;
+/** And without any: then much is being copied or fetched, which nobody here can hurry. */
+const LOOKS = 10;
 
 /** A moment to do something else. */
 export interface IdleWatch {
@@ -24,30 +24,24 @@ const never: IdleWatch = { onRunning: () => undefined, stop: () => undefined };
 
 /** Calls `then` once, when this thread has nothing to do for a while. */
 function whenIdle(then: () => void): IdleWatch {
+  let isRunning = false;
   let punctual = 0;
-  let timer: NodeJS.Timeout | undefined;
-  const stop = (): void => clearTimeout(timer);
+  let timer: NodeJS.Timeout;
   const look = (): void => {
     const due = monotonicMs() + LOOK_MS;
     timer = setTimeout(() => {
       punctual = monotonicMs() - due <= PUNCTUAL_MS ? punctual + 1 : 0;
-      if (punctual < LOOKS) look();
-      else settle();
+      if (punctual < (isRunning ? LOOKS_AT_A_STEP : LOOKS)) look();
+      else then();
     }, LOOK_MS);
   };
-  let isSettled = false;
-  const settle = (): void => {
-    isSettled = true;
-    then();
-  };
   const onRunning = (): void => {
-    if (isSettled) return;
-    isSettled = true;
-    stop();
-    timer = setTimeout(then, STARTED_MS);
+    if (isRunning) return;
+    isRunning = true;
+    punctual = 0;
   };
   look();
-  return { onRunning, stop };
+  return { onRunning, stop: () => clearTimeout(timer) };
 }
 
 /**
