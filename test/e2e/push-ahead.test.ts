@@ -23,7 +23,7 @@ test.skipIf(reason !== undefined)(
       const folder = world.context("app", {
         Dockerfile: [
           `FROM ${registry.host}/team/base:1`,
-          `RUN i=0; until wget -q -O /asked http://${registry.host}/asked; do i=$((i+1)); [ $i -lt 200 ]; sleep 0.1; done`,
+          `RUN i=0; until wget -q -O /asked http://${registry.host}/asked; do i=$((i+1)); [ $i -lt 2000 ]; sleep 0.1; done`,
         ].join("\n"),
       });
       const network = ["--network=host", "--allow", "network.host"];

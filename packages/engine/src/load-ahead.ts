@@ -10,7 +10,9 @@ const LOOK_MS = 10;
 const PUNCTUAL_MS = 4;
 /** Punctual timers in a row when a step runs: others may be about to start. */
 const LOOKS_AT_A_STEP = 1;
-/** And without any: then much is being copied or fetched, which nobody here can hurry. */
+/** A crowded machine lets no timer be punctual: after so many looks at a step it is done all the same. */
+const LOOKS_AT_MOST = 20;
+/** Punctual timers without a step: then much is being copied or fetched, which nobody here can hurry. */
 const LOOKS = 10;
 
 /** A moment to do something else. */
@@ -22,23 +24,29 @@ export interface IdleWatch {
 
 const never: IdleWatch = { onRunning: () => undefined, stop: () => undefined };
 
-/** Calls `then` once, when this thread has nothing to do for a while. */
+/** Calls `then` when this thread has nothing to do for a while, and once more at a step: by then the base is here. */
 function whenIdle(then: () => void): IdleWatch {
   let isRunning = false;
   let punctual = 0;
+  let looks = 0;
   let timer: NodeJS.Timeout;
   const look = (): void => {
     const due = monotonicMs() + LOOK_MS;
     timer = setTimeout(() => {
       punctual = monotonicMs() - due <= PUNCTUAL_MS ? punctual + 1 : 0;
-      if (punctual < (isRunning ? LOOKS_AT_A_STEP : LOOKS)) look();
-      else then();
+      looks++;
+      const isIdle = punctual >= (isRunning ? LOOKS_AT_A_STEP : LOOKS);
+      if (isIdle || (isRunning && looks >= LOOKS_AT_MOST)) then();
+      else look();
     }, LOOK_MS);
   };
   const onRunning = (): void => {
     if (isRunning) return;
     isRunning = true;
     punctual = 0;
+    looks = 0;
+    clearTimeout(timer);
+    look();
   };
   look();
   return { onRunning, stop: () => clearTimeout(timer) };

@@ -12,14 +12,15 @@ interface Asked {
 export class ExpectedBlobs {
   readonly #asked = new Map<string, Asked>();
 
-  /** `ask` does not reject. */
+  /** Of each blob once. `ask` does not reject. */
   async ask(
     repository: string,
     digests: readonly Digest[],
     ask: (digest: Digest) => Promise<boolean>,
   ): Promise<void> {
     const atMs = monotonicMs();
-    const asked = digests.map((digest) => ({ digest, answer: ask(digest) }));
+    const others = digests.filter((digest) => !this.#asked.has(`${repository} ${digest}`));
+    const asked = others.map((digest) => ({ digest, answer: ask(digest) }));
     for (const { digest, answer } of asked) this.#asked.set(`${repository} ${digest}`, { answer, atMs });
     await Promise.all(asked.map(({ answer }) => answer));
   }
