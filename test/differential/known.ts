@@ -33,6 +33,11 @@ const KNOWN: readonly Known[] = [
       place.startsWith("layer ") && theirs === "none" && ours.includes('"type":"folder"'),
   },
   {
+    row: "setuid, setgid and sticky bits of --chmod hold for the folder that a COPY makes",
+    holds: ({ place, theirs, ours }) =>
+      place.endsWith(" mode") && /^"[1-7]\d{3}"$/.test(ours) && theirs === `"${ours.slice(2)}`,
+  },
+  {
     row: "a user or group of --chown that the image does not have is an error",
     holds: ({ place, ours }) => place === "outcome" && /no (user|group) named/.test(ours),
   },
