@@ -247,6 +247,30 @@ describe.skipIf(!isRoot)("views of snapshots", () => {
     // Each of its 500 commits waits for the disk.
   }, 300_000);
 
+  test.each(["overlay", "copy"] as const)(
+    "a layer that is in a stack twice counts where it is uppermost: %s",
+    async (kind) => {
+      const store = open(`twice-${kind}`, kind);
+      const added = await step(store, null, "mkdir d; echo a > d/a; echo x > x");
+      const base = await step(store, null, "mkdir d; echo b > d/b");
+      const { snapshots, views } = store;
+      const once = snapshots.stack(base, await snapshots.wholeLayers(added)) as SnapshotId;
+      const between = await step(store, once, "rm x d/a; echo c > d/c");
+      const twice = snapshots.stack(between, await snapshots.wholeLayers(added)) as SnapshotId;
+      expect(snapshots.layers(twice)).toHaveLength(4);
+      const view = await views.open(twice);
+      expect(["", "d"].map((path) => nativeFs.listInRoot(view.root, path))).toEqual([
+        ["d", "x"],
+        ["a", "b", "c"],
+      ]);
+      view.close();
+      const writable = await views.prepare(twice);
+      shell(writable.root, "cat x d/a d/b d/c >all; rm x");
+      expect(nativeFs.listInRoot(writable.root, "")).toEqual(["all", "d"]);
+      writable.discard();
+    },
+  );
+
   test("auto takes overlayfs where it works, copies where the folder is on an overlay, and remembers", async () => {
     expect(await open("plain", "auto").views.kind()).toBe("overlay");
     const mount = join(folder, "nested");

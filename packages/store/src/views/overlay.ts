@@ -48,7 +48,7 @@ export class OverlayViews implements SnapshotViews {
 
   open(id: SnapshotId, { again = false }: OpenOptions = {}): Promise<SnapshotView> {
     const { snapshots } = this.#options;
-    const mount = () => this.#mount(this.#withoutEmpty(snapshots.lowers(id)), {});
+    const mount = () => this.#mount(this.#mounted(snapshots.lowers(id)), {});
     return this.#opened.open(id, { mount, keep: again && snapshots.isHeld(id) });
   }
 
@@ -66,7 +66,7 @@ export class OverlayViews implements SnapshotViews {
     try {
       const { upper, work } = active;
       const below = underlay === undefined || parent === null ? [] : [underlay];
-      const lowers = [...this.#withoutEmpty(active.lowers), ...below];
+      const lowers = [...this.#mounted(active.lowers), ...below];
       const root = await this.#mount(lowers, { upper, work, volatile: true });
       return this.#writable({ active, root });
     } catch (error) {
@@ -76,11 +76,13 @@ export class OverlayViews implements SnapshotViews {
   }
 
   /**
-   * Each layer costs its mount a look-up, and a step that writes nothing leaves an empty one. The topmost counts also when it is: the root
+   * What of a stack is to be mounted. A folder that is in it twice (COPY --link of the same files again) counts where it is uppermost: all
+   * that it says is said there, and overlayfs refuses it twice (ELOOP). Each layer costs its mount a look-up, and a step that writes nothing leaves an empty one. The topmost counts also when it is: the root
    * of a view has its owner, mode and time.
    */
-  #withoutEmpty(lowers: readonly string[]): readonly string[] {
-    return this.#empty.size === 0 ? lowers : lowers.filter((lower, i) => i === 0 || !this.#empty.has(lower));
+  #mounted(lowers: readonly string[]): readonly string[] {
+    const once = [...new Set(lowers)];
+    return this.#empty.size === 0 ? once : once.filter((lower, i) => i === 0 || !this.#empty.has(lower));
   }
 
   /** Kernels before 6.8 refuse a dozen and more by E2BIG (see native/fs/core/overlay.c); those with the newer call backported do not. */
