@@ -62,14 +62,18 @@ async function findAndLoad(solving: Solving, state: VertexState): Promise<boolea
   return false;
 }
 
-/** Longer than what most work takes that two do at the same time. */
-const PATIENCE_MS = 2_000;
-
 /** The lock of equal work. Who holds it cannot be told: it may be a step of this build that looks different. */
-async function acquireWork(solving: Solving, state: VertexState, name: string): Promise<{ release(): void }> {
-  const say = () => solving.report.note(state, "waits for another step or build that does the same work");
-  const timer = setTimeout(say, PATIENCE_MS);
-  return solving.locks.acquire(name, solving.signal).finally(() => clearTimeout(timer));
+async function acquireWork(
+  { locks, patience, signal }: Solving,
+  state: VertexState,
+  name: string,
+): Promise<{ release(): void }> {
+  patience.begin(state);
+  try {
+    return await locks.acquire(name, signal);
+  } finally {
+    patience.end(state);
+  }
 }
 
 /** Under the lock nobody else does the same work, in this process or another (V024). */

@@ -7,6 +7,7 @@ import { earlierRecord } from "./earlier.ts";
 import { makeStates, outputOf } from "./graph-states.ts";
 import { type JobLimit, jobLimit } from "./job-limit.ts";
 import { Outstanding } from "./outstanding.ts";
+import { Patience } from "./patience.ts";
 import type {
   CacheKeyId,
   CacheRecord,
@@ -124,6 +125,7 @@ class Scheduler implements Solving {
   readonly memory: MemoryLimit | undefined;
   readonly signal: AbortSignal;
   readonly report: Reporter;
+  readonly patience: Patience;
   readonly onSaved: ((result: ResultId) => void) | undefined;
   readonly states: readonly VertexState[];
   readonly #request: SolveRequest;
@@ -143,6 +145,9 @@ class Scheduler implements Solving {
     // Every vertex at work listens to it: many listeners are no leak here.
     setMaxListeners(0, this.signal);
     this.report = new Reporter(request.emit);
+    this.patience = new Patience((state) => {
+      this.report.note(state, "waits for another step or build that does the same work");
+    });
     this.onSaved = request.onSaved;
     this.states = makeStates({
       graph: request.graph,

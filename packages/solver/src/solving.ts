@@ -1,6 +1,7 @@
 import type { Vertex } from "@tsbuild/llb";
 import type { JobLimit } from "./job-limit.ts";
 import type { MemoryGate } from "./memory-gate.ts";
+import type { Patience } from "./patience.ts";
 import type { CacheRecord, CacheStorage, OpContext, ResultId, WorkLocks } from "./ports.ts";
 import type { Reporter } from "./report.ts";
 import type { Stage, VertexState } from "./vertex-state.ts";
@@ -22,6 +23,8 @@ export interface Solving {
   /** Aborted by the caller or by the first failure. */
   readonly signal: AbortSignal;
   readonly report: Reporter;
+  /** Told of those that wait for equal work. */
+  readonly patience: Patience;
   /** The record that a vertex is compared with when it had to run. */
   earlier(state: VertexState): CacheRecord | "first-build" | undefined;
   /** A result was recorded. */
