@@ -266,12 +266,12 @@ function typeOf({ before, after }: KeyChange): "changed" | "added" | "removed" {
   return after === undefined ? "removed" : "changed";
 }
 
-/** `changed: a, b, c and 4 more`. One word for all: the first's, which is what the reader sees. */
+/** `changed: a, b; added: c and 4 more`: of so few names each under its own word. */
 function list(changes: readonly KeyChange[]): string {
-  const order = ["changed", "added", "removed"] as const;
-  const type = order.find((wanted) => changes.some((change) => typeOf(change) === wanted)) ?? "changed";
-  const sorted = [...changes].sort((a, b) => order.indexOf(typeOf(a)) - order.indexOf(typeOf(b)));
-  const names = sorted.slice(0, MAX_NAMES).map(({ name }) => name);
-  const rest = sorted.length - names.length;
-  return `${type}: ${names.join(", ")}${rest > 0 ? ` and ${rest} more` : ""}`;
+  const groups = Map.groupBy(changes, typeOf);
+  const sorted = (["changed", "added", "removed"] as const).flatMap((type) => groups.get(type) ?? []);
+  const shown = Map.groupBy(sorted.slice(0, MAX_NAMES), typeOf);
+  const texts = [...shown].map(([type, some]) => `${type}: ${some.map(({ name }) => name).join(", ")}`);
+  const rest = sorted.length - MAX_NAMES;
+  return `${texts.join("; ")}${rest > 0 ? ` and ${rest} more` : ""}`;
 }

@@ -111,6 +111,12 @@ describe("explainMiss", () => {
       { kind: "input-content", text: "removed: b" },
     ],
     [
+      "one file of each kind",
+      record(field("content.1"), field("file:a"), field("file:gone"), field("file:same")),
+      subject([field("content.1", "2"), field("file:a", "2"), field("file:new"), field("file:same")]),
+      { kind: "input-content", text: "changed: a; added: new; removed: gone" },
+    ],
+    [
       "content without files",
       record(field("content.0")),
       subject([field("content.0", "2")], { inputs }),
