@@ -120,6 +120,8 @@ static struct match find(struct matcher *matcher, size_t at, uint32_t beat, uint
   struct match best = {0};
   if (beat < DEFLATE_MIN_MATCH) best = short_match(here, place - short_one);
   uint32_t length = best.length > beat ? best.length : beat;
+  /* None is longer than what is left, and what would make one longer lies behind the end. */
+  if (length >= most) return best;
   /* What makes a match longer is looked at first. */
   uint32_t ending = length < HASH_BYTES ? 0 : length - 3;
   for (; other > least && depth > 0; depth--) {

@@ -192,7 +192,7 @@ static void deflated(long rounds) {
   for (long round = 0; round < rounds; round++) {
     size_t len = round % 20 == 0 ? next_random() % 300000 : next_random() % 300, size;
     size_t room = round % 3 == 0 ? next_random() % (len + 1) : len + len / 8 + 4096;
-    uint8_t *bytes = malloc(len + 1), *out = malloc(room + 1);
+    uint8_t *bytes = malloc(len == 0 ? 1 : len), *out = malloc(room == 0 ? 1 : room);
     if (work == NULL || bytes == NULL || out == NULL) exit(1);
     uint64_t variety = 1 + next_random() % 256;
     for (size_t i = 0; i < len; i++) {
