@@ -134,7 +134,7 @@ function report(what: string, result: string): void {
   console.log(`${what.padEnd(34)} ${result}; peak of the process ${peakMb.toFixed(0)} MB`);
 }
 
-/** With which the product starts (packages/cli/bin/tsbuild). */
+/** With which the product starts (packages/cli/bin/tsbuild), and what it sets for so many vertices (packages/cli/src/large-graph.ts). */
 const NODE_FLAGS = [
   "--disable-warning=ExperimentalWarning",
   "--min-semi-space-size=8",

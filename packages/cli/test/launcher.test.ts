@@ -64,7 +64,6 @@ test("the bundle is preferred to the sources, arguments stay as they are", () =>
     "--disable-warning=ExperimentalWarning",
     "--min-semi-space-size=8",
     "--max-semi-space-size=8",
-    "--heap-growing-percent=40",
     `${from}/dist/tsbuild.js`,
     "a b",
     "",

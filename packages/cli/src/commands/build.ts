@@ -4,6 +4,7 @@ import type { ParsedFlags } from "../flags/parse.ts";
 import { oneOf } from "../flags/values.ts";
 import { formatError } from "../format-error.ts";
 import type { CommandIo } from "../io.ts";
+import { collectOften } from "../large-graph.ts";
 import { type ProgressView, startProgress } from "../progress/driver.ts";
 import { hasColors, progressMode } from "../progress/mode.ts";
 import { formatBytes, plural } from "../progress/units.ts";
@@ -88,7 +89,10 @@ async function shown(
 ): Promise<BuildResult> {
   let result: BuildResult;
   try {
-    result = await run((event) => view.onEvent(event));
+    result = await run((event) => {
+      if (event.type === "graph") collectOften(event.vertices.length);
+      view.onEvent(event);
+    });
   } catch (error) {
     await view.finish({ error });
     throw error;
