@@ -95,9 +95,13 @@ describe.skipIf(reason !== undefined)("the network of a step", () => {
     });
 
     test("is lent to one step at a time", async () => {
+      // Both sides try again: nc listens for one connection, whoever makes it, and on a slow machine it may be cut before a word was said.
+      const listen = "(while [ ! -s /got ]; do nc -l -p 7777 > /got; done &)";
+      const send = (word: string) =>
+        `for n in $(seq 100); do [ -s /got ] && break; echo ${word} | timeout 2 nc 127.0.0.1 7777; sleep 0.1; done`;
       const stages = [0, 1, 2].map((i) => [
         `FROM busybox AS s${i}`,
-        `RUN readlink /proc/self/ns/net > /ns; (nc -l -p 7777 > /got &) ; for i in $(seq 100); do grep -qs :1E61 /proc/net/tcp /proc/net/tcp6 && break; sleep 0.1; done; echo from-${i} | timeout 2 nc 127.0.0.1 7777; for i in $(seq 100); do [ -s /got ] && break; sleep 0.1; done; cat /got`,
+        `RUN readlink /proc/self/ns/net > /ns; ${listen}; ${send(`from-${i}`)}; cat /got`,
       ]);
       const last = ["FROM busybox", ...[0, 1, 2].map((i) => `COPY --from=s${i} /ns /ns${i}`), "RUN cat /ns*"];
       const context = world.context(`${provider}-three`, { Dockerfile: [...stages, last].flat().join("\n") });
