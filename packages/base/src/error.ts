@@ -94,6 +94,11 @@ export class TsbuildError extends Error {
   }
 }
 
+/** What a bug has thrown, in the words of a message. */
+export function bugText(error: unknown): string {
+  return `internal error: ${error instanceof Error ? `${error.name}: ${error.message}` : String(error)}`;
+}
+
 /** Something that only a bug can cause: not for bad input. */
 export function assert(condition: unknown, message: string): asserts condition {
   if (!condition) throw new Error(`assertion failed: ${message}`);

@@ -16,6 +16,7 @@ export {
 } from "./digest.ts";
 export {
   assert,
+  bugText,
   type ErrorCode,
   type ErrorDetails,
   errnoCode,

@@ -1,4 +1,4 @@
-import { hideCredentials, type SourceLocation, TsbuildError } from "@tsbuild/base";
+import { bugText, hideCredentials, type SourceLocation, TsbuildError } from "@tsbuild/base";
 import { safeLine, safeText } from "./sanitize.ts";
 
 /** Lines shown before and after the ones an error points at. */
@@ -39,18 +39,13 @@ function formatOne(error: unknown, style: ErrorStyle): string {
   const known = error instanceof TsbuildError ? error : undefined;
   const window = known?.source === undefined ? [] : sourceWindow(known.source);
   const red = (text: string) => (style.color ? `\x1b[31m${text}\x1b[0m` : text);
-  const sentence = known === undefined ? internalSentence(error) : known.message;
+  const sentence = known?.message ?? `${bugText(error)} (--debug shows where; please report it)`;
   return [
     ...window,
     `${red("ERROR:")} ${safeText(sentence)}`,
     ...(known?.hint === undefined ? [] : [`hint: ${safeText(known.hint)}`]),
     "",
   ].join("\n");
-}
-
-function internalSentence(error: unknown): string {
-  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  return `internal error: ${text} (--debug shows where; please report it)`;
 }
 
 /** `Dockerfile:3`, then the lines around with `>>>` at those meant; only the place when the text isn't known. */

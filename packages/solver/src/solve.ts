@@ -1,5 +1,5 @@
 import { setMaxListeners } from "node:events";
-import { assert, type EventSink, errnoCode, TsbuildError, type VertexDigest } from "@tsbuild/base";
+import { assert, bugText, type EventSink, errnoCode, TsbuildError, type VertexDigest } from "@tsbuild/base";
 import type { Graph, Input, Vertex } from "@tsbuild/llb";
 import { complete } from "./complete.ts";
 import { define } from "./define.ts";
@@ -333,8 +333,7 @@ function asTsbuildError(error: unknown): TsbuildError {
 }
 
 function internalError(error: unknown): TsbuildError {
-  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  return new TsbuildError("TSB_INTERNAL", `internal error: ${text}`, {
+  return new TsbuildError("TSB_INTERNAL", bugText(error), {
     hint: "this is a bug in tsbuild: --debug shows where; please report it",
     cause: error,
   });

@@ -4,7 +4,7 @@ import type { ContentKey, KeyField, Ref } from "@tsbuild/solver";
 import type { OpsEnvironment } from "../environment.ts";
 import { contextOf } from "../local/context.ts";
 import { openTree, type SourceTree, snapshotOf } from "../tree.ts";
-import { fileFields, type LocatedParts, partFields } from "./fields.ts";
+import { fileFields, type LocatedParts, MAX_FIELDS, partFields } from "./fields.ts";
 import { allVisible, filterEntries, type Visibility, visibilityOf } from "./filter.ts";
 import { largeContext } from "./large.ts";
 import { isFolder, type Located, locate } from "./locate.ts";
@@ -213,9 +213,6 @@ async function digestScan(options: {
 function keyName(located: Located): string {
   return isFolder(located.stat) ? "" : located.asked.slice(located.asked.lastIndexOf("/") + 1);
 }
-
-// Above this many files an explanation names folders instead: a record must stay small.
-const MAX_FIELDS = 1000;
 
 /** What the digest was made of, per file (or per top folder where there are many), to say later what changed. */
 async function contentFields(

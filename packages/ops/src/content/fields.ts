@@ -10,8 +10,8 @@ import { type DigestedParts, HASH_BYTES } from "./scan.ts";
 /** Hex digits of a digest that are told: enough to see that it is another one. */
 const SHOWN_DIGITS = 16;
 
-/** A record must stay small. */
-const MAX_PARTS = 1000;
+/** Above this many files an explanation names folders instead, and of them no more: a record must stay small. */
+export const MAX_FIELDS = 1000;
 
 /**
  * A field per file, link and folder; the value is read by the solver's explanation: mode and content (a link: its target), then, each
@@ -66,7 +66,7 @@ export function partFields(sources: readonly LocatedParts[]): KeyField[] {
     }
   }
   return Array.from(groups)
-    .slice(0, MAX_PARTS)
+    .slice(0, MAX_FIELDS)
     .map(([top, digests]) => ({ name: `file:${top || "."}`, value: partValue(digests) }));
 }
 

@@ -28,11 +28,17 @@ interface Chosen {
   readonly chosen: Uint32Array;
 }
 
+/** Of the files among the entries. */
+export function bytesOf(reader: Pick<TreeReader, "isFile" | "size">, chosen: Uint32Array): number {
+  let bytes = 0;
+  for (const index of chosen) if (reader.isFile(index)) bytes += reader.size(index);
+  return bytes;
+}
+
 /** Undefined where it is not much (W007). Looks at what the walk has found, and at names only where it is. */
 export function largeContext(context: LocalContext, read: Chosen, bounds = LARGE): LargeContext | undefined {
   const { reader, chosen } = read;
-  let bytes = 0;
-  for (const index of chosen) if (reader.isFile(index)) bytes += reader.size(index);
+  const bytes = bytesOf(reader, chosen);
   if (bytes <= bounds.bytes && chosen.length <= bounds.entries) return undefined;
   return { context, entries: chosen.length, bytes, top: largestParts(read) };
 }

@@ -1,4 +1,11 @@
-import { type NativeFs, rewriteModes, SAME_RECORD, TreeReader, type WalkDigests } from "@tsbuild/native-fs";
+import {
+  indexBefore,
+  type NativeFs,
+  rewriteModes,
+  SAME_RECORD,
+  TreeReader,
+  type WalkDigests,
+} from "@tsbuild/native-fs";
 import type { OpsEnvironment } from "../environment.ts";
 import { type ContextIndex, readIndex, type Walked, writeIndex } from "../local/index-file.ts";
 import type { SourceTree } from "../tree.ts";
@@ -222,24 +229,19 @@ async function carryOver(fs: NativeFs, reader: TreeReader, old: ContextIndex | u
   const isKnown = (index: number, pair: number): boolean =>
     pair !== 0 &&
     ((pair & SAME_RECORD) !== 0 ||
-      (reader.isFile(index) && sameFile(reader, index, before, indexIn(pair)))) &&
+      (reader.isFile(index) && sameFile(reader, index, before, indexBefore(pair)))) &&
     (calm || reader.ctimeNs(index) + TICK_NS < old.startedNs);
   // Mostly what follows an entry in one walk follows it in the other: one copy for many. Of what is no file there are zeros.
   for (let index = 0; index < pairs.length; ) {
     const start = index;
-    const oldStart = indexIn(pairs[start] ?? 0);
-    const follows = (pair: number) => indexIn(pair) === oldStart + index - start;
+    const oldStart = indexBefore(pairs[start] ?? 0);
+    const follows = (pair: number) => indexBefore(pair) === oldStart + index - start;
     while (index < pairs.length && follows(pairs[index]!) && isKnown(index, pairs[index]!)) index++;
     const end = oldStart + index - start;
     if (index > start) old.hashes.copy(hashes, start * HASH_BYTES, oldStart * HASH_BYTES, end * HASH_BYTES);
     else index++;
   }
   return hashes;
-}
-
-/** In the walk before; -1: there is none. */
-function indexIn(pair: number): number {
-  return (pair & ~SAME_RECORD) - 1;
 }
 
 function sameFile(a: TreeReader, i: number, b: TreeReader, j: number): boolean {

@@ -1,4 +1,4 @@
-import { type NativeFs, SAME_RECORD, TreeReader } from "@tsbuild/native-fs";
+import { indexBefore, type NativeFs, SAME_RECORD, TreeReader } from "@tsbuild/native-fs";
 import type { Selected } from "../content/content-key.ts";
 import { isContentXattr } from "../content/digest.ts";
 import { HASH_BYTES } from "../content/scan.ts";
@@ -33,7 +33,7 @@ export async function compareCopied(
   const is = marked(reader.count, chosen);
   const compared = { before, tree, reader, hashes: selected.hashes, sameTimes };
   for (const [index, pair] of (await fs.pairWalks(tree.walk, reader.bytes)).entries()) {
-    const old = (pair & ~SAME_RECORD) - 1;
+    const old = indexBefore(pair);
     if (pair === 0 || was[old] !== 1 || is[index] !== 1) continue;
     pairs[old] = index;
     if (isSame(compared, { old, index, isRecord: (pair & SAME_RECORD) !== 0 })) same[index] = 1;

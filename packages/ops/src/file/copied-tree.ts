@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { errnoCode, type SnapshotId } from "@tsbuild/base";
 import { guarded } from "@tsbuild/store";
 import type { Selected } from "../content/content-key.ts";
+import { bytesOf } from "../content/large.ts";
 import type { OpsEnvironment } from "../environment.ts";
 import { writeParts } from "../local/index-file.ts";
 
@@ -28,10 +29,7 @@ const MIN_BYTES = 32 * 1024 * 1024;
 
 /** Whether it is worth linking files of this source the next time. */
 export function isLarge({ reader, chosen }: Selected): boolean {
-  if (chosen.length >= MIN_FILES) return true;
-  let bytes = 0;
-  for (const index of chosen) bytes += reader.isFile(index) ? reader.size(index) : 0;
-  return bytes >= MIN_BYTES;
+  return chosen.length >= MIN_FILES || bytesOf(reader, chosen) >= MIN_BYTES;
 }
 
 /** Writes down what is in a layer that is still being written. Throws TSB_DISK_FULL or TSB_STORE. */

@@ -1,5 +1,6 @@
 import type { TreeReader } from "@tsbuild/native-fs";
 import type { Selected } from "../content/content-key.ts";
+import { bytesOf } from "../content/large.ts";
 import type { Compared } from "./compare-copied.ts";
 import type { CopiedTree } from "./copied-tree.ts";
 import { SharedNames } from "./shared-names.ts";
@@ -29,10 +30,6 @@ export function copyPatch(tree: CopiedTree, selected: Selected, compared: Compar
   if (changed.length + gone.length > most || bytesOf(reader, changed) > MAX_BYTES) return undefined;
   const touched = [...changed, ...gone.map(({ folder }) => folder)];
   return { chosen: withFolders(reader, touched), gone: gone.map(({ path }) => path) };
-}
-
-function bytesOf(reader: TreeReader, files: Uint32Array): number {
-  return files.reduce((sum, index) => sum + (reader.isFile(index) ? reader.size(index) : 0), 0);
 }
 
 interface Gone {
