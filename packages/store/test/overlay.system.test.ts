@@ -1,8 +1,8 @@
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { SnapshotId } from "@tsbuild/base";
 import { nativeFs } from "@tsbuild/native-fs";
-import { fsck, prune, type Store } from "@tsbuild/store";
+import { fsck, overlayRefusal, prune, type Store } from "@tsbuild/store";
 import { describe, expect, it } from "vitest";
 import { names, openAt, temporaryRoot } from "./world.ts";
 
@@ -35,6 +35,14 @@ const isRoot = process.getuid?.() === 0;
 if (!isRoot) console.log("overlay.system.test.ts: skipped: mounting overlays needs root");
 
 describe.runIf(isRoot)("snapshots under overlayfs", () => {
+  it("are tried out without the disk being written to its end", () => {
+    const folder = temporaryRoot();
+    mkdirSync(folder, { recursive: true });
+    expect(overlayRefusal(nativeFs, folder, false)).toBeUndefined();
+    // What the kernel marks a volatile mount by.
+    expect(existsSync(join(folder, "work/work/incompat/volatile"))).toBe(true);
+  });
+
   it("stack, hide and move as written", async () => {
     const root = temporaryRoot();
     const store = openAt(root);

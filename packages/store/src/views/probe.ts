@@ -33,7 +33,8 @@ export function overlayRefusal(fs: ProbeCalls, folder: string, userxattr: boolea
   for (const path of [lower, upper, work, join(lower, "made")]) mkdirSync(path);
   writeFileSync(join(lower, "removed"), "");
   try {
-    const root = fs.mountOverlay({ lowers: [lower], upper, work, userxattr });
+    // As views are mounted: else the kernel writes the whole disk's dirty data when this one goes, while the thread waits.
+    const root = fs.mountOverlay({ lowers: [lower], upper, work, userxattr, volatile: true });
     try {
       fs.removeInRoot(root, "removed");
       fs.removeInRoot(root, "made");
