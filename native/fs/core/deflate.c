@@ -17,6 +17,8 @@ enum { HASH_BITS = 16, HASH3_BITS = 14, HASH_BYTES = 4, FAR_FOR_SHORT = 4096 };
 /* Behind this nothing begins that is looked up: the look-ups read 8 bytes. */
 enum { TAIL = 8 };
 enum { MATCH_CODE_BITS = 11, LONGEST_SHORT = 12 };
+/* After so many misses (as a power of two) each look-up stands for one byte more, at most for so many besides its own. */
+enum { MISSES_SHIFT = 6, MOST_UNSEEN = 31 };
 
 /*
  * Places are counted from a base that moves on by a window whenever 16 bits are not enough: half the memory, and the tables stay near the
@@ -36,6 +38,7 @@ struct matcher {
 
 struct work {
   struct matcher matcher;
+  uint32_t misses; /* since the last match: places that were looked up in vain */
   struct deflate_block block;
 };
 
@@ -94,6 +97,13 @@ static inline uint32_t insert(struct matcher *matcher, size_t at, uint32_t place
   return found;
 }
 
+/* Lets what the next look-up will compare come meanwhile: to wait for it then takes as long as all the rest. */
+static inline void expect_look_up(const struct matcher *matcher) {
+  uint16_t next = matcher->head[matcher->next_hash];
+  __builtin_prefetch((const void *)((uintptr_t)matcher->bytes + next - matcher->base));
+  __builtin_prefetch(&matcher->before[next % DEFLATE_WINDOW]);
+}
+
 static inline uint32_t common_length(const uint8_t *a, const uint8_t *b, uint32_t from, uint32_t most) {
   uint32_t length = from;
   for (; length + 8 <= most; length += 8) {
@@ -111,12 +121,14 @@ static struct match short_match(const uint8_t *at, uint32_t distance) {
   return (struct match){.length = DEFLATE_MIN_MATCH, .distance = distance};
 }
 
-/* The longest match of more than `beat` bytes for what is at `at`, which is remembered on the way. */
-static struct match find(struct matcher *matcher, size_t at, uint32_t beat, uint32_t depth, uint32_t nice) {
+/* The longest match of more than `beat` bytes for what is at `at`, which is remembered on the way. Inline: it is returned in registers then. */
+static inline __attribute__((always_inline)) struct match find(struct matcher *matcher, size_t at, uint32_t beat, uint32_t depth,
+                                                               uint32_t nice) {
   const uint8_t *here = matcher->bytes + at;
   uint32_t four = load4(here), place = place_of(matcher, at), least = place - DEFLATE_WINDOW;
   uint32_t most = matcher->len - at < DEFLATE_MAX_MATCH ? (uint32_t)(matcher->len - at) : DEFLATE_MAX_MATCH;
   uint32_t short_one, other = insert(matcher, at, place, &short_one);
+  expect_look_up(matcher);
   struct match best = {0};
   if (beat < DEFLATE_MIN_MATCH) best = short_match(here, place - short_one);
   uint32_t length = best.length > beat ? best.length : beat;
@@ -154,7 +166,7 @@ static bool is_full(const struct deflate_block *block) {
   return block->count + 2 + DEFLATE_MAX_MATCH > DEFLATE_TOKENS;
 }
 
-/* Remembers what lies within a match. */
+/* Remembers what is not looked up. */
 static void pass_over(struct matcher *matcher, size_t from, size_t to) {
   uint32_t ignored;
   for (; from < to; from++) insert(matcher, from, place_of(matcher, from), &ignored);
@@ -174,14 +186,29 @@ static bool is_worth_it(const struct deflate_block *block, const uint8_t *at, st
   return match_bits(match) < bits;
 }
 
+/*
+ * A literal where nothing was found. What is compressed already has no matches at all, so the longer there was none, the more of what follows
+ * is taken as it is; it is remembered all the same, in case it comes once more. Returns where that ends.
+ */
+static size_t miss(struct work *work, size_t at, size_t last) {
+  uint32_t more = work->misses++ >> MISSES_SHIFT;
+  if (more > MOST_UNSEEN) more = MOST_UNSEEN;
+  size_t end = last - at > more ? at + 1 + more : last;
+  pass_over(&work->matcher, at + 1, end);
+  for (; at < end; at++) deflate_add_literal(&work->block, work->matcher.bytes[at]);
+  return end;
+}
+
 /* Literals and one match from `at` on; the match is taken when the one a byte later is no better (lazy matching). Returns where it ends. */
 static size_t step(struct work *work, size_t at, size_t last, struct effort effort) {
   struct matcher *matcher = &work->matcher;
   struct match now = find(matcher, at, work->block.least - 1, effort.depth, effort.nice);
-  if (now.length == 0 || !is_worth_it(&work->block, matcher->bytes + at, now)) {
+  if (now.length == 0) return miss(work, at, last);
+  if (!is_worth_it(&work->block, matcher->bytes + at, now)) {
     deflate_add_literal(&work->block, matcher->bytes[at]);
     return at + 1;
   }
+  work->misses = 0;
   size_t known = at + 1; /* all before it is remembered */
   while (now.length < effort.nice && known < last && !is_full(&work->block)) {
     struct match later = find(matcher, known, now.length - 1, effort.depth / 2, effort.nice);

@@ -175,26 +175,46 @@ static void write_lengths(struct deflate_out *out, const struct lengths *lengths
   }
 }
 
-/* At most 48 bits. */
-static inline void put_match(struct deflate_out *out, deflate_token token, const struct codes *codes) {
-  uint32_t length = token >> DEFLATE_TOKEN_SHIFT, distance = (uint16_t)token + 1u;
-  uint8_t by_length = deflate_length_symbol(length), by_distance = deflate_distance_symbol(distance);
-  put_code(out, codes->literals[DEFLATE_END + 1 + by_length]);
-  put(out, length - length_base[by_length], length_extra[by_length]);
-  put_code(out, codes->distances[by_distance]);
-  put(out, distance - distance_base[by_distance], distance_extra[by_distance]);
+/* The code of each length with its extra bits behind it: most tokens are matches or letters, and each is looked up. */
+struct length_codes {
+  uint32_t bits[DEFLATE_MAX_MATCH + 1];
+  uint8_t count[DEFLATE_MAX_MATCH + 1];
+};
+
+static void spell_lengths(struct length_codes *spelt, const struct deflate_code *literals) {
+  for (uint32_t length = DEFLATE_MIN_MATCH; length <= DEFLATE_MAX_MATCH; length++) {
+    uint32_t symbol = deflate_length_symbol(length);
+    struct deflate_code code = literals[DEFLATE_END + 1 + symbol];
+    spelt->bits[length] = code.code | (length - length_base[symbol]) << code.bits;
+    spelt->count[length] = (uint8_t)(code.bits + length_extra[symbol]);
+  }
 }
 
-static void write_tokens(struct deflate_out *out, const struct deflate_block *block, const struct codes *codes) {
+static inline void put_distance(struct deflate_out *out, uint32_t distance, const struct codes *codes) {
+  uint8_t symbol = deflate_distance_symbol(distance);
+  struct deflate_code code = codes->distances[symbol];
+  put(out, code.code | (distance - distance_base[symbol]) << code.bits, code.bits + distance_extra[symbol]);
+}
+
+/* In a copy of `out`, which no byte that is written can be part of: so it may stay in the processor. */
+static void write_tokens(struct deflate_out *to, const struct deflate_block *block, const struct codes *codes) {
+  struct length_codes lengths;
+  struct deflate_out out = *to;
+  spell_lengths(&lengths, codes->literals);
   for (uint32_t i = 0; i < block->count; i++) {
     deflate_token token = block->tokens[i];
-    if (token < 256) put_code(out, codes->literals[token]);
-    else put_match(out, token, codes);
-    /* What may follow is at most 48 bits. */
-    if (out->bit_count >= 15) flush(out);
+    if (token < DEFLATE_END) put_code(&out, codes->literals[token]);
+    else {
+      uint32_t length = token >> DEFLATE_TOKEN_SHIFT;
+      put(&out, lengths.bits[length], lengths.count[length]);
+      put_distance(&out, (uint16_t)token + 1u, codes);
+    }
+    /* Always, as whether it is due is nothing that a processor can guess. A token is at most 48 bits. */
+    flush(&out);
   }
-  put_code(out, codes->literals[DEFLATE_END]);
-  flush(out);
+  put_code(&out, codes->literals[DEFLATE_END]);
+  flush(&out);
+  *to = out;
 }
 
 static void write_stored_part(struct deflate_out *out, const uint8_t *bytes, uint32_t len) {
