@@ -1,4 +1,8 @@
-/* Gzip data (RFC 1952) in pieces, by the zlib inside the Node binary: it uses SIMD, and its length and checksum are compared by it. */
+/*
+ * Gzip data (RFC 1952) in pieces, by the zlib inside the Node binary: it uses SIMD, and its length and checksum are compared by it. An inflater of
+ * our own (64-bit buffer, three literals a turn, matches copied in wide words, BMI2) was measured on layers: as fast as that zlib, 500 MB/s of
+ * output, where libdeflate and igzip have 600.
+ */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
