@@ -91,7 +91,15 @@ async function commitAll(
   outputs: readonly OutputRequest[],
 ): Promise<Committed> {
   const { request, session, signal } = run;
-  const { clampsAll, commitAndDraft, commitRemote, wantedCompression } = await import("@tsbuild/export");
+  const { clampsAll, commitAndDraft, commitRemote, expectUploads, wantedCompression } = await import(
+    "@tsbuild/export"
+  );
+  const pushed = outputs.filter(pushes);
+  // What cannot be had is told of by the push, which asks for the same.
+  const onPacking = (): void =>
+    void expectUploads({ outputs: pushed, names }, (options) => session.registry(options)).catch(
+      () => undefined,
+    );
   // Where in an archive the layers of several images will be, or of one with claims, is not known before they are measured.
   const draftable = results.length === 1 && attest === undefined ? outputs : [];
   const clamped = request.reproducible === true || clampsAll(request.outputs);
@@ -112,6 +120,7 @@ async function commitAll(
         compress: wantedCompression(request.outputs),
         signal,
         onProgress: tell,
+        onPacking,
       };
       if (remote !== undefined) {
         images.push(commitRemote(session.store, commit, remote));

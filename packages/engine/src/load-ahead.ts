@@ -25,7 +25,7 @@ export interface IdleWatch {
 const never: IdleWatch = { onRunning: () => undefined, stop: () => undefined };
 
 /** Calls `then` when this thread has nothing to do for a while, and once more at a step: by then the base is here. */
-function whenIdle(then: () => void): IdleWatch {
+function whenIdle(then: (isRunning: boolean) => void): IdleWatch {
   let isRunning = false;
   let punctual = 0;
   let looks = 0;
@@ -36,7 +36,7 @@ function whenIdle(then: () => void): IdleWatch {
       punctual = monotonicMs() - due <= PUNCTUAL_MS ? punctual + 1 : 0;
       looks++;
       const isIdle = punctual >= (isRunning ? LOOKS_AT_A_STEP : LOOKS);
-      if (isIdle || (isRunning && looks >= LOOKS_AT_MOST)) then();
+      if (isIdle || (isRunning && looks >= LOOKS_AT_MOST)) then(isRunning);
       else look();
     }, LOOK_MS);
   };
@@ -65,11 +65,14 @@ export function loadAhead(
   if (pushed.length === 0) return never;
   const platforms = targets.flatMap((target) => (target.isDelivered ? target.platforms : []));
   const base = new Set(platforms.flatMap(({ image }) => image.rootfs.diff_ids));
-  const load = async (): Promise<void> => {
-    const { expectPush } = await import("@tsbuild/export");
+  const load = async (isRunning: boolean): Promise<void> => {
+    const { expectPush, expectUploads } = await import("@tsbuild/export");
     const registry = (options?: { readonly insecureHosts: readonly string[] }) => session.registry(options);
-    await expectPush({ outputs: pushed, names: tags, base: [...base] }, { store: session.store, registry });
+    const push = { outputs: pushed, names: tags };
+    await expectPush({ ...push, base: [...base] }, { store: session.store, registry });
+    // Of a step that runs, something new is going to come.
+    if (isRunning) await expectUploads(push, registry);
   };
   // What cannot be had is told of by the push, which asks for the same.
-  return whenIdle(() => void load().catch(() => undefined));
+  return whenIdle((isRunning) => void load(isRunning).catch(() => undefined));
 }

@@ -23,7 +23,7 @@ import { sharedWorkers } from "./workers.ts";
 
 type MeasureRequest = Pick<
   CommitRequest,
-  "snapshot" | "workers" | "signal" | "onWarning" | "onProgress" | "compress"
+  "snapshot" | "workers" | "signal" | "onWarning" | "onProgress" | "onPacking" | "compress"
 >;
 
 /** Measures the layers that nobody has packed yet, all at once, and remembers what comes out. */
@@ -37,11 +37,16 @@ export async function measureLayers(store: Store, request: MeasureRequest): Prom
     pending.set(layer.id, known);
     return known;
   });
+  if (layers.some(isNew)) request.onPacking?.();
   const settled = await Promise.allSettled(measured);
   return settled.map((result) => {
     if (result.status === "rejected") throw result.reason;
     return result.value;
   });
+}
+
+function isNew({ diffId, sizeBytes }: WholeLayer): boolean {
+  return diffId === undefined || sizeBytes === undefined;
 }
 
 async function measureLayer(

@@ -1,4 +1,4 @@
-export { type ExpectedPush, expectPush } from "./ahead.ts";
+export { type ExpectedPush, expectPush, expectUploads } from "./ahead.ts";
 export type { AttestationManifest } from "./attached.ts";
 export type { Attestation } from "./attestation.ts";
 export { imagePurl } from "./attestation.ts";

@@ -31,6 +31,8 @@ export interface CommitRequest extends ImageResult {
   readonly signal?: AbortSignal | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
   readonly onProgress?: ExportProgress | undefined;
+  /** Layers that nobody has packed yet are being packed, which leaves time for other things. */
+  readonly onPacking?: (() => void) | undefined;
   /** Default: a pool shared by the process. */
   readonly workers?: LayerWorkers | undefined;
 }

@@ -14,6 +14,7 @@ import {
   type ResolvedManifest,
 } from "./manifests.ts";
 import { firstThatAnswers } from "./mirrors.ts";
+import { OpenedUploads } from "./opened-uploads.ts";
 import { pullBlob } from "./pull-blob.ts";
 import { asPushFailure, type PushRequest, pushManifests } from "./push.ts";
 import { blobExists, type PushBlob, type PushBlobOptions, type PushedBlob, pushBlob } from "./push-blob.ts";
@@ -44,6 +45,11 @@ export interface RegistryClient {
    * rejects: what stands in the way is asked again, and told, by the push.
    */
   expectPush(reference: ImageReference, digests: readonly Digest[]): Promise<void>;
+  /**
+   * Opens that many uploads for blobs that nobody has yet and that are still being made: `pushBlob` takes them, `pushManifests` or `close` cancel
+   * those that are left. Never rejects.
+   */
+  expectUploads(reference: ImageReference, count: number): Promise<void>;
   /** Makes a blob exist in the repository: nothing is sent when it is there or can be mounted from another one. */
   pushBlob(reference: ImageReference, blob: PushBlob, options?: PushBlobOptions): Promise<PushedBlob>;
   /** Puts manifests whose blobs are there, children first, and last the names. Resolves with the digest of the last manifest. */
@@ -92,6 +98,7 @@ class DistributionClient implements RegistryClient {
   readonly #chunkBytes: number | undefined;
   readonly #schemes = new Map<string, Promise<Endpoint>>();
   readonly #expected = new ExpectedBlobs();
+  readonly #uploads = new OpenedUploads();
 
   constructor(options: RegistryClientOptions) {
     this.#hosts = options.hosts;
@@ -132,6 +139,11 @@ class DistributionClient implements RegistryClient {
     await this.#expected.ask(target.base, digests, ask);
   }
 
+  async expectUploads(reference: ImageReference, count: number): Promise<void> {
+    const target = await this.#writeTarget(reference).catch(() => undefined);
+    if (target !== undefined) this.#uploads.open(target, count);
+  }
+
   async pushBlob(
     reference: ImageReference,
     blob: PushBlob,
@@ -141,14 +153,17 @@ class DistributionClient implements RegistryClient {
     if (await this.#expected.isThere(target.base, blob.digest)) return "present";
     const { chunkBytes = this.#hosts[reference.host]?.chunkBytes ?? this.#chunkBytes, ...rest } = options;
     const what = `pushing ${blob.digest} to ${reference.host}/${reference.repository}`;
-    return pushBlob(target, blob, { ...rest, chunkBytes, what }).catch((error: unknown) => {
+    const waiting = () => this.#uploads.take(target);
+    return pushBlob(target, blob, { ...rest, chunkBytes, what, waiting }).catch((error: unknown) => {
       throw asPushFailure(error);
     });
   }
 
   async pushManifests(request: PushRequest, options: CallOptions = {}): Promise<Digest> {
     const target = await this.#writeTarget(request.reference);
-    return pushManifests(request, (manifest, how) => putManifest(target, manifest, how), options);
+    const cancelled = this.#uploads.cancel(target);
+    const pushing = pushManifests(request, (manifest, how) => putManifest(target, manifest, how), options);
+    return pushing.finally(() => cancelled);
   }
 
   async listReferrers(
@@ -179,8 +194,9 @@ class DistributionClient implements RegistryClient {
     await drop(answer);
   }
 
-  close(): Promise<void> {
-    return this.#transport.close();
+  async close(): Promise<void> {
+    await this.#uploads.cancelAll();
+    await this.#transport.close();
   }
 
   async #readTargets({ host, repository }: ImageReference): Promise<Target[]> {

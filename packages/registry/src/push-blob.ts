@@ -5,6 +5,7 @@ import type { Target } from "./target.ts";
 import { type Answer, type Call, drop } from "./transport.ts";
 import {
   cancelUpload,
+  mountOrOpen,
   openUpload,
   sessionOf,
   type UploadJob,
@@ -37,7 +38,7 @@ export type PushedBlob = "present" | "mounted" | "uploaded";
 /** Sent without a question: the answer takes as long as the bytes. */
 const UNASKED_BYTES = 64 * 1024;
 /**
- * Sent in one request, as containerd sends all: a far registry answers once instead of twice. A larger one goes by PATCH, of which more registries
+ * Sent without a question where an upload waits for them already, as a question would be all that is waited for; and in one request, as containerd sends all: a far registry answers once instead of twice. A larger one goes by PATCH, of which more registries
  * keep what has come when the line breaks.
  */
 const ONE_REQUEST_BYTES = 1024 * 1024;
@@ -69,11 +70,15 @@ export async function blobExists(
 export async function pushBlob(
   target: Target,
   blob: PushBlob,
-  options: PushBlobOptions & { readonly what: string },
+  options: PushBlobOptions & {
+    readonly what: string;
+    /** An upload that waits for a blob, if there is one. */
+    readonly waiting: () => Promise<UploadSession | undefined>;
+  },
 ): Promise<PushedBlob> {
-  const { what, ...rest } = options;
+  const { what, waiting, ...rest } = options;
   const job: UploadJob = { target, what, blob, options: rest, moreScopes: [] };
-  const opened = await (blob.isNew === true ? openForNew(job) : openMissing(job));
+  const opened = await (blob.isNew === true ? openForNew(job, waiting) : openMissing(job));
   return typeof opened === "string" ? opened : uploadInSessions(job, opened);
 }
 
@@ -86,9 +91,14 @@ async function openMissing(job: UploadJob): Promise<"present" | "mounted" | Uplo
 }
 
 /** Asks and opens an upload at the same time: a far registry is waited for once. */
-async function openForNew(job: UploadJob): Promise<"present" | UploadSession> {
-  const opening = openSession(job);
-  if (job.blob.size <= UNASKED_BYTES) return opening;
+async function openForNew(
+  job: UploadJob,
+  waiting: () => Promise<UploadSession | undefined>,
+): Promise<"present" | UploadSession> {
+  const session = await waiting();
+  const unasked = session === undefined ? UNASKED_BYTES : ONE_REQUEST_BYTES;
+  const opening = session === undefined ? openUpload(job) : Promise.resolve(session);
+  if (job.blob.size <= unasked) return opening;
   // Awaited below, unless the question is answered with a failure or a yes.
   opening.catch(() => undefined);
   if (!(await isThere(job))) return opening;
@@ -101,19 +111,13 @@ async function openFirst(job: UploadJob): Promise<"mounted" | UploadSession> {
   const [from] = job.blob.mountFrom?.filter((repository) => repository !== job.target.repository) ?? [];
   if (from !== undefined) {
     try {
-      const opened = await openUpload({ ...job, moreScopes: [`repository:${from}:pull`] }, from);
+      const opened = await mountOrOpen({ ...job, moreScopes: [`repository:${from}:pull`] }, from);
       return opened.type === "mounted" ? "mounted" : opened.session;
     } catch (error) {
       if (!(error instanceof TsbuildError)) throw error;
     }
   }
-  return openSession(job);
-}
-
-async function openSession(job: UploadJob): Promise<UploadSession> {
-  const opened = await openUpload(job, undefined);
-  if (opened.type === "session") return opened.session;
-  throw new Error("assertion failed: nothing was mounted");
+  return openUpload(job);
 }
 
 async function uploadInSessions(job: UploadJob, first: UploadSession): Promise<PushedBlob> {
@@ -122,7 +126,7 @@ async function uploadInSessions(job: UploadJob, first: UploadSession): Promise<P
     const outcome = await uploadInSession(job, session, count === 1 ? onlyStep(job, session) : undefined);
     if (outcome === "done") return "uploaded";
     if (count === MAX_SESSIONS) throw outcome;
-    session = await openSession(job);
+    session = await openUpload(job);
   }
 }
 

@@ -11,18 +11,25 @@ export interface UploadSession {
   readonly minChunkBytes: number;
 }
 
-export interface UploadJob {
+/** What is known of an upload before its blob is. */
+export interface SessionJob {
   readonly target: Target;
   readonly what: string;
-  readonly blob: PushBlob;
+  readonly blob: Pick<PushBlob, "size">;
   readonly options: PushBlobOptions;
   /** Scopes of other repositories, for a mount. */
   readonly moreScopes: readonly string[];
+  /** False: it is opened once and not again, see `Call`. */
+  readonly retry?: false | undefined;
+}
+
+export interface UploadJob extends SessionJob {
+  readonly blob: PushBlob;
 }
 
 /** Access to the upload's own address. Credentials are the registry's: an address elsewhere gets none. */
 export function uploadCall(
-  job: UploadJob,
+  job: SessionJob,
   call: Pick<Call, "url" | "method" | "headers" | "body" | "retry">,
 ): Call {
   const { target, what, options } = job;
@@ -47,7 +54,7 @@ function committed(answer: Answer): number | undefined {
   return last <= 0 ? 0 : last + 1;
 }
 
-export function sessionOf(job: UploadJob, answer: Answer, fallbackBytes: number): UploadSession {
+export function sessionOf(job: SessionJob, answer: Answer, fallbackBytes: number): UploadSession {
   const location = header(answer, "location");
   if (location === undefined) {
     const { host } = new URL(answer.url);
@@ -73,29 +80,34 @@ export type Opened =
   | { readonly type: "mounted" }
   | { readonly type: "session"; readonly session: UploadSession };
 
-async function post(job: UploadJob, query: string): Promise<Answer> {
+async function post(job: SessionJob, query: string): Promise<Answer> {
   const url = `${job.target.base}/blobs/uploads/${query}`;
   const body = { sizeBytes: 0, open: () => new Uint8Array() };
-  return job.target.transport.send(uploadCall(job, { url, method: "POST", body }));
+  return job.target.transport.send(uploadCall(job, { url, method: "POST", body, retry: job.retry }));
 }
 
-/** POST, with a mount from another repository of the host when one is known to have the blob (R007). */
-export async function openUpload(job: UploadJob, mountFrom: string | undefined): Promise<Opened> {
-  const { digest } = job.blob;
-  const query = mountFrom === undefined ? "" : `?${new URLSearchParams({ mount: digest, from: mountFrom })}`;
-  const answer = await post(job, query);
-  if (answer.status === 201 && mountFrom !== undefined) {
-    await drop(answer);
-    return { type: "mounted" };
-  }
+async function accepted(job: SessionJob, answer: Answer): Promise<UploadSession> {
   if (answer.status !== 202)
     throw await job.target.transport.refusal(uploadCall(job, { url: answer.url, method: "POST" }), answer);
   await drop(answer);
-  return { type: "session", session: sessionOf(job, answer, 0) };
+  return sessionOf(job, answer, 0);
+}
+
+/** Opens an upload (POST). */
+export async function openUpload(job: SessionJob): Promise<UploadSession> {
+  return accepted(job, await post(job, ""));
+}
+
+/** POST with a mount from another repository of the host that is known to have the blob (R007). */
+export async function mountOrOpen(job: UploadJob, from: string): Promise<Opened> {
+  const answer = await post(job, `?${new URLSearchParams({ mount: job.blob.digest, from })}`);
+  if (answer.status !== 201) return { type: "session", session: await accepted(job, answer) };
+  await drop(answer);
+  return { type: "mounted" };
 }
 
 /** Tells that an upload is not gone on with. Who does not hear it drops those that nobody touches, too. */
-export async function cancelUpload(job: UploadJob, session: UploadSession | undefined): Promise<void> {
+export async function cancelUpload(job: SessionJob, session: UploadSession | undefined): Promise<void> {
   if (session === undefined) return;
   const call = uploadCall(job, { url: session.location, method: "DELETE", retry: false });
   const answer = await job.target.transport.send(call).catch(() => undefined);

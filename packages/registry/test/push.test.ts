@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { sha256, TsbuildError } from "@tsbuild/base";
 import { mediaTypes, parseReference } from "@tsbuild/oci";
 import { type Fault, startRegistry, type TestRegistry } from "@tsbuild/testkit";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createRegistryClient, type PushBlob, type RegistryClient, referrersTag } from "../src/index.ts";
 
 let registry: TestRegistry;
@@ -97,6 +97,44 @@ describe("a blob", () => {
     expect(await client.pushBlob(target(), blob(other))).toBe("uploaded");
     expect(methods(2)).toBe("HEAD POST PUT");
     expect(await client.pushBlob(parseReference(`${registry.host}/another`), blob())).toBe("present");
+  });
+
+  test("goes to an upload that was opened before there was a blob; what is left of those is cancelled before the name is there", async () => {
+    await client.expectUploads(target(), 2);
+    await client.expectUploads(target(), 2);
+    await vi.waitFor(() => expect(methods()).toBe("POST POST"), 60_000);
+    expect(await client.pushBlob(target(), { ...blob(randomBytes(1000)), isNew: true })).toBe("uploaded");
+    expect(methods(2)).toBe("PUT");
+    const manifest = Buffer.from(
+      JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.ociManifest, layers: [] }),
+    );
+    await client.pushManifests({
+      reference: target(),
+      manifests: [{ digest: sha256(manifest), mediaType: mediaTypes.ociManifest, bytes: manifest }],
+      tags: ["1"],
+    });
+    expect(sorted(methods(3))).toBe("DELETE PUT");
+    expect(await client.pushBlob(target(), { ...blob(), isNew: true })).toBe("uploaded");
+    expect(sorted(methods(5))).toBe("HEAD PATCH POST PUT");
+  });
+
+  test("is not asked for when an upload waits for it; one that nobody takes is cancelled when there is no push", async () => {
+    await client.expectUploads(target(), 2);
+    expect(await client.pushBlob(target(), { ...blob(randomBytes(100_000)), isNew: true })).toBe("uploaded");
+    await client.close();
+    expect(sorted(methods())).toBe("DELETE POST POST PUT");
+  });
+
+  test("goes its usual way when an upload could not be opened before, or was forgotten meanwhile", async () => {
+    const refused = once("POST", { type: "status", status: 503 });
+    await client.expectUploads(target(), 1);
+    await vi.waitFor(() => expect(refused()).toBe(1), 60_000);
+    expect(await client.pushBlob(target(), { ...blob(randomBytes(1000)), isNew: true })).toBe("uploaded");
+    expect(methods()).toBe("POST POST PUT");
+    await client.expectUploads(target(), 1);
+    once("PUT", { type: "status", status: 404 });
+    expect(await client.pushBlob(target(), { ...blob(randomBytes(1000)), isNew: true })).toBe("uploaded");
+    expect(methods(3)).toBe("POST PUT POST PATCH PUT");
   });
 
   test("of no bytes is uploaded as well", async () => {
