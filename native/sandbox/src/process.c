@@ -66,8 +66,9 @@ static int take_stream(int theirs, int ours, int number, struct err *err) {
 /* The new PID 1 takes its streams and lets go of the supervisor's. */
 static int become_init(struct sandbox *sb, const struct streams *streams, struct err *err) {
   sb->report = streams->report_write;
-  if (die_with_parent(sb, sb->report, err) < 0) return -1;
+  /* While this process holds the other end too, it cannot see that the supervisor's is gone. */
   close(streams->report_read);
+  if (die_with_parent(sb, sb->report, err) < 0) return -1;
   close(sb->control);
   if (take_stream(streams->input_write, streams->input_read, STDIN_FILENO, err) < 0) return -1;
   for (int i = 0; i < 2; i++) {
