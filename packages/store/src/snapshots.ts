@@ -39,8 +39,11 @@ export class OverlaySnapshotStore implements SnapshotStore {
   /** Whether there is a work folder. */
   readonly #active = new Map<SnapshotId, boolean>();
   #whole: Promise<WholeLayers> | undefined;
-  /** What was committed here is held until the end, so what is known of it stays true: nearly each is the parent of the next. */
-  readonly #committed = new Map<SnapshotId, { readonly lowers: readonly string[]; readonly depth: number }>();
+  /**
+   * Of what this process holds: it stays as it is. What was committed here is held until the end, and nearly each is the parent of the next;
+   * a base is asked for once by each step on it.
+   */
+  readonly #held = new Map<SnapshotId, { readonly lowers: readonly string[]; readonly depth: number }>();
 
   /** `onRelease` hears of each snapshot that is held no more. */
   constructor(state: StoreState, onRelease: (id: SnapshotId) => void = () => undefined) {
@@ -90,7 +93,7 @@ export class OverlaySnapshotStore implements SnapshotStore {
     });
     this.#active.delete(active.id);
     const lowers = [active.upper, ...active.lowers];
-    this.#committed.set(active.id, { lowers, depth: active.lowers.length });
+    this.#held.set(active.id, { lowers, depth: active.lowers.length });
     return active.id;
   }
 
@@ -140,9 +143,11 @@ export class OverlaySnapshotStore implements SnapshotStore {
   }
 
   lowers(id: SnapshotId): readonly string[] {
-    const known = this.#committed.get(id);
+    const known = this.#held.get(id);
     if (known !== undefined) return known.lowers;
-    return this.#layerRows(id).map((row) => this.#state.layout.layerFolder(row.id));
+    const lowers = this.#layerRows(id).map((row) => this.#state.layout.layerFolder(row.id));
+    if (this.isHeld(id)) this.#held.set(id, { lowers, depth: lowers.length - 1 });
+    return lowers;
   }
 
   layers(id: SnapshotId): readonly LayerInfo[] {
@@ -248,7 +253,9 @@ export class OverlaySnapshotStore implements SnapshotStore {
   #release(id: SnapshotId): void {
     const { lease } = this.#state;
     lease.releaseSnapshot(id);
-    if (!lease.holdsSnapshot(id)) this.#onRelease(id);
+    if (lease.holdsSnapshot(id)) return;
+    this.#held.delete(id);
+    this.#onRelease(id);
   }
 
   holdIfThere(id: SnapshotId): Hold | undefined {
@@ -281,7 +288,7 @@ export class OverlaySnapshotStore implements SnapshotStore {
   }
 
   #depth(id: SnapshotId): number {
-    const known = this.#committed.get(id);
+    const known = this.#held.get(id);
     if (known !== undefined) return known.depth;
     const row = this.#state.database.get<{ depth: number }>(
       "SELECT depth FROM snapshots WHERE id=? AND lease IS NULL",

@@ -123,10 +123,13 @@ describe("leases", () => {
     await earlier.close();
     const [user, pruner] = [openAt(root), openAt(root)];
     const [first, second, kept] = [user.snapshots.hold(a), user.snapshots.hold(a), user.snapshots.hold(b)];
+    expect(user.snapshots.lowers(a)).toHaveLength(1);
     first.release();
     second.release();
     await prune(pruner, { all: true });
     expect([pruner.snapshots.exists(a), pruner.snapshots.exists(b)]).toEqual([false, true]);
+    // What was known of it is forgotten with it.
+    expect(() => user.snapshots.lowers(a)).toThrow(expect.objectContaining({ code: "TSB_STORE" }));
     kept.release();
   });
 
