@@ -40,10 +40,10 @@ export class OverlaySnapshotStore implements SnapshotStore {
   readonly #active = new Map<SnapshotId, boolean>();
   #whole: Promise<WholeLayers> | undefined;
   /**
-   * Of what this process holds: it stays as it is. What was committed here is held until the end, and nearly each is the parent of the next;
+   * Layer folders of what this process holds, topmost first: it stays as it is. What was committed here is held until the end, and nearly each is the parent of the next;
    * a base is asked for once by each step on it.
    */
-  readonly #held = new Map<SnapshotId, { readonly lowers: readonly string[]; readonly depth: number }>();
+  readonly #held = new Map<SnapshotId, readonly string[]>();
 
   /** `onRelease` hears of each snapshot that is held no more. */
   constructor(state: StoreState, onRelease: (id: SnapshotId) => void = () => undefined) {
@@ -92,8 +92,7 @@ export class OverlaySnapshotStore implements SnapshotStore {
       if (linkedTo.length > 0) this.#link([active.id, ...linkedTo]);
     });
     this.#active.delete(active.id);
-    const lowers = [active.upper, ...active.lowers];
-    this.#held.set(active.id, { lowers, depth: active.lowers.length });
+    this.#held.set(active.id, [active.upper, ...active.lowers]);
     return active.id;
   }
 
@@ -144,9 +143,9 @@ export class OverlaySnapshotStore implements SnapshotStore {
 
   lowers(id: SnapshotId): readonly string[] {
     const known = this.#held.get(id);
-    if (known !== undefined) return known.lowers;
+    if (known !== undefined) return known;
     const lowers = this.#layerRows(id).map((row) => this.#state.layout.layerFolder(row.id));
-    if (this.isHeld(id)) this.#held.set(id, { lowers, depth: lowers.length - 1 });
+    if (this.isHeld(id)) this.#held.set(id, lowers);
     return lowers;
   }
 
@@ -289,7 +288,7 @@ export class OverlaySnapshotStore implements SnapshotStore {
 
   #depth(id: SnapshotId): number {
     const known = this.#held.get(id);
-    if (known !== undefined) return known.depth;
+    if (known !== undefined) return known.length - 1;
     const row = this.#state.database.get<{ depth: number }>(
       "SELECT depth FROM snapshots WHERE id=? AND lease IS NULL",
       id,
