@@ -1,6 +1,7 @@
 import { execFileSync, spawn } from "node:child_process";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { dirname, join } from "node:path";
 
@@ -63,10 +64,15 @@ export class GitServer {
   /** Path, query and Authorization of each request. */
   readonly requests: { readonly url: string; readonly authorization: string | undefined }[] = [];
 
-  constructor(root: string) {
+  readonly #scheme: "http" | "https";
+
+  /** With a key and a certificate (PEM) it speaks TLS. */
+  constructor(root: string, tls?: { readonly key: Buffer; readonly cert: Buffer }) {
     this.root = root;
     mkdirSync(root, { recursive: true });
-    this.#server = createServer((request, response) => this.#answer(request, response));
+    const answer = this.#answer.bind(this);
+    this.#server = tls === undefined ? createServer(answer) : createTlsServer(tls, answer);
+    this.#scheme = tls === undefined ? "http" : "https";
   }
 
   async start(): Promise<void> {
@@ -86,7 +92,7 @@ export class GitServer {
     const folder = join(this.root, `${name}.git`);
     mkdirSync(folder);
     git(folder, "init", "-q", "-b", "main");
-    return new ServedRepository(folder, `http://${this.host}/${name}.git`);
+    return new ServedRepository(folder, `${this.#scheme}://${this.host}/${name}.git`);
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {

@@ -9,6 +9,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createSelfSigned } from "./certificate.ts";
 import { GitServer, git, type ServedRepository } from "./git-server.ts";
 import { missing, run, World } from "./world.ts";
 
@@ -312,4 +313,26 @@ describe.skipIf(reason !== undefined)("git", () => {
       }
     });
   });
+
+  test.skipIf(missing("openssl") !== undefined)(
+    "over TLS: from who shows a trusted certificate",
+    async () => {
+      const { key, cert } = await createSelfSigned(world.path("git"));
+      const secure = new GitServer(world.path("secure"), {
+        key: readFileSync(key),
+        cert: readFileSync(cert),
+      });
+      await secure.start();
+      try {
+        const repository = secure.repository("app");
+        repository.commit({ Dockerfile: COPY_ALL, a: "over TLS" });
+        const { stderr } = await failed([repository.url]);
+        expect(stderr).toMatch(/certificate(?:.|\n)*GIT_SSL_CAINFO=FILE/);
+        expect(secure.requests).toEqual([]);
+        expect(text(await built([repository.url], { GIT_SSL_CAINFO: cert }), "a")).toBe("over TLS");
+      } finally {
+        await secure.close();
+      }
+    },
+  );
 });

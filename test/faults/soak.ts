@@ -1,10 +1,16 @@
-/** `node test/faults/soak.ts [--kills N] [--seed N]`: commands of all kinds killed at random moments. Needs root and busybox. */
+/**
+ * `node test/faults/soak.ts [--kills N] [--seed N]`: commands of all kinds killed at random moments. Needs root and busybox, and the bundle
+ * (`pnpm build`): the sources start so slowly that every kill would fall into their first moments.
+ */
 import { mkdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { startRegistry } from "@tsbuild/testkit";
-import { busyboxTar, missing, World } from "../e2e/world.ts";
-import { runSoak } from "./soak-rounds.ts";
+
+// Read when world.ts is loaded, hence before it.
+process.env["TSBUILD_TEST_PROGRAM"] ??= "packages/cli/dist/tsbuild.js";
+const { busyboxTar, missing, World } = await import("../e2e/world.ts");
+const { runSoak } = await import("./soak-rounds.ts");
 
 const reason = missing("busybox", "tar");
 if (reason !== undefined) throw new Error(`a soak ${reason}`);

@@ -189,8 +189,13 @@ const PROGRAM: readonly Weakening[] = [
       },
       {
         file: `${POLICY}/plan-mounts.ts`,
-        from: "if (index === lastSystemMount(spec.mounts)) ops.push(...hidden(spec));",
-        to: "if (index === spec.mounts.length - 1 && lastSystemMount(spec.mounts) >= 0) ops.push(...hidden(spec));",
+        from: "...(i === last ? hidden(spec) : []),",
+        to: "...(last < 0 ? hidden(spec) : []),",
+      },
+      {
+        file: `${POLICY}/plan-mounts.ts`,
+        from: "...workingFolder(spec.process.cwd, mounted),",
+        to: "...hidden(spec), ...workingFolder(spec.process.cwd, mounted),",
       },
     ],
     tests: [SYSTEM],
@@ -406,7 +411,7 @@ const TREES: readonly Weakening[] = [
   one(
     "layers: a layer counts when it has its diff ID",
     "packages/ops/src/images/unpack-layer.ts",
-    ["if (unpacked.diffId === job.diffId) return", 'if (unpacked.diffId !== "") return'],
+    ["if (unpacked.diffId === job.diffId) {", 'if (unpacked.diffId !== "") {'],
     "test/attacks/layers.test.ts",
   ),
   one(

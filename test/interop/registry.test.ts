@@ -3,13 +3,12 @@ import { cpSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:f
 import { sha256 } from "@tsbuild/base";
 import { startTokenServer, type TokenServer } from "@tsbuild/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createSelfSigned } from "../e2e/certificate.ts";
 import { findProgram, missing, run, runOk, World } from "../e2e/world.ts";
 import { type RegistryServer, type RegistryServerOptions, startRegistryServer } from "./registry-server.ts";
 
 const reason = missing("docker-registry", "skopeo", "openssl", "perl");
 if (reason !== undefined) console.log(`skipped: registries with logins and certificates: ${reason}`);
-
-const SUBJECT = ["-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1"];
 
 describe.skipIf(reason !== undefined)("a docker-registry", () => {
   const world = new World();
@@ -30,13 +29,7 @@ describe.skipIf(reason !== undefined)("a docker-registry", () => {
     return server;
   }
 
-  /** A key and a certificate that signs itself. */
-  async function certificate(name: string): Promise<{ readonly key: string; readonly cert: string }> {
-    const [key, cert] = [world.path(`${name}.key`), world.path(`${name}.crt`)];
-    const how = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", key, "-out", cert];
-    await runOk("openssl", [...how, ...SUBJECT]);
-    return { key, cert };
-  }
+  const certificate = (name: string) => createSelfSigned(world.path(name));
 
   const push = (name: string, ...flags: readonly string[]) =>
     world.tsbuild(["build", "--progress=plain", "-t", name, "--push", ...flags, context], { env });
