@@ -18,6 +18,7 @@ import { readGrants } from "./grants.ts";
 import { BuildRecorder } from "./history/recorder.ts";
 import { LaterEvents } from "./later-events.ts";
 import { loadAhead } from "./load-ahead.ts";
+import { packAhead } from "./pack-ahead.ts";
 import { outputsPassOn } from "./pass-on.ts";
 import { compileRequest, type PreparedRequest, prepareRequest } from "./request.ts";
 import { writeResultFiles } from "./result-files.ts";
@@ -127,6 +128,7 @@ async function buildInSteps(
   const sboms = await sbomsFor(request, delivered, sources);
   const more = sboms.flatMap(({ graphs }) => graphs);
   const ahead = loadAhead(session, request, targets);
+  const packing = await packAhead(run, targets);
   const { onRunning } = ahead;
   const solving = solveBuild({
     run,
@@ -137,10 +139,14 @@ async function buildInSteps(
     grants,
     onFailed,
     sharing,
+    packing,
     onRunning,
     passesOn: await allPassOn(targets),
   });
-  const solved = await solving.finally(ahead.stop);
+  const solved = await solving.finally(ahead.stop).catch(async (error: unknown) => {
+    await packing.end();
+    throw error;
+  });
   session.store.beginSync();
   const refs = [solved.ref, ...solved.others.map(({ ref }) => ref)];
   try {
@@ -160,6 +166,7 @@ async function buildInSteps(
     const skipped = skippedStages(targets);
     return { ...done[0].result, ...(skipped.length === 0 ? {} : { skippedStages: skipped }) };
   } finally {
+    await packing.end();
     for (const ref of refs) ref?.release();
     await sharing?.close();
   }

@@ -11,6 +11,7 @@ import { declaredArgs } from "./declared-args.ts";
 import { type FirstFailure, releaseStep } from "./first-failure.ts";
 import { jobMemory } from "./job-memory.ts";
 import { largeContextWarnings } from "./large-context.ts";
+import type { PackAhead } from "./pack-ahead.ts";
 import { PreviousBuild, projectOf } from "./previous-build.ts";
 import type { PreparedRequest } from "./request.ts";
 import type { BuildSources } from "./sources/open.ts";
@@ -39,6 +40,7 @@ export interface BuildToSolve {
   readonly sharing: CacheSharing | undefined;
   /** The outputs take layers that are elsewhere (`outputsPassOn`). */
   readonly passesOn?: boolean | undefined;
+  readonly packing: PackAhead;
   /** Told when a step is at work and this thread is not. */
   readonly onRunning?: (() => void) | undefined;
 }
@@ -90,7 +92,7 @@ export async function solveBuild(build: BuildToSolve): Promise<SolveResult> {
         if (request.rebuildAll) return;
         previous.remember(recorded, { emit, peakMemoryOf: (vertex) => run.recorder.peakMemoryOf(vertex) });
       },
-      resolveOp: (vertex) => run.recorder.watch(vertex, resolveOp(env, vertex)),
+      resolveOp: (vertex) => build.packing.watch(vertex, run.recorder.watch(vertex, resolveOp(env, vertex))),
       storage: await storageOf(build),
       locks: session.store.locks,
       jobs: request.jobs ?? Math.max(LEAST_JOBS, JOBS_PER_PROCESSOR * availableParallelism()),

@@ -4,6 +4,7 @@ import {
   type CompressionVariant,
   formatReference,
   type ImageConfig,
+  isSmallFolder,
   type LayerWorkers,
   layerMediaType,
   type Manifest,
@@ -17,6 +18,7 @@ import {
 } from "@tsbuild/oci";
 import type { RemoteLayer, Store, WholeLayer } from "@tsbuild/store";
 import { createdOf, dateHistory } from "./history.ts";
+import { packOnce } from "./packing.ts";
 import { told } from "./progress.ts";
 import type { CommitRequest, CommittedImage, CommittedLayer } from "./types.ts";
 import { sharedWorkers } from "./workers.ts";
@@ -30,13 +32,7 @@ type MeasureRequest = Pick<
 export async function measureLayers(store: Store, request: MeasureRequest): Promise<CommittedLayer[]> {
   const layers = request.snapshot === null ? [] : await store.snapshots.wholeLayers(request.snapshot);
   const workers = request.workers ?? sharedWorkers();
-  const pending = new Map<number, Promise<CommittedLayer>>();
-  const measured = layers.map((layer) => {
-    // One layer can be in a stack twice.
-    const known = pending.get(layer.id) ?? measureLayer(store, workers, layer, request);
-    pending.set(layer.id, known);
-    return known;
-  });
+  const measured = layers.map((layer) => measureLayer(store, workers, layer, request));
   if (layers.some(isNew)) request.onPacking?.();
   const settled = await Promise.allSettled(measured);
   return settled.map((result) => {
@@ -59,6 +55,17 @@ async function measureLayer(
   if (diffId !== undefined && sizeBytes !== undefined) {
     return { folder, createdMs, diffId, sizeBytes, tree: knownTree(store, layer.id) };
   }
+  // One layer can be in a stack twice, or on its way already.
+  const wanted = { id: layer.id, compress: request.compress, onProgress: request.onProgress };
+  return packOnce(store, wanted, (onProgress) => packNew(store, workers, layer, { ...request, onProgress }));
+}
+
+async function packNew(
+  store: Store,
+  workers: LayerWorkers,
+  { id, folder, createdMs }: WholeLayer,
+  request: MeasureRequest,
+): Promise<CommittedLayer> {
   const { signal, onWarning, compress } = request;
   const onSkipped = (path: string, why: string) => onWarning?.(`/${path} is left out of the image: ${why}`);
   const packed =
@@ -70,9 +77,25 @@ async function measureLayer(
           compress,
           request,
         );
-  store.snapshots.setDiff(layer.id, packed);
-  if (packed.tree !== undefined) store.memo.set(TREE_KIND, String(layer.id), Buffer.from(packed.tree));
+  store.snapshots.setDiff(id, packed);
+  if (packed.tree !== undefined) store.memo.set(TREE_KIND, String(id), Buffer.from(packed.tree));
   return { folder, createdMs, ...packed };
+}
+
+/**
+ * Begins with the layers of a snapshot that nobody has packed yet and that are worth a thread, for an image that will be asked for in this form.
+ * What goes wrong shows when it is. Resolves when nothing is being packed any more.
+ */
+export async function packLargeLayers(
+  store: Store,
+  request: Pick<CommitRequest, "snapshot" | "compress" | "signal">,
+): Promise<void> {
+  const layers = request.snapshot === null ? [] : await store.snapshots.wholeLayers(request.snapshot);
+  const workers = sharedWorkers();
+  const packing = layers.filter(isNew).map(async (layer) => {
+    if (!(await isSmallFolder(layer.folder))) await measureLayer(store, workers, layer, request);
+  });
+  await Promise.allSettled(packing);
 }
 
 /** What the folder of a layer looked like when it was packed is worth remembering, and no loss when it is forgotten. */

@@ -4,7 +4,7 @@ export type { Attestation } from "./attestation.ts";
 export { imagePurl } from "./attestation.ts";
 export { checkOutputs, clampsAll, takesAsItComes, wantedCompression } from "./attributes.ts";
 export { type ClampRequest, clampSnapshot } from "./clamp.ts";
-export { commitImage, measureLayers, registerImage } from "./commit.ts";
+export { commitImage, measureLayers, packLargeLayers, registerImage } from "./commit.ts";
 export { exportFailure, writeArchive } from "./destination.ts";
 export { type ArchiveDraft, commitAndDraft } from "./draft.ts";
 export { exportResult } from "./export.ts";

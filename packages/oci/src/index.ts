@@ -98,4 +98,10 @@ export {
 } from "./types.ts";
 export { GrowingFile } from "./workers/growing-file.ts";
 export type { PackJob, UnpackJob } from "./workers/job.ts";
-export { type JobOptions, LayerWorkers, type PackedStream, setWorkerEntry } from "./workers/layer-workers.ts";
+export {
+  isSmallFolder,
+  type JobOptions,
+  LayerWorkers,
+  type PackedStream,
+  setWorkerEntry,
+} from "./workers/layer-workers.ts";

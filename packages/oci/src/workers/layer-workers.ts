@@ -65,7 +65,11 @@ async function isSmallDownTo(root: number, depth: number | undefined, weight: We
   return sizeBytes <= SMALL_LAYER_BYTES;
 }
 
-async function isSmallFolder(folder: string, weight: Weight = (sizeBytes) => sizeBytes): Promise<boolean> {
+/** Whether packing the folder takes less than starting a thread for it: it is done where it is asked for. */
+export async function isSmallFolder(
+  folder: string,
+  weight: Weight = (sizeBytes) => sizeBytes,
+): Promise<boolean> {
   const root = nativeFs.openFolder(folder);
   try {
     // A large tree mostly shows near its top that it is large: it is not walked whole only to learn that.

@@ -1,0 +1,52 @@
+import type { DiffId } from "@tsbuild/base";
+import type { Store } from "@tsbuild/store";
+import { expect, test } from "vitest";
+import { packOnce } from "../src/packing.ts";
+import type { CommittedLayer, ExportProgress } from "../src/types.ts";
+
+const gzip = { compression: "gzip" } as const;
+const packed: CommittedLayer = {
+  diffId: "sha256:x" as DiffId,
+  sizeBytes: 1,
+  folder: "/x",
+  createdMs: 0,
+};
+
+test("a layer that is being packed is waited for, and everyone is told how far it is", async () => {
+  const store = {} as Store;
+  const { promise, resolve } = Promise.withResolvers<CommittedLayer>();
+  const told: string[] = [];
+  let tell: ExportProgress = () => undefined;
+  const first = packOnce(store, { id: 1, compress: gzip, onProgress: undefined }, (onProgress) => {
+    tell = onProgress;
+    return promise;
+  });
+  const wanted = { id: 1, compress: gzip, onProgress: () => void told.push("second") };
+  const second = packOnce(store, wanted, () => Promise.reject(new Error("packed twice")));
+  tell({ id: "compressing layers", current: 1 });
+  resolve(packed);
+  expect(await first).toBe(packed);
+  expect(await second).toBe(packed);
+  expect(told).toEqual(["second"]);
+});
+
+test("another layer, another form and another store are packed for themselves", async () => {
+  const [store, other] = [{} as Store, {} as Store];
+  let count = 0;
+  const pack = (where: Store, id: number, compress?: typeof gzip) =>
+    packOnce(where, { id, compress, onProgress: undefined }, async () => {
+      count += 1;
+      return packed;
+    });
+  await Promise.all([pack(store, 1, gzip), pack(store, 2, gzip), pack(store, 1), pack(other, 1, gzip)]);
+  expect(count).toBe(4);
+});
+
+test("a failure is everyone's, and the next one tries again", async () => {
+  const store = {} as Store;
+  const wanted = { id: 1, compress: gzip, onProgress: undefined };
+  const failing = () => Promise.reject(new Error("the disk is full"));
+  const both = [packOnce(store, wanted, failing), packOnce(store, wanted, failing)];
+  for (const one of both) await expect(one).rejects.toThrow("the disk is full");
+  expect(await packOnce(store, wanted, () => Promise.resolve(packed))).toBe(packed);
+});
