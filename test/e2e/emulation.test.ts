@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { hostPlatform } from "@tsbuild/base";
@@ -11,8 +11,13 @@ const arm = machines.find(({ architecture }) => architecture === "arm64");
 function emulator(): string | undefined {
   if (ociRuntime() !== undefined) return "runtimes leave programs of other machines to the kernel";
   if (hostPlatform().architecture !== "amd64" || arm === undefined) return "they emulate arm64 on amd64";
-  const temporaryFolder = () => mkdtempSync(join(tmpdir(), "tsbuild-emulation-"));
+  const made: string[] = [];
+  const temporaryFolder = () => {
+    made.push(mkdtempSync(join(tmpdir(), "tsbuild-emulation-")));
+    return made.at(-1) ?? "";
+  };
   const found = findEmulation(arm, { path: process.env["PATH"] ?? "", temporaryFolder });
+  for (const folder of made) rmSync(folder, { recursive: true });
   return found.type === "none" ? "qemu-aarch64-static is not installed" : undefined;
 }
 

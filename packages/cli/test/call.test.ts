@@ -1,14 +1,15 @@
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { VertexDigest } from "@tsbuild/base";
 import type { Compiled, Inspection } from "@tsbuild/engine";
 import { image, unmarshalDefinition } from "@tsbuild/llb";
-import { describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { runCli } from "../src/cli.ts";
 import { fakeWorld } from "./fake-io.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tsbuild-call-"));
+afterAll(() => rmSync(folder, { recursive: true }));
 const range = { start: 3, end: 4 };
 const place = { ranges: [{ start: { line: 3 }, end: { line: 4 } }] };
 

@@ -1,12 +1,13 @@
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Diagnostic, Inspection } from "@tsbuild/engine";
-import { describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { runCli } from "../src/cli.ts";
 import { type FakeWorld, fakeWorld, type WorldOptions } from "./fake-io.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tsbuild-check-"));
+afterAll(() => rmSync(folder, { recursive: true }));
 const file = join(folder, "Dockerfile");
 
 const warning: Diagnostic = {

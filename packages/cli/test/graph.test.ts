@@ -1,8 +1,8 @@
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { GraphDump } from "@tsbuild/engine/debug";
-import { expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import { runCli } from "../src/cli.ts";
 import { graphDot, graphMermaid } from "../src/graph/diagrams.ts";
 import { graphTree } from "../src/graph/tree.ts";
@@ -72,6 +72,7 @@ test("dot", () => {
 });
 
 const folder = mkdtempSync(join(tmpdir(), "tsbuild-graph-"));
+afterAll(() => rmSync(folder, { recursive: true }));
 const file = join(folder, "Dockerfile");
 writeFileSync(file, "FROM a AS one\nCOPY x y /\nFROM one\nARG V\nRUN $V\n");
 writeFileSync(

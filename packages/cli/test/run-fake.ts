@@ -1,12 +1,14 @@
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sha256 } from "@tsbuild/base";
+import { afterAll } from "vitest";
 import { runCli } from "../src/cli.ts";
 import { type FakeWorld, fakeWorld, type WorldOptions } from "./fake-io.ts";
 
 /** A context for builds that never run. */
 export const folder = mkdtempSync(join(tmpdir(), "tsbuild-cli-"));
+afterAll(() => rmSync(folder, { recursive: true }));
 export const imageId = sha256("image");
 
 /** A command line before an engine that does nothing: its exit status, what it printed, and what it asked of the engine. */

@@ -1,12 +1,13 @@
-import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { differences } from "../src/corpus/differences.ts";
 import { Corpus, compareBuilds, compareCalls, compareParsing, Tally } from "../src/corpus/index.ts";
 
 function corpusOf(files: Readonly<Record<string, unknown>>): Corpus {
   const root = mkdtempSync(join(tmpdir(), "tsbuild-corpus-"));
+  onTestFinished(() => rmSync(root, { recursive: true }));
   for (const [path, content] of Object.entries(files)) {
     mkdirSync(dirname(join(root, path)), { recursive: true });
     writeFileSync(join(root, path), typeof content === "string" ? content : JSON.stringify(content));
