@@ -29,6 +29,13 @@ napi_value sha256(napi_env env, napi_callback_info info);
 napi_value inflate_new(napi_env env, napi_callback_info info);
 napi_value inflate_run(napi_env env, napi_callback_info info);
 
+/* On a layer's archive, as its bytes come. */
+napi_value members_open(napi_env env, napi_callback_info info);
+napi_value members_run(napi_env env, napi_callback_info info);
+napi_value members_take_folders(napi_env env, napi_callback_info info);
+napi_value members_take_others(napi_env env, napi_callback_info info);
+napi_value members_close(napi_env env, napi_callback_info info);
+
 /* Calls on a batch: they return a promise and work on libuv's pool. */
 napi_value walk(napi_env env, napi_callback_info info);
 napi_value hash_new(napi_env env, napi_callback_info info);

@@ -347,12 +347,25 @@ struct applier *applier_new(int root, int source, int twins, const struct apply_
     return NULL;
   }
   *applier = (struct applier){.options = options, .digests = digests, .uid = geteuid(), .gid = getegid()};
-  parent_init(&applier->dest, root, LINKS_FOLLOW);
+  parent_init(&applier->dest, root, options->real_folders ? LINKS_REFUSE : LINKS_FOLLOW);
   parent_init(&applier->link, root, LINKS_FOLLOW);
   parent_init(&applier->from, source, LINKS_REFUSE);
   parent_init(&applier->twin, twins, LINKS_REFUSE);
   if (copier_init(&applier->copier, options->hash, err) < 0) applier_free(&applier);
   return applier;
+}
+
+int applier_begin_file(struct applier *applier, const struct op *op, struct err *err) {
+  return parent_open(&applier->dest, op->path, err) < 0 ? -1 : create_file(applier, op, err);
+}
+
+int applier_end_file(struct applier *applier, const struct op *op, int fd, struct err *err) {
+  return finish_file(applier, op, fd, err);
+}
+
+void applier_forget(struct applier *applier) {
+  parent_forget(&applier->dest);
+  parent_forget(&applier->link);
 }
 
 void applier_free(struct applier **applier) {

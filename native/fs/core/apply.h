@@ -9,6 +9,7 @@
 struct apply_options {
   bool hash;
   bool ignore_xattr_errors;
+  bool real_folders; /* a link in the place of a parent folder is refused (ELOOP), not followed */
 };
 
 /*
@@ -25,4 +26,9 @@ struct applier;
 struct applier *applier_new(int root, int source, int twins, const struct apply_options *options, struct buf *digests,
                             struct err *err);
 int applier_perform(struct applier *applier, const struct op *op, struct err *err);
+/* A file without attributes whose content comes apart from its op: its descriptor, which the caller closes, then its metadata. */
+int applier_begin_file(struct applier *applier, const struct op *op, struct err *err);
+int applier_end_file(struct applier *applier, const struct op *op, int fd, struct err *err);
+/* To be called when others may have changed the tree: folders are looked up again. */
+void applier_forget(struct applier *applier);
 void applier_free(struct applier **applier);

@@ -98,6 +98,12 @@ export interface Addon {
   hashEnd(hash: HashState): string;
   inflateNew(): InflateState;
   inflateRun(inflate: InflateState, input: Uint8Array, output: Uint8Array, counts: BigInt64Array): boolean;
+  membersOpen(root: number): MembersState;
+  /** `counts`: bytes consumed, members made, then a 1 for each of: inside a member, folders to take, others to take. */
+  membersRun(members: MembersState, bytes: Uint8Array, counts: BigInt64Array): void;
+  membersTakeFolders(members: MembersState): Buffer;
+  membersTakeOthers(members: MembersState): Buffer;
+  membersClose(members: MembersState): void;
   syncFs(fd: number): Promise<Buffer>;
   fsyncFolder(path: Name): Promise<Buffer>;
 }
@@ -110,6 +116,11 @@ export interface HashState {
 /** The addon's own. */
 export interface InflateState {
   readonly isInflate: true;
+}
+
+/** The addon's own. */
+export interface MembersState {
+  readonly isMembers: true;
 }
 
 export type OwnerAndTime = [

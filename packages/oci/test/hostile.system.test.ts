@@ -20,10 +20,16 @@ beforeEach(() => {
 });
 afterEach(() => work.remove());
 
-async function unpackAs(how: "layer" | "archive", ...members: readonly TarMember[]): Promise<void> {
+/** In a crowd, where other layers have all processors, the addon makes members by itself. */
+const HOWS = ["layer", "layer in a crowd", "archive"] as const;
+type How = (typeof HOWS)[number];
+
+async function unpackAs(how: How, ...members: readonly TarMember[]): Promise<void> {
   const tar = await collect(writeTar(members));
+  const isCrowded = () => how === "layer in a crowd";
   await withRoot(target, async (root) => {
-    if (how === "layer") await unpackLayer(streamOf(tar), root, { fs: nativeFs, userxattr: false });
+    if (how !== "archive")
+      await unpackLayer(streamOf(tar), root, { fs: nativeFs, userxattr: false, isCrowded });
     else await unpackArchive(streamOf(tar), root, { fs: nativeFs });
   });
 }
@@ -35,7 +41,7 @@ function expectUntouched(): void {
   expect(lstatSync(join(outside, "precious")).mode & 0o7777).toBe(0o644);
 }
 
-describe.skipIf(missing !== undefined).each(["layer", "archive"] as const)("a hostile %s", (how) => {
+describe.skipIf(missing !== undefined).each(HOWS)("a hostile %s", (how) => {
   test("cannot name files above the root", async () => {
     await unpackAs(
       how,
@@ -124,7 +130,7 @@ describe.skipIf(missing !== undefined).each(["layer", "archive"] as const)("a ho
       const tar = await collect(writeTar(members));
       const start = performance.now();
       await withRoot(target, async (root) => {
-        if (how === "layer") await unpackLayer(streamOf(tar), root, { fs, userxattr: false });
+        if (how !== "archive") await unpackLayer(streamOf(tar), root, { fs, userxattr: false });
         else await unpackArchive(streamOf(tar), root, { fs });
       });
       return performance.now() - start;

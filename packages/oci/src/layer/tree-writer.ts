@@ -62,6 +62,12 @@ function failureOf(error: unknown, op: TreeOp | FileHead | { readonly path: stri
   return new TsbuildError(blame, `cannot unpack${where}: ${error.message}`, { cause: error });
 }
 
+/** As a failed op of a writer's is told, for those who do without one. */
+export function unpackFailure(error: unknown): unknown {
+  const { path } = error as { readonly path?: unknown };
+  return failureOf(error, typeof path === "string" ? { path } : undefined);
+}
+
 /** Runs a piece of work of this machine's; failures of the archive's source do not pass through here, they are not ours. */
 async function blame<T>(path: string, work: () => T | Promise<T>): Promise<T> {
   try {
@@ -143,6 +149,7 @@ export class TreeWriter {
   /** What is in the batch, for messages. */
   #ops: (TreeOp | FileHead)[] = [];
   #running: Promise<void> = Promise.resolve();
+  #isRunning = false;
   #pieces: readonly [Buffer, Buffer] | undefined;
 
   /** `isCrowded`: all processors have work, so it is done on this thread; asked for each piece of it. */
@@ -179,6 +186,7 @@ export class TreeWriter {
   }
 
   async #apply(batch: TreeOpBatch, ops: readonly (TreeOp | FileHead)[]): Promise<void> {
+    this.#isRunning = true;
     try {
       // Copies are only made of files that were too large for a batch.
       const isHere = this.#isCrowded() && !ops.some(({ type }) => type === "copy");
@@ -187,7 +195,14 @@ export class TreeWriter {
     } catch (error) {
       const { index } = error as { readonly index?: number };
       throw failureOf(error, index === undefined ? undefined : ops[index]);
+    } finally {
+      this.#isRunning = false;
     }
+  }
+
+  /** All ops so far are done, as far as they went well: what `finish` waits for, or tells. */
+  get isIdle(): boolean {
+    return this.#ops.length === 0 && !this.#isRunning;
   }
 
   /** All ops so far are done when this resolves. */

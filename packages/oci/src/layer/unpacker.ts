@@ -1,5 +1,5 @@
 import { TsbuildError } from "@tsbuild/base";
-import type { NodeOptions, TreeOp, Xattr } from "@tsbuild/native-fs";
+import type { NodeOptions, PlainMembers, TreeOp, Xattr } from "@tsbuild/native-fs";
 import type { TarEntry } from "../tar/entry.ts";
 import type { ReadMember } from "../tar/reader.ts";
 import { Descendants } from "./descendants.ts";
@@ -17,6 +17,8 @@ export interface UnpackerOptions {
   /** True: the archive's own root entry sets the metadata of the root. */
   readonly rootMetadata: boolean;
   readonly devices: boolean;
+  /** Who makes members beside this, in turn. */
+  readonly plain?: Pick<PlainMembers, "takeFolders" | "takeOthers"> | undefined;
 }
 
 export function refuse(why: string): TsbuildError {
@@ -29,16 +31,38 @@ export function refuse(why: string): TsbuildError {
  */
 export class Unpacker {
   readonly #options: UnpackerOptions;
-  /** Folders made, with the time that they get at the end. */
-  readonly folders = new Map<string, bigint | undefined>();
-  /** Everything else that was made. */
-  readonly others = new Set<string>();
+  readonly #folders = new Map<string, bigint | undefined>();
+  readonly #others = new Set<string>();
   /** Kept from the first folder on that something replaces: in an honest archive there is none. */
   #below: Descendants | undefined;
   #members = 0;
 
   constructor(options: UnpackerOptions) {
     this.#options = options;
+  }
+
+  /** Folders made, with the time that they get at the end. */
+  get folders(): Map<string, bigint | undefined> {
+    for (const { path, mtimeNs } of this.#options.plain?.takeFolders() ?? []) {
+      this.#folders.set(path, mtimeNs);
+      this.#below?.add(path);
+    }
+    return this.#folders;
+  }
+
+  /** Everything else that was made. */
+  get others(): Set<string> {
+    for (const path of this.#options.plain?.takeOthers() ?? []) {
+      this.#others.add(path);
+      this.#below?.add(path);
+    }
+    return this.#others;
+  }
+
+  /** Counts members, whoever makes them. */
+  count(members: number): void {
+    this.#members += members;
+    if (this.#members > MAX_MEMBERS) throw refuse(`it has more than ${MAX_MEMBERS} members`);
   }
 
   #isMade(path: string): boolean {
@@ -80,8 +104,7 @@ export class Unpacker {
   /** `path`: what `memberPath` makes of the member's. Undefined: there is nothing to wait for, as with most members. */
   add(path: string, member: ReadMember): Promise<void> | undefined {
     const { entry } = member;
-    this.#members += 1;
-    if (this.#members > MAX_MEMBERS) throw refuse(`it has more than ${MAX_MEMBERS} members`);
+    this.count(1);
     if (path === "") return this.#root(entry);
     const isDevice = entry.type === "char" || entry.type === "block";
     if (isDevice && !this.#options.devices) return undefined;

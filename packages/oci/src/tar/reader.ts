@@ -18,6 +18,17 @@ export interface ReadMember {
   readonly body: ReadBody;
 }
 
+/** Somebody who reads members in place of who asked for them. */
+export interface MemberTaker {
+  /**
+   * Gets bytes that begin a member, or go on with one. Tells how many it is done with: whole members, or all bytes, and then the next ones are
+   * for it as well. 0: the member is not for it.
+   */
+  take(bytes: Buffer): number | Promise<number>;
+  /** It has a member that is not whole yet. */
+  readonly isInside: boolean;
+}
+
 type Records = Map<string, Buffer>;
 
 /** A member's header with what the records before it say in place of its fields. */
@@ -139,6 +150,11 @@ class LongHeaders {
     return LONG.has(typeflag);
   }
 
+  /** Nothing is said of members that come later. */
+  get isEmpty(): boolean {
+    return this.#globals.size === 0;
+  }
+
   add({ typeflag }: RawHeader, body: Buffer): void {
     if (typeflag === GNU_LONG_LINK) this.#link = cutAtNul(body);
     else if (GNU_LONG_NAMES.includes(typeflag)) this.#name = cutAtNul(body);
@@ -179,6 +195,11 @@ class HeaderReader {
 
   constructor(source: TarSource) {
     this.#source = source;
+  }
+
+  /** A member's header says all there is to say of it. */
+  get isSelfContained(): boolean {
+    return this.#long.isEmpty;
   }
 
   /** Undefined at the end of the archive: two blocks of zeros, or nothing more. Others stop there, too: nobody reads what is behind it. */
@@ -244,17 +265,29 @@ class Body implements ReadBody {
   }
 }
 
+async function giveTo(taker: MemberTaker, source: TarSource): Promise<void> {
+  const goesOn = await source.giveTo((bytes) => taker.take(bytes));
+  if (!goesOn && taker.isInside) throw cut();
+}
+
 /**
  * Reads an uncompressed tar archive (v7, ustar, GNU long names, PAX). Pieces of bodies lie in the chunks of the source; it is done with a
  * chunk when it asks for the next. The source is read to its end, also behind the end of
  * the archive, so that digests and lengths taken from it are complete. Throws TSB_INTEGRITY on damage or a cut, TSB_UNSUPPORTED
- * on sparse members.
+ * on sparse members. Members that `taker` takes are not given.
  */
-export async function* readTar(stream: AsyncIterable<Uint8Array>): AsyncGenerator<ReadMember> {
+export async function* readTar(
+  stream: AsyncIterable<Uint8Array>,
+  taker?: MemberTaker,
+): AsyncGenerator<ReadMember> {
   const source = new TarSource(stream);
   const headers = new HeaderReader(source);
+  const next = async (): Promise<Header | undefined> => {
+    if (taker !== undefined && headers.isSelfContained) await giveTo(taker, source);
+    return headers.next();
+  };
   try {
-    for (let header = await headers.next(); header !== undefined; header = await headers.next()) {
+    for (let header = await next(); header !== undefined; header = await next()) {
       // What a folder's header says of a size, nothing follows of; where only the name tells of a folder, it does, as for other readers.
       const body = new Body(source, header.typeflag === "5" ? 0 : header.size);
       yield { entry: toEntry(header), body };

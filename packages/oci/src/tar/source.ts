@@ -47,6 +47,21 @@ export class TarSource {
     return false;
   }
 
+  /**
+   * Lets `take` have the bytes at hand, and those that follow as long as it takes all it gets; it tells how many it is done with. False: the
+   * stream has ended.
+   */
+  async giveTo(take: (bytes: Buffer) => number | Promise<number>): Promise<boolean> {
+    while (await this.#fill()) {
+      const bytes = this.#chunk.subarray(this.#taken);
+      const taking = take(bytes);
+      const count = typeof taking === "number" ? taking : await taking;
+      this.#taken += count;
+      if (count < bytes.length) return true;
+    }
+    return false;
+  }
+
   /** Bytes at hand, at least one and at most `max`, left in place; undefined at the end. */
   async some(max: number): Promise<Buffer | undefined> {
     if (!(await this.#fill())) return undefined;
