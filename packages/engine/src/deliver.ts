@@ -1,14 +1,22 @@
-import { parseTruth } from "@tsbuild/base";
-import type { ArchiveDraft, CommitRequest, CommittedImage, ExportResult } from "@tsbuild/export";
+import type { CommittedImage, EarlyPushes, ExportOptions, ExportResult } from "@tsbuild/export";
 import { isLoad } from "@tsbuild/export/load-output";
 import type { CompiledPlatform } from "@tsbuild/frontend";
-import { type ImageConfig, INLINE_CACHE_KEY, mediaTypes } from "@tsbuild/oci/documents";
-import { snapshotOf } from "@tsbuild/ops";
+import { mediaTypes } from "@tsbuild/oci/documents";
 import type { Ref } from "@tsbuild/solver";
-import { type ImageRecord, remoteLayersOf } from "@tsbuild/store";
+import type { ImageRecord } from "@tsbuild/store";
 import type { BuildResult, OutputRequest } from "./api.ts";
 import type { BuildRun } from "./build.ts";
-import { asStep } from "./export-step.ts";
+import { type Committed, commitAll, earlyPushes } from "./commit-results.ts";
+import { asStep, stepTitle } from "./export-step.ts";
+import {
+  annotatedOutput,
+  isNamedAtOnce,
+  isPlain,
+  isWritten,
+  pushes,
+  wantsImage,
+  wantsStored,
+} from "./output-wishes.ts";
 
 /** What came out for one platform. */
 export interface PlatformResult {
@@ -39,135 +47,6 @@ export interface Delivered {
   readonly descriptor?: ExportResult["descriptor"];
 }
 
-/** An image carries its own cache or none: that of its base speaks of other layers. */
-function withCache(
-  { [INLINE_CACHE_KEY]: _base, ...config }: ImageConfig,
-  cache: string | undefined,
-): ImageConfig {
-  return cache === undefined ? config : { ...config, [INLINE_CACHE_KEY]: cache };
-}
-
-function wantsImage({ request }: BuildRun): boolean {
-  const { outputs, tags } = request;
-  return tags.length > 0 || outputs.length === 0 || outputs.some(({ type }) => type !== "cacheonly");
-}
-
-/** The store gets what has a name, what has no other place to go, and what is asked of it. */
-function wantsStored({ request }: BuildRun): boolean {
-  const { outputs, tags } = request;
-  return (
-    outputs.length === 0 ||
-    tags.length > 0 ||
-    outputs.some((output) => output.type === "image" && isStored(output))
-  );
-}
-
-/** An image output with options, such as a name, puts the image into the store itself. */
-function isNamedAtOnce({ request }: BuildRun): boolean {
-  const { outputs, tags } = request;
-  const plain = outputs.some(({ type, attrs }) => type === "image" && Object.keys(attrs).length === 0);
-  return outputs.length === 0 || tags.length > 0 || plain;
-}
-
-/** The exporter of images says which words are true and false. */
-function isStored({ attrs }: OutputRequest): boolean {
-  return attrs["store"] === undefined || parseTruth(attrs["store"]) === true;
-}
-
-/** The annotations of the request are those of every output that makes an image (C018). */
-function annotatedOutput(output: OutputRequest, { request }: BuildRun): OutputRequest {
-  const isImage = !["local", "tar", "cacheonly"].includes(output.type);
-  return isImage ? { ...output, attrs: { ...request.annotations, ...output.attrs } } : output;
-}
-
-interface Committed {
-  readonly images: readonly CommittedImage[];
-  /** An archive that holds some of the image already. */
-  readonly draft?: ArchiveDraft | undefined;
-}
-
-async function commitAll(
-  { run, results, names, target, attest }: Delivery,
-  outputs: readonly OutputRequest[],
-): Promise<Committed> {
-  const { request, session, signal } = run;
-  const { clampsAll, commitAndDraft, commitRemote, expectUploads, wantedCompression } = await import(
-    "@tsbuild/export"
-  );
-  const pushed = outputs.filter(pushes);
-  // What cannot be had is told of by the push, which asks for the same.
-  const onPacking = (): void =>
-    void expectUploads({ outputs: pushed, names }, (options) => session.registry(options)).catch(
-      () => undefined,
-    );
-  // Where in an archive the layers of several images will be, or of one with claims, is not known before they are measured.
-  const draftable = results.length === 1 && attest === undefined ? outputs : [];
-  const clamped = request.reproducible === true || clampsAll(request.outputs);
-  const title = wantsStored(run) ? "exporting to image" : "preparing layers";
-  return asStep(run.emit, titleFor(title, target), async (tell) => {
-    const images: CommittedImage[] = [];
-    let draft: ArchiveDraft | undefined;
-    for (const { platform, ref, inlineCache } of results) {
-      const remote = ref === null ? undefined : remoteLayersOf(ref);
-      const commit: CommitRequest = {
-        config: withCache(platform.image, inlineCache),
-        snapshot: ref === null || remote !== undefined ? null : snapshotOf(ref),
-        names,
-        platform: platform.platform,
-        epochSeconds: platform.epochSeconds,
-        // An index, and what has annotations, is put under the name as a whole.
-        register: isNamedAtOnce(run) && isPlain(run, results),
-        compress: wantedCompression(request.outputs),
-        signal,
-        onProgress: tell,
-        onPacking,
-      };
-      if (remote !== undefined) {
-        images.push(commitRemote(session.store, commit, remote));
-        continue;
-      }
-      const whole = await squashed(run, platform, commit);
-      const final = clamped ? await withoutLaterTimes(run, whole) : whole;
-      const committed = await commitAndDraft(session.store, final, draftable);
-      images.push(committed.image);
-      draft = committed.draft;
-    }
-    return { images, draft };
-  });
-}
-
-function titleFor(title: string, target: string | undefined): string {
-  return target === undefined ? title : `${title} of ${target}`;
-}
-
-async function squashed(
-  { request, session }: BuildRun,
-  platform: CompiledPlatform,
-  commit: CommitRequest,
-): Promise<CommitRequest> {
-  if (request.squash === undefined) return commit;
-  const [{ squash }, { keptLayers }] = await Promise.all([import("@tsbuild/export"), import("./squash.ts")]);
-  return squash(session.store, commit, { keepLayers: keptLayers(platform, request.squash) });
-}
-
-/** An image whose times are cut off before it is measured is the same wherever it goes. */
-async function withoutLaterTimes(
-  { session, signal }: BuildRun,
-  commit: CommitRequest,
-): Promise<CommitRequest> {
-  const { clampSnapshot } = await import("@tsbuild/export");
-  const { snapshot, epochSeconds, config } = commit;
-  const baseLayers = config.rootfs.diff_ids.length;
-  const cut = await clampSnapshot(session.store, { snapshot, baseLayers, epochSeconds, signal });
-  return { ...commit, snapshot: cut, clamped: true };
-}
-
-/** One platform and nothing to be said of it: the image is a manifest, and that is all (W032). */
-function isPlain({ request }: BuildRun, results: readonly PlatformResult[]): boolean {
-  const { annotations = {}, attestations = [] } = request;
-  return results.length === 1 && Object.keys(annotations).length === 0 && attestations.length === 0;
-}
-
 /** What tells of an image as the store has it. */
 function storedResult({ session }: BuildRun, image: CommittedImage | undefined): ExportResult {
   if (image === undefined) return {};
@@ -183,10 +62,13 @@ export async function deliver(delivery: Delivery): Promise<Delivered> {
   if (!wantsImage(run)) return { target: request.target, result: { names: [] }, images: [] };
   const before = namedImage(delivery);
   const outputs = request.outputs.filter(isWritten).map((output) => annotatedOutput(output, run));
-  const { images: committed, draft } = await commitAll(delivery, outputs);
+  const early = await earlyPushes(delivery, outputs);
+  let draft: Committed["draft"];
   try {
-    const images = attest === undefined ? committed : await attest(committed);
-    const { last, names } = await exportAll(delivery, images, { outputs, draft });
+    const committed = await commitAll(delivery, { outputs, early });
+    draft = committed.draft;
+    const images = attest === undefined ? committed.images : await attest(committed.images);
+    const { last, names } = await exportAll(delivery, images, { outputs, draft, early });
     const imageId = images.length === 1 ? images[0]?.imageId : undefined;
     return {
       target: request.target,
@@ -195,13 +77,9 @@ export async function deliver(delivery: Delivery): Promise<Delivered> {
       descriptor: last.descriptor,
     };
   } finally {
+    await early?.end();
     await draft?.file.drop();
   }
-}
-
-/** An image output without options is done with when the image is named. */
-function isWritten({ type, attrs }: OutputRequest): boolean {
-  return type !== "cacheonly" && (type !== "image" || Object.keys(attrs).length > 0);
 }
 
 interface Exported {
@@ -210,10 +88,17 @@ interface Exported {
   readonly names: readonly string[];
 }
 
+interface ToExport {
+  readonly outputs: readonly OutputRequest[];
+  readonly draft: Committed["draft"];
+  /** What was sent already. */
+  readonly early: EarlyPushes | undefined;
+}
+
 async function exportAll(
   delivery: Delivery,
   images: readonly CommittedImage[],
-  { outputs, draft }: { readonly outputs: readonly OutputRequest[]; readonly draft: Committed["draft"] },
+  { outputs, draft, early }: ToExport,
 ): Promise<Exported> {
   const { run, results } = delivery;
   // Layers that are not here have to be where the names say, before the names mean them.
@@ -223,7 +108,8 @@ async function exportAll(
   let names: readonly string[] = run.request.tags;
   for (const output of outputs) {
     const own = draft?.output === output ? draft : undefined;
-    const exported = await exportOutput(delivery, output, { images, draft: own });
+    const begun = { draft: own, pushing: await early?.of(output) };
+    const exported = await exportOutput(delivery, output, { images, begun });
     if (exported.manifest !== undefined) last = exported;
     names = exported.pushed ?? names;
   }
@@ -259,22 +145,24 @@ function growthOf(
   return { growth: { name: before.name, bytes, beforeBytes: sum(sizes) } };
 }
 
+type Begun = Pick<ExportOptions, "draft" | "pushing">;
+
 async function exportOutput(
   { run, names, target }: Delivery,
   output: OutputRequest,
-  { images, draft }: Committed,
+  { images, begun }: { readonly images: readonly CommittedImage[]; readonly begun: Begun },
 ): Promise<ExportResult> {
   const { session, signal } = run;
   const { exportResult } = await import("@tsbuild/export");
-  return asStep(run.emit, titleFor(outputTitle(output, names), target), (tell, log) =>
+  return asStep(run.emit, stepTitle(outputTitle(output, names), target), (tell, log) =>
     exportResult(output, images, {
       store: session.store,
       signal,
-      draft,
+      ...begun,
       onProgress: tell,
       onLog: log,
       containers: () => containersFor(run, output),
-      registry: (options) => session.registry(options),
+      registry: session.registry.bind(session),
     }),
   );
 }
@@ -282,11 +170,6 @@ async function exportOutput(
 export async function containersFor({ env, signal }: BuildRun, { attrs }: OutputRequest) {
   const { findContainerEngine } = await import("@tsbuild/export/container-engine");
   return findContainerEngine(env, { context: attrs["context"], signal });
-}
-
-export function pushes({ type, attrs }: Pick<OutputRequest, "type" | "attrs">): boolean {
-  const asked = attrs["push"] ?? attrs["push-by-digest"];
-  return type === "registry" || (asked !== undefined && parseTruth(asked) === true);
 }
 
 /** `pushing registry.example/app:1`, `exporting to oci (image.tar)`. */

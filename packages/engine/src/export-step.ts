@@ -2,6 +2,11 @@ import { type BuildEvent, sha256, TsbuildError, type VertexDigest } from "@tsbui
 
 type Emit = (event: BuildEvent) => void;
 
+/** The name of such a step; targets beside the first are named, so that theirs are told apart. */
+export function stepTitle(title: string, target: string | undefined): string {
+  return target === undefined ? title : `${title} of ${target}`;
+}
+
 /** Shows a piece of work that is no vertex of the graph (resolving names, exporting) as a step of its own. */
 export async function asStep<T>(
   emit: Emit,

@@ -1,6 +1,6 @@
 import { monotonicMs } from "@tsbuild/base";
 import type { CompleteRequest } from "./complete-request.ts";
-import { pushes } from "./deliver.ts";
+import { pushes } from "./output-wishes.ts";
 import type { Session } from "./session.ts";
 import type { BuildTarget } from "./targets.ts";
 
@@ -66,12 +66,10 @@ export function loadAhead(
   const platforms = targets.flatMap((target) => (target.isDelivered ? target.platforms : []));
   const base = new Set(platforms.flatMap(({ image }) => image.rootfs.diff_ids));
   const load = async (isRunning: boolean): Promise<void> => {
-    const { expectPush, expectUploads } = await import("@tsbuild/export");
-    const registry = (options?: { readonly insecureHosts: readonly string[] }) => session.registry(options);
-    const push = { outputs: pushed, names: tags };
-    await expectPush({ ...push, base: [...base] }, { store: session.store, registry });
+    const { expectPush } = await import("@tsbuild/export");
     // Of a step that runs, something new is going to come.
-    if (isRunning) await expectUploads(push, registry);
+    const push = { outputs: pushed, names: tags, base: [...base], isNew: isRunning };
+    await expectPush(push, { store: session.store, registry: session.registry.bind(session) });
   };
   // What cannot be had is told of by the push, which asks for the same.
   return whenIdle((isRunning) => void load(isRunning).catch(() => undefined));

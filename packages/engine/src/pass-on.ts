@@ -1,7 +1,7 @@
 import { parseTruth } from "@tsbuild/base";
 import type { OutputRequest } from "./api.ts";
 import type { CompleteRequest } from "./complete-request.ts";
-import { pushes } from "./deliver.ts";
+import { pushes } from "./output-wishes.ts";
 
 /** What the request says of its image besides where it goes; any of it needs the files. */
 function changesImage({ squash, reproducible, attestations = [] }: CompleteRequest): boolean {

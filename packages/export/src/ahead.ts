@@ -1,9 +1,11 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import type { DiffId } from "@tsbuild/base";
-import { type ImageReference, parseReference } from "@tsbuild/oci";
-import type { RegistryClient } from "@tsbuild/registry";
+import type { CompressionVariant } from "@tsbuild/oci";
 import type { Store } from "@tsbuild/store";
 import { imageAttributes, wantedCompression } from "./attributes.ts";
 import { PULLED } from "./layers.ts";
+import { expectUploads, openDestinations } from "./pushing.ts";
 import type { ExportOptions, ExportRequest } from "./types.ts";
 import { sharedWorkers } from "./workers.ts";
 
@@ -14,52 +16,37 @@ export interface ExpectedPush {
   readonly names: readonly string[];
   /** Layers that the image begins with. */
   readonly base: readonly DiffId[];
+  /** Something new is certain to come. */
+  readonly isNew: boolean;
 }
 
-interface AheadOf {
-  readonly store: Store;
-  readonly registry: NonNullable<ExportOptions["registry"]>;
-}
-
-/** Starts the thread that compresses layers, and asks the registries which layers of the base they have. */
+/**
+ * Starts the thread that compresses layers, asks the registries which layers of the base they have, and opens the uploads that will be needed
+ * while what they are for is being made: a far registry answers in that time.
+ */
 export async function expectPush(
-  { outputs, names, base }: ExpectedPush,
-  { store, registry }: AheadOf,
+  { outputs, names, base, isNew }: ExpectedPush,
+  { store, registry }: { readonly store: Store; readonly registry: ExportOptions["registry"] },
 ): Promise<void> {
-  if (wantedCompression(outputs) !== undefined) sharedWorkers().warm();
-  const digests = base.flatMap((diffId) => store.blobs.compressed(diffId, PULLED)?.digest ?? []);
+  const variant = wantedCompression(outputs);
+  const warming = variant === undefined ? undefined : warmUp(store, variant);
+  // Awaited below, unless a registry cannot be asked.
+  warming?.catch(() => undefined);
+  const pulled = base.flatMap((diffId) => store.blobs.compressed(diffId, PULLED)?.digest ?? []);
   for (const output of outputs) {
-    if (imageAttributes(output).force) continue;
-    const { client, references } = await destinations(output, names, registry);
-    await Promise.all(references.map((reference) => client.expectPush(reference, digests)));
+    const attributes = imageAttributes(output);
+    const opened = await openDestinations(attributes.names ?? names, attributes, registry);
+    const { client, destinations } = opened;
+    const digests = attributes.force ? [] : pulled;
+    await Promise.all(destinations.map(({ reference }) => client.expectPush(reference, digests)));
+    if (isNew) await expectUploads(opened);
   }
+  await warming;
 }
 
-async function destinations(
-  output: ExportRequest,
-  names: readonly string[],
-  registry: AheadOf["registry"],
-): Promise<{ readonly client: RegistryClient; readonly references: readonly ImageReference[] }> {
-  const { names: own = names, insecure } = imageAttributes(output);
-  const references = own.map(parseReference);
-  return {
-    client: await registry({ insecureHosts: insecure ? references.map(({ host }) => host) : [] }),
-    references,
-  };
-}
-
-/** A layer that was never packed and the config that names it are new to everybody. Of others that can only be hoped. */
-const SURE_UPLOADS = 2;
-
-/** Opens the uploads that are certain to be needed when layers are being packed: a far registry answers in that time. */
-export async function expectUploads(
-  { outputs, names }: Omit<ExpectedPush, "base">,
-  registry: AheadOf["registry"],
-): Promise<void> {
-  for (const output of outputs) {
-    const { client, references } = await destinations(output, names, registry);
-    // Others of the same host mount from the first, see `pushEverywhere`.
-    const [first] = references;
-    if (first !== undefined) await client.expectUploads(first, SURE_UPLOADS);
-  }
+/** Packs a file of a few bytes, for nobody. */
+async function warmUp(store: Store, variant: CompressionVariant): Promise<void> {
+  const folder = store.temporaryFolder();
+  writeFileSync(join(folder, "file"), "warm");
+  await sharedWorkers().warm({ folder, variant });
 }

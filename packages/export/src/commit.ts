@@ -25,14 +25,18 @@ import { sharedWorkers } from "./workers.ts";
 
 type MeasureRequest = Pick<
   CommitRequest,
-  "snapshot" | "workers" | "signal" | "onWarning" | "onProgress" | "onPacking" | "compress"
+  "snapshot" | "workers" | "signal" | "onWarning" | "onProgress" | "onPacking" | "onLayer" | "compress"
 >;
 
 /** Measures the layers that nobody has packed yet, all at once, and remembers what comes out. */
 export async function measureLayers(store: Store, request: MeasureRequest): Promise<CommittedLayer[]> {
   const layers = request.snapshot === null ? [] : await store.snapshots.wholeLayers(request.snapshot);
   const workers = request.workers ?? sharedWorkers();
-  const measured = layers.map((layer) => measureLayer(store, workers, layer, request));
+  const measured = layers.map(async (layer) => {
+    const found = await measureLayer(store, workers, layer, request);
+    request.onLayer?.(found);
+    return found;
+  });
   if (layers.some(isNew)) request.onPacking?.();
   const settled = await Promise.allSettled(measured);
   return settled.map((result) => {
@@ -221,11 +225,11 @@ export async function commitImage(store: Store, request: CommitRequest): Promise
   const layers = await measureLayers(store, request);
   const config = completeConfig(request, layers);
   const configBytes = serializeImageConfig(config);
-  const imageId = store.blobs.write(configBytes);
-  const manifestBytes = serializeManifest(
-    localManifest({ digest: imageId, size: configBytes.length }, layers),
-  );
-  const manifest = store.blobs.write(manifestBytes);
+  request.onConfig?.(configBytes);
+  const imageId = sha256(configBytes);
+  const document = serializeManifest(localManifest({ digest: imageId, size: configBytes.length }, layers));
+  const manifest = sha256(document);
+  await store.blobs.writeAll([configBytes, document]);
   shareLayers(store, request.snapshot, config.rootfs.diff_ids);
   const image = asCommitted(request, { imageId, manifest, config, layers });
   if (request.register !== false) registerImage(store, image, request.origin);

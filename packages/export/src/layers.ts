@@ -214,17 +214,25 @@ async function* tarPieces(job: LayerExport): AsyncGenerator<TarPiece> {
   }
 }
 
+/** The blob of a layer as it came, or as it was made before with the same compressor; undefined: it would have to be made. */
+export function knownBlob(job: LayerExport): LayerBlob | undefined {
+  const { layer, attributes, options } = job;
+  const { blobs } = options.store;
+  const pulled = attributes.force ? undefined : blobs.compressed(layer.diffId, PULLED);
+  if (pulled !== undefined) return fromStore(pulled, job);
+  if (attributes.estargz || attributes.variant.compression === "uncompressed") return undefined;
+  const made = blobs.compressed(layer.diffId, variantName(attributes.variant));
+  return made === undefined ? undefined : fromStore(made, job);
+}
+
 /**
  * The blob of one layer: a pulled one as it came, unless compression is forced; else one made before with the same compressor; else it is
  * made now and kept (X019).
  */
 export async function layerBlob(job: LayerExport): Promise<LayerBlob> {
-  const { layer, attributes, options } = job;
-  const { blobs } = options.store;
-  const pulled = attributes.force ? undefined : blobs.compressed(layer.diffId, PULLED);
-  if (pulled !== undefined) return fromStore(pulled, job);
+  const { attributes } = job;
+  const known = knownBlob(job);
+  if (known !== undefined) return known;
   if (attributes.estargz) return estargzLayer(job);
-  if (attributes.variant.compression === "uncompressed") return uncompressedLayer(job);
-  const made = blobs.compressed(layer.diffId, variantName(attributes.variant));
-  return made === undefined ? compressLayer(job) : fromStore(made, job);
+  return attributes.variant.compression === "uncompressed" ? uncompressedLayer(job) : compressLayer(job);
 }

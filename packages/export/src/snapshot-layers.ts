@@ -3,7 +3,7 @@ import type { Descriptor } from "@tsbuild/oci";
 import { imageAttributes } from "./attributes.ts";
 import { measureLayers } from "./commit.ts";
 import { layerBlob } from "./layers.ts";
-import { bytesFrom } from "./push.ts";
+import { bytesFrom } from "./pushing.ts";
 import type { ExportOptions } from "./types.ts";
 
 /** A layer's blob, for others than images. */

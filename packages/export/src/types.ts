@@ -6,6 +6,7 @@ import type { AttestationManifest } from "./attached.ts";
 import type { Attestation } from "./attestation.ts";
 import type { ContainerEngine } from "./container-engine.ts";
 import type { ArchiveDraft } from "./draft.ts";
+import type { Pushing } from "./pushing.ts";
 
 /** What a build made: a filesystem and what the Dockerfile says about it. */
 export interface ImageResult {
@@ -31,6 +32,10 @@ export interface CommitRequest extends ImageResult {
   readonly signal?: AbortSignal | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
   readonly onProgress?: ExportProgress | undefined;
+  /** Told of each layer when its digests are known, and its blob where it was compressed. */
+  readonly onLayer?: ((layer: CommittedLayer) => void) | undefined;
+  /** Told of the config as soon as it is known, while it is written. */
+  readonly onConfig?: ((bytes: Uint8Array) => void) | undefined;
   /** Layers that nobody has packed yet are being packed, which leaves time for other things. */
   readonly onPacking?: (() => void) | undefined;
   /** Default: a pool shared by the process. */
@@ -107,6 +112,8 @@ export interface ExportOptions {
   readonly onWarning?: ((message: string) => void) | undefined;
   /** What was written of its archive while the image was committed. */
   readonly draft?: ArchiveDraft | undefined;
+  /** What of it was sent while the image was committed. */
+  readonly pushing?: Pushing | undefined;
   /** Where `dest=-` goes. Default process.stdout. */
   readonly stdout?: NodeJS.WritableStream | undefined;
   readonly workers?: LayerWorkers | undefined;

@@ -96,6 +96,22 @@ describe.skipIf(missing !== undefined)("layer workers", () => {
     closeSync(fd);
   });
 
+  test("get ready by packing what is small, once; what comes then is packed as ever", async () => {
+    const [small, large] = [work.make("small"), largeFolder("large", 4)];
+    writeFileSync(join(small, "file"), "x");
+    const variant = { compression: "gzip" } as const;
+    await workers.warm({ folder: small, variant });
+    // Nothing is left to do: the folder is not looked for.
+    await workers.warm({ folder: join(work.path, "absent"), variant });
+    expect(bare(await workers.measure({ folder: large }))).toEqual((await pack(large)).layer);
+    const others = new LayerWorkers({ threads: 1 });
+    try {
+      await expect(others.warm({ folder: join(work.path, "absent"), variant })).rejects.toThrow(/ENOENT/);
+    } finally {
+      await others.close();
+    }
+  });
+
   test("do not hash again what looks as it did, and do when it does not", async () => {
     const folder = largeFolder("large", 9);
     const { tree } = await workers.measure({ folder });

@@ -51,6 +51,8 @@ export interface BlobStore {
   read(digest: Digest): Uint8Array;
   /** Writes small bytes; returns their digest. Idempotent. */
   write(bytes: Uint8Array): Digest;
+  /** Writes several at once, and leaves the thread to others while the disk works. */
+  writeAll(documents: readonly Uint8Array[]): Promise<void>;
   /**
    * Streams bytes in. With `expected`, a wrong digest or size rejects with TSB_INTEGRITY and nothing becomes visible.
    * A full disk rejects with TSB_DISK_FULL. The temporary file never survives a failure. `onWritten` is told of that file, once it is

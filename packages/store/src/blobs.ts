@@ -9,7 +9,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { open } from "node:fs/promises";
+import { open, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type DiffId, type Digest, errnoCode, sha256, TsbuildError } from "@tsbuild/base";
 import type { Descriptor } from "@tsbuild/oci";
@@ -78,6 +78,25 @@ export class FileBlobStore implements BlobStore {
       }
     });
     return digest;
+  }
+
+  async writeAll(documents: readonly Uint8Array[]): Promise<void> {
+    const { root } = this.#state.layout;
+    const missing = new Map(documents.map((bytes) => [sha256(bytes), bytes] as const));
+    for (const digest of missing.keys()) if (this.has(digest)) missing.delete(digest);
+    if (missing.size === 0) return;
+    const written = [...missing].map(([digest, bytes]) => ({ digest, bytes, file: this.#temporary() }));
+    try {
+      await guardedAsync("write blobs", root, async () => {
+        const done = written.map(({ file, bytes }) => writeFile(file, bytes, { flush: true, mode: 0o644 }));
+        // All of them: none may write on after the files were removed.
+        for (const one of await Promise.allSettled(done)) if (one.status === "rejected") throw one.reason;
+        for (const { digest, file } of written) this.#publish(file, digest);
+        await this.#syncFolder();
+      });
+    } finally {
+      for (const { file } of written) rmSync(file, { force: true });
+    }
   }
 
   async ingest(

@@ -58,6 +58,14 @@ export function blobStoreSuite(name: string, open: () => Promise<BlobStoreHarnes
       expect(harness.temporaryFiles()).toEqual([]);
     });
 
+    it("writes several at once, those that it has not", async () => {
+      const [known, other] = [Buffer.from("known"), Buffer.from("other")];
+      blobs.write(known);
+      await blobs.writeAll([known, other, other]);
+      for (const bytes of [known, other]) expect(Buffer.from(blobs.read(sha256(bytes)))).toEqual(bytes);
+      expect(harness.temporaryFiles()).toEqual([]);
+    });
+
     it("tells what is missing", () => {
       const digest = sha256("never written");
       expect(blobs.has(digest)).toBe(false);

@@ -147,9 +147,16 @@ export class LayerWorkers {
     }
   }
 
-  /** Starts a thread that a job is going to need, while there is time. */
-  warm(): void {
-    if (this.#threads.size === 0) this.#idle.push(this.#startThread());
+  /**
+   * Gets ready for jobs that are going to come, while there is time: starts a thread, and has it and this one pack what is small, as all that runs for
+   * the first time takes ten times as long. Once; resolves when that is done.
+   */
+  async warm(job: PackJob & { readonly variant: CompressionVariant }): Promise<void> {
+    if (this.#threads.size > 0) return;
+    const unread = listen({});
+    await this.#withThread({}, (thread) => thread.run({ type: "pack", job }, unread, undefined));
+    const { stream } = this.pack(job);
+    for await (const _chunk of stream);
   }
 
   /** Diff ID and size of a layer folder. */
