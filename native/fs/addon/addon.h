@@ -1,10 +1,11 @@
 #pragma once
 #include <node_api.h>
 
-/* Calls on one path: they return when it is done. */
+/* Calls on one path, or on layers: they return when it is done. */
 napi_value open_folder(napi_env env, napi_callback_info info);
 napi_value close_fd(napi_env env, napi_callback_info info);
 napi_value mount_overlay(napi_env env, napi_callback_info info);
+napi_value plain_layer(napi_env env, napi_callback_info info);
 napi_value mount_memory(napi_env env, napi_callback_info info);
 napi_value open_in_root(napi_env env, napi_callback_info info);
 napi_value stat_in_root(napi_env env, napi_callback_info info);

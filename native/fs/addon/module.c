@@ -8,6 +8,7 @@ NAPI_MODULE_INIT(/* napi_env env, napi_value exports */) {
       CALL("openFolder", open_folder),
       CALL("close", close_fd),
       CALL("mountOverlay", mount_overlay),
+      CALL("plainLayer", plain_layer),
       CALL("mountMemory", mount_memory),
       CALL("openInRoot", open_in_root),
       CALL("statInRoot", stat_in_root),

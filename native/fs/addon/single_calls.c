@@ -10,8 +10,6 @@
 #include "../core/cleanup.h"
 #include "../core/lock.h"
 #include "../core/mkdirs.h"
-#include "../core/memory.h"
-#include "../core/overlay.h"
 #include "../core/resolve.h"
 #include "../core/single.h"
 #include "args.h"
@@ -52,51 +50,6 @@ napi_value close_fd(napi_env env, napi_callback_info info) {
   int fd = (int)args_integer(&args, 0);
   if (args.failed) return NULL;
   return done(env, close(fd) < 0 ? err_sys(&err, "close", NULL) : 0, &err);
-}
-
-/* The elements of an array of texts, as one allocation of pointers; each is to be freed. */
-static char **texts_at(struct args *args, size_t at, uint32_t *count) {
-  struct args element = {.env = args->env, .count = 1};
-  *count = 0;
-  uint32_t len = 0;
-  if (!args->failed && napi_get_array_length(args->env, args->values[at], &len) != napi_ok) args->failed = true;
-  char **texts = calloc((size_t)len + 1, sizeof *texts);
-  for (; texts != NULL && !args->failed && *count < len; (*count)++) {
-    napi_get_element(args->env, args->values[at], *count, &element.values[0]);
-    texts[*count] = args_text(&element, 0);
-    args->failed = element.failed;
-  }
-  return texts;
-}
-
-static void free_texts(char **texts) {
-  for (char **text = texts; text != NULL && *text != NULL; text++) free(*text);
-  free(texts);
-}
-
-napi_value mount_overlay(napi_env env, napi_callback_info info) {
-  struct args args = args_get(env, info);
-  struct err err = ERR_INIT;
-  uint32_t count;
-  cleanup_free char *upper = args_optional_text(&args, 1);
-  cleanup_free char *work = args_optional_text(&args, 2);
-  struct overlay overlay = {.upper = upper, .work = work};
-  overlay.userxattr = args_boolean(&args, 3);
-  overlay.volatile_upper = args_boolean(&args, 4);
-  char **lowers = texts_at(&args, 0, &count);
-  overlay.lowers = (const char *const *)lowers;
-  overlay.lower_count = count;
-  int fd = args.failed || lowers == NULL ? -1 : overlay_mount(&overlay, &err);
-  free_texts(lowers);
-  if (args.failed) return NULL;
-  return fd < 0 ? value_throw(env, &err) : value_integer(env, fd);
-}
-
-napi_value mount_memory(napi_env env, napi_callback_info info) {
-  (void)info;
-  struct err err = ERR_INIT;
-  int fd = memory_mount(&err);
-  return fd < 0 ? value_throw(env, &err) : value_integer(env, fd);
 }
 
 napi_value open_in_root(napi_env env, napi_callback_info info) {

@@ -151,3 +151,33 @@ int xattr_write(int dir, const char *name, const uint8_t *list, uint32_t count, 
   }
   return 0;
 }
+
+/* "y": what layers below have in the folder is not seen. "x": its files may be whiteouts. */
+static int opaque_mark(int dir, const char *name, const char *attribute) {
+  char link[LINK_BYTES], value[2];
+  link_path(link, dir, name);
+  return lgetxattr(link, attribute, value, sizeof value) == 1 && value[0] == 'y' ? MARKS_OPAQUE : MARKS_OTHER;
+}
+
+/* That overlayfs may compare with what it was made of, and nothing that is seen. */
+static bool is_mere_note(const char *mark) {
+  static const char *const notes[] = {"origin", "impure", "nlink", "uuid"};
+  for (size_t i = 0; i < sizeof notes / sizeof notes[0]; i++)
+    if (strcmp(mark, notes[i]) == 0) return true;
+  return false;
+}
+
+int xattr_overlay_marks(int dir, const char *name, bool userxattr, struct err *err) {
+  const char *prefix = userxattr ? "user.overlay." : "trusted.overlay.";
+  struct names names cleanup_with(names_free);
+  names.many = (struct buf){0};
+  int marks = MARKS_NONE;
+  ssize_t len = list_names(dir, name, &names, err);
+  if (len < 0) return -1;
+  for (const char *at = names.list, *end = at + len; at < end; at += strlen(at) + 1) {
+    if (!starts_with(at, prefix) || is_mere_note(at + strlen(prefix))) continue;
+    int mark = strcmp(at + strlen(prefix), "opaque") == 0 ? opaque_mark(dir, name, at) : MARKS_OTHER;
+    if (mark > marks) marks = mark;
+  }
+  return marks;
+}

@@ -17,3 +17,9 @@ int xattr_read(int dir, const char *name, struct buf *out, uint32_t *count, stru
 
 /* Sets the attributes of a decoded list in the same format. `ignore_refused`: those that the target refuses are skipped. */
 int xattr_write(int dir, const char *name, const uint8_t *list, uint32_t count, bool ignore_refused, struct err *err);
+
+/* What overlayfs has noted on an entry of a layer, beyond where it was copied from, which changes nothing of what is seen. */
+enum overlay_marks { MARKS_NONE, MARKS_OPAQUE, MARKS_OTHER };
+
+/* Returns one of them. `userxattr`: of the mounts in a user namespace, user.overlay.*; else trusted.overlay.*. */
+int xattr_overlay_marks(int dir, const char *name, bool userxattr, struct err *err);

@@ -18,6 +18,7 @@ export interface Addon {
     userxattr: boolean,
     volatileUpper: boolean,
   ): number;
+  plainLayer(layers: readonly Name[], path: Name, userxattr: boolean, isFile: boolean): number | undefined;
   mountMemory(): number;
   openInRoot(root: number, path: Name, flags: number, mode: number): number;
   statInRoot(root: number, path: Name, follow: boolean, out: BigInt64Array): boolean;

@@ -25,6 +25,16 @@ export interface NativeFs {
     /** Overlayfs `volatile`: fsync inside the mount costs nothing. The work folder is good for one mount only. */
     readonly volatile?: boolean | undefined;
   }): number;
+  /**
+   * Index of the layer (of `layers`, top first, at least one) that alone shows at `path` what all of them do when overlayfs stacks them: the same
+   * folders on the way, and a regular file, a folder (but for what is in it) or nothing at its end. `undefined` where it takes overlayfs to tell: for links,
+   * special files and whiteouts, and where several layers have a part in the answer. `isFile`: only where there is a regular file.
+   */
+  plainLayer(
+    layers: readonly string[],
+    path: string,
+    options: { readonly userxattr: boolean; readonly isFile: boolean },
+  ): number | undefined;
   /** An empty folder in memory that is never swapped out, as a detached mount; nothing limits its size. */
   mountMemory(): number;
   /** syncfs(): all dirty data of the file system that `fd` (also an O_PATH one) is on. */

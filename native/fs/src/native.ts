@@ -89,6 +89,8 @@ export const nativeFs: NativeFs = {
       userxattr,
       volatile ?? false,
     ),
+  plainLayer: (layers, path, { userxattr, isFile }) =>
+    addon().plainLayer(layers.map(nameArgument), nameArgument(path), userxattr, isFile),
   mountMemory: () => addon().mountMemory(),
   syncFs: async (fd) => {
     await addon().syncFs(fd);

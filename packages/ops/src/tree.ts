@@ -1,6 +1,6 @@
 import type { SnapshotId } from "@tsbuild/base";
 import type { Ref } from "@tsbuild/solver";
-import { snapshotOf } from "@tsbuild/store";
+import { type OpenOptions, snapshotOf } from "@tsbuild/store";
 import type { OpsEnvironment } from "./environment.ts";
 import { contextOf, type LocalContext } from "./local/context.ts";
 
@@ -17,12 +17,8 @@ export type SourceTree = {
   | { readonly kind: "empty" }
 );
 
-/** Opens what a ref stands for. The caller closes the tree and keeps the ref until then. `again`: see `SnapshotViews.open`. */
-export async function openTree(
-  env: OpsEnvironment,
-  ref: Ref,
-  options?: { readonly again: boolean },
-): Promise<SourceTree> {
+/** Opens what a ref stands for. The caller closes the tree and keeps the ref until then. Options: see `SnapshotViews.open`. */
+export async function openTree(env: OpsEnvironment, ref: Ref, options?: OpenOptions): Promise<SourceTree> {
   const context = contextOf(ref);
   if (context !== undefined) {
     const root = env.fs.openFolder(context.folder);

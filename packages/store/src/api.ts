@@ -143,7 +143,7 @@ export type Snapshotter = "overlay" | "copy";
 export interface SnapshotViews {
   /** What is used here. Found out once per state folder and kernel, and remembered. */
   kind(): Promise<Snapshotter>;
-  /** A committed snapshot, for reading. `again`: it will be opened once more soon, so it may be kept open meanwhile. */
+  /** A committed snapshot, for reading. `again`: it will be opened once more soon, so it may be kept open meanwhile. `only`: see there. */
   open(id: SnapshotId, options?: OpenOptions): Promise<SnapshotView>;
   /**
    * A new layer on a parent (null: on nothing), for writing. `underlay`: a folder whose entries are seen where no layer of the parent has any, and
@@ -154,6 +154,18 @@ export interface SnapshotViews {
 
 export interface OpenOptions {
   readonly again?: boolean | undefined;
+  readonly only?: OnlyPaths | undefined;
+}
+
+/**
+ * All that is looked at in a view: these paths, with the folders that they are in. Where one layer alone shows the same there, its folder is the root
+ * of the view, and nothing is mounted; it may then hold anything elsewhere.
+ */
+export interface OnlyPaths {
+  /** Relative and clean. */
+  readonly paths: readonly string[];
+  /** `file`: a regular file is to be at each; what else is there, or that nothing is, only a whole view tells. `place`: what is in a folder there is not looked at. */
+  readonly kind: "file" | "place";
 }
 
 export interface PrepareOptions {

@@ -8,6 +8,7 @@ import { fileFields, type LocatedParts, MAX_FIELDS, partFields } from "./fields.
 import { allVisible, filterEntries, type Visibility, visibilityOf } from "./filter.ts";
 import { largeContext } from "./large.ts";
 import { isFolder, type Located, locate } from "./locate.ts";
+import { onlyFiles } from "./only-files.ts";
 import { HASH_BYTES, type Scan, scanTree } from "./scan.ts";
 import { type Selector, selectorKey } from "./selector.ts";
 import type { StagedFiles } from "./staged.ts";
@@ -126,7 +127,7 @@ async function digestParts(
   selectors: readonly Selector[],
   scans: Scans,
 ): Promise<readonly Digest[]> {
-  const tree = await openTree(env, ref, { again: true });
+  const tree = await openTree(env, ref, { again: true, only: onlyFiles(selectors) });
   try {
     const parts: Digest[] = [];
     for (const selector of selectors) parts.push(await digestSelector(env, tree, { selector, scans }));
@@ -221,7 +222,7 @@ async function contentFields(
   selectors: readonly Selector[],
   scans: Scans,
 ): Promise<readonly KeyField[]> {
-  const tree = await openTree(env, ref);
+  const tree = await openTree(env, ref, { only: onlyFiles(selectors) });
   try {
     const known = await digestedParts(env, tree, { selectors, scans });
     if (known !== undefined && sum(known.map(({ chosen }) => chosen)) > MAX_FIELDS) return partFields(known);

@@ -82,7 +82,7 @@ function locateOne(fs: NativeFs, root: number, asked: string, follow: boolean): 
   return stat === undefined ? undefined : { asked, path, stat };
 }
 
-const WILDCARD = /[*?[\\]/;
+export const WILDCARD = /[*?[\\]/;
 
 /** `a/[bc]/d`: `a`, the part that has to be there however little the pattern matches. */
 function literalPart(pattern: string): string {

@@ -2,9 +2,10 @@ import { type SnapshotId, sha256Fields } from "@tsbuild/base";
 import type { CopyAction, FileAction, Owner } from "@tsbuild/llb";
 import type { NativeFs } from "@tsbuild/native-fs";
 import type { Ref } from "@tsbuild/solver";
-import { type ActiveSnapshot, refForSnapshot, type SnapshotView } from "@tsbuild/store";
+import { type ActiveSnapshot, type OpenOptions, refForSnapshot, type SnapshotView } from "@tsbuild/store";
 import { type Selected, select } from "../content/content-key.ts";
 import { isFolder } from "../content/locate.ts";
+import { onlyFiles } from "../content/only-files.ts";
 import { selectorOfCopy } from "../content/selector.ts";
 import { contextOf } from "../local/context.ts";
 import { openTree, type SourceTree, snapshotOf } from "../tree.ts";
@@ -54,13 +55,17 @@ export async function copyDirectly(run: FileRun): Promise<readonly Ref[] | undef
   const only = onlyCopy(run);
   if (only === undefined) return undefined;
   const { action, base } = only;
-  const tree = await openTree(env, only.source, { again: true });
+  const selector = selectorOfCopy(action);
+  const tree = await openTree(env, only.source, { again: true, only: onlyFiles([selector]) });
   let below: SnapshotView | undefined;
   try {
-    const selected = await select(env, tree, selectorOfCopy(action), run.scans);
+    const selected = await select(env, tree, selector, run.scans);
     const kind = kindOf(action, selected);
     if (kind === undefined) return undefined;
-    below = base === null ? undefined : await env.store.views.open(base);
+    below =
+      base === null
+        ? undefined
+        : await env.store.views.open(base, { only: placesOf(action, { kind, selected }) });
     const placed = placeOf({ fs: env.fs, root: below?.root }, action, { kind, selected });
     if (placed === undefined) return undefined;
     const copy = { run, action, base, below: below?.root, tree, ...placed };
@@ -107,6 +112,19 @@ function isFile({ located, reader, chosen }: Selected): boolean {
   return !isFolder(located.stat) && chosen.length === 1 && chosen[0] === 0 && reader.isFile(0);
 }
 
+interface Sources {
+  readonly kind: Kind;
+  readonly selected: readonly Selected[];
+}
+
+/** All that is looked at of what files are copied onto: their place, as what it is written and as a folder that they go into. Names of owners are in files of their own. */
+function placesOf({ dest, owner }: CopyAction, { kind, selected }: Sources): OpenOptions["only"] {
+  const isNamed = [owner?.user, owner?.group].some((who) => who !== undefined && !("id" in who));
+  if (kind !== "files" || isNamed) return undefined;
+  const { path } = parseDestination(dest);
+  return { paths: [path, ...selected.map((one) => join(path, baseName(one)))], kind: "place" };
+}
+
 /** What is copied onto; no root: nothing. */
 interface Below {
   readonly fs: NativeFs;
@@ -115,11 +133,7 @@ interface Below {
 
 type Placed = Pick<DirectCopy, "place" | "parts">;
 
-function placeOf(
-  below: Below,
-  action: CopyAction,
-  { kind, selected }: { readonly kind: Kind; readonly selected: readonly Selected[] },
-): Placed | undefined {
+function placeOf(below: Below, action: CopyAction, { kind, selected }: Sources): Placed | undefined {
   return kind === "contents" ? contentsPlace(below, action, selected) : filesPlace(below, action, selected);
 }
 

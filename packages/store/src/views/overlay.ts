@@ -3,6 +3,7 @@ import { promisify } from "node:util";
 import { errnoCode, type SnapshotId } from "@tsbuild/base";
 import type { NativeFs } from "@tsbuild/native-fs";
 import type {
+  OnlyPaths,
   OpenOptions,
   PrepareOptions,
   SnapshotStore,
@@ -16,7 +17,7 @@ import { OpenedViews } from "./opened.ts";
 const closeOnThread = promisify(closeDescriptor);
 
 export interface OverlayViewsOptions {
-  readonly fs: Pick<NativeFs, "mountOverlay" | "close" | "openFolder">;
+  readonly fs: Pick<NativeFs, "mountOverlay" | "close" | "openFolder" | "plainLayer">;
   readonly snapshots: SnapshotStore;
   /** Layer folders, top first, that look like the given ones and are `max` at most. */
   readonly shorten: (lowers: readonly string[], max: number) => Promise<readonly string[]>;
@@ -46,10 +47,28 @@ export class OverlayViews implements SnapshotViews {
     return "overlay";
   }
 
-  open(id: SnapshotId, { again = false }: OpenOptions = {}): Promise<SnapshotView> {
+  async open(id: SnapshotId, { again = false, only }: OpenOptions = {}): Promise<SnapshotView> {
     const { snapshots } = this.#options;
+    const plain = only && this.#plainView(snapshots.lowers(id), only);
+    if (plain !== undefined) return plain;
     const mount = () => this.#mount(this.#mounted(snapshots.lowers(id)), {});
     return this.#opened.open(id, { mount, keep: again && snapshots.isHeld(id) });
+  }
+
+  /** A mount takes the kernel half a millisecond, and another to take it down. */
+  #plainView(lowers: readonly string[], { paths, kind }: OnlyPaths): SnapshotView | undefined {
+    const { fs, userxattr } = this.#options;
+    const layers = this.#mounted(lowers);
+    const options = { userxattr, isFile: kind === "file" };
+    const [layer, ...others] = paths.map((path) => fs.plainLayer(layers, path, options));
+    if (layer === undefined || others.some((other) => other !== layer)) return undefined;
+    const root = fs.openFolder(layers[layer]!);
+    let isOpen = true;
+    const close = (): void => {
+      if (isOpen) fs.close(root);
+      isOpen = false;
+    };
+    return { root, close };
   }
 
   forget(id: SnapshotId): void {
