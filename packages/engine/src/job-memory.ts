@@ -1,10 +1,13 @@
 import { readFileSync } from "node:fs";
-import { errnoCode, TsbuildError, type VertexDigest } from "@tsbuild/base";
+import { errnoCode, monotonicMs, TsbuildError, type VertexDigest } from "@tsbuild/base";
 import { MemoryGate, type MemoryGauge, type MemoryLimit } from "@tsbuild/solver";
 import { parseSize } from "./upkeep/size.ts";
 
 /** What steps may take together of the memory that is free when the first of them begins; the rest is for the page cache and everybody else. */
 const DEFAULT = "90%";
+
+/** How long it is taken for true what memory there is. */
+const TOLD_MS = 100;
 
 /** Above this share of the last ten seconds in which some process waited for memory, nothing more is begun. Percent. */
 const SHORT_PERCENT = 10;
@@ -28,10 +31,20 @@ export function jobMemory(
 
 function gaugeOf(what: string, text: string): MemoryGauge {
   const { bytes = Number.POSITIVE_INFINITY, percent = 100 } = parseMemory(what, text);
-  return {
-    // Of the machine or, where there is one, of this process's control group.
-    budgetBytes: () => Math.min(bytes, (process.availableMemory() * percent) / 100),
-    isShort,
+  const available = availableBytes();
+  return { budgetBytes: () => Math.min(bytes, (available() * percent) / 100), isShort };
+}
+
+/**
+ * What the machine has or, where there is one, this process's control group. The kernel is asked for five files, which takes as long as a tenth
+ * of a short step: not again for each of those that follow closely. When it is asked no step runs, so what was told then holds for the next one.
+ */
+function availableBytes(): () => number {
+  let told = { bytes: 0, untilMs: 0 };
+  return () => {
+    const now = monotonicMs();
+    if (now >= told.untilMs) told = { bytes: process.availableMemory(), untilMs: now + TOLD_MS };
+    return told.bytes;
   };
 }
 

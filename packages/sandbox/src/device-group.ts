@@ -3,7 +3,7 @@
  * (debootstrap does) as under Docker. With the devices controller of v1: one group for all steps of all builders below one group. With v2
  * each step's own group asks a program (device-filter.ts).
  */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { errnoCode } from "@tsbuild/base";
 import { joinFile } from "./cgroup.ts";
@@ -25,9 +25,14 @@ const REFUSED = new Set(["EACCES", "EPERM", "EROFS", "ENOENT", "EINVAL", "EBUSY"
 
 /** True if these are the group's rules and no others are. Undefined: there is no such group. */
 function hasRules(folder: string): boolean | undefined {
-  const file = join(folder, "devices.list");
-  if (!existsSync(file)) return undefined;
-  const rules = readFileSync(file, "utf8").trim().split("\n");
+  let list: string;
+  try {
+    list = readFileSync(join(folder, "devices.list"), "utf8");
+  } catch (error) {
+    if (errnoCode(error) === "ENOENT") return undefined;
+    throw error;
+  }
+  const rules = list.trim().split("\n");
   return rules.length === deviceRules.length && deviceRules.every((rule) => rules.includes(rule));
 }
 

@@ -230,9 +230,12 @@ export function canConnectOnDemand({ seccompMachine, unfiltered }: HostFacts): b
   return seccompMachine !== undefined && unfiltered === true;
 }
 
-/** True in a user namespace in which root is the only user. */
+let oneId: boolean | undefined;
+
+/** True in a user namespace in which root is the only user. Read once: this process stays in its namespaces. */
 export function knowsOneId(): boolean {
-  return userNamespaceOf(readFileSync("/proc/self/uid_map", "utf8")) === "single";
+  oneId ??= userNamespaceOf(readFileSync("/proc/self/uid_map", "utf8")) === "single";
+  return oneId;
 }
 
 let sharedProc: boolean | undefined;

@@ -182,6 +182,11 @@ export interface SnapshotView {
 export interface WritableView {
   readonly active: ActiveSnapshot;
   readonly root: number;
+  /**
+   * Names what is in the root as long as nothing is written: views of one store with the same name show the same, but for owner, mode and time of
+   * the root itself. Undefined where nothing tells that.
+   */
+  readonly shows?: string | undefined;
   /** Closes `root`; from then on `active.upper` holds what was written, and may be edited. Idempotent. */
   seal(): Promise<void>;
   commit(): Promise<SnapshotId>;

@@ -1,7 +1,14 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ExecOp } from "@tsbuild/llb";
-import { type ExecMount, FORWARDED_DNS, hostsFile, resolvConf, usesResolvedStub } from "@tsbuild/sandbox";
+import {
+  type ExecMount,
+  type ExtraHost,
+  FORWARDED_DNS,
+  hostsFile,
+  resolvConf,
+  usesResolvedStub,
+} from "@tsbuild/sandbox";
 import type { OpsEnvironment } from "../environment.ts";
 import { fileMount } from "./mounts.ts";
 import { hostGateway, type StepNetwork } from "./network.ts";
@@ -12,35 +19,47 @@ export interface NetworkFiles {
   close(): void;
 }
 
-interface Texts {
-  readonly hosts: string;
-  readonly resolvConf: string;
+/** What the texts of both files are made of. */
+interface TextsOf {
+  readonly hostname: string;
+  readonly extraHosts: readonly ExtraHost[];
+  readonly network: StepNetwork["network"];
+  readonly provider: StepNetwork["provider"];
+  /** Text of a resolv.conf of the host. */
+  readonly servers: string;
 }
 
 const shared = new WeakMap<OpsEnvironment["store"], Map<string, string>>();
 
 /** Most steps of a build have the same files, which none can write to. */
-function sharedFolder(env: OpsEnvironment, texts: Texts): string {
+function sharedFolder(env: OpsEnvironment, texts: TextsOf): string {
   const folders = shared.get(env.store) ?? new Map<string, string>();
   shared.set(env.store, folders);
-  const key = JSON.stringify(texts);
+  const { network } = texts;
+  const key = JSON.stringify({ ...texts, network: network === "host" ? network : "none" });
   const folder = folders.get(key) ?? freshFolder(env, texts);
   folders.set(key, folder);
   return folder;
 }
 
-function freshFolder({ store }: OpsEnvironment, { hosts, resolvConf }: Texts): string {
-  const folder = store.temporaryFolder();
+function freshFolder(env: OpsEnvironment, texts: TextsOf): string {
+  const folder = env.store.temporaryFolder();
+  const { hostname, extraHosts } = texts;
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, "hosts"), hosts, { mode: 0o644 });
-  writeFileSync(join(folder, "resolv.conf"), resolvConf, { mode: 0o644 });
+  writeFileSync(join(folder, "hosts"), hostsFile(hostname, extraHosts), { mode: 0o644 });
+  writeFileSync(join(folder, "resolv.conf"), nameServers(texts), { mode: 0o644 });
   return folder;
 }
 
 /** Generated /etc/hosts and /etc/resolv.conf, mounted over the image's own and never part of a layer (B007, B008). */
 export function networkFiles(env: OpsEnvironment, op: ExecOp, network: StepNetwork): NetworkFiles {
-  const hostname = op.meta.hostname || DEFAULT_HOSTNAME;
-  const texts = { hosts: hostsFile(hostname, extraHosts(op)), resolvConf: nameServers(env, network) };
+  const texts = {
+    hostname: op.meta.hostname || DEFAULT_HOSTNAME,
+    extraHosts: extraHosts(op),
+    network: network.network,
+    provider: network.provider,
+    servers: hostServers(env, network),
+  };
   /* A step that may mount anew, and one in a chroot, could write to them. */
   const isSafe = env.isolation !== "chroot" && op.security !== "insecure";
   const folder = isSafe ? sharedFolder(env, texts) : freshFolder(env, texts);
@@ -54,16 +73,20 @@ export function networkFiles(env: OpsEnvironment, op: ExecOp, network: StepNetwo
   return { mounts: files.map((file) => file.mount), close };
 }
 
-function extraHosts(op: ExecOp) {
+function extraHosts(op: ExecOp): readonly ExtraHost[] {
   return op.meta.extraHosts.map(({ host, ip }) => ({ host, ip: ip === "host-gateway" ? hostGateway() : ip }));
 }
 
 /** With the host's network its own file; else what is behind systemd-resolved's stub, which only the host can reach. */
-function nameServers(env: OpsEnvironment, { network, provider }: StepNetwork): string {
+function hostServers(env: OpsEnvironment, { network }: StepNetwork): string {
   const text = env.resolvConf("host") ?? "";
-  if (network === "host") return resolvConf(text, { network: "host" });
-  const upstream = usesResolvedStub(text) ? env.resolvConf("resolved") : undefined;
-  return resolvConf(upstream ?? text, {
+  const isStub = network !== "host" && usesResolvedStub(text);
+  return (isStub ? env.resolvConf("resolved") : undefined) ?? text;
+}
+
+function nameServers({ network, provider, servers }: TextsOf): string {
+  if (network === "host") return resolvConf(servers, { network: "host" });
+  return resolvConf(servers, {
     network: "none",
     forwarder: provider === undefined ? undefined : FORWARDED_DNS[provider],
   });

@@ -23,12 +23,12 @@ import { acquireNetwork, type StepNetwork } from "./network.ts";
 import { networkFiles } from "./network-files.ts";
 import { tellOnce } from "./notice.ts";
 import { failureOf } from "./outcome.ts";
+import { StepRoot } from "./root-facts.ts";
 import { startTurn } from "./start-turn.ts";
 import { type StepParts, stepSpec } from "./step-spec.ts";
 import { stubUnderlay } from "./stub-underlay.ts";
-import { dropCopiedFolders, makeStubs, removeStubs, type Stubs } from "./stubs.ts";
+import { dropCopiedFolders, removeStubs, type Stubs } from "./stubs.ts";
 import { withHiddenModes } from "./tmpfs-mode.ts";
-import { resolveStepUser } from "./user.ts";
 
 export interface ExecRun {
   readonly env: OpsEnvironment;
@@ -192,7 +192,9 @@ async function runWithNetwork(
   if (op.kind.meta.args.length === 0) throw noCommand();
   const files = networkFiles(env, op.kind, network);
   try {
+    const stepRoot = new StepRoot(env, root);
     const spec = execSpec(run, root, {
+      user: stepRoot.user(op.kind.meta.user),
       userNamespace: emulation?.userNamespace,
       mounts: [
         ...files.mounts,
@@ -202,7 +204,7 @@ async function runWithNetwork(
       network: network.network,
       stdio: io.stdio,
     });
-    const stubs = makeStubs(env.fs, root.root, mountPoints(spec));
+    const stubs = stepRoot.stubs(mountPoints(spec));
     makeWorkingFolder(run, root.root, spec.user);
     const sandbox = await env.sandbox();
     const standard: ExecIo = {
@@ -256,14 +258,13 @@ async function runPlaced(
 function execSpec(
   run: ExecRun,
   root: WritableView,
-  options: Pick<StepParts, "mounts" | "network" | "stdio" | "userNamespace">,
+  options: Pick<StepParts, "user" | "mounts" | "network" | "stdio" | "userNamespace">,
 ): ExecSpec {
   const { env, context } = run;
   const op = run.op.kind;
   return stepSpec(op, {
     ...options,
     rootFd: root.root,
-    user: resolveStepUser(env.fs, root.root, op.meta.user),
     // The same step of another state folder may be running, too.
     id: `${digestHex(context.vertex).slice(0, 12)}-${process.pid}`,
     proxyEnv: env.proxyEnv,

@@ -87,7 +87,7 @@ export class OverlayViews implements SnapshotViews {
       const below = underlay === undefined || parent === null ? [] : [underlay];
       const lowers = [...this.#mounted(active.lowers), ...below];
       const root = await this.#mount(lowers, { upper, work, volatile: true });
-      return this.#writable({ active, root });
+      return this.#writable({ active, root, shows: this.#nameOf(lowers) });
     } catch (error) {
       snapshots.discard(active);
       throw error;
@@ -102,6 +102,11 @@ export class OverlayViews implements SnapshotViews {
   #mounted(lowers: readonly string[]): readonly string[] {
     const once = [...new Set(lowers)];
     return this.#empty.size === 0 ? once : once.filter((lower, i) => i === 0 || !this.#empty.has(lower));
+  }
+
+  /** Names of layers are never used again. */
+  #nameOf(lowers: readonly string[]): string {
+    return lowers.filter((lower) => !this.#empty.has(lower)).join(":");
   }
 
   /** Kernels before 6.8 refuse a dozen and more by E2BIG (see native/fs/core/overlay.c); those with the newer call backported do not. */
@@ -119,7 +124,7 @@ export class OverlayViews implements SnapshotViews {
     }
   }
 
-  #writable({ active, root }: Pick<WritableView, "active" | "root">): WritableView {
+  #writable({ active, root, shows }: Pick<WritableView, "active" | "root" | "shows">): WritableView {
     const { fs, snapshots } = this.#options;
     let open = true;
     const close = (): void => {
@@ -129,6 +134,7 @@ export class OverlayViews implements SnapshotViews {
     return {
       active,
       root,
+      shows,
       seal: async () => {
         const wasOpen = open;
         open = false;
