@@ -1,6 +1,9 @@
 import { basename, dirname } from "node:path";
-import { encodeTreeOps } from "@tsbuild/native-fs";
+import { encodeTreeOps, type TreeOp } from "@tsbuild/native-fs";
 import type { NativeCalls } from "./native.ts";
+
+/** Those of so long go together: each call costs this thread more than a folder costs the other. */
+const DELAY_MS = 20;
 
 /**
  * Removes small folders of the lease on a thread while the build goes on: overlayfs leaves five inodes in the work folder of each step, which cost
@@ -8,34 +11,55 @@ import type { NativeCalls } from "./native.ts";
  */
 export class Scraps {
   readonly #native: Pick<NativeCalls, "openFolder" | "apply" | "close">;
-  readonly #waiting: string[] = [];
+  #waiting: string[] = [];
   #removing: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(native: Pick<NativeCalls, "openFolder" | "apply" | "close">) {
     this.#native = native;
   }
 
-  /** Nothing may use it any more. */
+  /** All of one folder. Nothing may use it any more. */
   remove(path: string): void {
     this.#waiting.push(path);
-    this.#removing ??= this.#removeAll();
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.#removing ??= this.#removeAll();
+    }, DELAY_MS).unref();
   }
 
-  /** Waits for what was begun: whoever removes the lease's folder must not be met on the way. */
+  /** Removes the rest, and waits for what was begun: whoever removes the lease's folder must not be met on the way. */
   async finish(): Promise<void> {
+    clearTimeout(this.#timer);
     await this.#removing;
+    await this.#removeAll();
   }
 
   async #removeAll(): Promise<void> {
-    for (let path = this.#waiting.shift(); path !== undefined; path = this.#waiting.shift()) {
-      await this.#removeOne(path).catch(() => undefined);
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting;
+      this.#waiting = [];
+      await this.#removeBatch(batch);
     }
     this.#removing = undefined;
   }
 
-  async #removeOne(path: string): Promise<void> {
-    const parent = this.#native.openFolder(dirname(path));
-    const ops = encodeTreeOps([{ type: "remove", path: basename(path), existing: "error" }]);
-    await this.#native.apply(parent, -1, ops, { hash: false }).finally(() => this.#native.close(parent));
+  /** One that fails ends a batch: the others are removed one by one then. */
+  async #removeBatch(paths: readonly string[]): Promise<void> {
+    try {
+      await this.#apply(paths);
+    } catch {
+      for (const path of paths) await this.#apply([path]).catch(() => undefined);
+    }
+  }
+
+  async #apply([first, ...more]: readonly string[]): Promise<void> {
+    if (first === undefined) return;
+    const ops = [first, ...more].map(
+      (path): TreeOp => ({ type: "remove", path: basename(path), existing: "error" }),
+    );
+    const parent = this.#native.openFolder(dirname(first));
+    const removing = this.#native.apply(parent, -1, encodeTreeOps(ops), { hash: false });
+    await removing.finally(() => this.#native.close(parent));
   }
 }
