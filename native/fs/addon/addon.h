@@ -8,6 +8,7 @@ napi_value mount_overlay(napi_env env, napi_callback_info info);
 napi_value plain_layer(napi_env env, napi_callback_info info);
 napi_value mount_memory(napi_env env, napi_callback_info info);
 napi_value open_in_root(napi_env env, napi_callback_info info);
+napi_value path_in_root(napi_env env, napi_callback_info info);
 napi_value stat_in_root(napi_env env, napi_callback_info info);
 napi_value readlink_in_root(napi_env env, napi_callback_info info);
 napi_value list_in_root(napi_env env, napi_callback_info info);
@@ -24,6 +25,10 @@ napi_value lock_byte_of(napi_env env, napi_callback_info info);
 /* On sockets. */
 napi_value socket_pair(napi_env env, napi_callback_info info);
 napi_value send_descriptors(napi_env env, napi_callback_info info);
+
+/* On a program beside this one. */
+napi_value start_program(napi_env env, napi_callback_info info);
+napi_value program_end(napi_env env, napi_callback_info info);
 
 /* On bytes in memory. */
 napi_value sha256(napi_env env, napi_callback_info info);

@@ -98,6 +98,19 @@ napi_value stat_in_root(napi_env env, napi_callback_info info) {
   return value_boolean(env, found > 0);
 }
 
+napi_value path_in_root(napi_env env, napi_callback_info info) {
+  struct args args = args_get(env, info);
+  struct err err = ERR_INIT;
+  struct buf out cleanup_with(buf_free) = {0};
+  int root = (int)args_integer(&args, 0);
+  cleanup_free char *path = args_text(&args, 1);
+  if (args.failed) return NULL;
+  int found = resolve_path(root, path, &out, &err);
+  if (found < 0) return value_throw(env, &err);
+  err_free(&err);
+  return found == 0 ? value_undefined(env) : value_buffer(env, &out);
+}
+
 napi_value readlink_in_root(napi_env env, napi_callback_info info) {
   struct args args = args_get(env, info);
   struct err err = ERR_INIT;

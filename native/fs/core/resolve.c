@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <linux/openat2.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -86,6 +87,47 @@ int resolve_open(int root, const char *path, uint64_t flags, mode_t mode, enum r
   int fd = strlen(text) < PATH_MAX ? resolve_raw(root, text, flags, mode, resolve_flags(links))
                                    : open_long(root, text, flags, mode);
   return fd >= 0 ? fd : err_sys(err, "openat2", path);
+}
+
+/* Nothing in it that a path which the kernel tells has not. */
+static bool is_clean(const char *path) {
+  for (const char *at = path; *at != '\0';) {
+    size_t len = strcspn(at, "/");
+    if (len == 0 || (len == 1 && at[0] == '.') || (len == 2 && at[0] == '.' && at[1] == '.')) return false;
+    at += len;
+    if (*at == '/' && *++at == '\0') return false;
+  }
+  return true;
+}
+
+static int path_behind(int fd, char out[PATH_MAX], struct err *err) {
+  char link[64];
+  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+  ssize_t len = readlink(link, out, PATH_MAX - 1);
+  if (len < 0) return err_sys(err, "readlink", link);
+  out[len] = '\0';
+  return 0;
+}
+
+static int told_path(int root, int fd, struct buf *out, struct err *err) {
+  char top[PATH_MAX], full[PATH_MAX];
+  if (path_behind(root, top, err) < 0 || path_behind(fd, full, err) < 0) return -1;
+  size_t len = strcmp(top, "/") == 0 ? 0 : strlen(top);
+  if (strcmp(full, top) == 0) return 1;
+  if (strncmp(full, top, len) != 0 || full[len] != '/') return 0;
+  return buf_append(out, full + len + 1, strlen(full + len + 1), err) < 0 ? -1 : 1;
+}
+
+int resolve_path(int root, const char *path, struct buf *out, struct err *err) {
+  if (is_clean(path) && strlen(path) < PATH_MAX) {
+    /* Mostly there is no link on the way: then it is its own path. */
+    cleanup_fd int plain = resolve_raw(root, *path == '\0' ? "." : path, O_PATH, 0, resolve_flags(LINKS_REFUSE));
+    if (plain >= 0) return buf_append(out, path, strlen(path), err) < 0 ? -1 : 1;
+    if (errno != ELOOP) return errno == ENOENT || errno == ENOTDIR ? 0 : err_sys(err, "openat2", path);
+  }
+  cleanup_fd int fd = resolve_open(root, path, O_PATH, 0, LINKS_FOLLOW, err);
+  if (fd >= 0) return told_path(root, fd, out, err);
+  return err->code == ENOENT || err->code == ENOTDIR || err->code == ELOOP ? 0 : -1;
 }
 
 void parent_init(struct parent *parent, int root, enum resolve_links links) {

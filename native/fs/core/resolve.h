@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "buf.h"
 #include "err.h"
 
 enum resolve_links { LINKS_FOLLOW, LINKS_REFUSE };
@@ -20,6 +21,12 @@ int resolve_raw(int dir, const char *path, uint64_t flags, mode_t mode, uint64_t
  * and "..".
  */
 int resolve_open(int root, const char *path, uint64_t flags, mode_t mode, enum resolve_links links, struct err *err);
+
+/*
+ * The path in `root` of what `path` leads to, with every link resolved; "" is the root. 1 and appended to `out`, or 0 when nothing is there or what is
+ * there has no path in the root (another mount's file). Who uses it later resolves it again: the tree may change meanwhile.
+ */
+int resolve_path(int root, const char *path, struct buf *out, struct err *err);
 
 /*
  * A folder that stays open between consecutive operations in it: a layer names the same folder many times in a row.

@@ -22,6 +22,7 @@ export interface Addon {
   mountMemory(): number;
   openInRoot(root: number, path: Name, flags: number, mode: number): number;
   statInRoot(root: number, path: Name, follow: boolean, out: BigInt64Array): boolean;
+  pathInRoot(root: number, path: Name): Buffer | undefined;
   readlinkInRoot(root: number, path: Name): Buffer;
   listInRoot(root: number, path: Name): Buffer;
   readFileInRoot(root: number, path: Name, maxBytes: number): Buffer | undefined;
@@ -45,6 +46,8 @@ export interface Addon {
   tryLock(path: Name, exclusive: boolean): number | undefined;
   socketPair(packets: boolean): [number, number];
   sendDescriptors(socket: number, bytes: Uint8Array, fds: Uint8Array): void;
+  startProgram(path: Name, task: Name, input: number): [pid: number, errors: number];
+  programEnd(pid: number): [status: number, signal: number] | undefined;
   lockByte(fd: number, offset: number, lock: boolean): boolean;
   sha256(bytes: Uint8Array): string;
   walk(

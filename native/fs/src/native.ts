@@ -105,6 +105,10 @@ export const nativeFs: NativeFs = {
   openInRoot: (root, path, flags, mode) => addon().openInRoot(root, nameArgument(path), flags, mode),
   statInRoot: (root, path, follow) =>
     addon().statInRoot(root, nameArgument(path), follow, statValues) ? statOf(statValues) : undefined,
+  pathInRoot: (root, path) => {
+    const found = addon().pathInRoot(root, nameArgument(path));
+    return found && decodeName(found);
+  },
   readlinkInRoot: (root, path) => decodeName(addon().readlinkInRoot(root, nameArgument(path))),
   listInRoot: (root, path) => decodeNames(addon().listInRoot(root, nameArgument(path))),
   readFileInRoot: (root, path, maxBytes) => addon().readFileInRoot(root, nameArgument(path), maxBytes),
@@ -172,6 +176,15 @@ export const nativeFs: NativeFs = {
   sendDescriptors: (socket, bytes, fds) =>
     addon().sendDescriptors(socket, bytes, new Uint8Array(Int32Array.from(fds).buffer)),
   lockByte: (fd, offset, lock) => addon().lockByte(fd, offset, lock),
+
+  startProgram: (path, task, input) => {
+    const [pid, errors] = addon().startProgram(nameArgument(path), task, input);
+    return { pid, errors };
+  },
+  programEnd: (pid) => {
+    const end = addon().programEnd(pid);
+    return end && { status: end[0], signal: end[1] };
+  },
 
   sha256: (bytes) => addon().sha256(bytes),
 };

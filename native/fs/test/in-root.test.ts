@@ -251,3 +251,33 @@ test("syncing a folder and its file system works on the descriptors that we have
     syscall: "open",
   });
 });
+
+test("the real path of what a path leads to, links and all; nothing outside has one", () => {
+  const { inside, outside, root } = makeBoth();
+  symlinkSync("/d", `${inside}/absolute`);
+  symlinkSync("../../d/e", `${inside}/d/up`);
+  symlinkSync(outside, `${inside}/out`);
+  symlinkSync("round", `${inside}/round`);
+  symlinkSync("/", `${inside}/top`);
+  writeFileSync(`${inside}/d/x file`, "");
+  const paths = [
+    "",
+    ".",
+    "/",
+    "top",
+    "d/e",
+    "/d/./e/",
+    "d//e",
+    "d/e/../../etc/name",
+    "absolute/e",
+    "d/up",
+    "absolute/up/../x file",
+  ];
+  expect(paths.map((path) => nativeFs.pathInRoot(root, path))).toEqual([
+    ...["", "", "", "", "d/e", "d/e", "d/e", "etc/name", "d/e", "d/e", "d/x file"],
+  ]);
+  for (const path of ["none", "d/none/x", "etc/name/x", "out", "out/secret", "round", "../outside"])
+    expect(nativeFs.pathInRoot(root, path), path).toBeUndefined();
+  expect(nativeFs.pathInRoot(root, "d/".repeat(3000))).toBeUndefined();
+  expect(() => nativeFs.pathInRoot(root, "n".repeat(300))).toThrow("ENAMETOOLONG");
+});

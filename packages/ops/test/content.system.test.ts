@@ -257,7 +257,7 @@ describe.skipIf(!isRoot)("content of a context", () => {
     await refused({ hashFiles: async () => Promise.reject(denied()) }, "/");
     await refused(
       {
-        openInRoot: () => {
+        pathInRoot: () => {
           throw denied();
         },
       },

@@ -2,8 +2,8 @@
  * One process of the native program that starts the supervisors of all steps (native/sandbox/src/serve.h). Node's own fork copies the page
  * tables of a hundred megabytes and waits for an exec: 3 ms of a step in which nothing else goes on. That program's takes a tenth of one.
  */
-import { type ChildProcess, spawn } from "node:child_process";
 import { Socket } from "node:net";
+import { constants } from "node:os";
 import { errnoCode, type TsbuildError } from "@tsbuild/base";
 import type { SandboxPlan } from "./plan-encode.ts";
 import {
@@ -14,8 +14,10 @@ import {
   spawnSupervisor,
 } from "./supervisor.ts";
 
-/** Sockets with descriptors on them, which Node has not; see NativeFs. */
+/** Sockets with descriptors on them, which Node has not, and a program started without a copy of Node; see NativeFs. */
 export interface DescriptorSockets {
+  startProgram(path: string, task: string, input: number): { readonly pid: number; readonly errors: number };
+  programEnd(pid: number): { readonly status: number; readonly signal: number } | undefined;
   socketPair(kind: "stream" | "packets"): readonly [number, number];
   sendDescriptors(socket: number, bytes: Uint8Array, fds: readonly number[]): void;
   close(fd: number): void;
@@ -53,7 +55,9 @@ function canServe({ stdio, fds, ops }: SandboxPlan): boolean {
 class Helper {
   readonly #sockets: DescriptorSockets;
   readonly #channel: number;
-  readonly #child: ChildProcess;
+  readonly #pid: number;
+  /** What it says before it ends; its end is the process's. */
+  readonly #errors: Socket;
   readonly #ended: Promise<TsbuildError>;
   #said = "";
   #isOpen = true;
@@ -62,25 +66,38 @@ class Helper {
     this.#sockets = sockets;
     const [channel, theirs] = sockets.socketPair("packets");
     this.#channel = channel;
-    this.#child = spawn(binary, ["serve"], { stdio: [theirs, "ignore", "pipe"], env: {}, cwd: "/" });
-    sockets.close(theirs);
-    this.#ended = this.#watch(binary);
+    try {
+      const { pid, errors } = sockets.startProgram(binary, "serve", theirs);
+      this.#pid = pid;
+      this.#errors = new Socket({ fd: errors, readable: true, writable: false });
+    } catch (error) {
+      sockets.close(channel);
+      throw error instanceof Error ? cannotStart(binary, error) : error;
+    } finally {
+      sockets.close(theirs);
+    }
+    this.#ended = this.#watch();
   }
 
   /** It ends with this process, which need not wait for it. */
-  #watch(binary: string): Promise<TsbuildError> {
-    const { stderr } = this.#child;
-    stderr?.on("data", (chunk: Buffer) => {
+  async #watch(): Promise<TsbuildError> {
+    this.#errors.on("data", (chunk: Buffer) => {
       this.#said = (this.#said + chunk.toString("utf8")).slice(-1000);
     });
-    this.#child.unref();
-    if (stderr instanceof Socket) stderr.unref();
-    return new Promise((resolve) => {
-      this.#child.on("error", (cause) => resolve(cannotStart(binary, cause)));
-      this.#child.on("close", (code, signal) =>
-        resolve(endedEarly(this.#said.trim() || (signal ?? `exit status ${code}`))),
-      );
-    });
+    this.#errors.on("error", () => this.#errors.destroy());
+    this.#errors.unref();
+    await new Promise<void>((resolve) => void this.#errors.on("close", resolve));
+    const how = await this.#end();
+    return endedEarly(this.#said.trim() || how);
+  }
+
+  /** Its streams are closed some moments before the kernel tells how it ended. */
+  async #end(): Promise<string> {
+    for (;;) {
+      const end = this.#sockets.programEnd(this.#pid);
+      if (end !== undefined) return end.signal === 0 ? `exit status ${end.status}` : signalName(end.signal);
+      await new Promise<void>((resolve) => void setTimeout(resolve, 1).unref());
+    }
   }
 
   /** A new supervisor with these descriptors; throws when the process does not take them. */
@@ -107,10 +124,10 @@ class Helper {
     const supervisor = new Promise<TsbuildError>((resolve) => {
       timer = setTimeout(() => resolve(endedEarly("its socket was closed")), LAST_WORDS_MS);
     });
-    this.#child.ref();
+    this.#errors.ref();
     const reason = await Promise.race([this.#ended, supervisor]);
     clearTimeout(timer);
-    this.#child.unref();
+    this.#errors.unref();
     return reason;
   }
 
@@ -120,6 +137,11 @@ class Helper {
     this.#isOpen = false;
     this.#sockets.close(this.#channel);
   }
+}
+
+function signalName(number: number): string {
+  const known = Object.entries(constants.signals).find(([, value]) => value === number);
+  return known?.[0] ?? `signal ${number}`;
 }
 
 export class StepStarter {

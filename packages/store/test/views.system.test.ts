@@ -165,6 +165,39 @@ describe.skipIf(!isRoot)("views of snapshots", () => {
     expect(synced).toEqual([statSync(upper).dev]);
   });
 
+  test("for a file or a place that one layer tells, nothing is mounted; else all layers are", async () => {
+    const store = openStore({ root: join(folder, "plain"), snapshotter: "overlay" });
+    stores.push(store);
+    let mounts = 0;
+    const mountOverlay: typeof nativeFs.mountOverlay = (options) => {
+      mounts++;
+      return nativeFs.mountOverlay(options);
+    };
+    const { snapshots } = store;
+    const shorten = async (lowers: readonly string[]) => lowers;
+    const fs = { ...nativeFs, mountOverlay };
+    const views = new OverlayViews({ fs, snapshots, shorten, userxattr: false });
+    const base = await step(store, null, "mkdir -m 750 d; echo old > d/f; echo gone > g; ln -s d link");
+    const top = await step(store, base, "echo new > n; rm g; echo too > d/t");
+    const read = async (kind: "file" | "place", ...paths: readonly string[]) => {
+      mounts = 0;
+      const view = await views.open(top, { only: { paths, kind } });
+      const read = paths.map((path) => nativeFs.readFileInRoot(view.root, path, 100)?.toString());
+      view.close();
+      view.close();
+      return [mounts, ...read];
+    };
+    expect(await read("file", "n")).toEqual([0, "new\n"]);
+    expect(await read("place", "n", "new/too")).toEqual([0, "new\n", undefined]);
+    // The folder is the upper layer's by now, the file the lower one's.
+    expect(await read("file", "d/f")).toEqual([1, "old\n"]);
+    expect(await read("file", "link/f")).toEqual([1, "old\n"]);
+    for (const path of ["g", "none"]) expect(await read("file", path)).toEqual([1, undefined]);
+    expect(await read("place", "g")).toEqual([1, undefined]);
+    expect(await read("place", "n", "d/t")).toEqual([0, "new\n", "too\n"]);
+    expect(await read("place", "n", "d/f")).toEqual([1, "new\n", "old\n"]);
+  });
+
   test("a kernel that takes all lower folders in one string gets a dozen at most, which look like all of them", async () => {
     const store = openStore({ root: join(folder, "old-kernel"), snapshotter: "overlay" });
     stores.push(store);

@@ -1,7 +1,5 @@
-import { readlinkSync } from "node:fs";
-import { errnoCode } from "@tsbuild/base";
 import { matchGlob } from "@tsbuild/dockerfile/patterns";
-import { decodeName, type NativeFs, type Stat } from "@tsbuild/native-fs";
+import type { NativeFs, Stat } from "@tsbuild/native-fs";
 import type { SourceTree } from "../tree.ts";
 import { explainUnreadable } from "./changed.ts";
 import { missingPath } from "./missing.ts";
@@ -19,8 +17,6 @@ export interface Located {
 
 const S_IFMT = 0o170000;
 const S_IFDIR = 0o040000;
-// Linux's O_PATH; Node has no name for it.
-const O_PATH = 0o10000000;
 
 export function isFolder(stat: Stat): boolean {
   return (stat.mode & S_IFMT) === S_IFDIR;
@@ -37,44 +33,14 @@ export function cleanPath(path: string): string {
   return parts.join("/");
 }
 
-/** In the form in which names travel here, also those that are not UTF-8. */
-function pathBehind(fd: number): string {
-  return decodeName(readlinkSync(`/proc/self/fd/${fd}`, { encoding: "buffer" }));
-}
-
-/**
- * The path with all links resolved, found by asking the kernel what an O_PATH descriptor stands for. Undefined when
- * there is nothing. A tree that changes meanwhile can make the answer stale, never wrong in a dangerous way: whoever
- * uses it resolves it beneath the root again, without following links.
- */
-export function canonicalPath(fs: NativeFs, root: number, path: string): string | undefined {
-  let fd: number;
-  try {
-    fd = fs.openInRoot(root, path === "" ? "." : path, O_PATH, 0);
-  } catch (error) {
-    const code = errnoCode(error);
-    if (code === "ENOENT" || code === "ENOTDIR" || code === "ELOOP") return undefined;
-    throw error;
-  }
-  try {
-    const top = pathBehind(root);
-    const full = pathBehind(fd);
-    const prefix = top === "/" ? "/" : `${top}/`;
-    if (full === top) return "";
-    return full.startsWith(prefix) ? full.slice(prefix.length) : undefined;
-  } finally {
-    fs.close(fd);
-  }
-}
-
 function locateOne(fs: NativeFs, root: number, asked: string, follow: boolean): Located | undefined {
   if (follow) {
-    const path = canonicalPath(fs, root, asked);
+    const path = fs.pathInRoot(root, asked);
     const stat = path === undefined ? undefined : fs.statInRoot(root, path === "" ? "." : path, false);
     return path === undefined || stat === undefined ? undefined : { asked, path, stat };
   }
   const slash = asked.lastIndexOf("/");
-  const parent = canonicalPath(fs, root, slash < 0 ? "" : asked.slice(0, slash));
+  const parent = fs.pathInRoot(root, slash < 0 ? "" : asked.slice(0, slash));
   if (parent === undefined) return undefined;
   const name = asked.slice(slash + 1);
   const path = parent === "" || name === "" ? parent + name : `${parent}/${name}`;

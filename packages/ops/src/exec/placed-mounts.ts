@@ -7,7 +7,7 @@ import { errnoCode, TsbuildError } from "@tsbuild/base";
 import { encodeTreeOps, type NativeFs, type TreeOp } from "@tsbuild/native-fs";
 import { cloneTree } from "@tsbuild/oci";
 import type { ExecMount } from "@tsbuild/sandbox";
-import { canonicalPath, cleanPath, isFolder } from "../content/locate.ts";
+import { cleanPath, isFolder } from "../content/locate.ts";
 import { followDestination, parentOf } from "../file/target.ts";
 import type { Stubs } from "./stubs.ts";
 
@@ -150,7 +150,7 @@ export class PlacedMounts {
     name: string,
   ): Promise<(() => void) | undefined> {
     const fs = this.#fs;
-    const path = canonicalPath(fs, mount.fd, cleanPath(mount.sourcePath)) ?? mount.sourcePath;
+    const path = fs.pathInRoot(mount.fd, cleanPath(mount.sourcePath)) ?? mount.sourcePath;
     const stat = fs.statInRoot(mount.fd, path === "" ? "." : path, false);
     if (stat === undefined) throw new Error(`assertion failed: the source of ${mount.dest} is gone`);
     const { uid, gid } = stat;

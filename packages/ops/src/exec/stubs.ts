@@ -1,6 +1,6 @@
 import { errnoCode, TsbuildError } from "@tsbuild/base";
 import type { NativeFs, Stat } from "@tsbuild/native-fs";
-import { canonicalPath, cleanPath, isFolder } from "../content/locate.ts";
+import { cleanPath, isFolder } from "../content/locate.ts";
 import { folderAt, followDestination, parentOf } from "../file/target.ts";
 import { hasSameLook } from "../unchanged.ts";
 
@@ -86,7 +86,7 @@ function noteParent(fs: NativeFs, root: number, path: string, touched: Touched[]
     parent = parentOf(parent);
   }
   // By its real path: what links on the way say after the step is the step's.
-  const real = canonicalPath(fs, root, parent) ?? parent;
+  const real = fs.pathInRoot(root, parent) ?? parent;
   if (stat !== undefined && !touched.some((one) => one.path === real))
     touched.push({ path: real, mtimeNs: stat.mtimeNs });
   return parent;

@@ -1,6 +1,6 @@
 import { type NativeFs, type TreeOp, TreeReader } from "@tsbuild/native-fs";
 import { isContentXattr } from "../content/digest.ts";
-import { canonicalPath, isFolder } from "../content/locate.ts";
+import { isFolder } from "../content/locate.ts";
 import { applyAll, type CopyTarget } from "./apply.ts";
 import { join, parentOf } from "./target.ts";
 
@@ -22,7 +22,7 @@ export function pathOf({ existing, missing }: Place): string {
 export function folderPlace(fs: NativeFs, root: number, path: string): Place | undefined {
   const names = path === "" ? [] : path.split("/");
   for (let there = names.length; there >= 0; there--) {
-    const existing = canonicalPath(fs, root, names.slice(0, there).join("/"));
+    const existing = fs.pathInRoot(root, names.slice(0, there).join("/"));
     if (existing === undefined) continue;
     const stat = fs.statInRoot(root, existing === "" ? "." : existing, false);
     if (stat === undefined || !isFolder(stat)) return undefined;

@@ -1,6 +1,6 @@
 import { TsbuildError } from "@tsbuild/base";
 import type { NativeFs } from "@tsbuild/native-fs";
-import { canonicalPath, cleanPath, isFolder } from "../content/locate.ts";
+import { cleanPath, isFolder } from "../content/locate.ts";
 
 const S_IFMT = 0o170000;
 const S_IFLNK = 0o120000;
@@ -34,7 +34,7 @@ export function join(folder: string, name: string): string {
 export function followDestination(fs: NativeFs, root: number, path: string): string {
   let current = path;
   for (let hops = 0; hops < MAX_LINKS; hops++) {
-    const existing = canonicalPath(fs, root, current);
+    const existing = fs.pathInRoot(root, current);
     if (existing !== undefined) return existing;
     const stat = fs.statInRoot(root, current, false);
     if (stat === undefined || (stat.mode & S_IFMT) !== S_IFLNK) return current;
