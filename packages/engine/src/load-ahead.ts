@@ -70,6 +70,7 @@ export function loadAhead(
     // Of a step that runs, something new is going to come.
     const push = { outputs: pushed, names: tags, base: [...base], isNew: isRunning };
     await expectPush(push, { store: session.store, registry: session.registry.bind(session) });
+    if (isRunning) (await import("./young-objects.ts")).collectYoung();
   };
   // What cannot be had is told of by the push, which asks for the same.
   return whenIdle((isRunning) => void load(isRunning).catch(() => undefined));

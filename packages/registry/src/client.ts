@@ -134,8 +134,12 @@ class DistributionClient implements RegistryClient {
     const what = `asking ${reference.host}`;
     const target = await this.#writeTarget(reference).catch(() => undefined);
     if (target === undefined) return;
+    // One where manifests will go, so that this connection is there as well.
+    const poolFor = (digest: Digest) => (digest === digests[0] ? "metadata" : "transfers");
     const ask = (digest: Digest) =>
-      blobExists(target, digest, { what, actions: "pull,push", retry: false }).catch(() => false);
+      blobExists(target, digest, { what, actions: "pull,push", retry: false, pool: poolFor(digest) }).catch(
+        () => false,
+      );
     await this.#expected.ask(target.base, digests, ask);
   }
 

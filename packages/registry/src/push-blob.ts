@@ -49,7 +49,7 @@ const MAX_SESSIONS = 3;
 export async function blobExists(
   target: Target,
   digest: Digest,
-  options: CallOptions & Pick<Call, "what" | "retry"> & { readonly actions: "pull" | "pull,push" },
+  options: CallOptions & Pick<Call, "what" | "retry" | "pool"> & { readonly actions: "pull" | "pull,push" },
 ): Promise<boolean> {
   const { actions, ...rest } = options;
   const url = `${target.base}/blobs/${digest}`;
