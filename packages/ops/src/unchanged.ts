@@ -41,6 +41,8 @@ export async function dropUnchanged({ fs, views, active, startedNs }: UnchangedO
   if (parent === null) return;
   const upper = fs.openFolder(active.upper);
   try {
+    // Of many steps there is nothing; a walk goes by way of another thread.
+    if (fs.listInRoot(upper, ".").length === 0) return;
     if (!(await mayHoldUnchanged(fs, upper, startedNs))) return;
     const view = await views.open(parent, { again: true });
     try {

@@ -1,3 +1,4 @@
+import { monotonicMs } from "@tsbuild/base";
 import type { VertexState } from "./vertex-state.ts";
 
 /** Longer than what most work takes that two do at the same time. */
@@ -14,7 +15,7 @@ export class Patience {
   }
 
   begin(state: VertexState): void {
-    this.#waiting.set(state, performance.now());
+    this.#waiting.set(state, monotonicMs());
     this.#timer ??= this.#lookIn(PATIENCE_MS);
   }
 
@@ -31,7 +32,7 @@ export class Patience {
   /** In the order in which they began: the first that is left has the longest wait behind it. */
   #look(): void {
     this.#timer = undefined;
-    const now = performance.now();
+    const now = monotonicMs();
     for (const [state, since] of this.#waiting) {
       const left = since + PATIENCE_MS - now;
       if (left > 0) {

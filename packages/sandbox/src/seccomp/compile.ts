@@ -69,10 +69,15 @@ function verdictsByName(seccomp: LinuxSeccomp): Map<string, Verdict> {
   const verdicts = new Map<string, Verdict>();
   const fallback = RET_ERRNO | seccomp.defaultErrnoRet;
   for (const rule of seccomp.syscalls) {
+    // One for all its names: the first step of a build waits for this.
+    const always: Verdict = { conditional: [], action: actionOf(rule) };
     for (const name of rule.names) {
+      if (rule.args === undefined) {
+        verdicts.set(name, always);
+        continue;
+      }
       const known = verdicts.get(name);
-      if (rule.args === undefined) verdicts.set(name, { conditional: [], action: actionOf(rule) });
-      else if (known === undefined) verdicts.set(name, { conditional: [rule], action: fallback });
+      if (known === undefined) verdicts.set(name, { conditional: [rule], action: fallback });
       else if (known.conditional.length > 0)
         verdicts.set(name, { conditional: [...known.conditional, rule], action: known.action });
     }
@@ -97,16 +102,17 @@ function appendRange(ranges: Range[], range: Range): void {
  */
 function rangesOf(arch: SeccompArch, verdicts: ReadonlyMap<string, Verdict>, fallback: number): Range[] {
   const base = arch === "SCMP_ARCH_X32" ? X32_BIT : 0;
-  const known = [...syscallNumbers(arch)]
-    .flatMap(([name, number]) => {
-      const verdict = verdicts.get(name);
-      return verdict === undefined ? [] : [{ number: number + base, verdict }];
-    })
-    .sort((a, b) => a.number - b.number);
+  const numbers = syscallNumbers(arch);
+  const known = new Map<number, Verdict>();
+  for (const [name, verdict] of verdicts) {
+    const number = numbers.get(name);
+    if (number !== undefined) known.set(base + number, verdict);
+  }
   const denied: Verdict = { conditional: [], action: fallback };
   const ranges: Range[] = [{ start: base, verdict: denied }];
-  for (const { number, verdict } of known) {
-    appendRange(ranges, { start: number, verdict });
+  // Numbers are sorted by V8 itself, objects by a function that it calls.
+  for (const number of Uint32Array.from(known.keys()).sort()) {
+    appendRange(ranges, { start: number, verdict: known.get(number) ?? denied });
     ranges.push({ start: number + 1, verdict: denied });
   }
   const end = ranges.pop()?.start ?? base;
