@@ -12,10 +12,12 @@ static void free_inflater(napi_env env, void *data, void *hint) {
 }
 
 napi_value inflate_new(napi_env env, napi_callback_info info) {
+  struct args args = args_get(env, info);
   struct err err = ERR_INIT;
   napi_value value = NULL;
-  (void)info;
-  struct inflater *inflater = inflater_new(&err);
+  bool checked = args_boolean(&args, 0);
+  if (args.failed) return NULL;
+  struct inflater *inflater = inflater_new(checked, &err);
   if (inflater == NULL) return value_throw(env, &err);
   if (napi_create_external(env, inflater, free_inflater, NULL, &value) != napi_ok) inflater_free(&inflater);
   return value;

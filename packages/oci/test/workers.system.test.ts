@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { closeSync, existsSync, openSync, statSync, utimesSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import type { DiffId } from "@tsbuild/base";
 import { compress, decompress, GrowingFile, LayerWorkers, type PackedLayer, writeTar } from "@tsbuild/oci";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -65,6 +66,24 @@ describe.skipIf(missing !== undefined)("layer workers", () => {
       expect((await pack(target)).layer).toEqual(bare(layer));
     },
   );
+
+  test("tell of a changed layer by its diff ID, not by the checksum of gzip, and of a cut one at once", async () => {
+    const tar = await collect(writeTar([file("f", noise(2_000_000, 30))]));
+    const blob = gzipSync(tar, { level: 0 });
+    const at = blob.length - 100_000;
+    blob[at] = (blob[at] ?? 0) ^ 1;
+    await expect(collect(decompress(streamOf(blob)))).rejects.toMatchObject({ code: "TSB_INTEGRITY" });
+    const path = join(work.path, "blob");
+    writeFileSync(path, blob);
+    const changed = await workers.unpack({ blob: path, folder: work.make("changed"), userxattr: false });
+    const seen = await collect(decompress(streamOf(blob), { isDigested: true }));
+    expect(changed.diffId).toBe(`sha256:${createHash("sha256").update(seen).digest("hex")}`);
+    expect(seen.length).toBe(tar.length);
+    expect(seen.equals(tar)).toBe(false);
+    writeFileSync(path, blob.subarray(0, -20));
+    const cut = workers.unpack({ blob: path, folder: work.make("cut"), userxattr: false });
+    await expect(cut).rejects.toMatchObject({ code: "TSB_INTEGRITY" });
+  });
 
   test("unpack a file behind the one that writes it, and stop when that fails", async () => {
     const first = noise(2_000_000, 20);

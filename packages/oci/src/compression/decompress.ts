@@ -2,6 +2,7 @@ import { Readable } from "node:stream";
 import { limits, TsbuildError } from "@tsbuild/base";
 import { copied, LENT_TO_READABLE, lent, released } from "../memory.ts";
 import { ByteSource } from "./bytes.ts";
+import type { GunzipOptions } from "./gunzip.ts";
 import { pipeThrough } from "./pipe.ts";
 import { SNIFF_BYTES, sniffCompression } from "./sniff.ts";
 
@@ -12,6 +13,8 @@ export interface DecompressOptions {
   readonly freeBytes?: number | undefined;
   /** Who reads is done with a piece when it asks for the next: its memory is used again, or given back. */
   readonly reuse?: boolean | undefined;
+  /** Who reads compares a digest of all that comes out: then a checksum in gzip data, which says less, need not be worked out as well. */
+  readonly isDigested?: boolean | undefined;
 }
 
 /** These decoders' own words ("Boom.") tell a user nothing; they stay as the cause. */
@@ -19,9 +22,9 @@ function damaged(name: string, error: unknown): TsbuildError {
   return new TsbuildError("TSB_INTEGRITY", `the ${name} data is damaged or cut`, { cause: error });
 }
 
-async function* ungzip(source: ByteSource, reuse: boolean | undefined): AsyncGenerator<Buffer> {
+async function* ungzip(source: ByteSource, options: GunzipOptions): AsyncGenerator<Buffer> {
   const { gunzip } = await import("./gunzip.ts");
-  yield* gunzip(source, { reuse });
+  yield* gunzip(source, options);
 }
 
 async function* unzstd(source: ByteSource): AsyncGenerator<Buffer> {
@@ -149,7 +152,7 @@ export async function* decompress(
   const { reuse } = options;
   const decoders = {
     none: () => source.rest(),
-    gzip: () => ungzip(source, reuse),
+    gzip: () => ungzip(source, { reuse, checked: !options.isDigested }),
     zstd: () => (reuse ? released(unzstd(source)) : unzstd(source)),
     xz: () => (reuse ? released(unxz(source)) : unxz(source)),
     bzip2: () => unbzip2(source),

@@ -2,11 +2,11 @@ import { fstatSync, readSync } from "node:fs";
 import { setImmediate as turn } from "node:timers/promises";
 
 /** Large enough that a call costs nothing, small enough to stay in a core's cache. */
-const READ_BYTES = 64 * 1024;
+const READ_BYTES = 128 * 1024;
 /** So often messages get their turn: what is read here needs no waiting for. */
 const TURN_BYTES = 1024 * 1024;
 /** Growth that is worth a message to another thread. */
-const TOLD_BYTES = 256 * 1024;
+const TOLD_BYTES = 1024 * 1024;
 
 /** How far a file has come. */
 export interface Growth {

@@ -21,7 +21,7 @@ export interface PackJob {
   readonly known?: PackedLayer | undefined;
 }
 
-/** Unpacks one layer blob, compressed as it may be, into an empty layer folder. */
+/** Unpacks one layer blob, compressed as it may be, into an empty layer folder. Whoever asks for it compares the diff ID that comes of it. */
 export interface UnpackJob {
   /** Host path of the blob, or one that is still being written. */
   readonly blob: string | GrowingFile;
@@ -97,7 +97,8 @@ export async function runUnpackJob(job: UnpackJob, context: JobContext): Promise
   try {
     for (const path of [job.folder, ...(job.lowers ?? [])]) opened.push(fs.openFolder(path));
     const [root = -1, ...lowers] = opened;
-    const tar = decompress(chunksOf(job.blob, signal), { maxBytes: job.maxBytes, reuse: true });
+    const options = { maxBytes: job.maxBytes, reuse: true, isDigested: true };
+    const tar = decompress(chunksOf(job.blob, signal), options);
     return await unpackLayer(tar, root, { fs, lowers, userxattr: job.userxattr, signal, isCrowded });
   } finally {
     for (const fd of opened) fs.close(fd);
