@@ -138,13 +138,18 @@ async function sketchLayer(layer: WholeLayer): Promise<SketchedLayer> {
   return { folder, createdMs, diffId: madeUpId(layer), ...(await planFolder(folder)) };
 }
 
+interface DraftJob {
+  readonly store: Store;
+  readonly request: CommitRequest;
+  /** The image's layers before anything of them was measured. */
+  readonly infos: readonly WholeLayer[];
+}
+
 /** Where large files of layers that are not measured will be in the archive of `output`. */
 async function placeLayers(
-  store: Store,
-  request: CommitRequest,
+  { store, request, infos }: DraftJob,
   output: ExportRequest,
 ): Promise<DraftLayer[]> {
-  const infos = request.snapshot === null ? [] : await store.snapshots.wholeLayers(request.snapshot);
   if (infos.every(({ diffId }) => diffId !== undefined)) return [];
   const layers = await Promise.all(infos.map(sketchLayer));
   if (layers.every(({ large }) => large.length === 0)) return [];
@@ -161,17 +166,16 @@ async function placeLayers(
  * nothing to win.
  */
 async function draftArchive(
-  store: Store,
-  request: CommitRequest,
+  job: DraftJob,
   outputs: readonly ExportRequest[],
 ): Promise<ArchiveDraft | undefined> {
   for (const output of outputs) {
     if (!(await isDraftable(output))) continue;
-    const layers = await placeLayers(store, request, output);
+    const layers = await placeLayers(job, output);
     if (layers.length === 0) return undefined;
     const { dest = "" } = output;
     try {
-      return new ArchiveDraft(output, await NewFile.make(dest, store), layers);
+      return new ArchiveDraft(output, await NewFile.make(dest, job.store), layers);
     } catch (error) {
       throw exportFailure(error, dest);
     }
@@ -180,11 +184,12 @@ async function draftArchive(
 }
 
 async function filledDraft(
-  ...[store, request, outputs]: Parameters<typeof draftArchive>
+  job: DraftJob,
+  outputs: readonly ExportRequest[],
 ): Promise<ArchiveDraft | undefined> {
-  const draft = await draftArchive(store, request, outputs);
+  const draft = await draftArchive(job, outputs);
   try {
-    await draft?.fill(request.signal ?? new AbortController().signal);
+    await draft?.fill(job.request.signal ?? new AbortController().signal);
     return draft;
   } catch (error) {
     await draft?.file.drop();
@@ -201,9 +206,11 @@ export async function commitAndDraft(
   request: CommitRequest,
   outputs: readonly ExportRequest[],
 ): Promise<{ readonly image: CommittedImage; readonly draft: ArchiveDraft | undefined }> {
+  // Before the commit begins: once it has measured them there is nothing to begin with.
+  const infos = request.snapshot === null ? [] : await store.snapshots.wholeLayers(request.snapshot);
   const [image, draft] = await Promise.allSettled([
     commitImage(store, request),
-    filledDraft(store, request, outputs),
+    filledDraft({ store, request, infos }, outputs),
   ]);
   if (image.status === "rejected" && draft.status === "fulfilled") await draft.value?.file.drop();
   if (image.status === "rejected") throw image.reason;
