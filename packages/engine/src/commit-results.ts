@@ -80,6 +80,7 @@ async function commitOne(
     signal,
     onProgress: tell,
     onPacking: early?.packing,
+    onBlob: early?.blob,
     onLayer: early?.layer,
     onConfig: early?.config,
   };

@@ -1,4 +1,4 @@
-import { chainId, type DiffId, type Digest, type SnapshotId, sha256 } from "@tsbuild/base";
+import { chainId, type DiffId, type Digest, errnoCode, type SnapshotId, sha256 } from "@tsbuild/base";
 import {
   alignHistory,
   type CompressionVariant,
@@ -6,17 +6,19 @@ import {
   type ImageConfig,
   isSmallFolder,
   type LayerWorkers,
+  type LayoutBlob,
   layerMediaType,
   type Manifest,
   mediaTypes,
   type PackedLayer,
   type PackedStream,
   parseReference,
+  readFileReusing,
   serializeImageConfig,
   serializeManifest,
   variantName,
 } from "@tsbuild/oci";
-import type { RemoteLayer, Store, WholeLayer } from "@tsbuild/store";
+import type { RemoteLayer, Store, WholeLayer, WrittenBlob } from "@tsbuild/store";
 import { createdOf, dateHistory } from "./history.ts";
 import { packOnce } from "./packing.ts";
 import { told } from "./progress.ts";
@@ -25,7 +27,15 @@ import { sharedWorkers } from "./workers.ts";
 
 type MeasureRequest = Pick<
   CommitRequest,
-  "snapshot" | "workers" | "signal" | "onWarning" | "onProgress" | "onPacking" | "onLayer" | "compress"
+  | "snapshot"
+  | "workers"
+  | "signal"
+  | "onWarning"
+  | "onProgress"
+  | "onPacking"
+  | "onBlob"
+  | "onLayer"
+  | "compress"
 >;
 
 /** Measures the layers that nobody has packed yet, all at once, and remembers what comes out. */
@@ -60,8 +70,9 @@ async function measureLayer(
     return { folder, createdMs, diffId, sizeBytes, tree: knownTree(store, layer.id) };
   }
   // One layer can be in a stack twice, or on its way already.
-  const wanted = { id: layer.id, compress: request.compress, onProgress: request.onProgress };
-  return packOnce(store, wanted, (onProgress) => packNew(store, workers, layer, { ...request, onProgress }));
+  const { compress, onProgress, onBlob } = request;
+  const wanted = { id: layer.id, compress, listener: { onProgress, onBlob } };
+  return packOnce(store, wanted, (tell) => packNew(store, workers, layer, { ...request, ...tell }));
 }
 
 async function packNew(
@@ -119,11 +130,29 @@ async function compressNow(
 ): Promise<PackedLayer> {
   // Awaited below; when writing the blob fails, nobody is left to hear of it.
   packing.result.catch(() => undefined);
-  const { digest, size } = await store.blobs.ingest(told(packing.stream, "compressing layers", request));
+  const stream = told(packing.stream, "compressing layers", request);
+  const { digest, size } = await store.blobs.ingest(stream, undefined, (written) => {
+    const blob = arrivedBlob(store, written);
+    if (blob !== undefined) request.onBlob?.(blob);
+  });
   const packed = await packing.result;
   const blob = { mediaType: layerMediaType(variant.compression), digest, size };
   store.blobs.setCompressed(packed.diffId, variantName(variant), blob);
   return packed;
+}
+
+/** A blob that is whole, and about to get its name; undefined: it is not whole. */
+function arrivedBlob(store: Store, { file, sizeBytes, digest }: WrittenBlob): LayoutBlob | undefined {
+  if (digest === undefined) return undefined;
+  const open = async function* (): AsyncGenerator<Uint8Array> {
+    try {
+      yield* readFileReusing(file);
+    } catch (error) {
+      if (errnoCode(error) !== "ENOENT") throw error;
+      yield* readFileReusing(store.blobs.path(digest));
+    }
+  };
+  return { digest, size: sizeBytes, open };
 }
 
 type LayerSource = Pick<RemoteLayer, "diffId" | "createdMs">;

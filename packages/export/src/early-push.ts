@@ -1,4 +1,4 @@
-import { type CompressionVariant, variantName } from "@tsbuild/oci";
+import { type CompressionVariant, type LayoutBlob, variantName } from "@tsbuild/oci";
 import { type ImageAttributes, imageAttributes } from "./attributes.ts";
 import { smallBlob } from "./image.ts";
 import { knownBlob } from "./layers.ts";
@@ -54,6 +54,9 @@ export class EarlyPushes {
 
   /** Layers are being packed: there will be something to send (see `expectUploads`). */
   readonly packing = (): void => this.#each(({ pushing }) => void pushing.expectUploads());
+
+  /** A layer that has just been packed. */
+  readonly blob = (blob: LayoutBlob): void => this.#each(({ pushing }) => pushing.start(blob));
 
   /** A layer of an image, with its digests. What would have to be packed for an output first is left to that. */
   readonly layer = (layer: CommittedLayer): void =>

@@ -1,11 +1,17 @@
-import { type CompressionVariant, variantName } from "@tsbuild/oci";
+import { type CompressionVariant, type LayoutBlob, variantName } from "@tsbuild/oci";
 import type { Store } from "@tsbuild/store";
 import type { CommittedLayer, ExportProgress } from "./types.ts";
 
+/** Who wants to be told while a layer is packed. */
+export interface PackListener {
+  readonly onProgress?: ExportProgress | undefined;
+  /** Told of the blob when all of it is known, before it is on the disk. */
+  readonly onBlob?: ((blob: LayoutBlob) => void) | undefined;
+}
+
 interface Packing {
   readonly layer: Promise<CommittedLayer>;
-  /** Who wants to be told how far it is. */
-  readonly listeners: Set<ExportProgress>;
+  readonly listeners: Set<PackListener>;
 }
 
 /** Of each open store: what is being packed, by layer and form. */
@@ -18,27 +24,32 @@ function nameOf(layer: number, compress: CompressionVariant | undefined): string
 interface Wanted {
   readonly id: number;
   readonly compress: CompressionVariant | undefined;
-  readonly onProgress: ExportProgress | undefined;
+  readonly listener: PackListener;
 }
 
 /**
  * Packs a layer once, however many ask for it meanwhile: a build begins with a layer while its next step runs, and the image that is made at the
- * end waits for what is left. `pack` is given whom to tell how far it is; what it rejects with, all get.
+ * end waits for what is left. `pack` is given whom to tell; what it rejects with, all get.
  */
 export function packOnce(
   store: Store,
-  { id, compress, onProgress }: Wanted,
-  pack: (tell: ExportProgress) => Promise<CommittedLayer>,
+  { id, compress, listener }: Wanted,
+  pack: (tell: Required<PackListener>) => Promise<CommittedLayer>,
 ): Promise<CommittedLayer> {
   const all = running.get(store) ?? new Map<string, Packing>();
   running.set(store, all);
   const name = nameOf(id, compress);
   const known = all.get(name);
-  if (onProgress !== undefined) known?.listeners.add(onProgress);
+  known?.listeners.add(listener);
   if (known !== undefined) return known.layer;
-  const listeners = new Set(onProgress === undefined ? [] : [onProgress]);
-  const layer = pack((status) => {
-    for (const listener of listeners) listener(status);
+  const listeners = new Set([listener]);
+  const layer = pack({
+    onProgress: (status) => {
+      for (const { onProgress } of listeners) onProgress?.(status);
+    },
+    onBlob: (blob) => {
+      for (const { onBlob } of listeners) onBlob?.(blob);
+    },
   }).finally(() => all.delete(name));
   all.set(name, { layer, listeners });
   return layer;

@@ -1,5 +1,5 @@
 import type { DiffId, Digest, Platform, SnapshotId } from "@tsbuild/base";
-import type { CompressionVariant, Descriptor, ImageConfig, LayerWorkers } from "@tsbuild/oci";
+import type { CompressionVariant, Descriptor, ImageConfig, LayerWorkers, LayoutBlob } from "@tsbuild/oci";
 import type { RegistryClient } from "@tsbuild/registry";
 import type { RemoteLayer, Store } from "@tsbuild/store";
 import type { AttestationManifest } from "./attached.ts";
@@ -32,6 +32,8 @@ export interface CommitRequest extends ImageResult {
   readonly signal?: AbortSignal | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
   readonly onProgress?: ExportProgress | undefined;
+  /** Told of the blob of a layer that is compressed, when all of it is known and before it is on the disk. */
+  readonly onBlob?: ((blob: LayoutBlob) => void) | undefined;
   /** Told of each layer when its digests are known, and its blob where it was compressed. */
   readonly onLayer?: ((layer: CommittedLayer) => void) | undefined;
   /** Told of the config as soon as it is known, while it is written. */

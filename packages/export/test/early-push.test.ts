@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { SnapshotId } from "@tsbuild/base";
+import { type SnapshotId, sha256 } from "@tsbuild/base";
+import type { LayoutBlob } from "@tsbuild/oci";
 import { createRegistryClient, type RegistryClient } from "@tsbuild/registry";
 import { openStore, type Store } from "@tsbuild/store";
 import { startRegistry, type TestRegistry } from "@tsbuild/testkit";
@@ -8,6 +9,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { commitImage } from "../src/commit.ts";
 import { EarlyPushes } from "../src/early-push.ts";
 import { exportResult } from "../src/export.ts";
+import { bytesFrom } from "../src/pushing.ts";
 import type { CommittedImage, ExportRequest } from "../src/types.ts";
 
 let folder = "";
@@ -45,7 +47,7 @@ function layer(): SnapshotId {
   return store.snapshots.commit(active);
 }
 
-function commit(pushes: EarlyPushes): Promise<CommittedImage> {
+function commit(pushes: Pick<EarlyPushes, "packing" | "blob" | "layer" | "config">): Promise<CommittedImage> {
   return commitImage(store, {
     config: { architecture: "amd64", os: "linux", config: {}, rootfs: { type: "layers", diff_ids: [] } },
     snapshot: layer(),
@@ -54,6 +56,7 @@ function commit(pushes: EarlyPushes): Promise<CommittedImage> {
     register: false,
     compress: { compression: "gzip" },
     onPacking: pushes.packing,
+    onBlob: pushes.blob,
     onLayer: pushes.layer,
     onConfig: pushes.config,
   });
@@ -88,6 +91,28 @@ test("layers and config are sent before there is a push, which sends the manifes
   expect(exported.pushed).toEqual([`${registry.host}/team/app:1`]);
   expect(registry.manifestBytes("team/app", "1")).toBeDefined();
   for (const digest of [blobOf(image), image.imageId]) expect(told).toContain(`pushing ${digest}`);
+});
+
+test("a layer leaves when its bytes are known, and its reader finds them before and after they have their name", async () => {
+  const blobs: LayoutBlob[] = [];
+  const read = async (blob: LayoutBlob) => {
+    const parts: Uint8Array[] = [];
+    for await (const part of bytesFrom(blob, 0)) parts.push(Buffer.from(part));
+    return sha256(Buffer.concat(parts));
+  };
+  let early: Promise<string> | undefined;
+  const onBlob = (blob: LayoutBlob): void => {
+    blobs.push(blob);
+    early = read(blob);
+  };
+  const image = await commit({
+    packing: () => undefined,
+    blob: onBlob,
+    layer: () => undefined,
+    config: () => undefined,
+  });
+  expect(blobs.map(({ digest }) => digest)).toEqual([blobOf(image)]);
+  expect([await early, await read(blobs[0]!)]).toEqual([blobOf(image), blobOf(image)]);
 });
 
 test("an output that wants other blobs than those of the commit gets nothing early", async () => {

@@ -1,8 +1,8 @@
-import type { DiffId } from "@tsbuild/base";
+import type { DiffId, Digest } from "@tsbuild/base";
 import type { Store } from "@tsbuild/store";
 import { expect, test } from "vitest";
-import { packOnce } from "../src/packing.ts";
-import type { CommittedLayer, ExportProgress } from "../src/types.ts";
+import { type PackListener, packOnce } from "../src/packing.ts";
+import type { CommittedLayer } from "../src/types.ts";
 
 const gzip = { compression: "gzip" } as const;
 const packed: CommittedLayer = {
@@ -16,25 +16,27 @@ test("a layer that is being packed is waited for, and everyone is told how far i
   const store = {} as Store;
   const { promise, resolve } = Promise.withResolvers<CommittedLayer>();
   const told: string[] = [];
-  let tell: ExportProgress = () => undefined;
-  const first = packOnce(store, { id: 1, compress: gzip, onProgress: undefined }, (onProgress) => {
-    tell = onProgress;
+  let tell: PackListener = {};
+  const first = packOnce(store, { id: 1, compress: gzip, listener: {} }, (listener) => {
+    tell = listener;
     return promise;
   });
-  const wanted = { id: 1, compress: gzip, onProgress: () => void told.push("second") };
+  const listener = { onProgress: () => void told.push("how far"), onBlob: () => void told.push("blob") };
+  const wanted = { id: 1, compress: gzip, listener };
   const second = packOnce(store, wanted, () => Promise.reject(new Error("packed twice")));
-  tell({ id: "compressing layers", current: 1 });
+  tell.onProgress?.({ id: "compressing layers", current: 1 });
+  tell.onBlob?.({ digest: "sha256:y" as Digest, size: 1, bytes: Buffer.of(1) });
   resolve(packed);
   expect(await first).toBe(packed);
   expect(await second).toBe(packed);
-  expect(told).toEqual(["second"]);
+  expect(told).toEqual(["how far", "blob"]);
 });
 
 test("another layer, another form and another store are packed for themselves", async () => {
   const [store, other] = [{} as Store, {} as Store];
   let count = 0;
   const pack = (where: Store, id: number, compress?: typeof gzip) =>
-    packOnce(where, { id, compress, onProgress: undefined }, async () => {
+    packOnce(where, { id, compress, listener: {} }, async () => {
       count += 1;
       return packed;
     });
@@ -44,7 +46,7 @@ test("another layer, another form and another store are packed for themselves", 
 
 test("a failure is everyone's, and the next one tries again", async () => {
   const store = {} as Store;
-  const wanted = { id: 1, compress: gzip, onProgress: undefined };
+  const wanted = { id: 1, compress: gzip, listener: {} };
   const failing = () => Promise.reject(new Error("the disk is full"));
   const both = [packOnce(store, wanted, failing), packOnce(store, wanted, failing)];
   for (const one of both) await expect(one).rejects.toThrow("the disk is full");

@@ -38,6 +38,13 @@ export interface RecordStorage extends CacheStorage {
   load(record: CacheRecord): Ref | undefined;
 }
 
+/** How much of a blob is in a temporary file; with its digest when that is all, and right. */
+export interface WrittenBlob {
+  readonly file: string;
+  readonly sizeBytes: number;
+  readonly digest?: Digest | undefined;
+}
+
 /**
  * Content-addressed bytes under `blobs/sha256/`. A blob is visible only whole, verified and durable. What this object has written,
  * or has told to be there (`has`, `size`, `path`, `compressed`), is held until the store is closed.
@@ -56,12 +63,13 @@ export interface BlobStore {
   /**
    * Streams bytes in. With `expected`, a wrong digest or size rejects with TSB_INTEGRITY and nothing becomes visible.
    * A full disk rejects with TSB_DISK_FULL. The temporary file never survives a failure. `onWritten` is told of that file, once it is
-   * there and as it grows; not at all when the blob was here already. What is in it is not verified before all of it has come.
+   * there and as it grows; not at all when the blob was here already. What is in it is not verified before all of it has come: then its digest is
+   * told. It may not be on the disk yet, and is about to get its name.
    */
   ingest(
     source: AsyncIterable<Uint8Array>,
     expected?: { readonly digest: Digest; readonly size?: number | undefined },
-    onWritten?: (written: { readonly file: string; readonly sizeBytes: number }) => void,
+    onWritten?: (written: WrittenBlob) => void,
   ): Promise<{ readonly digest: Digest; readonly size: number }>;
   /** Remembers a compressed form of a layer: (diff ID, variant such as `gzip-6`) to blob. */
   setCompressed(diffId: DiffId, variant: string, blob: Descriptor): void;

@@ -13,7 +13,7 @@ import { open, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type DiffId, type Digest, errnoCode, sha256, TsbuildError } from "@tsbuild/base";
 import type { Descriptor } from "@tsbuild/oci";
-import type { BlobStore } from "./api.ts";
+import type { BlobStore, WrittenBlob } from "./api.ts";
 import { BlobWriter } from "./blob-writer.ts";
 import { guarded, guardedAsync, storeFailure } from "./failure.ts";
 import type { StoreState } from "./state.ts";
@@ -102,7 +102,7 @@ export class FileBlobStore implements BlobStore {
   async ingest(
     source: AsyncIterable<Uint8Array>,
     expected?: Expected,
-    onWritten?: (written: { readonly file: string; readonly sizeBytes: number }) => void,
+    onWritten?: (written: WrittenBlob) => void,
   ): Promise<{ readonly digest: Digest; readonly size: number }> {
     const present = expected === undefined ? undefined : this.size(expected.digest);
     if (expected !== undefined && present !== undefined) {
@@ -113,7 +113,9 @@ export class FileBlobStore implements BlobStore {
     const temporary = this.#temporary();
     try {
       const onSize = (sizeBytes: number): void => onWritten?.({ file: temporary, sizeBytes });
-      const written = await receive(source, { file: temporary, root, onSize }, expected);
+      const onWhole = (digest: Digest, sizeBytes: number): void =>
+        onWritten?.({ file: temporary, sizeBytes, digest });
+      const written = await receive(source, { file: temporary, root, onSize, onWhole }, expected);
       guarded(`write the blob ${written.digest}`, root, () => this.#publish(temporary, written.digest));
       await guardedAsync("write a blob", root, () => this.#syncFolder());
       return written;
@@ -197,10 +199,15 @@ function sizeOf(file: string): number | undefined {
 /** Writes a stream to a new file, hashing on the way; fsynced and verified when it resolves. */
 async function receive(
   source: AsyncIterable<Uint8Array>,
-  target: { readonly file: string; readonly root: string; readonly onSize: (sizeBytes: number) => void },
+  target: {
+    readonly file: string;
+    readonly root: string;
+    readonly onSize: (sizeBytes: number) => void;
+    readonly onWhole: (digest: Digest, sizeBytes: number) => void;
+  },
   expected: Expected | undefined,
 ): Promise<{ readonly digest: Digest; readonly size: number }> {
-  const { file, root, onSize } = target;
+  const { file, root, onSize, onWhole } = target;
   const handle = await guardedAsync("write a blob", root, () => open(file, "wx", 0o644));
   const writer = new BlobWriter(handle, { root, onSize });
   try {
@@ -208,6 +215,7 @@ async function receive(
     const size = await copy(source, writer, expected?.size);
     const digest = `sha256:${await writer.end()}` as Digest;
     verify({ digest, size }, expected);
+    onWhole(digest, size);
     await guardedAsync("write a blob", root, () => handle.sync());
     return { digest, size };
   } finally {

@@ -86,6 +86,22 @@ export function blobStoreSuite(name: string, open: () => Promise<BlobStoreHarnes
       expect(await blobs.ingest(chunks("ab"))).toEqual({ digest: sha256("ab"), size: 2 });
     });
 
+    it("tells of a blob that is whole and right before it is there", async () => {
+      const digest = sha256("one two");
+      const whole: unknown[] = [];
+      const ingesting = blobs.ingest(chunks("one", " two"), { digest }, (written) => {
+        if (written.digest === undefined) return;
+        whole.push({ ...written, file: readFileSync(written.file, "utf8"), isThere: blobs.has(digest) });
+      });
+      await ingesting;
+      expect(whole).toEqual([{ digest, sizeBytes: 7, file: "one two", isThere: false }]);
+      const wrong = blobs.ingest(chunks("other"), { digest: sha256("wanted") }, (written) => {
+        if (written.digest !== undefined) whole.push(written);
+      });
+      await expect(wrong).rejects.toMatchObject({ code: "TSB_INTEGRITY" });
+      expect(whole).toHaveLength(1);
+    });
+
     it("does not read what it has", async () => {
       const digest = blobs.write(Buffer.from("known"));
       let asked = false;
