@@ -74,7 +74,7 @@ function layerSize({ store }: Session, record: CacheRecord): number | undefined 
   if (ref === undefined) return undefined;
   try {
     const snapshot = snapshotOf(ref);
-    return snapshot === null ? undefined : store.snapshots.layers(snapshot).at(-1)?.sizeBytes;
+    return snapshot === null ? undefined : store.snapshots.topLayer(snapshot).sizeBytes;
   } finally {
     ref.release();
   }

@@ -74,7 +74,7 @@ export interface SolvedResult {
 export interface SolveResult extends SolvedResult {
   /** The other results that were asked for, in their order. */
   readonly others: readonly SolvedResult[];
-  /** Every output whose record is known, inputs before what was made of them: what a cache can be exported from. */
+  /** Every output whose record is known, inputs before what was made of them: what a cache can be exported from. Looked up when it is first asked for. */
   readonly solved: readonly SolvedOutput[];
   /** Of every vertex that was looked at; one that nobody needed and that is not known to be cached is not in it. */
   readonly outcomes: ReadonlyMap<VertexDigest, VertexOutcome>;
@@ -278,8 +278,18 @@ class Scheduler implements Solving {
     for (const state of this.states) {
       if (state.outcome !== undefined) outcomes.set(state.digest, state.outcome);
     }
-    const solved = this.states.flatMap((state) => solvedOutputs(this.storage, state));
-    return { ...first, others, solved, outcomes };
+    const { states, storage } = this;
+    let solved: readonly SolvedOutput[] | undefined;
+    return {
+      ...first,
+      others,
+      outcomes,
+      // A look-up for each vertex, and only who exports a cache asks.
+      get solved() {
+        solved ??= states.flatMap((state) => solvedOutputs(storage, state));
+        return solved;
+      },
+    };
   }
 
   #stateOf(result: Input): VertexState {

@@ -101,7 +101,9 @@ export interface SnapshotStore {
   lowers(id: SnapshotId): readonly string[];
   /** Layers of a snapshot, bottom first, as an image has them: a patch and what it is on are one. */
   layers(id: SnapshotId): readonly LayerInfo[];
-  /** The same with a folder for each. Those of which there is a patch only are put together, once: by hard links, nothing is copied but the patch. */
+  /** The last of them, without a look at those below. Throws TSB_STORE when unknown. */
+  topLayer(id: SnapshotId): LayerInfo;
+  /** The same as `layers` with a folder for each. Those of which there is a patch only are put together, once: by hard links, nothing is copied but the patch. */
   wholeLayers(id: SnapshotId): Promise<readonly WholeLayer[]>;
   /** A snapshot told to exist is held until the store is closed. */
   exists(id: SnapshotId): boolean;

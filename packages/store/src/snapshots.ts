@@ -153,6 +153,15 @@ export class OverlaySnapshotStore implements SnapshotStore {
     return this.#imageRows(id).map(layerInfo);
   }
 
+  topLayer(id: SnapshotId): LayerInfo {
+    const row = this.#state.database.get<Pick<LayerRow, "id" | "diff_id" | "size_bytes">>(
+      "SELECT l.id, l.diff_id, l.size_bytes FROM snapshots s JOIN layers l ON l.id = s.layer WHERE s.id=? AND s.lease IS NULL",
+      id,
+    );
+    if (row === undefined) throw unknownSnapshot(id);
+    return layerInfo(row);
+  }
+
   async wholeLayers(id: SnapshotId): Promise<readonly WholeLayer[]> {
     const layers: WholeLayer[] = [];
     for (const row of this.#imageRows(id)) {
@@ -407,7 +416,7 @@ export function removeActiveOf(state: StoreState, lease: string): void {
   );
 }
 
-function layerInfo({ id, diff_id, size_bytes }: LayerRow): LayerInfo {
+function layerInfo({ id, diff_id, size_bytes }: Pick<LayerRow, "id" | "diff_id" | "size_bytes">): LayerInfo {
   return { id, diffId: (diff_id ?? undefined) as DiffId | undefined, sizeBytes: size_bytes ?? undefined };
 }
 

@@ -117,6 +117,7 @@ export function snapshotStoreSuite(name: string, open: () => Promise<SnapshotSto
       const patch = snapshots.commit(active);
       expect(snapshots.lowers(patch)).toEqual([active.upper, ...snapshots.lowers(old)]);
       expect(snapshots.layers(patch)).toHaveLength(2);
+      expect(snapshots.topLayer(patch)).toEqual(snapshots.layers(patch).at(-1));
       expect([snapshots.parent(patch), snapshots.parent(old)]).toEqual([base, base]);
       const child = layer(patch, "child");
       expect([snapshots.parent(child), snapshots.layers(child).length]).toEqual([patch, 3]);
@@ -181,6 +182,8 @@ export function snapshotStoreSuite(name: string, open: () => Promise<SnapshotSto
       expect(await snapshots.wholeLayers(a)).toEqual([{ ...own, diffId, sizeBytes: 1024 }]);
       expect(snapshots.layers(other)[1]).toEqual({ id: own!.id, diffId, sizeBytes: 1024 });
       expect(snapshots.layers(other)[0]?.diffId).toBeUndefined();
+      expect(snapshots.topLayer(other)).toEqual(snapshots.layers(other)[1]);
+      expect(() => snapshots.topLayer("999999" as SnapshotId)).toThrow();
     });
 
     it("finds a snapshot by its chain ID", () => {

@@ -258,7 +258,7 @@ export class BuildRecorder {
     const { snapshots } = this.#store;
     // Another process may have pruned it.
     if (!snapshots.exists(top as SnapshotId)) return;
-    const sizeBytes = snapshots.layers(top as SnapshotId).at(-1)?.sizeBytes;
+    const { sizeBytes } = snapshots.topLayer(top as SnapshotId);
     if (sizeBytes !== undefined) this.#note(vertex, { sizeBytes });
   }
 
