@@ -17,6 +17,7 @@
 #include "../../core/cleanup.h"
 #include "../../core/contents.h"
 #include "../../core/deflate.h"
+#include "../../core/layers.h"
 #include "../../core/lock.h"
 #include "../../core/members.h"
 #include "../../core/mkdirs.h"
@@ -24,6 +25,7 @@
 #include "../../core/overlay.h"
 #include "../../core/pass.h"
 #include "../../core/plain_header.h"
+#include "../../core/program.h"
 #include "../../core/resolve.h"
 #include "../../core/send.h"
 #include "../../core/sha256.h"
@@ -209,6 +211,37 @@ static void deflated(long rounds) {
     free(bytes);
     free(out);
   }
+}
+
+/* A link, a marked folder, a name that is too long, and a program that is not there. */
+static void layers_paths_and_programs(int root) {
+  struct err err = ERR_INIT;
+  struct buf out = {0};
+  size_t layer;
+  int layers[2] = {root, root};
+  static char long_name[NAME_MAX + 2];
+  memset(long_name, 'n', NAME_MAX + 1);
+  check(mkdirat(root, "stack", 0700), "mkdirat", &err);
+  check(mkdirat(root, "stack/marked", 0700), "mkdirat", &err);
+  check(symlinkat("marked", root, "stack/link"), "symlinkat", &err);
+  cleanup_fd int marked = openat(root, "stack/marked", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (marked >= 0) fsetxattr(marked, "user.overlay.opaque", "y", 1, 0);
+  const struct {
+    const char *path;
+    int found;
+  } paths[] = {{"", 1}, {"stack/marked/new", 1}, {"stack/link", 0}, {"stack//new", 0}, {"../stack", 0}, {long_name, 0}};
+  for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+    struct layers_query query = {.path = paths[i].path, .userxattr = true};
+    int found = layers_find(layers, 2, &query, &layer, &err);
+    check(found, "layers_find", &err);
+    if (found != paths[i].found) exit(1);
+    int told = resolve_path(root, paths[i].path, &out, &err);
+    if (told < 0) err_free(&err);
+  }
+  buf_free(&out);
+  struct program program;
+  char *const args[] = {"none", NULL};
+  check_fails(program_start("/no/such/program", args, root, &program, &err), ENOENT, "program_start", &err);
 }
 
 static void locks_and_mounts(const char *folder) {
@@ -456,6 +489,7 @@ int main(int argc, char **argv) {
   hash_ranges(root);
   passed_descriptors(root);
   batches_of_files(root);
+  layers_paths_and_programs(root);
   locks_and_mounts(argv[1]);
   deflated(strtol(argv[3], NULL, 10));
   copied_trees(root, strtol(argv[3], NULL, 10));
