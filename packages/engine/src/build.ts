@@ -56,6 +56,7 @@ export async function runBuild(run: BuildRun): Promise<BuildResult> {
       first = failed;
     });
     later.flush();
+    await recorder.settle();
     const record = recorder.finish(result);
     finishNeeds(needs, request);
     const collected = await collectAfter(session);
@@ -67,6 +68,7 @@ export async function runBuild(run: BuildRun): Promise<BuildResult> {
     finishNeeds(needs, request);
     await saveOutputs({ ...run, emit }, first);
     later.flush();
+    await recorder.settle();
     const record = recorder.finish({ error: failure });
     emit({ type: "build-finished", at: Date.now(), error: failure, record });
     later.flush();

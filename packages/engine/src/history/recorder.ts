@@ -3,7 +3,6 @@ import {
   type CacheReason,
   errnoCode,
   type KeptRecord,
-  monotonicMs,
   type SnapshotId,
   sha256,
   TsbuildError,
@@ -16,14 +15,10 @@ import type { VertexOp } from "@tsbuild/solver";
 import type { HistoryWriter, Store } from "@tsbuild/store";
 import type { CompleteRequest } from "../complete-request.ts";
 import type { Settings } from "../settings.ts";
+import { DelayedWrite } from "./delayed-write.ts";
 import { type BuildRecord, RECORD_VERSION, type RecordedError, type StepRecord } from "./record.ts";
 import { recordedRequest, recordMask } from "./request.ts";
 import { failedOutputs, graphFacts, type StepFacts, snapshotName, watchOp } from "./step-facts.ts";
-
-/** A change is on disk this much later: what a crash loses. */
-const WRITE_DELAY_MS = 200;
-/** Writing a record of thousands of steps may take a twentieth of the time. */
-const WRITE_SHARE = 20;
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -44,8 +39,14 @@ export class BuildRecorder {
   #record: Writable<Omit<BuildRecord, "steps">> | undefined;
   #writer: HistoryWriter | undefined;
   #mask = new SecretMask([]);
-  #writing: NodeJS.Timeout | undefined;
-  #writeMs = 0;
+  #givenUp: Promise<void> | undefined;
+  readonly #later = new DelayedWrite(
+    () => this.#writer?.writeLater(this.#document()),
+    (error) =>
+      this.#safely(() => {
+        throw error;
+      }),
+  );
   #warned = false;
 
   constructor(
@@ -263,16 +264,21 @@ export class BuildRecorder {
   }
 
   #changed(): void {
-    const delayMs = Math.max(WRITE_DELAY_MS, WRITE_SHARE * this.#writeMs);
-    this.#writing ??= setTimeout(() => this.#safely(() => this.#write()), delayMs).unref();
+    this.#later.changed();
+  }
+
+  /** To be waited for before `finish`: then nothing of this build is being written. */
+  async settle(): Promise<void> {
+    await this.#later.stop();
+    await this.#givenUp;
+  }
+
+  #document(): string {
+    return JSON.stringify({ ...this.#record, steps: this.steps });
   }
 
   #write(): void {
-    clearTimeout(this.#writing);
-    this.#writing = undefined;
-    const begin = monotonicMs();
-    this.#writer?.write(JSON.stringify({ ...this.#record, steps: this.steps }));
-    this.#writeMs = monotonicMs() - begin;
+    this.#writer?.write(this.#document());
   }
 
   #recordedError({ code, message }: TsbuildError): RecordedError {
@@ -290,14 +296,13 @@ export class BuildRecorder {
 
   /** Without its record: one that says "running" and is not open would be taken for a crash. */
   #giveUp(): void {
-    clearTimeout(this.#writing);
     const writer = this.#writer;
     this.#writer = undefined;
-    try {
-      writer?.discard();
-    } catch (error) {
-      this.#warn("what was written of this build's history stays", error);
-    }
+    // Not under what is being written.
+    this.#givenUp = this.#later
+      .stop()
+      .then(() => writer?.discard())
+      .catch((error: unknown) => this.#warn("what was written of this build's history stays", error));
   }
 
   #warn(what: string, error: unknown): void {

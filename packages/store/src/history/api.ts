@@ -45,6 +45,8 @@ export interface HistoryWriter {
   readonly id: string;
   /** Replaces the document as a whole. */
   write(document: string): void;
+  /** The same by another thread, for what may wait: a disk that is being synced can take its time. One at a time, and none when `write` is called. */
+  writeLater(document: string): Promise<void>;
   /** Appends to the log of a step; `step` is letters, digits, `.`, `_` and `-`. */
   log(step: string, frame: LogFrame): void;
   /**

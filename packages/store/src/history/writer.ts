@@ -1,4 +1,5 @@
 import { closeSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { HistoryWriter, LogFrame } from "./api.ts";
 import { type Kept, writeKept } from "./kept.ts";
@@ -24,6 +25,12 @@ export class FolderWriter implements HistoryWriter {
     const file = join(this.#folder, "build.json");
     writeFileSync(`${file}.new`, document, { mode: 0o600 });
     renameSync(`${file}.new`, file);
+  }
+
+  async writeLater(document: string): Promise<void> {
+    const file = join(this.#folder, "build.json");
+    await writeFile(`${file}.new`, document, { mode: 0o600 });
+    await rename(`${file}.new`, file);
   }
 
   log(step: string, frame: LogFrame): void {
