@@ -44,6 +44,7 @@ napi_value members_close(napi_env env, napi_callback_info info);
 
 /* Calls on a batch: they return a promise and work on libuv's pool. */
 napi_value walk(napi_env env, napi_callback_info info);
+napi_value disk_usage(napi_env env, napi_callback_info info);
 napi_value hash_new(napi_env env, napi_callback_info info);
 napi_value hash_update(napi_env env, napi_callback_info info);
 napi_value hash_file_range(napi_env env, napi_callback_info info);

@@ -12,6 +12,7 @@
 #include "../core/send.h"
 #include "../core/single.h"
 #include "../core/tree_copy.h"
+#include "../core/usage.h"
 #include "../core/walk.h"
 #include "../core/walk_digest.h"
 #include "../core/walk_pairs.h"
@@ -147,6 +148,17 @@ napi_value walk(napi_env env, napi_callback_info info) {
   job->walk.depth = (uint32_t)args_integer(&args, 3);
   job->walk.skip_paths = (const char *)keep(&args, 4, &job->walk.skip_paths_len, &job->bytes_ref);
   job->walk.skip_names = (const char *)keep(&args, 5, &job->walk.skip_names_len, &job->names_ref);
+  return job_start(env, &args, job);
+}
+
+static int run_usage(struct job *job) {
+  return usage_tree(job->root, &job->out, &job->err);
+}
+
+napi_value disk_usage(napi_env env, napi_callback_info info) {
+  struct args args = args_get(env, info);
+  struct job *job = job_new(run_usage);
+  job->root = duplicate(job, &args, 0);
   return job_start(env, &args, job);
 }
 

@@ -35,6 +35,7 @@ NAPI_MODULE_INIT(/* napi_env env, napi_value exports */) {
       CALL("membersTakeOthers", members_take_others),
       CALL("membersClose", members_close),
       CALL("walk", walk),
+      CALL("diskUsage", disk_usage),
       CALL("hashFiles", hash_files),
       CALL("readFiles", read_files),
       CALL("apply", apply),

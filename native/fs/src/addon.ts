@@ -58,6 +58,7 @@ export interface Addon {
     skipPaths: Buffer,
     skipNames: Buffer,
   ): Promise<Buffer>;
+  diskUsage(root: number): Promise<Buffer>;
   hashFiles(root: number, paths: Buffer, count: number): Promise<Buffer>;
   readFiles(root: number, paths: Buffer, count: number, maxBytesEach: number): Promise<Buffer>;
   apply(

@@ -91,6 +91,11 @@ export interface NativeFs {
 
   // ---- whole trees
   /**
+   * What the folder `root` and all below it take on disk, in bytes of blocks; files with several names once, and not at all when their inodes
+   * are in `seen`, where those that are counted go.
+   */
+  diskUsage(root: number, seen: Set<number>): Promise<number>;
+  /**
    * All entries below `path` (itself first, as ""), depth first, names in byte order: see `TreeEntry`. Regular files of other
    * mounts are included, mounts are not entered. `xattrs`: also reads user.*, security.capability, trusted.overlay.* and
    * user.overlay.*. `depth` 1: only the folder's own entries. `skip`: leaves out entries with all that is below them, by path from

@@ -78,6 +78,18 @@ function splitDigests(block: Buffer): WalkDigests {
   return { all: block.subarray(0, DIGEST_BYTES), parts };
 }
 
+/** The format is described in core/usage.h. */
+function countUsage(usage: Buffer, seen: Set<number>): number {
+  let bytes = Number(usage.readBigUInt64LE(0));
+  for (let at = 8; at < usage.length; at += 16) {
+    const inode = Number(usage.readBigUInt64LE(at));
+    if (seen.has(inode)) continue;
+    seen.add(inode);
+    bytes += Number(usage.readBigUInt64LE(at + 8));
+  }
+  return bytes;
+}
+
 export const nativeFs: NativeFs = {
   openFolder: (path) => addon().openFolder(nameArgument(path)),
   close: (fd) => addon().close(fd),
@@ -132,6 +144,7 @@ export const nativeFs: NativeFs = {
 
   walk: async (root, path, { xattrs, depth = UNLIMITED_DEPTH, skip = NOTHING }) =>
     addon().walk(root, nameArgument(path), xattrs, depth, encodePaths(skip.paths), encodePaths(skip.names)),
+  diskUsage: async (root, seen) => countUsage(await addon().diskUsage(root), seen),
   hashFiles: async (root, paths) =>
     Buffer.concat(await inParallel(paths, (run) => addon().hashFiles(root, encodePaths(run), run.length))),
   readFiles: async (root, paths, maxBytesEach) => {

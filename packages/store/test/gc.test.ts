@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { SnapshotId } from "@tsbuild/base";
 import type { CacheKeyId, ResultId } from "@tsbuild/solver";
@@ -98,6 +98,15 @@ describe("disk usage", () => {
     expect(two?.heldBy).toEqual([{ kind: "build", text: "build of /src/app" }]);
     expect(two).toMatchObject({ type: "regular", inUse: false, shared: false, parents: ["snapshot:1"] });
     held.release();
+  });
+
+  it("counts nothing of a layer that is gone", async () => {
+    const root = temporaryRoot();
+    const store = openAt(root);
+    const base = layer(store, null, "a");
+    for (const folder of store.snapshots.lowers(base)) rmSync(dirname(folder), { recursive: true });
+    const { records } = await diskUsage(store);
+    expect(records.find(({ id }) => id === `snapshot:${base}`)?.sizeBytes).toBe(0);
   });
 
   it("counts a file with several names once, and a layer of two snapshots once", async () => {

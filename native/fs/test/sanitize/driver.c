@@ -31,6 +31,7 @@
 #include "../../core/sha256.h"
 #include "../../core/single.h"
 #include "../../core/tree_copy.h"
+#include "../../core/usage.h"
 #include "../../core/utf8.h"
 #include "../../core/walk.h"
 #include "../../core/walk_digest.h"
@@ -112,6 +113,7 @@ static void deep_tree(int root) {
   check(fd, "deep mkdirs", &err);
   close(fd);
   check(walk_tree(root, "", &all, &out, &err), "walk", &err);
+  check(usage_tree(root, &out, &err), "usage", &err);
   check(single_remove(root, "d", &err), "deep remove", &err);
   check_fails(walk_tree(root, "d", &all, &out, &err), ENOENT, "walk nothing", &err);
 }

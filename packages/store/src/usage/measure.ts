@@ -6,11 +6,12 @@ import type { StoreState } from "../state.ts";
 const BLOCK_BYTES = 512;
 
 /**
- * Bytes that a file or a tree takes on disk (blocks, not sizes; files with several names once, and not at all when they are in `seen`, the
- * inodes that were counted before). What vanishes meanwhile counts nothing.
+ * Bytes that a file or a tree takes on disk (blocks, not sizes; files with several names once), which others may change. What vanishes
+ * meanwhile counts nothing.
  * Gives way to other work after each folder: a tree may have many thousand entries.
  */
-export async function diskBytes(path: string, seen: Set<number> = new Set()): Promise<number> {
+export async function diskBytes(path: string): Promise<number> {
+  const seen = new Set<number>();
   const pending: Buffer[] = [Buffer.from(path)];
   let total = 0;
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
@@ -63,8 +64,20 @@ function isGone(error: unknown): boolean {
   return code === "ENOENT" || code === "ENOTDIR" || code === "ENAMETOOLONG" || code === "EACCES";
 }
 
+/** 0 for one that somebody is removing. */
+async function layerBytes({ layout, native }: StoreState, id: number, seen: Set<number>): Promise<number> {
+  try {
+    const folder = native.openFolder(layout.layer(id));
+    return await native.diskUsage(folder, seen).finally(() => native.close(folder));
+  } catch (error) {
+    if (isGone(error) || errnoCode(error) === "ESTALE") return 0;
+    throw error;
+  }
+}
+
 /** Measures committed layers that were not measured yet, once and for all: they never change. Returns their bytes together. */
-export async function measureLayers({ database, layout }: StoreState): Promise<number> {
+export async function measureLayers(state: StoreState): Promise<number> {
+  const { database } = state;
   let total = 0;
   // Those that share files are always all in it: a file counts for the oldest of them.
   const seen = new Set<number>();
@@ -73,7 +86,7 @@ export async function measureLayers({ database, layout }: StoreState): Promise<n
      AND EXISTS (SELECT 1 FROM snapshots WHERE layer=layers.id AND lease IS NULL) ORDER BY id`,
   );
   for (const { id, linked } of rows) {
-    const bytes = await diskBytes(layout.layer(id), linked === 1 ? seen : undefined);
+    const bytes = await layerBytes(state, id, linked === 1 ? seen : new Set());
     total += bytes;
     database.transaction(() => {
       database.run("UPDATE layers SET disk_bytes=? WHERE id=?", bytes, id);
