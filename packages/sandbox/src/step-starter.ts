@@ -85,7 +85,7 @@ class Helper {
       this.#said = (this.#said + chunk.toString("utf8")).slice(-1000);
     });
     this.#errors.on("error", () => this.#errors.destroy());
-    this.#errors.unref();
+    this.#keepAlive(false);
     await new Promise<void>((resolve) => void this.#errors.on("close", resolve));
     const how = await this.#end();
     return endedEarly(this.#said.trim() || how);
@@ -124,11 +124,18 @@ class Helper {
     const supervisor = new Promise<TsbuildError>((resolve) => {
       timer = setTimeout(() => resolve(endedEarly("its socket was closed")), LAST_WORDS_MS);
     });
-    this.#errors.ref();
+    this.#keepAlive(true);
     const reason = await Promise.race([this.#ended, supervisor]);
     clearTimeout(timer);
-    this.#errors.unref();
+    this.#keepAlive(false);
     return reason;
+  }
+
+  /** A socket that is closed would wait for a connection, with a listener for each call. */
+  #keepAlive(isNeeded: boolean): void {
+    if (this.#errors.destroyed) return;
+    if (isNeeded) this.#errors.ref();
+    else this.#errors.unref();
   }
 
   /** Lets it end; steps that are under way go on. */

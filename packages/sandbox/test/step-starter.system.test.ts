@@ -26,10 +26,16 @@ function sockets(changes: Partial<DescriptorSockets>): DescriptorSockets {
 
 describe.skipIf(missing !== undefined)("the process that starts steps", () => {
   let roots: TestRoots;
+  /** Node's own, such as of listeners that pile up: they would stand in a build's output. */
+  const warnings: Error[] = [];
   beforeAll(() => {
     roots = new TestRoots();
+    process.on("warning", (warning) => void warnings.push(warning));
   });
-  afterAll(() => roots.remove());
+  afterAll(() => {
+    roots.remove();
+    expect(warnings).toEqual([]);
+  });
 
   async function withSteps<T>(
     work: (steps: Steps, starter: () => number | undefined) => Promise<T>,
