@@ -78,10 +78,11 @@ interface Disk {
 async function isDue(state: StoreState, limits: Limits, disk: Disk): Promise<boolean> {
   const last = readLast(state);
   const age = Date.now() - (last?.at ?? 0);
-  if (last === undefined || age < 0 || age > FULL_LOOK_AFTER_MS) return true;
+  if (last?.layerBytes === undefined || age < 0 || age > FULL_LOOK_AFTER_MS) return true;
   const { maxBytes = Infinity, minFreeBytes = 0, reservedBytes = 0 } = limits;
   const isNear = maxBytes - last.usedBytes < NEAR_BYTES || Date.now() - last.measuredAt > LOOK_AFTER_MS;
-  const measured = isNear ? await (await import("../usage/measure.ts")).measureLayers(state) : 0;
+  const layerBytes = isNear ? await measureAll(state) : last.layerBytes;
+  const measured = Math.max(layerBytes - last.layerBytes, 0);
   const grown = Math.max(measured, last.freeBytes - disk.freeBytes, 0);
   const most = Math.min(disk.usedBytes, last.usedBytes + grown);
   const isFull = disk.freeBytes < minFreeBytes && most > reservedBytes;
@@ -89,12 +90,25 @@ async function isDue(state: StoreState, limits: Limits, disk: Disk): Promise<boo
   if (measured > 0) {
     const { rememberLook } = await import("./collect-cache.ts");
     const usedBytes = last.usedBytes + measured;
-    rememberLook(state, { ...last, measuredAt: Date.now(), usedBytes, freeBytes: disk.freeBytes });
+    rememberLook(state, {
+      ...last,
+      measuredAt: Date.now(),
+      usedBytes,
+      layerBytes,
+      freeBytes: disk.freeBytes,
+    });
   }
   if (most <= maxBytes && !isFull) return false;
   // If the last look left it so, what it could not remove then is likely still needed.
   const wasHopeless = last.lookBytes > maxBytes || last.freeBytes < minFreeBytes;
   return !wasHopeless || most - last.lookBytes > Math.min(GROWTH_BYTES, maxBytes / 10) || age > LOOK_AFTER_MS;
+}
+
+/** Others may have measured new layers meanwhile (`du`), so what they come to is compared, not what is measured now. */
+async function measureAll(state: StoreState): Promise<number> {
+  const { measureLayers, measuredBytes } = await import("../usage/measure.ts");
+  await measureLayers(state);
+  return measuredBytes(state);
 }
 
 const GROWTH_BYTES = 256 * 1024 * 1024;

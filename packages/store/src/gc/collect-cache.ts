@@ -8,6 +8,7 @@ import { LockFile } from "../locks.ts";
 import { reapDeadLeases } from "../open.ts";
 import { type StoreState, stateOf } from "../state.ts";
 import { readHolders } from "../usage/holders.ts";
+import { measuredBytes } from "../usage/measure.ts";
 import type { UsageRecord } from "../usage/types.ts";
 import { KEPT_BUILDS, takeStock } from "../usage/usage.ts";
 import { poll } from "../waiting.ts";
@@ -64,7 +65,15 @@ export async function collectCache(
     if (!request.dryRun) {
       const { usedBytes, freeBytes: left } = result;
       const at = Date.now();
-      rememberLook(state, { at, measuredAt: at, lookBytes: usedBytes, usedBytes, freeBytes: left });
+      const layerBytes = measuredBytes(state);
+      rememberLook(state, {
+        at,
+        measuredAt: at,
+        lookBytes: usedBytes,
+        usedBytes,
+        layerBytes,
+        freeBytes: left,
+      });
     }
     return result;
   } finally {
@@ -114,6 +123,8 @@ export interface LastCollection {
   /** What was left then. */
   readonly lookBytes: number;
   readonly usedBytes: number;
+  /** Of all layers that were measured by then; what a version before wrote has it not. */
+  readonly layerBytes: number;
   readonly freeBytes: number;
 }
 

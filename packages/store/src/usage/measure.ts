@@ -75,10 +75,9 @@ async function layerBytes({ layout, native }: StoreState, id: number, seen: Set<
   }
 }
 
-/** Measures committed layers that were not measured yet, once and for all: they never change. Returns their bytes together. */
-export async function measureLayers(state: StoreState): Promise<number> {
+/** Measures committed layers that were not measured yet, once and for all: they never change. */
+export async function measureLayers(state: StoreState): Promise<void> {
   const { database } = state;
-  let total = 0;
   // Those that share files are always all in it: a file counts for the oldest of them.
   const seen = new Set<number>();
   const rows = database.all<{ id: number; linked: number }>(
@@ -87,10 +86,13 @@ export async function measureLayers(state: StoreState): Promise<number> {
   );
   for (const { id, linked } of rows) {
     const bytes = await layerBytes(state, id, linked === 1 ? seen : new Set());
-    total += bytes;
     database.transaction(() => {
       database.run("UPDATE layers SET disk_bytes=? WHERE id=?", bytes, id);
     });
   }
-  return total;
+}
+
+/** Of all layers that were measured. */
+export function measuredBytes({ database }: StoreState): number {
+  return database.get<{ bytes: number | null }>("SELECT sum(disk_bytes) AS bytes FROM layers")?.bytes ?? 0;
 }
