@@ -5,8 +5,9 @@ import { setImmediate as turn } from "node:timers/promises";
 const READ_BYTES = 128 * 1024;
 /** So often messages get their turn: what is read here needs no waiting for. */
 const TURN_BYTES = 1024 * 1024;
-/** Growth that is worth a message to another thread. */
+/** Growth that is worth a message to another thread at once; less is told a little later, so that a slow line holds nobody back. */
 const TOLD_BYTES = 1024 * 1024;
+const TOLD_MS = 10;
 
 /** How far a file has come. */
 export interface Growth {
@@ -24,6 +25,7 @@ export class GrowingFile {
   readonly fd: number;
   #growth: Growth = { sizeBytes: 0, ended: false };
   #toldBytes = 0;
+  #toTell: NodeJS.Timeout | undefined;
   readonly #listeners = new Set<(growth: Growth) => void>();
 
   constructor(fd: number) {
@@ -41,6 +43,7 @@ export class GrowingFile {
   grow(sizeBytes: number): void {
     this.#growth = { sizeBytes, ended: this.#growth.ended };
     if (sizeBytes - this.#toldBytes >= TOLD_BYTES) this.#tell();
+    else this.#toTell ??= setTimeout(() => this.#tell(), TOLD_MS);
   }
 
   end(): void {
@@ -49,6 +52,8 @@ export class GrowingFile {
   }
 
   #tell(): void {
+    clearTimeout(this.#toTell);
+    this.#toTell = undefined;
     this.#toldBytes = this.#growth.sizeBytes;
     for (const listener of [...this.#listeners]) listener(this.#growth);
   }
