@@ -1,4 +1,4 @@
-import { addon } from "./addon.ts";
+import { addon, type MembersState } from "./addon.ts";
 import { decodeName, decodeNames } from "./names.ts";
 
 /** What a step has done. */
@@ -34,7 +34,7 @@ function decodeFolders(block: Buffer): MadeFolder[] {
  * the caller reads and makes the others, in turn. See core/members.h and core/plain_header.h.
  */
 export class PlainMembers {
-  readonly #state: ReturnType<ReturnType<typeof addon>["membersOpen"]>;
+  readonly #state: MembersState;
   readonly #counts = new BigInt64Array(5);
 
   /** `root` stays the caller's, and open until `close`. */

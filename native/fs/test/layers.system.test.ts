@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { beforeEach, expect, test } from "vitest";
+import { Random } from "../../../test/fuzz/support/random.ts";
 import { nativeFs } from "../src/index.ts";
 import { openRoot, temporaryFolder } from "./fixture.ts";
 
@@ -13,37 +14,26 @@ const PATHS = NAMES.flatMap((one) => [
 ]);
 const SURELY = { userxattr: false, isFile: false };
 
-/** The same numbers for the same seed (mulberry32). */
-function randomNumbers(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) % below;
-  };
-}
-
 /** Something a step may do; what cannot be done, as the path is no folder, is not. */
-function change(root: string, random: (below: number) => number): void {
-  const path = `${root}/${PATHS[random(PATHS.length)]}`;
+function change(root: string, random: Random): void {
+  const path = `${root}/${PATHS[random.below(PATHS.length)]}`;
   const doings = [
-    () => mkdirSync(path, { recursive: true, mode: 0o700 + random(8) }),
-    () => writeFileSync(path, String(random(1000))),
+    () => mkdirSync(path, { recursive: true, mode: 0o700 + random.below(8) }),
+    () => writeFileSync(path, String(random.below(1000))),
     () => rmSync(path, { recursive: true, force: true }),
-    () => renameSync(`${root}/${PATHS[random(PATHS.length)]}`, path),
-    () => symlinkSync(NAMES[random(3)]!, path),
-    () => chmodSync(path, 0o700 + random(8)),
+    () => renameSync(`${root}/${PATHS[random.below(PATHS.length)]}`, path),
+    () => symlinkSync(NAMES[random.below(3)]!, path),
+    () => chmodSync(path, 0o700 + random.below(8)),
   ];
   try {
-    doings[random(doings.length)]!();
+    doings[random.below(doings.length)]!();
   } catch (error) {
     expect(error).toHaveProperty("code");
   }
 }
 
 /** Layers as overlayfs writes them, topmost first. */
-function makeStack(count: number, random: (below: number) => number): readonly string[] {
+function makeStack(count: number, random: Random): readonly string[] {
   const base = temporaryFolder();
   const layers: string[] = [];
   for (let made = 0; made < count; made++) {
@@ -71,7 +61,7 @@ function shown(root: number, path: string): unknown {
 test("a layer that is named shows what all of them show, in stacks of random changes", () => {
   const told = { of: 0, plain: 0, files: 0 };
   for (let seed = 0; seed < 60; seed++) {
-    const layers = makeStack(4, randomNumbers(seed));
+    const layers = makeStack(4, new Random(seed));
     const whole = nativeFs.mountOverlay({ lowers: layers, userxattr: false });
     for (const path of PATHS) {
       const layer = nativeFs.plainLayer(layers, path, SURELY);

@@ -42,7 +42,8 @@ async function compile(output: string): Promise<string | undefined> {
   // These only pass bytes on to libraries inside the Node binary, which does not load this program.
   const inNode = ["sha256.c", "compress.c", "inflate.c"];
   const units = readdirSync(core).filter((name) => name.endsWith(".c") && !inNode.includes(name));
-  const sources = [...units.map((name) => join(core, name)), `${driver}/driver.c`, `${driver}/sha256_none.c`];
+  const own = readdirSync(driver).filter((name) => name.endsWith(".c"));
+  const sources = [...units.map((name) => join(core, name)), ...own.map((name) => join(driver, name))];
   try {
     await run("cc", [...FLAGS, ...sources, "-o", output]);
     return undefined;

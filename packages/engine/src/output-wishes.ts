@@ -29,10 +29,14 @@ function isStored({ attrs }: OutputRequest): boolean {
   return attrs["store"] === undefined || parseTruth(attrs["store"]) === true;
 }
 
+/** Others take files. */
+export function makesImage({ type }: OutputRequest): boolean {
+  return !["local", "tar", "cacheonly"].includes(type);
+}
+
 /** The annotations of the request are those of every output that makes an image (C018). */
 export function annotatedOutput(output: OutputRequest, { request }: BuildRun): OutputRequest {
-  const isImage = !["local", "tar", "cacheonly"].includes(output.type);
-  return isImage ? { ...output, attrs: { ...request.annotations, ...output.attrs } } : output;
+  return makesImage(output) ? { ...output, attrs: { ...request.annotations, ...output.attrs } } : output;
 }
 
 /** One platform and nothing to be said of it: the image is a manifest, and that is all (W032). */

@@ -5,6 +5,7 @@ import { snapshotOf } from "@tsbuild/ops";
 import type { Ref, VertexOp } from "@tsbuild/solver";
 import { remoteLayersOf } from "@tsbuild/store";
 import type { BuildRun } from "./build.ts";
+import { makesImage } from "./output-wishes.ts";
 import type { BuildTarget } from "./targets.ts";
 
 /** What has layers of an image that are known before it is whole. */
@@ -45,7 +46,7 @@ interface Wanted {
 async function wantedForm({ request }: BuildTarget): Promise<CompressionVariant | undefined> {
   const { outputs, squash, reproducible } = request;
   if (squash !== undefined || reproducible === true) return undefined;
-  if (outputs.every(({ type }) => ["cacheonly", "local", "tar"].includes(type))) return undefined;
+  if (!outputs.some(makesImage)) return undefined;
   const { clampsAll, wantedCompression } = await import("@tsbuild/export");
   return clampsAll(outputs) ? undefined : wantedCompression(outputs);
 }
