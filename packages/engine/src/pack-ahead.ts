@@ -93,10 +93,13 @@ class LayersAhead implements PackAhead {
   }
 
   #begin(ref: Ref, { compress }: Wanted): void {
-    const packing = this.#pack(ref, compress).finally(() => {
-      ref.release();
-      this.#packing.delete(packing);
-    });
+    const packing = this.#pack(ref, compress)
+      // What goes wrong is told when the image is committed, which asks for the same.
+      .catch(() => undefined)
+      .finally(() => {
+        ref.release();
+        this.#packing.delete(packing);
+      });
     this.#packing.add(packing);
   }
 
@@ -113,6 +116,6 @@ class LayersAhead implements PackAhead {
 
   async end(): Promise<void> {
     this.#stop.abort();
-    await Promise.allSettled(this.#packing);
+    await Promise.all(this.#packing);
   }
 }

@@ -68,9 +68,9 @@ function layer(bytes: number): SnapshotId {
 }
 
 /** Lets a vertex of the graph make a layer, in a build that asks for `targets`. */
-async function make(name: string, bytes: number, targets: readonly BuildTarget[]) {
+async function make(name: string, bytes: number, targets: readonly BuildTarget[], used: object = store) {
   const snapshot = layer(bytes);
-  const run = { session: { store }, signal: new AbortController().signal } as unknown as BuildRun;
+  const run = { session: { store: used }, signal: new AbortController().signal } as unknown as BuildRun;
   const ahead = await packAhead(run, targets);
   const op: VertexOp = {
     cacheMap: () => Promise.reject(new Error("not asked")),
@@ -123,6 +123,19 @@ test("what is left at the end is given up", async () => {
   const { snapshot, ahead, ref } = await make("copy", LARGE, [target({})]);
   await ahead.end();
   expect(diffId(snapshot)).toBeUndefined();
+  ref.release();
+});
+
+test("what goes wrong is left to the image, which asks for the same", async () => {
+  let asked = 0;
+  const wholeLayers = (): Promise<never> => {
+    asked++;
+    return Promise.reject(new Error("no space left"));
+  };
+  const { ahead, ref } = await make("copy", LARGE, [target({})], { snapshots: { wholeLayers } });
+  await expect.poll(() => asked).toBe(1);
+  await new Promise((resolve) => setImmediate(resolve));
+  await ahead.end();
   ref.release();
 });
 
