@@ -29,19 +29,21 @@ interface Wanted {
 
 /**
  * Packs a layer once, however many ask for it meanwhile: a build begins with a layer while its next step runs, and the image that is made at the
- * end waits for what is left. `pack` is given whom to tell; what it rejects with, all get.
+ * end waits for what is left. `pack` is given whom to tell. Where it fails, who has joined packs for itself: the build that began may have
+ * been given up.
  */
 export function packOnce(
   store: Store,
-  { id, compress, listener }: Wanted,
+  wanted: Wanted,
   pack: (tell: Required<PackListener>) => Promise<CommittedLayer>,
 ): Promise<CommittedLayer> {
+  const { id, compress, listener } = wanted;
   const all = running.get(store) ?? new Map<string, Packing>();
   running.set(store, all);
   const name = nameOf(id, compress);
   const known = all.get(name);
   known?.listeners.add(listener);
-  if (known !== undefined) return known.layer;
+  if (known !== undefined) return known.layer.catch(() => packOnce(store, wanted, pack));
   const listeners = new Set([listener]);
   const layer = pack({
     onProgress: (status) => {

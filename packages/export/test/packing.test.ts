@@ -52,3 +52,12 @@ test("a failure is everyone's, and the next one tries again", async () => {
   for (const one of both) await expect(one).rejects.toThrow("the disk is full");
   expect(await packOnce(store, wanted, () => Promise.resolve(packed))).toBe(packed);
 });
+
+test("who waits for a build that is given up packs for itself", async () => {
+  const store = {} as Store;
+  const wanted = { id: 1, compress: gzip, listener: {} };
+  const first = packOnce(store, wanted, () => Promise.reject(new Error("given up")));
+  const second = packOnce(store, wanted, () => Promise.resolve(packed));
+  await expect(first).rejects.toThrow("given up");
+  expect(await second).toBe(packed);
+});
