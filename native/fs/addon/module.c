@@ -22,6 +22,7 @@ NAPI_MODULE_INIT(/* napi_env env, napi_value exports */) {
       CALL("removeInRoot", remove_in_root),
       CALL("setTimesInRoot", set_times_in_root),
       CALL("setOwnerModeInRoot", set_owner_mode_in_root),
+      CALL("spreadTrees", spread_trees),
       CALL("tryLock", try_lock),
       CALL("socketPair", socket_pair),
       CALL("sendDescriptors", send_descriptors),

@@ -32,6 +32,9 @@ int single_times(int root, const char *path, const struct timespec times[2], str
 int single_owner(int root, const char *path, const struct node *node, struct err *err);
 
 int single_sync_fs(int fd, struct err *err);
+/* Lets the file system put the trees in the folder apart from each other, where it can be told so. Returns whether it was. */
+bool single_spread_trees(const char *path);
+
 int single_sync_folder(const char *path, struct err *err);
 
 /* write() of everything; retries interruptions and short writes. -1 with errno. */

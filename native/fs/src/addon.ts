@@ -109,6 +109,7 @@ export interface Addon {
   membersTakeFolders(members: MembersState): Buffer;
   membersTakeOthers(members: MembersState): Buffer;
   membersClose(members: MembersState): void;
+  spreadTrees(path: Name): boolean;
   syncFs(fd: number): Promise<Buffer>;
   fsyncFolder(path: Name): Promise<Buffer>;
 }

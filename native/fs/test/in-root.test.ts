@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import {
   constants,
   lstatSync,
@@ -250,6 +250,18 @@ test("syncing a folder and its file system works on the descriptors that we have
     code: "ENOENT",
     syscall: "open",
   });
+});
+
+test("the file system is told of a folder whose trees lie apart, or says that it cannot be", () => {
+  const { inside } = makeBoth();
+  const isTold = nativeFs.spreadTrees(inside);
+  expect(nativeFs.spreadTrees(inside)).toBe(isTold);
+  const { status, stdout } = spawnSync("lsattr", ["-d", inside], { encoding: "utf8" });
+  // Where attributes of this kind are not known, `lsattr` fails as well.
+  expect(status === 0 && stdout.split(" ")[0]?.includes("T") === true).toBe(isTold);
+  expect(nativeFs.spreadTrees(`${inside}/d`)).toBe(isTold);
+  expect(nativeFs.spreadTrees(`${inside}/none`)).toBe(false);
+  expect(nativeFs.spreadTrees("/proc/self")).toBe(false);
 });
 
 test("the real path of what a path leads to, links and all; nothing outside has one", () => {
