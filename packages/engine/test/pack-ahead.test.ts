@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { SnapshotId, VertexDigest } from "@tsbuild/base";
+import type { DiffId, SnapshotId, VertexDigest } from "@tsbuild/base";
 import { commitImage, packLargeLayers } from "@tsbuild/export";
 import type { Graph, Input, Vertex } from "@tsbuild/llb";
+import { LayerWorkers } from "@tsbuild/oci";
 import type { OpContext, Ref, VertexOp } from "@tsbuild/solver";
 import { openStore, refForSnapshot, type Store } from "@tsbuild/store";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -139,13 +140,21 @@ test("what goes wrong is left to the image, which asks for the same", async () =
   ref.release();
 });
 
-test("small layers wait for the image", async () => {
-  const [small, large] = [layer(1000), layer(LARGE)];
+test("small layers wait for the image, unless a thread waits for work", async () => {
+  const workers = new LayerWorkers({ threads: 1 });
   const { signal } = new AbortController();
-  for (const snapshot of [small, large])
-    await packLargeLayers(store, { snapshot, compress: { compression: "gzip" }, signal });
-  expect(diffId(small)).toBeUndefined();
-  expect(diffId(large)).toBeDefined();
+  const pack = async (snapshot: SnapshotId): Promise<DiffId | undefined> => {
+    await packLargeLayers(store, { snapshot, compress: { compression: "gzip" }, signal, workers });
+    return diffId(snapshot);
+  };
+  const [small, large] = [layer(1000), layer(LARGE)];
+  expect(await pack(small)).toBeUndefined();
+  expect(await pack(large)).toBeDefined();
+  expect(await pack(small)).toBeDefined();
+  expect(
+    await pack(store.snapshots.commit(store.snapshots.prepare(null, { inPlace: true }))),
+  ).toBeUndefined();
+  await workers.close();
 });
 
 test("nothing is packed for outputs that take layers as they are, and for images that are changed first", async () => {

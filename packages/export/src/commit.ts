@@ -1,3 +1,4 @@
+import { readdirSync } from "node:fs";
 import { chainId, type DiffId, type Digest, errnoCode, type SnapshotId, sha256 } from "@tsbuild/base";
 import {
   alignHistory,
@@ -5,6 +6,7 @@ import {
   formatReference,
   type ImageConfig,
   isSmallFolder,
+  type JobOptions,
   type LayerWorkers,
   type LayoutBlob,
   layerMediaType,
@@ -36,7 +38,8 @@ type MeasureRequest = Pick<
   | "onBlob"
   | "onLayer"
   | "compress"
->;
+> &
+  Pick<JobOptions, "onThread">;
 
 /** Measures the layers that nobody has packed yet, all at once, and remembers what comes out. */
 export async function measureLayers(store: Store, request: MeasureRequest): Promise<CommittedLayer[]> {
@@ -81,14 +84,14 @@ async function packNew(
   { id, folder, createdMs }: WholeLayer,
   request: MeasureRequest,
 ): Promise<CommittedLayer> {
-  const { signal, onWarning, compress } = request;
+  const { signal, onWarning, compress, onThread } = request;
   const onSkipped = (path: string, why: string) => onWarning?.(`/${path} is left out of the image: ${why}`);
   const packed =
     compress === undefined
       ? await workers.measure({ folder }, { signal, onSkipped })
       : await compressNow(
           store,
-          workers.pack({ folder, variant: compress }, { signal, onSkipped }),
+          workers.pack({ folder, variant: compress }, { signal, onSkipped, onThread }),
           compress,
           request,
         );
@@ -98,19 +101,25 @@ async function packNew(
 }
 
 /**
- * Begins with the layers of a snapshot that nobody has packed yet and that are worth a thread, for an image that will be asked for in this form.
+ * Begins with the layers of a snapshot that nobody has packed yet and that are worth a thread (or for which one waits), for an image that will be asked for in this form.
  * What goes wrong shows when it is. Resolves when nothing is being packed any more.
  */
 export async function packLargeLayers(
   store: Store,
-  request: Pick<CommitRequest, "snapshot" | "compress" | "signal">,
+  request: Pick<CommitRequest, "snapshot" | "compress" | "signal" | "workers">,
 ): Promise<void> {
   const layers = request.snapshot === null ? [] : await store.snapshots.wholeLayers(request.snapshot);
-  const workers = sharedWorkers();
+  const workers = request.workers ?? sharedWorkers();
   const packing = layers.filter(isNew).map(async (layer) => {
-    if (!(await isSmallFolder(layer.folder))) await measureLayer(store, workers, layer, request);
+    if (await isForThread(workers, layer))
+      await measureLayer(store, workers, layer, { ...request, onThread: true });
   });
   await Promise.allSettled(packing);
+}
+
+/** A thread that waits gets what there is: the step that follows wants this one, and a look at all of the folder would wait for its turn. */
+async function isForThread({ isIdle }: LayerWorkers, { folder }: WholeLayer): Promise<boolean> {
+  return isIdle ? readdirSync(folder).length > 0 : !(await isSmallFolder(folder));
 }
 
 /** What the folder of a layer looked like when it was packed is worth remembering, and no loss when it is forgotten. */

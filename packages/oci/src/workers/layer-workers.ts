@@ -39,6 +39,8 @@ export interface JobOptions {
   readonly signal?: AbortSignal | undefined;
   /** See `PackOptions`. */
   readonly onSkipped?: ((path: string, why: string) => void) | undefined;
+  /** Goes to a thread without a look at how much it is: the caller knows, or has seen that one waits. */
+  readonly onThread?: boolean | undefined;
 }
 
 /**
@@ -114,6 +116,11 @@ export class LayerWorkers {
     this.#max = options.threads ?? Math.min(availableParallelism(), MAX_THREADS);
   }
 
+  /** A thread waits for work: to hand it some takes less than to look at how much that is. */
+  get isIdle(): boolean {
+    return this.#idle.length > 0;
+  }
+
   async #acquire(): Promise<LayerThread> {
     const idle = this.#idle.pop();
     if (idle !== undefined) return idle;
@@ -183,7 +190,8 @@ export class LayerWorkers {
   }
 
   async #pack(job: PackJob, options: JobOptions, queue: ChunkQueue): Promise<PackedLayer> {
-    if (await isSmallFolder(job.folder)) return runPackJob(job, here(options), (chunk) => queue.put(chunk));
+    const isHere = options.onThread !== true && (await isSmallFolder(job.folder));
+    if (isHere) return runPackJob(job, here(options), (chunk) => queue.put(chunk));
     return this.#withThread(options, async (thread) => {
       let unread: Promise<void> = Promise.resolve();
       const listener = listen(options, (bytes, done) => {
