@@ -50,9 +50,9 @@ describe.skipIf(!isRoot)("a COPY of much that was copied before", () => {
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  function fill(): void {
+  function fill(files = FILES): void {
     rmSync(context, { recursive: true, force: true });
-    for (let i = 0; i < FILES; i++) {
+    for (let i = 0; i < files; i++) {
       const place = join(context, `d${i % 7}`, `e${i % 31}`);
       mkdirSync(place, { recursive: true });
       writeFileSync(join(place, `f${i}`), `content ${i % 400}`);
@@ -213,8 +213,8 @@ describe.skipIf(!isRoot)("a COPY of much that was copied before", () => {
   );
 
   /** More than a patch is made of. */
-  function editMany(): void {
-    for (let i = 0; i < FILES / 4; i++) {
+  function editMany(files = FILES): void {
+    for (let i = 0; i < files / 4; i++) {
       const file = join(context, `d${i % 7}`, `e${i % 31}`, `f${i}`);
       writeFileSync(file, `changed ${i}`);
       lutimesSync(file, OLD, OLD);
@@ -241,6 +241,30 @@ describe.skipIf(!isRoot)("a COPY of much that was copied before", () => {
       expect(store.snapshots.lowers(patch)[1]).toBe(layerFolder(store, linkedOne));
       expect(await idsOf(store, patch)).toEqual(await fresh({}));
       expect(await fsck(store)).toEqual([]);
+    } finally {
+      await store.close();
+    }
+  });
+
+  test("of fewer files is a patch as well, and is copied whole where much has changed", async () => {
+    fill(100);
+    const store = openStore({ root: join(folder, "state-fewer") });
+    try {
+      const ground = base(store);
+      await copied(store, ground, {});
+      const file = join(context, "d0/e0/f0");
+      writeFileSync(file, "changed");
+      lutimesSync(file, OLD, OLD);
+      const patch = await copied(store, ground, {});
+      expect(isPatch(store, patch)).toBe(true);
+      expect(await idsOf(store, patch)).toEqual(await fresh({}));
+      editMany(200);
+      const whole = await copied(store, ground, {});
+      expect(isPatch(store, whole)).toBe(false);
+      expect(linked(layerFolder(store, whole))).toBe(0);
+      expect(await idsOf(store, whole)).toEqual(await fresh({}));
+      fill(20);
+      for (let i = 0; i < 2; i++) expect(isPatch(store, await copied(store, ground, {}))).toBe(false);
     } finally {
       await store.close();
     }

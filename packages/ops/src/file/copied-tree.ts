@@ -23,13 +23,20 @@ const KIND = "copied-tree";
 const FILE = "copied";
 const MAGIC = "tsbuild-copied-tree-1\n";
 
+/** Below, all is copied in the time that it takes to find out what changed. */
+const MIN_ENTRIES = 64;
 /** Below both, copying is quick enough, and files keep their one name. */
-const MIN_FILES = 1000;
-const MIN_BYTES = 32 * 1024 * 1024;
+const MIN_LINKED_FILES = 1000;
+const MIN_LINKED_BYTES = 32 * 1024 * 1024;
 
-/** Whether it is worth linking files of this source the next time. */
-export function isLarge({ reader, chosen }: Selected): boolean {
-  return chosen.length >= MIN_FILES || bytesOf(reader, chosen) >= MIN_BYTES;
+/** Whether it is worth writing down what is copied of this source, for the next time. */
+export function isWorthKeeping(selected: Selected): boolean {
+  return selected.chosen.length >= MIN_ENTRIES || isWorthLinking(selected);
+}
+
+/** Whether it is worth linking files of this source where it is no patch. */
+export function isWorthLinking({ reader, chosen }: Selected): boolean {
+  return chosen.length >= MIN_LINKED_FILES || bytesOf(reader, chosen) >= MIN_LINKED_BYTES;
 }
 
 /** Writes down what is in a layer that is still being written. Throws TSB_DISK_FULL or TSB_STORE. */

@@ -11,7 +11,14 @@ import { contextOf } from "../local/context.ts";
 import { openTree, type SourceTree, snapshotOf } from "../tree.ts";
 import { applyCopy, type CopyTarget } from "./apply.ts";
 import { compareCopied, twinsIn } from "./compare-copied.ts";
-import { isLarge, type LastCopied, lastCopied, rememberCopied, writeCopied } from "./copied-tree.ts";
+import {
+  isWorthKeeping,
+  isWorthLinking,
+  type LastCopied,
+  lastCopied,
+  rememberCopied,
+  writeCopied,
+} from "./copied-tree.ts";
 import { baseName, implicitParent } from "./copy.ts";
 import { type CopyPatch, copyPatch } from "./copy-patch.ts";
 import { emptyPlace, folderPlace, isFree, makePlace, type Place, pathOf } from "./direct-target.ts";
@@ -195,7 +202,8 @@ async function writeLayer(copy: DirectCopy): Promise<SnapshotId> {
     // The next copies are compared with the whole one.
     if (isPatch) return snapshots.commit(active);
     const isKept = keep(copy, active);
-    const snapshot = snapshots.commit(active, { linkedTo: like === undefined ? [] : [like.last.snapshot] });
+    const isLinked = like !== undefined && like.twins.length > 0;
+    const snapshot = snapshots.commit(active, { linkedTo: isLinked ? [like.last.snapshot] : [] });
     if (isKept) rememberCopied(env, stepKey(copy), { snapshot, before: like?.last });
     return snapshot;
   } catch (error) {
@@ -208,12 +216,13 @@ const NO_TWINS = new Uint8Array();
 
 async function likeness(copy: DirectCopy): Promise<Likeness | undefined> {
   const last = lastLayer(copy);
-  const selected = largeFolder(copy);
+  const selected = keptFolder(copy);
   if (last === undefined || selected === undefined) return undefined;
   const sameTimes = timeOf(copy.action) !== undefined;
   const compared = await compareCopied(copy.run.env.fs, { tree: last.tree, selected, sameTimes });
   const patch = copyPatch(last.tree, selected, compared);
-  return { last, patch, twins: patch === undefined ? twinsIn(last.tree, selected, compared) : NO_TWINS };
+  const isLinked = patch === undefined && isWorthLinking(selected);
+  return { last, patch, twins: isLinked ? twinsIn(last.tree, selected, compared) : NO_TWINS };
 }
 
 async function write(copy: DirectCopy, target: CopyTarget, like: Likeness | undefined): Promise<void> {
@@ -262,7 +271,7 @@ function timeOf({ timestampNs }: CopyAction): bigint | undefined {
 /** What the step copied the last time, to the same place. With --no-cache all is copied: whoever asks for that may not trust what is there. */
 function lastLayer(copy: DirectCopy): LastCopied | undefined {
   const { run, tree } = copy;
-  if (run.context.ignoreCache || tree.kind !== "context" || largeFolder(copy) === undefined) return undefined;
+  if (run.context.ignoreCache || tree.kind !== "context" || keptFolder(copy) === undefined) return undefined;
   const last = lastCopied(run.env, stepKey(copy));
   return last?.tree.dest === pathOf(copy.place) ? last : undefined;
 }
@@ -275,16 +284,16 @@ function stepKey({ run, base, tree }: DirectCopy): string {
 
 /** Writes down what was copied, for the next run. False when there is no point in that. */
 function keep(copy: DirectCopy, { upper }: ActiveSnapshot): boolean {
-  const folder = largeFolder(copy);
+  const folder = keptFolder(copy);
   if (copy.tree.kind !== "context" || folder?.hashes === undefined) return false;
   const { reader, chosen, hashes } = folder;
   writeCopied(copy.run.env, upper, { walk: reader.bytes, hashes, chosen, dest: pathOf(copy.place) });
   return true;
 }
 
-/** The folder whose contents are copied, when they are many. */
-function largeFolder({ parts }: DirectCopy): Selected | undefined {
+/** The folder whose contents are copied, when they are more than a few. */
+function keptFolder({ parts }: DirectCopy): Selected | undefined {
   const [first, ...more] = parts;
   if (first === undefined || more.length > 0 || !isFolder(first.selected.located.stat)) return undefined;
-  return isLarge(first.selected) ? first.selected : undefined;
+  return isWorthKeeping(first.selected) ? first.selected : undefined;
 }
