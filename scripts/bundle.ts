@@ -75,6 +75,7 @@ async function removeOldPacks(dist: string, packs: readonly string[]): Promise<v
 async function copyNatives(dist: string): Promise<void> {
   const natives = [
     { from: join(nativeBuild, "tsbuild-sandbox"), name: "tsbuild-sandbox" },
+    { from: join(nativeBuild, "tsbuild-start"), name: "tsbuild-start" },
     { from: join(nativeBuild, "tsbuild-userns"), name: "tsbuild-userns" },
     { from: join(nativeBuild, "tsbuild-fs.node"), name: "tsbuild-fs.node" },
   ];

@@ -3,12 +3,16 @@
  */
 import { buildFs } from "../native/fs/build.ts";
 import { buildSandbox } from "../native/sandbox/build.ts";
+import { buildStart } from "../native/start/build.ts";
 import { buildUserns } from "../native/userns/build.ts";
 import { bundle } from "./bundle.ts";
+import { writeNodeAnew } from "./node-pages.ts";
 
 const force = process.argv.includes("--force");
 
 buildSandbox(undefined, { force });
 buildUserns(undefined, { force });
+buildStart(undefined, { force });
 await buildFs();
 await bundle();
+writeNodeAnew();
