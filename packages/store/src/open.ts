@@ -8,6 +8,7 @@ import { FolderCacheMountStore } from "./cache-mounts.ts";
 import { StateDatabase } from "./database.ts";
 import { bootId, Durability, dropUnsynced } from "./durability.ts";
 import { guarded } from "./failure.ts";
+import { rememberEmpty } from "./gc/look.ts";
 import { FolderHistoryStore } from "./history/folder.ts";
 import { SqliteImageStore } from "./images.ts";
 import { Layout } from "./layout.ts";
@@ -47,7 +48,7 @@ const TRASH_BUDGET_MS = 200;
 export function openStore(options: StoreOptions): Store {
   const layout = new Layout(resolve(options.root));
   // The database is made last: with it there, all else is.
-  if (!existsSync(layout.database)) guarded("make the state folder", layout.root, () => layout.create());
+  if (!existsSync(layout.database)) guarded("make the state folder", layout.root, () => makeFolder(layout));
   const database = new StateDatabase(layout.database, layout.root);
   const native = options.native ?? nativeFs;
   const state: StoreState = {
@@ -70,6 +71,12 @@ export function openStore(options: StoreOptions): Store {
     database.close();
     throw error;
   }
+}
+
+function makeFolder(layout: Layout): void {
+  const isNew = !existsSync(layout.base);
+  layout.create();
+  if (isNew) rememberEmpty(layout);
 }
 
 /** Removes what dead processes were writing. Folders only move to the trash here. */

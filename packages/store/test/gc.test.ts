@@ -228,6 +228,7 @@ describe("collection after a build", () => {
     const root = temporaryRoot();
     await build(root, "/a", ["a1"], 300);
     const store = openAt(root);
+    rmSync(join(root, "v1", "gc.json"));
     expect(await collectAfterBuild(store, automatic)).toMatchObject({ removed: [] });
     expect(await collectAfterBuild(store, automatic)).toBeUndefined();
     await build(root, "/a", ["a2"], 300);
@@ -238,6 +239,23 @@ describe("collection after a build", () => {
     const report = await collectAfterBuild(store, { ...automatic, max: { bytes: totalBytes - 250_000 } });
     expect(report?.removed.map(({ record }) => record.description)).toEqual(["a1"]);
     expect(report?.removed[0]?.why).toBe("over the ceiling");
+  });
+
+  it("does not look into a folder that it has seen made, unless the ceiling is near or much time has passed", async () => {
+    const root = temporaryRoot();
+    await build(root, "/a", ["a1"], 300);
+    const store = openAt(root);
+    expect(await collectAfterBuild(store, automatic)).toBeUndefined();
+    const near = { ...automatic, max: { bytes: 3e9 } };
+    expect(await collectAfterBuild(store, near)).toMatchObject({ usedBytes: expect.any(Number) });
+    const looked = join(root, "v1", "gc.json");
+    const measuredAt = Date.now() - 2 * 3_600_000;
+    const made = { at: measuredAt, measuredAt, lookBytes: 0, usedBytes: 0, layerBytes: 0, freeBytes: 0 };
+    writeFileSync(looked, JSON.stringify(made));
+    expect((await collectAfterBuild(store, automatic))?.usedBytes).toBeGreaterThan(300_000);
+    // What was written since counts, where it brings the ceiling near.
+    writeFileSync(looked, JSON.stringify({ ...made, measuredAt: Date.now(), freeBytes: 1024 ** 5 }));
+    expect(await collectAfterBuild(store, automatic)).toBeDefined();
   });
 
   it("does not pass the ceiling over what the last builds need", async () => {

@@ -46,6 +46,7 @@ describe("openStore", () => {
     expect(readdirSync(join(root, "v1")).sort()).toEqual([
       "blobs",
       "cache-mounts",
+      "gc.json",
       "leases",
       "snapshots",
       "state.db",

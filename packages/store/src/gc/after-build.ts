@@ -1,9 +1,9 @@
-import { readFileSync, statfsSync } from "node:fs";
-import { errnoCode } from "@tsbuild/base";
+import { statfsSync } from "node:fs";
 import type { Store } from "../api.ts";
 import { type StoreState, stateOf } from "../state.ts";
 import type { Limits } from "./choose.ts";
-import type { CollectReport, LastCollection } from "./collect-cache.ts";
+import type { CollectReport } from "./collect-cache.ts";
+import { readLook, rememberLook } from "./look.ts";
 
 export interface Automatic {
   /** Bytes or a share of the file system; see `resolveSize`. */
@@ -38,7 +38,7 @@ const NEAR_BYTES = 4e9;
 
 /**
  * After a build: removes what passes the limits. Undefined when there was nothing to remove, which as a rule costs two system calls: as
- * long as the ceiling is far, the state folder is taken to have grown by as much as the file system has filled up since the last look.
+ * long as the ceiling is far, the state folder is taken to have grown by as much as the file system has filled up since the last look, or since the folder was made.
  * Others may have made room there meanwhile, so near the ceiling, and once an hour, the new layers are measured.
  */
 export async function collectAfterBuild(
@@ -76,21 +76,25 @@ interface Disk {
 }
 
 async function isDue(state: StoreState, limits: Limits, disk: Disk): Promise<boolean> {
-  const last = readLast(state);
+  const last = readLook(state.layout);
   const age = Date.now() - (last?.at ?? 0);
   if (last?.layerBytes === undefined || age < 0 || age > FULL_LOOK_AFTER_MS) return true;
   const { maxBytes = Infinity, minFreeBytes = 0, reservedBytes = 0 } = limits;
-  const isNear = maxBytes - last.usedBytes < NEAR_BYTES || Date.now() - last.measuredAt > LOOK_AFTER_MS;
+  const filled = Math.max(last.freeBytes - disk.freeBytes, 0);
+  // Since the folder was made, nobody has looked: there is nothing that measured layers could be added to.
+  const isUnknown = last.usedBytes === 0;
+  const left = maxBytes - last.usedBytes - (isUnknown ? filled : 0);
+  const isNear = left < NEAR_BYTES || Date.now() - last.measuredAt > LOOK_AFTER_MS;
+  if (isNear && isUnknown) return true;
   const layerBytes = isNear ? await measureAll(state) : last.layerBytes;
   const measured = Math.max(layerBytes - last.layerBytes, 0);
-  const grown = Math.max(measured, last.freeBytes - disk.freeBytes, 0);
+  const grown = Math.max(measured, filled);
   const most = Math.min(disk.usedBytes, last.usedBytes + grown);
   const isFull = disk.freeBytes < minFreeBytes && most > reservedBytes;
   // What was measured counts from now on.
   if (measured > 0) {
-    const { rememberLook } = await import("./collect-cache.ts");
     const usedBytes = last.usedBytes + measured;
-    rememberLook(state, {
+    rememberLook(state.layout, {
       ...last,
       measuredAt: Date.now(),
       usedBytes,
@@ -112,12 +116,3 @@ async function measureAll(state: StoreState): Promise<number> {
 }
 
 const GROWTH_BYTES = 256 * 1024 * 1024;
-
-function readLast({ layout }: StoreState): LastCollection | undefined {
-  try {
-    return JSON.parse(readFileSync(layout.gcState, "utf8")) as LastCollection;
-  } catch (error) {
-    if (error instanceof SyntaxError || errnoCode(error) === "ENOENT") return undefined;
-    throw error;
-  }
-}

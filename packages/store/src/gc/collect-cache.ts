@@ -1,4 +1,4 @@
-import { statfsSync, statSync, writeFileSync } from "node:fs";
+import { statfsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Store } from "../api.ts";
 import { removeCacheMount } from "../cache-mounts.ts";
@@ -13,6 +13,7 @@ import type { UsageRecord } from "../usage/types.ts";
 import { KEPT_BUILDS, takeStock } from "../usage/usage.ts";
 import { poll } from "../waiting.ts";
 import { type Choice, choose, type Limits, type Victim } from "./choose.ts";
+import { rememberLook } from "./look.ts";
 
 /** What a build waits for the removal of what its collection found; the next builds go on. */
 const GC_TRASH_BUDGET_MS = 1000;
@@ -66,7 +67,7 @@ export async function collectCache(
       const { usedBytes, freeBytes: left } = result;
       const at = Date.now();
       const layerBytes = measuredBytes(state);
-      rememberLook(state, {
+      rememberLook(state.layout, {
         at,
         measuredAt: at,
         lookBytes: usedBytes,
@@ -112,25 +113,6 @@ function report(
     freeBytes: freeBytes(state),
     heldBytes: sum(before.filter((record) => !gone.has(record.id) && record.heldBy.length > 0)),
   };
-}
-
-/** What the next build decides by whether to look closer; see after-build.ts. */
-export interface LastCollection {
-  /** Of the last look at everything. */
-  readonly at: number;
-  /** When new layers were last added to `usedBytes`. */
-  readonly measuredAt: number;
-  /** What was left then. */
-  readonly lookBytes: number;
-  readonly usedBytes: number;
-  /** Of all layers that were measured by then; what a version before wrote has it not. */
-  readonly layerBytes: number;
-  readonly freeBytes: number;
-}
-
-export function rememberLook(state: StoreState, look: LastCollection): void {
-  // Not by rename: whoever reads half of it takes it for missing and looks closer.
-  writeFileSync(state.layout.gcState, JSON.stringify(look), { mode: 0o600 });
 }
 
 async function remove(
