@@ -9,6 +9,7 @@ import {
 import type { OpsEnvironment } from "../environment.ts";
 import { type ContextIndex, readIndex, type Walked, writeIndex } from "../local/index-file.ts";
 import type { SourceTree } from "../tree.ts";
+import { Batches } from "./batches.ts";
 import { contextChanged, explainUnreadable, pathOfError, showsChange } from "./changed.ts";
 import { type Located, rootPath } from "./locate.ts";
 import { skipOf } from "./skip.ts";
@@ -75,11 +76,10 @@ class DataDigests {
     chosen: Uint32Array,
   ): Promise<void> {
     const missing = chosen.filter((index) => from.reader.isFile(index) && this.isMissing(index));
-    let next = 0;
+    const limits = { most: HASH_BATCH, threads: PARALLEL };
+    const batches = new Batches(missing, (index) => from.reader.size(index), limits);
     const worker = async (): Promise<void> => {
-      while (next < missing.length) {
-        const batch = missing.subarray(next, next + HASH_BATCH);
-        next += HASH_BATCH;
+      for (let batch = batches.take(); batch.length > 0; batch = batches.take()) {
         const paths = Array.from(batch, (index) => rootPath(from.located, from.reader.path(index)));
         const digests = await from.fs.hashFiles(from.root, paths);
         for (const [i, index] of batch.entries())

@@ -102,13 +102,10 @@ async function copyPicks(
   twins: Twins | undefined,
 ): Promise<void> {
   const files = ops.copied;
-  const picks = ops.picks(twins?.isTwin);
-  let next = 0;
+  const take = ops.picks({ most: PICKS, threads: PARALLEL }, twins?.isTwin);
   await inParallel(async () => {
-    while (next < picks.length) {
+    for (let batch = take(); batch.length > 0; batch = take()) {
       target.signal.throwIfAborted();
-      const batch = picks.subarray(next, next + PICKS * 2);
-      next += batch.length;
       try {
         const roots = { root: target.root, source: tree.root, twins: twins?.root };
         await target.fs.copyFiles(roots, { ...files, picks: batch });

@@ -1,4 +1,5 @@
 import { type TreeOp, type TreeReader, TWIN, type WalkedFiles, type Xattr } from "@tsbuild/native-fs";
+import { Batches, type BatchLimits } from "../content/batches.ts";
 import type { Selected } from "../content/content-key.ts";
 import { isContentXattr } from "../content/digest.ts";
 import { rootPath } from "../content/locate.ts";
@@ -139,18 +140,24 @@ export class CopyOps {
     };
   }
 
-  /** Files without extended attributes, one name of each; independent of each other. `isTwin`: see `WalkedFiles`. */
-  picks(isTwin: (index: number) => boolean = () => false): Uint32Array {
+  /** Files without extended attributes, one name of each, independent of each other: some with each call, none at the end. `isTwin`: see `WalkedFiles`. */
+  picks(limits: BatchLimits, isTwin: (index: number) => boolean = () => false): () => Uint32Array {
     const { chosen } = this.#selected;
-    const picks = new Uint32Array(chosen.length * 2);
-    let count = 0;
-    for (const index of chosen) {
-      if (!this.#isFirstName(index) || !this.#isPlain(index) || this.#staged.has(index)) continue;
+    const isPicked = (index: number): boolean =>
+      this.#isFirstName(index) && this.#isPlain(index) && !this.#staged.has(index);
+    const sizeOf = (index: number): number => (isTwin(index) ? 0 : this.#reader.size(index));
+    const batches = new Batches(chosen.filter(isPicked), sizeOf, limits);
+    return () => this.#asPicks(batches.take(), isTwin);
+  }
+
+  #asPicks(indexes: Uint32Array, isTwin: (index: number) => boolean): Uint32Array {
+    const picks = new Uint32Array(indexes.length * 2);
+    for (const [i, index] of indexes.entries()) {
       const twin = !this.#names.isShared(index) && isTwin(index);
-      picks[count++] = index;
-      picks[count++] = this.#mode(index) + (twin ? TWIN : 0);
+      picks[i * 2] = index;
+      picks[i * 2 + 1] = this.#mode(index) + (twin ? TWIN : 0);
     }
-    return picks.subarray(0, count);
+    return picks;
   }
 
   /** The other files, in the same way: with attributes, or a source that is a file itself. */
