@@ -139,7 +139,8 @@ static int count_triples(int argc, char **argv) {
 int attach_main(int argc, char **argv) {
   struct err err = {.line = -1};
   struct plan plan;
-  struct sandbox sb = {.plan = &plan, .control = CONTROL_FD, .report = -1, .root = -1, .host = -1, .user_namespace = -1, .group = -1};
+  struct sandbox sb = SANDBOX_INIT;
+  sb.plan = &plan;
   struct attachments attached = {.triples = argv + 1, .count = argc < 1 ? -1 : count_triples(argc - 1, argv + 1)};
   sigset_t held, before;
   uint32_t next = 0;

@@ -12,6 +12,8 @@
  *                command ends, it reports and ends too, and the kernel kills what is left of the namespace.
  *   command      goes on after `fork`: session, limits, seccomp, user, capabilities, exec.
  *
+ * Where Node expects a step, all that steps have alike may be done ahead, while Node prepares the rest: the plan comes in two halves then (see ahead.h).
+ *
  * A failure anywhere travels as a `struct err` with the plan's line through the report channel to the supervisor and on to Node.
  */
 #define _GNU_SOURCE
@@ -38,7 +40,7 @@ static int (*const performers[OP_COUNT])(struct sandbox *, const struct op *, st
 
 int perform_op(struct sandbox *sb, uint32_t index, struct err *err) {
   const struct op *op = &sb->plan->ops[index];
-  err->line = (int32_t)index;
+  err->line = (int32_t)(sb->lines_before + index);
   return performers[op->code](sb, op, err);
 }
 
@@ -48,7 +50,7 @@ int perform(struct sandbox *sb, uint32_t first, struct err *err) {
   return fail_with(err, EINVAL, "plan", "does not end with exec");
 }
 
-static int receive(int control, void *bytes, size_t size, struct err *err) {
+int receive(int control, void *bytes, size_t size, struct err *err) {
   char *at = bytes;
   while (size > 0) {
     ssize_t got = recv(control, at, size, 0);
@@ -86,7 +88,8 @@ int prepare_program(const char *state, const char *task, struct err *err) {
 int run_step(void) {
   struct err err = {.line = -1};
   struct plan plan;
-  struct sandbox sb = {.plan = &plan, .control = CONTROL_FD, .report = -1, .root = -1, .host = -1, .user_namespace = -1, .group = -1};
+  struct sandbox sb = SANDBOX_INIT;
+  sb.plan = &plan;
   if (receive_plan(sb.control, &plan, &err) == 0) perform(&sb, 0, &err);
   if (sb.report < 0) return send_failure(sb.control, &err) == 0 ? 0 : 1;
   struct report report = {.kind = REPORT_FAILED, .err = err};

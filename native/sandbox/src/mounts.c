@@ -117,17 +117,54 @@ int op_private_mounts(struct sandbox *sb, const struct op *op, struct err *err) 
   return make_private(err);
 }
 
+/* Names of the host lead into what is put on "/" from then on; `host_tree` starts from below it. */
+static int keep_host(struct sandbox *sb, struct err *err) {
+  if (sb->host < 0) sb->host = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  return sb->host < 0 ? fail(err, "open", "/") : 0;
+}
+
+static int make_staged(char *const *folders, struct err *err) {
+  char size[] = "size=64k", mode[] = "mode=755";
+  char *const options[] = {size, mode, NULL};
+  int mount = new_mount("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, err);
+  if (mount < 0) return -1;
+  for (; *folders != NULL; folders++) {
+    if (mkdirat(mount, *folders + strspn(*folders, "/"), 0755) == 0) continue;
+    fail(err, "mkdirat", *folders);
+    close(mount);
+    return -1;
+  }
+  return mount;
+}
+
+int op_stage(struct sandbox *sb, const struct op *op, struct err *err) {
+  if (sb->report < 0 || sb->root >= 0) return fail_with(err, EINVAL, "stage", "before clone, or with a root");
+  if (make_private(err) < 0 || keep_host(sb, err) < 0) return -1;
+  sb->root = make_staged(op->arg[0].list.items, err);
+  if (sb->root < 0) return -1;
+  /* Not on "/": it would be on top of the old root there, and be what `enter_root` detaches in its place. */
+  return attach_aside(sb, sb->root) < 0 ? fail(err, "move_mount", "staged root") : 0;
+}
+
+int op_adopt(struct sandbox *sb, const struct op *op, struct err *err) {
+  const char *path = op->arg[0].data.bytes;
+  if (sb->staged < 0) return fail_with(err, EINVAL, "move_mount", "nothing was staged");
+  int staged = open_beneath(sb->staged, path, err);
+  if (staged < 0) return -1;
+  int result = move_to(sb, staged, path, err);
+  close(staged);
+  return result;
+}
+
 int op_root(struct sandbox *sb, const struct op *op, struct err *err) {
   if (make_private(err) < 0) return -1;
   int mount = plan_fd(&op->arg[0]);
+  sb->staged = sb->root;
   /* A clone, as attributes would stay on the caller's own mount: it still tidies up behind a read-only root. */
   sb->root = clone_tree(mount, 0, op->arg[1].number, "root", err);
   if (sb->root < 0 && err->errnum == EINVAL && attach_aside(sb, mount) == 0)
     sb->root = clone_tree(mount, 0, op->arg[1].number, "root", err);
-  if (sb->root < 0) return -1;
-  /* Names of the host lead into the new root from here on; `host_tree` starts from below it. */
-  sb->host = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (sb->host < 0) return fail(err, "open", "/");
+  if (sb->root < 0 || keep_host(sb, err) < 0) return -1;
   /* On top of "/": the one folder that surely exists; pivot_root takes it from there. */
   if (syscall(SYS_move_mount, sb->root, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
     return fail(err, "move_mount", "/");
@@ -274,7 +311,7 @@ int keep_report_only(struct sandbox *sb, struct err *err) {
   int report = 3;
   if (sb->report != report && dup3(sb->report, report, O_CLOEXEC) < 0) return fail(err, "dup3", "report");
   sb->report = report;
-  sb->root = sb->host = -1;
+  sb->root = sb->staged = sb->host = -1;
   int last = report;
   if (sb->user_namespace >= 0) {
     last++;

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 
 #include "adopt.h"
+#include "ahead.h"
 #include "report.h"
 #include "sandbox.h"
 #include "supervise.h"
@@ -65,11 +66,13 @@ static int take_stream(int theirs, int ours, int number, struct err *err) {
 
 /* The new PID 1 takes its streams and lets go of the supervisor's. */
 static int become_init(struct sandbox *sb, const struct streams *streams, struct err *err) {
-  sb->report = streams->report_write;
+  /* In the place of Node's socket: numbers from there on are for what comes with the second half of a plan. */
+  if (dup3(streams->report_write, sb->control, O_CLOEXEC) < 0) return fail(err, "dup3", "report");
+  close(streams->report_write);
+  sb->report = sb->control;
   /* While this process holds the other end too, it cannot see that the supervisor's is gone. */
   close(streams->report_read);
   if (die_with_parent(sb, sb->report, err) < 0) return -1;
-  close(sb->control);
   if (take_stream(streams->input_write, streams->input_read, STDIN_FILENO, err) < 0) return -1;
   for (int i = 0; i < 2; i++) {
     if (take_stream(streams->output_read[i], streams->output_write[i], i + 1, err) < 0) return -1;
@@ -91,9 +94,16 @@ static void release_plan_fds(const struct sandbox *sb, struct streams *streams) 
   }
 }
 
+/* What is told of a failure comes when nothing is left of the sandbox. */
+static void end_init(pid_t pid) {
+  kill(pid, SIGKILL);
+  while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) continue;
+}
+
 int op_clone(struct sandbox *sb, const struct op *op, struct err *err) {
   struct streams streams;
   if (sb->report >= 0) return fail_with(err, EINVAL, "clone3", "second clone in a plan");
+  if (comes_in_halves(sb->plan) && prepare_halves(sb, err) < 0) return -1;
   if (make_streams(&streams, sb->plan->flags, err) < 0) return -1;
   struct clone_args args = {.flags = op->arg[0].number, .exit_signal = SIGCHLD};
   if (sb->group >= 0) {
@@ -107,6 +117,11 @@ int op_clone(struct sandbox *sb, const struct op *op, struct err *err) {
   if (pid < 0) return fail(err, args.flags == 0 ? "fork" : "clone3", "");
   if (pid == 0) return become_init(sb, &streams, err);
   release_plan_fds(sb, &streams);
+  leave_signals_to_node();
+  if (sb->shared != NULL && hand_on_rest(sb, streams.report_read, err) < 0) {
+    end_init(pid);
+    return -1;
+  }
   _exit(supervise(sb->control, pid, &streams, sb->adopts));
 }
 

@@ -27,7 +27,9 @@ struct sandbox {
   int report;
   /* The new root once it is mounted; -1 before. */
   int root;
-  /* The host's root between `root` and `enter_root`; -1 before and after. */
+  /* What was the root before `root`; -1: nothing was staged. */
+  int staged;
+  /* The host's root between `root` (or `stage`) and `enter_root`; -1 before and after. */
   int host;
   /* For `join_user_namespace`; -1: none. No folder, so that it may stay open in the new root. */
   int user_namespace;
@@ -37,12 +39,23 @@ struct sandbox {
   bool adopts;
   /* The v2 control group that PID 1 starts in; -1: this process's own. */
   int group;
+  /* With a plan that comes in two halves: where the second one lies, in memory that supervisor and PID 1 share; else NULL. */
+  char *shared;
+  struct plan rest;
+  /* Lines of the half that was performed before: what is told of a failure counts from there. */
+  uint32_t lines_before;
   uint32_t tree_count;
   struct tree trees[MAX_TREES];
 };
 
+/* Before the first line of a plan. */
+#define SANDBOX_INIT {.control = CONTROL_FD, .report = -1, .root = -1, .staged = -1, .host = -1, .user_namespace = -1, .group = -1}
+
 /* The descriptor behind the index of an FD argument. */
 static inline int plan_fd(const union arg *arg) { return FIRST_PLAN_FD + (int)arg->number; }
+
+/* Reads so many bytes of what comes in on the control socket; ECANCELED when it ends before. */
+int receive(int control, void *bytes, size_t size, struct err *err);
 
 /* Reads the plan that comes in on the control socket. */
 int receive_plan(int control, struct plan *plan, struct err *err);

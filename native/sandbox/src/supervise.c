@@ -122,12 +122,7 @@ static void relay_until_end(struct supervision *own, int report) {
   }
 }
 
-/*
- * Ctrl-C and a terminal's end reach the whole process group. What they mean for the step is Node's to decide, by a signal for the command or
- * by hanging up: dying of them here would tell of a broken sandbox, and nobody would wait for PID 1. The step's processes were
- * cloned before. A reader of the screen that has gone is an error of write, no reason to die.
- */
-static void leave_signals_to_node(void) {
+void leave_signals_to_node(void) {
   static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGPIPE};
   sigset_t signals;
   sigemptyset(&signals);
@@ -158,7 +153,6 @@ int supervise(int control, pid_t init, const struct streams *streams, bool adopt
   };
   struct rusage usage = {0};
   int status = 0;
-  leave_signals_to_node();
   relay_until_end(&own, streams->report_read);
   /* PID 1 is reaped only when every process of its namespace and the mounts are gone. */
   while (wait4(init, &status, 0, &usage) < 0 && errno == EINTR) continue;

@@ -91,7 +91,7 @@ async function runGrouped(
       refused: groups.refused,
     });
     const plan = chrootPlan(spec, host, groups.joinFiles);
-    const last = await perform(spawnSupervisor(binary), plan, io);
+    const { last } = await perform(spawnSupervisor(binary), plan, io);
     if (io.signal.aborted) throw canceled();
     if (last.type === "failed") throw setupError(plan, last);
     return outcomeOf(last, groups.usage());

@@ -1,10 +1,16 @@
 import { type Frame, FrameReader } from "./frames.ts";
-import { encodePlan, type SandboxPlan } from "./plan-encode.ts";
+import type { SandboxPlan } from "./plan-encode.ts";
 import type { ExecIo } from "./spec.ts";
 import type { StartSupervisor } from "./supervisor.ts";
 
 /** The last word of the native program. */
 export type LastFrame = Exclude<Frame, { type: "output" | "network" }>;
+
+export interface Performed {
+  readonly last: LastFrame;
+  /** In which a failure names its line. */
+  readonly plan: SandboxPlan;
+}
 
 /** Beyond the numbers of signals; native/sandbox/src/frames.h. */
 const NETWORK_IS_THERE = 255;
@@ -18,10 +24,10 @@ export function perform(
   plan: SandboxPlan,
   io: ExecIo,
   onStart: (pid: number) => void = () => undefined,
-): Promise<LastFrame> {
+): Promise<Performed> {
   return new Promise((resolve, reject) => {
     const supervisor = start(plan);
-    const { control, pid } = supervisor;
+    const { control, pid, performs } = supervisor;
     const frames = new FrameReader();
     let fault: { readonly error: unknown } | undefined;
     /* Hanging up kills PID 1 of the sandbox; the last frame still comes when everything is gone. */
@@ -46,7 +52,8 @@ export function perform(
     const take = (frame: Frame): void => {
       if (frame.type === "output") (frame.stream === 1 ? io.stdout : io.stderr)(frame.data);
       else if (frame.type === "network") connect(frame.initPid);
-      else finish(() => (fault === undefined ? resolve(frame) : reject(fault.error)));
+      else
+        finish(() => (fault === undefined ? resolve({ last: frame, plan: performs }) : reject(fault.error)));
     };
     const guarded = (frame: Frame): void => {
       try {
@@ -60,7 +67,6 @@ export function perform(
     control.on("error", () => control.destroy());
     supervisor.onEnd((reason) => finish(() => reject(reason)));
     io.signal.addEventListener("abort", hangUp);
-    control.write(encodePlan(plan));
     io.onStart?.(say);
     if (pid !== undefined) onStart(pid);
   });

@@ -108,17 +108,20 @@ export function shareOps(ops: readonly PlanOp[]): readonly PlanOp[] {
   return ops;
 }
 
+/** The shared operations that begin at this place of a plan; none: empty. */
+export function sharedOpsAt(ops: readonly PlanOp[], at: number): readonly PlanOp[] {
+  const first = ops[at];
+  const known = first === undefined ? undefined : shared.get(first);
+  return known?.ops.every((one, i) => one === ops[at + i]) === true ? known.ops : [];
+}
+
 function writeOps(writer: PlanWriter, ops: readonly PlanOp[]): void {
   for (let at = 0; at < ops.length; ) {
     const op = ops[at]!;
-    const known = shared.get(op);
-    if (known?.ops.every((one, i) => one === ops[at + i]) === true) {
-      writer.raw(known.bytes);
-      at += known.ops.length;
-    } else {
-      writeOp(writer, op);
-      at += 1;
-    }
+    const known = sharedOpsAt(ops, at);
+    if (known.length > 0) writer.raw(shared.get(op)!.bytes);
+    else writeOp(writer, op);
+    at += Math.max(known.length, 1);
   }
 }
 
@@ -128,6 +131,9 @@ function zeroByte(value: string): TsbuildError {
     hint: "the kernel takes none in arguments, variables and paths",
   });
 }
+
+/** Bytes of what goes before a plan's body. */
+export const PLAN_HEADER_BYTES = MAGIC.length + 4;
 
 /** Bytes for the control socket. Throws TSB_USAGE on a string with a NUL, which no system call could take. */
 export function encodePlan(plan: SandboxPlan): Buffer {
@@ -139,6 +145,6 @@ export function encodePlan(plan: SandboxPlan): Buffer {
   writer.u32(plan.ops.length);
   writeOps(writer, plan.ops);
   const { written } = writer;
-  writer.setU32(MAGIC.length, written.length - MAGIC.length - 4);
+  writer.setU32(MAGIC.length, written.length - PLAN_HEADER_BYTES);
   return written;
 }

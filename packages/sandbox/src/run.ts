@@ -7,11 +7,11 @@ import { deviceGroup, deviceRules, mayFilterDevices } from "./device-group.ts";
 import { canConnectOnDemand, type HostFacts, readHostFacts } from "./host.ts";
 import { type RuntimeSpec, toRuntimeSpec } from "./oci-spec.ts";
 import { canceled, outcomeOf, setupError } from "./outcome.ts";
-import { type LastFrame, perform } from "./perform.ts";
+import { type Performed, perform } from "./perform.ts";
 import { compilePlan, type PlanContext } from "./plan.ts";
-import type { SandboxPlan } from "./plan-encode.ts";
 import { tellRefused } from "./refused-limits.ts";
 import type { ExecIo, ExecOutcome, ExecSpec, Sandbox } from "./spec.ts";
+import { type FirstHalf, splitPlan } from "./split-plan.ts";
 import { type DescriptorSockets, StepStarter } from "./step-starter.ts";
 import { type StartSupervisor, spawnSupervisor } from "./supervisor.ts";
 import { SeparateNamespaces } from "./user-namespaces.ts";
@@ -32,6 +32,8 @@ class NativeSandbox implements ClosableSandbox {
   readonly #starter: StepStarter | undefined;
   readonly #namespaces: SeparateNamespaces;
   readonly #start: StartSupervisor;
+  /** Of steps that were expected, by what these are made of. */
+  readonly #firstHalves = new Map<string, FirstHalf | undefined>();
 
   constructor(options: SandboxOptions) {
     const { binary, host, sockets } = options;
@@ -64,6 +66,34 @@ class NativeSandbox implements ClosableSandbox {
         ),
       (userNamespace) => this.#runOne({ ...spec, userNamespace }, host, io),
     );
+  }
+
+  expect(spec: ExecSpec): void {
+    if (this.#starter === undefined) return;
+    const { security, network, shmSizeBytes, cgroup } = spec;
+    const key = JSON.stringify([security, network, shmSizeBytes, cgroup]);
+    const known = this.#firstHalves.has(key) ? this.#firstHalves.get(key) : this.#firstHalf(spec);
+    this.#firstHalves.set(key, known);
+    if (known !== undefined) this.#starter.expect(known);
+  }
+
+  /** Undefined where groups are the step's own. */
+  #firstHalf(spec: ExecSpec): FirstHalf | undefined {
+    const host = this.#facts();
+    if (host.hidden?.includes("proc") === true) return undefined;
+    const runtime = toRuntimeSpec(spec, host);
+    const guard = this.#deviceGuard(spec, host);
+    const { resources, cgroupsPath } = runtime.linux;
+    const plans = planCgroups(host.cgroups, cgroupsPath, { resources, always: spec.cgroup.parent !== "" });
+    if (plans.length > 0 || guard?.kind === "filter") return undefined;
+    /* The filter is the second half's, and is not compiled for this. */
+    const { seccomp: _, ...linux } = runtime.linux;
+    const context: PlanContext = {
+      host,
+      cgroupFiles: guard === undefined ? [] : [guard.file],
+      devicesGuarded: guard !== undefined,
+    };
+    return splitPlan(compilePlan({ ...runtime, linux }, context))?.ahead;
   }
 
   async #runOne(spec: ExecSpec, host: HostFacts, io: ExecIo): Promise<ExecOutcome> {
@@ -114,7 +144,7 @@ class NativeSandbox implements ClosableSandbox {
     readonly guard: DeviceGuard;
     readonly spec: ExecSpec;
     readonly io: ExecIo;
-  }): Promise<{ readonly plan: SandboxPlan; readonly last: LastFrame }> {
+  }): Promise<Performed> {
     const { runtime, groups, guard, spec, io } = step;
     const { cgroupFiles, group } = groups.ways;
     const context: PlanContext = {
@@ -126,8 +156,9 @@ class NativeSandbox implements ClosableSandbox {
       input: spec.stdio === "input",
     };
     const plan = compilePlan(runtime, context);
-    const last = await perform(this.#start, plan, io);
-    if (last.type !== "failed" || last.call !== "bpf") return { plan, last };
+    const performed = await perform(this.#start, plan, io);
+    const { last } = performed;
+    if (last.type !== "failed" || last.call !== "bpf") return performed;
     /* Nothing of the plan after its first line has been performed. */
     this.#filters = false;
     return this.#perform({ ...step, guard: undefined });
@@ -146,6 +177,7 @@ export interface SandboxOptions {
 }
 
 export interface ClosableSandbox extends Sandbox {
+  expect(spec: ExecSpec): void;
   /** Ends what is kept from run to run. Nothing is lost without: it ends with this process. */
   close(): void;
 }

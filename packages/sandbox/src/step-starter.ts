@@ -5,14 +5,10 @@
 import { Socket } from "node:net";
 import { constants } from "node:os";
 import { errnoCode, type TsbuildError } from "@tsbuild/base";
-import type { SandboxPlan } from "./plan-encode.ts";
-import {
-  cannotStart,
-  endedEarly,
-  type StartSupervisor,
-  type Supervisor,
-  spawnSupervisor,
-} from "./supervisor.ts";
+import { encodePlan, type SandboxPlan } from "./plan-encode.ts";
+import { type NewSupervisor, Prepared } from "./prepared.ts";
+import type { FirstHalf } from "./split-plan.ts";
+import { cannotStart, endedEarly, type StartSupervisor, spawnSupervisor } from "./supervisor.ts";
 
 /** Sockets with descriptors on them, which Node has not, and a program started without a copy of Node; see NativeFs. */
 export interface DescriptorSockets {
@@ -100,8 +96,8 @@ class Helper {
     }
   }
 
-  /** A new supervisor with these descriptors; throws when the process does not take them. */
-  start(fds: readonly number[]): Supervisor {
+  /** A new supervisor with these descriptors, whose plan is the caller's to send; throws when the process does not take them. */
+  start(fds: readonly number[]): NewSupervisor {
     const [ours, theirs] = this.#sockets.socketPair("stream");
     try {
       this.#sockets.sendDescriptors(this.#channel, stepPacket(fds.length + 1), [theirs, ...fds]);
@@ -115,7 +111,7 @@ class Helper {
     const onEnd = (listener: (reason: TsbuildError) => void): void => {
       control.on("close", () => void this.#reason().then(listener));
     };
-    return { control, pid: undefined, onEnd };
+    return { control, socket: ours, pid: undefined, onEnd };
   }
 
   /** Of a supervisor, this process hears no more than that its socket is closed. */
@@ -155,29 +151,58 @@ export class StepStarter {
   readonly #binary: string;
   readonly #sockets: DescriptorSockets;
   readonly #spawn: StartSupervisor;
+  readonly #prepared: Prepared;
   #helper: Helper | undefined;
 
   constructor(binary: string, sockets: DescriptorSockets) {
     this.#binary = binary;
     this.#sockets = sockets;
     this.#spawn = spawnSupervisor(binary);
+    this.#prepared = new Prepared({
+      start: () => this.#started().start([]),
+      sendDescriptors: (socket, bytes, fds) => sockets.sendDescriptors(socket, bytes, fds),
+    });
+  }
+
+  /** A step whose plan begins so will be started soon. */
+  expect(ahead: FirstHalf): void {
+    try {
+      this.#prepared.expect(ahead);
+    } catch (error) {
+      if (!OUT_OF_REACH.has(errnoCode(error) ?? "")) throw error;
+      this.#closeHelper();
+    }
   }
 
   readonly start: StartSupervisor = (plan) => {
     if (!canServe(plan)) return this.#spawn(plan);
-    this.#helper ??= new Helper(this.#binary, this.#sockets);
+    const prepared = this.#prepared.take(plan);
+    if (prepared !== undefined) return prepared;
+    const bytes = encodePlan(plan);
     try {
-      return this.#helper.start(plan.fds);
+      const supervisor = this.#started().start(plan.fds);
+      supervisor.control.write(bytes);
+      return { ...supervisor, performs: plan };
     } catch (error) {
       if (!OUT_OF_REACH.has(errnoCode(error) ?? "")) throw error;
       /* The step can do without it, and the next gets another. */
-      this.close();
+      this.#closeHelper();
       return this.#spawn(plan);
     }
   };
 
-  close(): void {
+  #started(): Helper {
+    this.#helper ??= new Helper(this.#binary, this.#sockets);
+    return this.#helper;
+  }
+
+  #closeHelper(): void {
     this.#helper?.close();
     this.#helper = undefined;
+  }
+
+  close(): void {
+    this.#prepared.close();
+    this.#closeHelper();
   }
 }

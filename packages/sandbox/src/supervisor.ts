@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import type { Socket } from "node:net";
 import { TsbuildError } from "@tsbuild/base";
-import type { SandboxPlan } from "./plan-encode.ts";
+import { encodePlan, type SandboxPlan } from "./plan-encode.ts";
 
 /** Standard streams of the native program: of the caller's, only those that it relays for the step. */
 const STANDARD = {
@@ -16,11 +16,13 @@ export interface Supervisor {
   readonly control: Socket;
   /** Undefined where this process is not its parent, or has none. */
   readonly pid: number | undefined;
+  /** The plan as it performs it, and counts its lines. */
+  readonly performs: SandboxPlan;
   /** Calls back with the reason when no more frames will come; after the last one nobody listens. */
   onEnd(listener: (reason: TsbuildError) => void): void;
 }
 
-/** Gives the plan's descriptors, and streams, to a new supervisor. The plan itself is the caller's to send. */
+/** Gives the plan, its descriptors and streams to a supervisor. */
 export type StartSupervisor = (plan: SandboxPlan) => Supervisor;
 
 export function cannotStart(binary: string, cause: Error): TsbuildError {
@@ -34,11 +36,15 @@ export function endedEarly(how: string): TsbuildError {
 /** Each in a process that this one starts. Host environment and folder stay here: the program gets none, and the command's come with the plan. */
 export function spawnSupervisor(binary: string): StartSupervisor {
   return (plan) => {
+    const bytes = encodePlan(plan);
     const stdio = [...STANDARD[plan.stdio], "pipe" as const, ...plan.fds];
     const child = spawn(binary, [], { stdio, env: {}, cwd: "/" });
+    const control = child.stdio[3] as Socket;
+    control.write(bytes);
     return {
-      control: child.stdio[3] as Socket,
+      control,
       pid: child.pid,
+      performs: plan,
       onEnd: (listener) => {
         child.on("error", (cause) => listener(cannotStart(binary, cause)));
         child.on("close", (code, signal) => listener(endedEarly(signal ?? `exit status ${code}`)));

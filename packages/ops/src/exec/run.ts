@@ -15,6 +15,7 @@ import type { OpsEnvironment } from "../environment.ts";
 import { folderAt, followDestination } from "../file/target.ts";
 import { snapshotOf } from "../tree.ts";
 import { dropUnchanged } from "../unchanged.ts";
+import { expectStep } from "./expect-step.ts";
 import { secretVariables } from "./grant-mounts.ts";
 import { keepFailed } from "./kept-step.ts";
 import { mountTarget } from "./mount-target.ts";
@@ -113,7 +114,7 @@ async function withRoot<T>(
   const rootMount = op.kind.mounts.find((mount) => mountTarget(op.kind, mount.dest) === "/");
   const rootRef = rootMount === undefined ? undefined : inputs[rootMount.input];
   /* Where no step can run that is said, not what the mounts before it lack. */
-  if (env.isolation !== "chroot") await env.sandbox();
+  if (env.isolation !== "chroot") await expectStep(run);
   const mounts = await prepareMounts({ env, op: op.kind, inputs, context: run.context });
   // Copying a tree takes its time, and needs no turn.
   const started = (await env.store.views.kind()) === "overlay" ? await startTurn(env.store) : () => undefined;

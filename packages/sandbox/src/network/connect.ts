@@ -131,7 +131,7 @@ function startProvider(
     running.supervisor = pid;
   })
     .then(
-      (last) => {
+      ({ last }) => {
         if (last.type === "failed") running.said += `${last.call} ${last.text}: ${errnoName(last.errno)}`;
       },
       (error: unknown) => {

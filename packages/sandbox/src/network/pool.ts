@@ -26,6 +26,8 @@ export interface NetworkPool {
   acquire(options: {
     readonly onDemand: boolean;
   }): Promise<PrivateNetwork | { readonly unavailable: string }>;
+  /** What `acquire` will come to, as far as that can be told without starting anything: undefined where it cannot, or is a network that somebody has to connect first. */
+  likely(options: { readonly onDemand: boolean }): "on-demand" | "host" | undefined;
   close(): Promise<void>;
 }
 
@@ -65,11 +67,9 @@ class Pool implements NetworkPool {
   }
 
   async acquire({ onDemand }: { readonly onDemand: boolean }): ReturnType<NetworkPool["acquire"]> {
-    this.#provider ??= chooseProvider(this.#options);
-    const provider = this.#provider;
-    if (typeof provider === "string") return this.#unavailable(provider);
-    this.#starts ??= new ProviderStarts({ ...this.#options, provider });
-    const starts = this.#starts;
+    const chosen = this.#chosen();
+    if (typeof chosen === "string") return this.#unavailable(chosen);
+    const { provider, starts } = chosen;
     if (onDemand && !starts.isProven) await this.#proved(starts);
     if (starts.failure !== undefined) return this.#unavailable(starts.failure);
     const waiting = await this.#takeIdle();
@@ -79,6 +79,21 @@ class Pool implements NetworkPool {
       (network) => this.#lease(provider.name, network),
       (error: unknown) => this.#unavailable(error instanceof Error ? error.message : String(error)),
     );
+  }
+
+  likely({ onDemand }: { readonly onDemand: boolean }): "on-demand" | "host" | undefined {
+    const chosen = this.#chosen();
+    if (typeof chosen === "string" || chosen.starts.failure !== undefined) return "host";
+    return onDemand && chosen.starts.isProven && this.#idle.length === 0 ? "on-demand" : undefined;
+  }
+
+  /** Who connects networks; a text says why nobody does. */
+  #chosen(): { readonly provider: NetworkProvider; readonly starts: ProviderStarts } | string {
+    this.#provider ??= chooseProvider(this.#options);
+    const provider = this.#provider;
+    if (typeof provider === "string") return provider;
+    this.#starts ??= new ProviderStarts({ ...this.#options, provider });
+    return { provider, starts: this.#starts };
   }
 
   async close(): Promise<void> {

@@ -44,6 +44,10 @@ export class Steps {
     this.#sandbox.close();
   }
 
+  expect(spec: ExecSpec): void {
+    this.#sandbox.expect(spec);
+  }
+
   async run(changes: Partial<ExecSpec>, options: StepOptions = {}): Promise<StepResult> {
     const root = await this.#roots.open();
     const chunks: { stdout: Buffer[]; stderr: Buffer[] } = { stdout: [], stderr: [] };
