@@ -1,5 +1,15 @@
 import { createHash } from "node:crypto";
-import { closeSync, existsSync, openSync, statSync, utimesSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import type { DiffId } from "@tsbuild/base";
@@ -26,6 +36,14 @@ function largeFolder(name: string, seed: number): string {
   writeFileSync(join(folder, "noise"), noise(3_000_000, seed));
   writeFileSync(join(folder, "zeros"), Buffer.alloc(3_000_000));
   return folder;
+}
+
+/** In this process, as the kernel names them. */
+function layerThreads(): number {
+  const names = readdirSync("/proc/self/task").map((id) =>
+    readFileSync(`/proc/self/task/${id}/comm`, "latin1").trim(),
+  );
+  return names.filter((name) => name === "tsbuild layers").length;
 }
 
 /** What a layer is, without what its folder looks like. */
@@ -188,6 +206,16 @@ describe.skipIf(missing !== undefined)("layer workers", () => {
     } finally {
       await one.close();
     }
+  });
+
+  test("start ahead of what they are told to come, as many as there may be, which then do it", async () => {
+    workers.begin(5);
+    // A thread that ends while it is looked at is an error here, and looked for again.
+    await expect.poll(layerThreads, { timeout: 20_000 }).toBe(2);
+    workers.begin(1);
+    const folder = largeFolder("large", 13);
+    expect(bare(await workers.measure({ folder }))).toEqual((await pack(folder)).layer);
+    await expect.poll(layerThreads, { timeout: 20_000 }).toBe(2);
   });
 
   test("stop when told to, and when nobody reads on; the threads serve again", async () => {

@@ -166,6 +166,11 @@ export class LayerWorkers {
     for await (const _chunk of stream);
   }
 
+  /** Starts threads for as many jobs as are about to come, while what they will work on is still waited for. */
+  begin(jobs: number): void {
+    while (this.#threads.size < Math.min(jobs, this.#max)) this.#idle.push(this.#startThread());
+  }
+
   /** Diff ID and size of a layer folder. */
   async measure(job: Omit<PackJob, "variant">, options: JobOptions = {}): Promise<PackedLayer> {
     // Large files are hashed on libuv's pool, whoever asks for it.

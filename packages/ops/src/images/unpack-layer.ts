@@ -54,12 +54,15 @@ export async function openLayer(run: UnpackRun, job: LayerJob): Promise<OpenedLa
   }
 }
 
+/** Whether the layer is unpacked on a thread, while its blob comes. */
+export function isUnpackedAsItComes({ env }: ProviderOptions, blob: Descriptor): boolean {
+  return blob.size > SMALL_BLOB_BYTES && !env.store.blobs.has(blob.digest);
+}
+
 async function unpackBlob(run: UnpackRun, blob: Descriptor, folder: string): Promise<UnpackedLayer> {
   const { blobs } = run.options.env.store;
-  if (!blobs.has(blob.digest)) {
-    if (blob.size > SMALL_BLOB_BYTES) return new ArrivingLayer(run, blob, folder).unpack();
-    await ingest(run, blob, run.signal);
-  }
+  if (isUnpackedAsItComes(run.options, blob)) return new ArrivingLayer(run, blob, folder).unpack();
+  if (!blobs.has(blob.digest)) await ingest(run, blob, run.signal);
   const { userxattr } = run.options.env;
   const job = { blob: blobs.path(blob.digest), folder, userxattr };
   return run.workers.unpack(job, { signal: run.signal });

@@ -3,7 +3,13 @@ import { dropIdleWhiteouts, inheritFolders, LayerWorkers } from "@tsbuild/oci";
 import type { OpContext } from "@tsbuild/solver";
 import { rememberSource } from "@tsbuild/store";
 import type { KnownImage, ProviderOptions } from "./provider.ts";
-import { type LayerJob, type OpenedLayer, openLayer, type UnpackRun } from "./unpack-layer.ts";
+import {
+  isUnpackedAsItComes,
+  type LayerJob,
+  type OpenedLayer,
+  openLayer,
+  type UnpackRun,
+} from "./unpack-layer.ts";
 
 /** Chain IDs of every prefix of a stack, bottom first. */
 function chainIds(diffIds: readonly DiffId[]): ChainId[] {
@@ -41,6 +47,8 @@ export async function unpackImage(
     throw new TsbuildError("TSB_STORE", `the layers of ${image.name} are gone`, { hint: "build it again" });
   }
   const workers = new LayerWorkers();
+  // They are ready when the first bytes are there.
+  workers.begin(jobs.filter(({ blob }) => isUnpackedAsItComes(options, blob)).length);
   try {
     const run = {
       options,
