@@ -159,7 +159,7 @@ export const CASES: readonly HostileCase[] = [
   },
   {
     name: "relative WORKDIRs",
-    n: 8000,
+    n: 3000,
     compiles: true,
     end: /path of 4096 bytes or more/,
     text: (n) => `FROM x\n${"WORKDIR a\n".repeat(n)}`,
