@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { chmod, copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, copyFile, mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { build, type Plugin } from "esbuild";
 import { programChunks } from "./bundle/chunks.ts";
@@ -23,13 +23,20 @@ export async function bundle(dist: string = defaultDist): Promise<void> {
   const chunks = await programChunks(join(root, "packages/cli/src/main.ts"), apart);
   apart.set("layer-worker", join(root, "packages/oci/src/workers/layer-worker.ts"));
   await copyNatives(dist);
+  const undici = apart.get("undici");
+  if (undici === undefined) throw new Error("the program does not import undici any more");
+  apart.delete("undici");
   // The parts first, the main file last: a tsbuild started meanwhile finds what its main file asks for.
   await Promise.all(
     [...apart].map(([name, entry]) =>
       bundleFile(join(dist, `${name}.js`), { entry, plugins: [inkWithoutTopLevelAwait] }),
     ),
   );
-  const packs = await packByUse(dist, chunks);
+  // In a pack, so that V8's code of it is kept: of what a push calls, compiling took longer than the calls.
+  const packs = await packByUse(dist, [
+    ...chunks,
+    { id: "./undici.js", text: await bundleText({ entry: undici }) },
+  ]);
   await bundleFile(join(dist, "tsbuild.js"), {
     entry: join(root, "packages/cli/src/boot/main.ts"),
     define: { PACKS: JSON.stringify(packs) },
@@ -48,24 +55,28 @@ interface FileParts {
 }
 
 /** Bundles one file under another name, and puts it in its place in one step. */
-async function bundleFile(target: string, { entry, plugins = [], define = {} }: FileParts): Promise<void> {
+async function bundleFile(target: string, parts: FileParts): Promise<void> {
   const fresh = join(dirname(target), `.${basename(target, ".js")}-${process.pid}.js`);
-  await build({
+  await writeFile(fresh, await bundleText(parts));
+  await rename(fresh, target);
+}
+
+async function bundleText({ entry, plugins = [], define = {} }: FileParts): Promise<string> {
+  const { outputFiles } = await build({
     ...sharedOptions,
     entryPoints: [entry],
-    outfile: fresh,
+    write: false,
     format: "cjs",
     banner: { js: BUNDLE_URL },
     define: { ...sharedOptions.define, ...define },
     plugins: [...plugins],
   });
-  await writeFile(fresh, escapeNonAscii(await readFile(fresh, "utf8")));
-  await rename(fresh, target);
+  return escapeNonAscii(outputFiles[0]?.text ?? "");
 }
 
 async function removeOldPacks(dist: string, packs: readonly string[]): Promise<void> {
   const old = (await readdir(dist)).filter((name) => {
-    const pack = /^((?:program|image|steps|rest|all)-[0-9a-f]{12})\.(?:js|code)$/.exec(name)?.[1];
+    const pack = /^((?:program|image|steps|registry|rest|all)-[0-9a-f]{12})\.(?:js|code)$/.exec(name)?.[1];
     return pack !== undefined && !packs.includes(pack);
   });
   for (const name of old) await rm(join(dist, name));

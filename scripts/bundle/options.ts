@@ -30,7 +30,7 @@ export function escapeNonAscii(text: string): string {
   return text.replace(/[^\x00-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
-/** npm packages that only some builds need. They import nothing of ours, so that nothing is there twice. */
+/** npm packages that only some builds need, each a file of its own (undici a chunk of its own: scripts/bundle.ts). They import nothing of ours, so that nothing is there twice. */
 const APART = ["undici", "chevrotain", "xz-decompress"];
 
 /**

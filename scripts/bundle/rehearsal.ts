@@ -5,6 +5,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Pack, Packs, Program } from "../../packages/cli/src/boot/program.ts";
+import { startRegistry } from "../../packages/testkit/src/registry.ts";
 
 export interface Rehearsal {
   readonly dist: string;
@@ -12,6 +13,8 @@ export interface Rehearsal {
   readonly acts: readonly Act[];
   /** A file that gets the chunks that each act evaluated, as JSON. */
   readonly evaluated: string;
+  /** What stands in commands for the address of a registry. */
+  readonly registry: string;
 }
 
 export interface Act {
@@ -34,12 +37,16 @@ async function runOnce(packs: Packs, dist: string, command: readonly string[]): 
   return program.evaluated;
 }
 
-async function rehearse({ dist, packs: parts, acts, evaluated: report }: Rehearsal): Promise<void> {
+async function rehearse({ dist, packs: parts, acts, evaluated: report, registry }: Rehearsal): Promise<void> {
+  const { host } = await startRegistry();
   const packs = new Packs(dist, parts);
   const evaluated: string[][] = [];
   for (const { commands, keep } of acts) {
     const ids = new Set<string>();
-    for (const command of commands) for (const id of await runOnce(packs, dist, command)) ids.add(id);
+    for (const command of commands) {
+      const args = command.map((argument) => argument.replaceAll(registry, host));
+      for (const id of await runOnce(packs, dist, args)) ids.add(id);
+    }
     evaluated.push([...ids]);
     const script = keep === undefined ? undefined : packs.scripts.get(keep);
     if (script !== undefined) writeFileSync(join(dist, `${keep}.code`), script.createCachedData());

@@ -9,6 +9,9 @@ import type { Chunk } from "./chunks.ts";
 import { writePack } from "./packs.ts";
 import type { Act, Rehearsal } from "./rehearsal.ts";
 
+/** Stands for the address of a registry that is there while the project is built. */
+const REGISTRY = "registry.invalid";
+
 const fromCli = createRequire(join(import.meta.dirname, "../../packages/cli/package.json"));
 
 type Commands = readonly (readonly string[])[];
@@ -20,14 +23,16 @@ interface Script {
   readonly unchanged: Commands;
   /** The same, with an image. */
   readonly tagged: Commands;
+  /** The image is made anew and pushed, and built on where it is not. */
+  readonly pushed: Commands;
   readonly others: Commands;
 }
 
 /** Most needed first. */
-type PackList = readonly [program: Pack, image: Pack, steps: Pack, rest: Pack];
+type PackList = readonly [program: Pack, image: Pack, steps: Pack, registry: Pack, rest: Pack];
 
 /**
- * Packs chunks by who needs them: a fully cached build; one that makes an image; one that runs steps; the others. V8's code of each pack is left beside
+ * Packs chunks by who needs them: a fully cached build; one that makes an image; one that runs steps; one that speaks to a registry; the others. V8's code of each pack is left beside
  * it. All that is found out by trying: a project is built, and built again. Where a build does not work on this machine, the program starts slower and
  * that is all.
  */
@@ -36,11 +41,15 @@ export async function packByUse(dist: string, chunks: readonly Chunk[]): Promise
   try {
     const script = await project(folder);
     const all = await writePack(dist, "all", chunks);
-    const { first, unchanged, tagged } = script;
-    const acts = [{ commands: first }, { commands: unchanged }, { commands: tagged }];
-    const [steps = [], program = [], image = []] = await rehearse(folder, { dist, packs: [all], acts });
+    const { first, unchanged, tagged, pushed } = script;
+    const acts = [first, unchanged, tagged, pushed].map((commands) => ({ commands }));
+    const [steps = [], program = [], image = [], registry = []] = await rehearse(folder, {
+      dist,
+      packs: [all],
+      acts,
+    });
     await rm(join(dist, `${all.name}.js`));
-    const packs = await writePacks(dist, chunks, [program, image, steps]);
+    const packs = await writePacks(dist, chunks, [program, image, steps, registry]);
     await rehearse(folder, { dist, packs, acts: keptActs(script, packs) });
     return packs;
   } finally {
@@ -51,7 +60,7 @@ export async function packByUse(dist: string, chunks: readonly Chunk[]): Promise
 async function writePacks(
   dist: string,
   chunks: readonly Chunk[],
-  [program, image, steps]: readonly [readonly string[], readonly string[], readonly string[]],
+  [program = [], image = [], steps = [], registry = []]: readonly (readonly string[])[],
 ): Promise<PackList> {
   const packed = new Set<string>();
   /** Those that are in none yet. */
@@ -68,6 +77,7 @@ async function writePacks(
     await write("program", program),
     await write("image", image),
     await write("steps", steps),
+    await write("registry", registry),
     await write(
       "rest",
       chunks.map(({ id }) => id),
@@ -77,21 +87,22 @@ async function writePacks(
 
 /** The code of a pack is taken before anything is done that others need: what that adds to it, all would read. */
 function keptActs(
-  { first, unchanged, tagged, others }: Script,
-  [program, image, steps, rest]: PackList,
+  { first, unchanged, tagged, pushed, others }: Script,
+  [program, image, steps, registry, rest]: PackList,
 ): readonly Act[] {
   const anew = first.map((command) => [...command, "--no-cache"]);
   return [
     { commands: unchanged, keep: program.name },
     { commands: tagged, keep: image.name },
     { commands: anew, keep: steps.name },
+    { commands: pushed, keep: registry.name },
     { commands: others, keep: rest.name },
   ];
 }
 
 async function rehearse(
   folder: string,
-  rehearsal: Omit<Rehearsal, "evaluated">,
+  rehearsal: Omit<Rehearsal, "evaluated" | "registry">,
 ): Promise<readonly (readonly string[])[]> {
   const evaluated = join(folder, "evaluated.json");
   await rm(evaluated, { force: true });
@@ -100,7 +111,7 @@ async function rehearse(
   // The same flags as in bin/tsbuild: V8 takes no code that was made with others.
   const spaces = ["--min-semi-space-size=10", "--max-semi-space-size=10"];
   const command = [node, "--disable-warning=ExperimentalWarning", ...spaces, file];
-  const argument: Rehearsal = { ...rehearsal, evaluated };
+  const argument: Rehearsal = { ...rehearsal, evaluated, registry: REGISTRY };
   const [program = node, ...args] = [...asRoot(rehearsal.dist), ...command, JSON.stringify(argument)];
   spawnSync(program, args, {
     env: { ...process.env, TSBUILD_ROOT: join(folder, "state"), NODE_COMPILE_CACHE: "" },
@@ -117,9 +128,8 @@ function asRoot(dist: string): readonly string[] {
 }
 
 async function project(folder: string): Promise<Script> {
-  const [base, app] = [join(folder, "base"), join(folder, "app")];
-  await mkdir(base);
-  await mkdir(app);
+  const [base, app, on] = [join(folder, "base"), join(folder, "app"), join(folder, "on")];
+  for (const one of [base, app, on]) await mkdir(one);
   await writeFile(join(base, "true.c"), "int main(void) { return 0; }\n");
   const runs = spawnSync("cc", ["-static", "-o", "true", "true.c"], { cwd: base }).status === 0;
   await writeFile(join(base, "Dockerfile"), `FROM scratch\nCOPY ${runs ? "true" : "true.c"} /true\n`);
@@ -138,6 +148,7 @@ async function project(folder: string): Promise<Script> {
       "",
     ].join("\n"),
   );
+  await writeFile(join(on, "Dockerfile"), "ARG REGISTRY\nFROM $REGISTRY/app\nCOPY Dockerfile /\n");
   const build = ["build", "--progress=plain"];
   const first = [
     [...build, "-t", "tsbuild.invalid/base", base],
@@ -145,11 +156,14 @@ async function project(folder: string): Promise<Script> {
   ];
   const nothing = [...build, "--output", "type=cacheonly", app];
   const tagged = [...build, "-t", "app", app];
+  const push = [...build, "--output", `type=image,name=${REGISTRY}/app,push=true`, app];
+  const elsewhere = ["--root", join(folder, "elsewhere"), "--build-arg", `REGISTRY=${REGISTRY}`];
   // Twice: what a second one finds differs from what the first left.
   return {
     first,
     unchanged: [nothing, nothing],
     tagged: [tagged, tagged],
+    pushed: [[...push, "--no-cache"], push, [...build, ...elsewhere, "--output", "type=cacheonly", on]],
     others: [["history", "ls"], ["du"]],
   };
 }

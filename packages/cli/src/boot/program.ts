@@ -8,7 +8,7 @@ import { Script } from "node:vm";
 export interface Pack {
   /** Of the file, without `.js`. */
   readonly name: string;
-  /** Ids of its chunks. */
+  /** Ids of its chunks; a large npm package is one, as `./undici.js`. */
   readonly chunks: readonly string[];
 }
 
@@ -41,6 +41,10 @@ export class Packs {
   /** The scripts read so far by the names of their packs, to make `.code` of. */
   get scripts(): ReadonlyMap<string, Script> {
     return this.#scripts;
+  }
+
+  has(id: string): boolean {
+    return this.#names.has(id);
   }
 
   /** The chunks of the pack that has this one; undefined: none has. */
@@ -95,13 +99,15 @@ export class Program {
   /** As CommonJS has it; what is no chunk is a part of Node or a file beside the bundle. */
   readonly load: Load = (id) => {
     if (id.startsWith("node:") && !PRESENT.test(id)) return whenUsed(() => this.#others(id) as object);
-    if (!CHUNK.test(id)) return this.#others(id);
+    const isOurs = CHUNK.test(id);
+    if (!isOurs && !this.#packs.has(id)) return this.#others(id);
     const known = this.#modules.get(id);
     if (known !== undefined) return known.exports;
     const module: { exports: object } = { exports: {} };
     const chunk = this.#find(id);
     this.#modules.set(id, module);
-    chunk(this.load, module.exports, module as { exports: unknown });
+    // An npm package, which calls what it gets from Node, gets it as it is.
+    chunk(isOurs ? this.load : this.#others, module.exports, module as { exports: unknown });
     return module.exports;
   };
 
