@@ -81,7 +81,11 @@ function reachedFrom(storage: CacheStorage, lookup: Lookup, input: number): read
 }
 
 export function resolve(storage: CacheStorage, linked: CacheKeyId): Candidate {
-  return { linked, key: storage.linked(linked, GENERATION_LINK).at(-1) ?? linked };
+  const newest =
+    storage.newestLinked === undefined
+      ? storage.linked(linked, GENERATION_LINK).at(-1)
+      : storage.newestLinked(linked, GENERATION_LINK);
+  return { linked, key: newest ?? linked };
 }
 
 /**

@@ -124,7 +124,9 @@ export interface CacheRecord {
 export interface CacheStorage {
   /** Keys that `link` leads to from `parent`, oldest first. */
   linked(parent: CacheKeyId, link: CacheLink): readonly CacheKeyId[];
-  /** The same from several keys, each once, in the order of the keys: for a storage that finds all of them at the cost of one. */
+  /** The last of these alone: a vertex that is run again and again has as many generations. A storage that does not know better leaves it out. */
+  newestLinked?(parent: CacheKeyId, link: CacheLink): CacheKeyId | undefined;
+  /** As `linked` from several keys, each once, in the order of the keys: for a storage that finds all of them at the cost of one. */
   linkedFromAny?(parents: readonly CacheKeyId[], link: CacheLink): readonly CacheKeyId[];
   /** Records of a key, newest first. */
   records(key: CacheKeyId): readonly CacheRecord[];

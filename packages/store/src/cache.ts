@@ -30,6 +30,8 @@ SELECT l.id, child.name FROM cache_links l
   JOIN cache_keys child ON child.id = l.child
 WHERE parent.name=? AND l.op=? AND l.output=? AND l.input=? AND l.selector=?`;
 
+const NEWEST_LINKED = `${LINKED} ORDER BY l.id DESC LIMIT 1`;
+
 /** Of many keys at once: a statement costs more than finding a row. */
 const LINKED_FROM_ANY = `
 SELECT asked.key AS place, l.id, child.name FROM json_each(?) asked
@@ -102,6 +104,17 @@ export class SqliteCacheStorage implements RecordStorage {
     );
     if (rows.length > 1) rows.sort((a, b) => a.id - b.id);
     return united(rows, this.#pending.linked(parent, link));
+  }
+
+  newestLinked(parent: CacheKeyId, link: CacheLink): CacheKeyId | undefined {
+    // One that is saved again is no newer.
+    if (this.#pending.linked(parent, link).length > 0) return this.linked(parent, link).at(-1);
+    const { op, output, input, selector } = link;
+    const row = this.#state.database.get<{ name: string }>(
+      NEWEST_LINKED,
+      ...[parent, op, output, input, selector],
+    );
+    return row?.name as CacheKeyId | undefined;
   }
 
   linkedFromAny(parents: readonly CacheKeyId[], link: CacheLink): readonly CacheKeyId[] {

@@ -83,6 +83,17 @@ export function cacheStorageSuite(
       const children = ["m", "z", "a", "q", "b"];
       for (const child of children) saveLink("a", child);
       expect(storage.linked(key("a"), link())).toEqual(children.map(key));
+      const newest = () =>
+        storage.newestLinked?.(key("a"), link()) ?? storage.linked(key("a"), link()).at(-1);
+      expect(newest()).toBe(children.map(key).at(-1));
+      // Saved again, the first is no newer; nor is it when that has been written.
+      storage.save({
+        links: [{ parent: key("a"), link: link(), child: children.map(key)[0]! }],
+        records: [],
+      });
+      expect(newest()).toBe(children.map(key).at(-1));
+      storage.flush?.();
+      expect(newest()).toBe(children.map(key).at(-1));
     });
 
     test("what is asked of several keys at once is what each leads to, in their order", () => {
