@@ -30,6 +30,7 @@ napi_value send_descriptors(napi_env env, napi_callback_info info);
 /* On a program beside this one. */
 napi_value start_program(napi_env env, napi_callback_info info);
 napi_value program_end(napi_env env, napi_callback_info info);
+napi_value end_process(napi_env env, napi_callback_info info);
 
 /* On bytes in memory. */
 napi_value sha256(napi_env env, napi_callback_info info);

@@ -29,6 +29,7 @@ NAPI_MODULE_INIT(/* napi_env env, napi_value exports */) {
       CALL("lockByte", lock_byte_of),
       CALL("startProgram", start_program),
       CALL("programEnd", program_end),
+      CALL("endProcess", end_process),
       CALL("sha256", sha256),
       CALL("membersOpen", members_open),
       CALL("membersRun", members_run),

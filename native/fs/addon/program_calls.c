@@ -1,6 +1,7 @@
 #include "addon.h"
 
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "../core/cleanup.h"
 #include "../core/program.h"
@@ -38,4 +39,12 @@ napi_value program_end(napi_env env, napi_callback_info info) {
   if (ended < 0) return value_throw(env, &err);
   if (ended == 0) return value_undefined(env);
   return WIFSIGNALED(status) ? pair_of(env, 0, WTERMSIG(status)) : pair_of(env, WEXITSTATUS(status), 0);
+}
+
+/* Destructors and other threads are not waited for. */
+napi_value end_process(napi_env env, napi_callback_info info) {
+  struct args args = args_get(env, info);
+  int status = (int)args_integer(&args, 0);
+  if (args.failed) return NULL;
+  _exit(status);
 }

@@ -48,6 +48,7 @@ export interface Addon {
   sendDescriptors(socket: number, bytes: Uint8Array, fds: Uint8Array): void;
   startProgram(path: Name, task: Name, input: number): [pid: number, errors: number];
   programEnd(pid: number): [status: number, signal: number] | undefined;
+  endProcess(status: number): never;
   lockByte(fd: number, offset: number, lock: boolean): boolean;
   sha256(bytes: Uint8Array): string;
   walk(

@@ -184,6 +184,8 @@ export interface NativeFs {
   startProgram(path: string, task: string, input: number): { readonly pid: number; readonly errors: number };
   /** How a program ended; `undefined` while it runs. To be asked until it tells: only then the process is gone. After that ECHILD. */
   programEnd(pid: number): { readonly status: number; readonly signal: number } | undefined;
+  /** _exit(): this process ends here and now, whatever its other threads do. What Node has still to write is lost. */
+  endProcess(status: number): never;
 
   // ---- memory
   /** sha256 in hex. What node:crypto does too; but that takes 5 ms to load, a tenth of a whole cached build. */

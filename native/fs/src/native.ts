@@ -195,6 +195,7 @@ export const nativeFs: NativeFs = {
     const [pid, errors] = addon().startProgram(nameArgument(path), task, input);
     return { pid, errors };
   },
+  endProcess: (status) => addon().endProcess(status),
   programEnd: (pid) => {
     const end = addon().programEnd(pid);
     return end && { status: end[0], signal: end[1] };

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { chmodSync, readdirSync, writeFileSync } from "node:fs";
 import { Socket } from "node:net";
 import { text } from "node:stream/consumers";
@@ -61,4 +62,15 @@ test("what cannot be started is an error at once, and leaves nothing open", asyn
     });
   }
   expect(open()).toBeLessThan(before + tries / 2);
+});
+
+test("a process ends at once, with the status that it is given", () => {
+  const script = `
+    import { nativeFs } from ${JSON.stringify(new URL("../src/index.ts", import.meta.url).href)};
+    process.on("exit", () => console.log("exit"));
+    console.log("written");
+    nativeFs.endProcess(7);
+    console.log("not reached");`;
+  const ended = spawnSync(process.execPath, ["--input-type=module", "-e", script], { encoding: "utf8" });
+  expect([ended.status, ended.stdout]).toEqual([7, "written\n"]);
 });

@@ -1,6 +1,6 @@
 import { errnoCode } from "@tsbuild/base";
 import { runCli } from "./cli.ts";
-import { loadEngine } from "./engine-loader.ts";
+import { exitAtOnce, loadEngine } from "./engine-loader.ts";
 import { watchInterrupts } from "./interrupts.ts";
 import type { CommandIo } from "./io.ts";
 
@@ -41,6 +41,7 @@ export async function runProcess(): Promise<void> {
     process.stderr.write(`ERROR: standard output cannot be written: ${lost.message}\n`);
     process.exit(1);
   }
+  exitAtOnce(process);
   // No stray handle keeps us.
   process.exit(status === 0 ? 0 : (interrupts.status() ?? status));
 }

@@ -40,6 +40,7 @@ export type {
   SecretSource,
   ShellRequest,
 } from "./api.ts";
+export { endProcess } from "./end-process.ts";
 export { openEngine } from "./engine.ts";
 export type { BuildHistory, RecordedStep } from "./history/read.ts";
 export type { BuildRecord, BuildStatus, RecordedRequest, StepRecord } from "./history/record.ts";
