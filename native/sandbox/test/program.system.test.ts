@@ -282,6 +282,28 @@ describe.skipIf(missing !== undefined)("tsbuild-sandbox", () => {
     expect(await answer(plan([clone, clone]))).toEqual(failed("clone3", "second clone in a plan", 1));
   });
 
+  test("a plan in two halves: PID 1 goes on with the second, and what is wrong with it is told", async () => {
+    const first = plan([{ op: "clone", flags: 0x20000000 }, { op: "await" }]);
+    const then = (second: Buffer) => answer(Buffer.concat([first, second]));
+    const exec = { op: "exec", args: ["/bin/sh", "-c", "exit 5"], env: [] } as const;
+    const ran = await then(plan([{ op: "fork" }, exec]));
+    expect(ran).toEqual([expect.objectContaining({ type: "exited", waitStatus: 5 << 8 })]);
+    const chdir = { op: "chdir", path: "/no/such/folder" } as const;
+    expect(await then(plan([chdir]))).toEqual(failed("chdir", "/no/such/folder", 2));
+    expect(await then(plan([{ op: "umask", mask: 0 }]))).toEqual(failed("plan", "does not end with exec", 2));
+    expect(await then(plan([{ op: "adopt", path: "/proc" }]))).toEqual(
+      failed("move_mount", "nothing was staged", 2),
+    );
+    expect(await then(Buffer.from("GET / HTTP/1.1\r\n\r\n"))).toEqual(failed("plan", "not a plan", 0));
+    const absent = encodePlan({ fds: [20], stdio: "log", ops: [{ op: "fork" }, exec] });
+    expect(await then(absent)).toEqual(failed("recvmsg", "other descriptors than announced"));
+    const large = plan([{ op: "session_keyring", name: "x".repeat(300_000) }]);
+    expect(await then(large)).toEqual(failed("recvmsg", "plan too large", 0));
+    expect(await answer(plan([{ op: "await" }]))).toEqual(failed("await", "not the end of a first half", 0));
+    const killed = expect.objectContaining({ type: "exited", waitStatus: 9, initKilled: true });
+    expect(await answer(first, true)).toEqual([killed]);
+  });
+
   /** `serve` under sanitizers: what it says at its end, after packets with so many descriptors each, and the frames of each. */
   async function serve(
     packets: readonly { readonly bytes: Uint8Array; readonly plans: readonly Buffer[] }[],
