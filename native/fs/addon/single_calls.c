@@ -51,6 +51,16 @@ napi_value spread_trees(napi_env env, napi_callback_info info) {
   return value_boolean(env, single_spread_trees(path));
 }
 
+napi_value forget_range(napi_env env, napi_callback_info info) {
+  struct args args = args_get(env, info);
+  int fd = (int)args_integer(&args, 0);
+  off_t from = (off_t)args_integer(&args, 1);
+  off_t len = (off_t)args_integer(&args, 2);
+  if (args.failed) return NULL;
+  single_forget(fd, from, len);
+  return value_undefined(env);
+}
+
 napi_value close_fd(napi_env env, napi_callback_info info) {
   struct args args = args_get(env, info);
   struct err err = ERR_INIT;

@@ -170,6 +170,10 @@ bool single_spread_trees(const char *path) {
   return ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0;
 }
 
+void single_forget(int fd, off_t from, off_t len) {
+  (void)posix_fadvise(fd, from, len, POSIX_FADV_DONTNEED);
+}
+
 int single_sync_folder(const char *path, struct err *err) {
   cleanup_fd int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return err_sys(err, "open", path);

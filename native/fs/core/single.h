@@ -35,6 +35,12 @@ int single_sync_fs(int fd, struct err *err);
 /* Lets the file system put the trees in the folder apart from each other, where it can be told so. Returns whether it was. */
 bool single_spread_trees(const char *path);
 
+/*
+ * A range of a file that nobody reads soon: what of it is on the disk leaves memory, for the rest the disk begins. A failure of the disk is told by
+ * the file's fsync; where this cannot be done, all stays as it is.
+ */
+void single_forget(int fd, off_t from, off_t len);
+
 int single_sync_folder(const char *path, struct err *err);
 
 /* write() of everything; retries interruptions and short writes. -1 with errno. */

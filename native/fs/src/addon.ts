@@ -111,6 +111,7 @@ export interface Addon {
   membersTakeOthers(members: MembersState): Buffer;
   membersClose(members: MembersState): void;
   spreadTrees(path: Name): boolean;
+  forgetRange(fd: number, offset: number, sizeBytes: number): void;
   syncFs(fd: number): Promise<Buffer>;
   fsyncFolder(path: Name): Promise<Buffer>;
 }

@@ -6,6 +6,7 @@ export { makeFolders } from "./make-folders.ts";
 export { decodeName, encodeName } from "./names.ts";
 export { nativeFs } from "./native.ts";
 export { encodeTreeOps, type FileHead, TreeOpBatch } from "./ops.ts";
+export { PassedBy } from "./passed-by.ts";
 export { PlainMembers } from "./plain-members.ts";
 export { indexBefore, SAME_RECORD } from "./same-record.ts";
 export { StreamHash } from "./stream-hash.ts";
