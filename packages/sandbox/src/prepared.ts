@@ -75,12 +75,13 @@ export class Prepared {
     return supervisor;
   }
 
-  /** Of a step that comes before its turn, none is made ready any more. */
+  /** Of a step that comes before its turn, none is made ready any more; one that nobody has expected so shows that the first that waits will not come. */
   #takeLike(ahead: FirstHalf): NewSupervisor | undefined {
     const at = this.#waiting.findIndex((one) => one.ahead === ahead);
     if (at >= 0) return this.#waiting.splice(at, 1)[0]?.supervisor;
     const later = this.#expected.indexOf(ahead);
     if (later >= 0) this.#expected.splice(later, 1);
+    else this.#waiting.shift()?.supervisor.control.destroy();
     return undefined;
   }
 

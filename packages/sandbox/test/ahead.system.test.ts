@@ -76,14 +76,25 @@ describe.skipIf(missing !== undefined)("a step that was expected", () => {
     }, sockets);
   });
 
-  test("is taken by its own kind alone", async () => {
+  test("is taken by its own kind alone, and given up when another kind comes unexpected", async () => {
     const { sockets, halves } = counting();
     await withSteps(async (steps) => {
+      const run = async (network: "host" | "none") => {
+        expect((await steps.run({ args: ["true"], network })).exitCode).toBe(0);
+        return halves();
+      };
+      for (const network of ["host", "none"] as const) steps.expect(execSpec({ rootFd: 0, network }));
+      const both = [await run("none"), await run("host")];
+      /* Where one is made ready at a time, the second was not yet. */
+      expect([
+        [0, 1],
+        [1, 2],
+      ]).toContainEqual(both);
       steps.expect(execSpec({ rootFd: 0, network: "host" }));
-      expect((await steps.run({ args: ["true"], network: "none" })).exitCode).toBe(0);
-      expect(halves()).toBe(0);
-      expect((await steps.run({ args: ["true"], network: "host" })).exitCode).toBe(0);
-      expect(halves()).toBe(1);
+      const before = halves();
+      expect(await run("none")).toBe(before);
+      expect(await becomes(() => ownSupervisors().length === 0)).toBe(true);
+      expect(await run("host")).toBe(before);
     }, sockets);
   });
 

@@ -52,6 +52,7 @@ export interface ProcessIo {
 
 /** Runs a step: mounts, user and environment from the root filesystem, the process, then what it wrote becomes its outputs. */
 export async function runExec(run: ExecRun): Promise<readonly Ref[]> {
+  if (run.env.isolation !== "chroot") await expectStep(run);
   const startedNs = BigInt(Date.now()) * 1_000_000n;
   return withRoot(run, async ({ root, mounts, rootOutput, started }) => {
     const io = logIo(run);
@@ -114,7 +115,7 @@ async function withRoot<T>(
   const rootMount = op.kind.mounts.find((mount) => mountTarget(op.kind, mount.dest) === "/");
   const rootRef = rootMount === undefined ? undefined : inputs[rootMount.input];
   /* Where no step can run that is said, not what the mounts before it lack. */
-  if (env.isolation !== "chroot") await expectStep(run);
+  if (env.isolation !== "chroot") await env.sandbox();
   const mounts = await prepareMounts({ env, op: op.kind, inputs, context: run.context });
   // Copying a tree takes its time, and needs no turn.
   const started = (await env.store.views.kind()) === "overlay" ? await startTurn(env.store) : () => undefined;
