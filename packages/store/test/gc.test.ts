@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import type { SnapshotId } from "@tsbuild/base";
+import { type DiffId, type Digest, type SnapshotId, sha256 } from "@tsbuild/base";
+import { mediaTypes } from "@tsbuild/oci";
 import type { CacheKeyId, ResultId } from "@tsbuild/solver";
 import {
   type Automatic,
@@ -451,5 +452,42 @@ describe("what failed steps left", () => {
     });
     await madeEarlier(root, collectAll);
     expect(await there(root, [removed.left, ...builds])).toEqual([false, false, ...Array(20).fill(true)]);
+  });
+});
+
+describe("the blob of a layer that came from elsewhere", () => {
+  /** An image, and a layer of it in a form that is remembered as `variant`. */
+  function imageWith(store: Store, variant: string): Digest {
+    const base = layer(store, null);
+    const diffId = sha256(variant) as string as DiffId;
+    store.snapshots.setDiff(store.snapshots.layers(base)[0]!.id, { diffId, sizeBytes: 10 });
+    const digest = store.blobs.write(Buffer.from(`blob of ${variant}`));
+    store.blobs.setCompressed(diffId, variant, { mediaType: mediaTypes.ociLayerGzip, digest, size: 2 });
+    const config = store.blobs.write(Buffer.from(`{"config":"${variant}"}`));
+    const snapshot = layer(store, base);
+    store.images.put({
+      name: `docker.io/library/${variant}:1`,
+      manifest: config,
+      config,
+      snapshot,
+      origin: "built",
+    });
+    return digest;
+  }
+
+  it("stays with prune --all while an image has the layer, which packs to other bytes here", async () => {
+    const root = temporaryRoot();
+    const first = openAt(root);
+    const [pulled, loaded, made] = ["pulled", "loaded", "gzip-6"].map((variant) => imageWith(first, variant));
+    await first.close();
+    const store = openAt(root);
+    const are = () => readdirSync(join(root, "v1/blobs/sha256")).map((name) => `sha256:${name}` as Digest);
+    await collectCache(store, { ...all, all: true });
+    expect(are()).toEqual(expect.arrayContaining([pulled, loaded]));
+    expect(are()).not.toContain(made);
+    for (const { name } of store.images.list()) store.images.remove(name);
+    await collectCache(store, { ...all, all: true });
+    expect(are()).toEqual([]);
+    await store.close();
   });
 });

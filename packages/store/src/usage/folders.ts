@@ -68,6 +68,14 @@ export function blobUsage(state: StoreState, holders: Holders): UsageRecord[] {
   });
 }
 
+/** Ids of blobs that are layers as they were pulled or loaded. */
+export function foreignBlobs({ database }: StoreState): ReadonlySet<string> {
+  const rows = database.all<{ blob: string }>(
+    "SELECT DISTINCT blob FROM compressed WHERE variant IN ('pulled', 'loaded')",
+  );
+  return new Set(rows.map(({ blob }) => `blob:${blob}`));
+}
+
 function layersOfBlobs({
   database,
 }: StoreState): ReadonlyMap<string, { readonly variant: string; readonly snapshots: readonly number[] }> {

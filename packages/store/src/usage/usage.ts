@@ -2,7 +2,7 @@ import { statfsSync } from "node:fs";
 import type { Store } from "../api.ts";
 import { reapDeadLeases } from "../open.ts";
 import { type StoreState, stateOf } from "../state.ts";
-import { blobUsage, historyUsage, internalUsage, mountUsage, sourceUsage } from "./folders.ts";
+import { blobUsage, foreignBlobs, historyUsage, internalUsage, mountUsage, sourceUsage } from "./folders.ts";
 import { readHolders } from "./holders.ts";
 import { measureLayers } from "./measure.ts";
 import { snapshotUsage } from "./snapshots.ts";
@@ -47,10 +47,11 @@ export async function takeStock(state: StoreState, keptBuilds: number): Promise<
   // What only the database and a list of names tell comes last: it is newest.
   const holders = readHolders(state, keptBuilds);
   const snapshots = snapshotUsage(state, holders);
-  const needed = builtOn(snapshots);
+  const layers = { needed: keptWith(snapshots, isOfBuild), firm: keptWith(snapshots, isFirm) };
+  const foreign = foreignBlobs(state);
   return [
     ...snapshots,
-    ...blobUsage(state, holders).map((blob) => heldWithLayer(blob, needed)),
+    ...blobUsage(state, holders).map((blob) => heldWithLayer(blob, layers, foreign)),
     ...mounts,
     ...sources,
     ...history,
@@ -58,15 +59,40 @@ export async function takeStock(state: StoreState, keptBuilds: number): Promise<
   ];
 }
 
-/** Ids of the snapshots that the last builds of projects need, with all below them. */
-function builtOn(snapshots: readonly UsageRecord[]): ReadonlySet<string> {
-  const needed = snapshots.filter(({ heldBy }) => heldBy.some(({ kind }) => kind === "build"));
-  return ancestorsOf(snapshots, needed).union(new Set(needed.map(({ id }) => id)));
+/** Ids of such snapshots, with all below them. */
+function keptWith(
+  snapshots: readonly UsageRecord[],
+  isKept: (snapshot: UsageRecord) => boolean,
+): ReadonlySet<string> {
+  const kept = snapshots.filter(isKept);
+  return ancestorsOf(snapshots, kept).union(new Set(kept.map(({ id }) => id)));
 }
 
-/** The compressed form of a layer that builds need is needed to export it again. */
-function heldWithLayer(blob: UsageRecord, needed: ReadonlySet<string>): UsageRecord {
-  if (!blob.parents.some((id) => needed.has(id))) return blob;
+/** The last builds of a project need it. */
+function isOfBuild({ heldBy }: UsageRecord): boolean {
+  return heldBy.some(({ kind }) => kind === "build");
+}
+
+interface KeptLayers {
+  readonly needed: ReadonlySet<string>;
+  readonly firm: ReadonlySet<string>;
+}
+
+/**
+ * The compressed form of a layer that builds need is needed to export it again. One that came from elsewhere stays as long as its layer: nobody here
+ * can make it again, and without it no image on that layer could leave.
+ */
+function heldWithLayer(
+  blob: UsageRecord,
+  { needed, firm }: KeptLayers,
+  foreign: ReadonlySet<string>,
+): UsageRecord {
+  const isOf = (ids: ReadonlySet<string>): boolean => blob.parents.some((id) => ids.has(id));
+  if (foreign.has(blob.id) && isOf(firm)) {
+    const text = "an image has its layer, which cannot be packed to the same bytes";
+    return { ...blob, heldBy: [...blob.heldBy, { kind: "image", text }] };
+  }
+  if (!isOf(needed)) return blob;
   return { ...blob, heldBy: [...blob.heldBy, { kind: "build", text: "a layer that a build needs" }] };
 }
 
