@@ -1,4 +1,4 @@
-// What a fully cached build needs. `@tsbuild/ops/process` and `@tsbuild/ops/http` are loaded when something runs or is fetched.
+// What a fully cached build needs. `@tsbuild/ops/process`, `@tsbuild/ops/file` and `@tsbuild/ops/http` are loaded when something runs, is copied or fetched.
 
 export type { LargeContext } from "./content/large.ts";
 export type {
