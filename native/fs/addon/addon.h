@@ -20,7 +20,6 @@ napi_value remove_in_root(napi_env env, napi_callback_info info);
 napi_value set_times_in_root(napi_env env, napi_callback_info info);
 napi_value set_owner_mode_in_root(napi_env env, napi_callback_info info);
 napi_value forget_range(napi_env env, napi_callback_info info);
-napi_value spread_trees(napi_env env, napi_callback_info info);
 napi_value try_lock(napi_env env, napi_callback_info info);
 napi_value lock_byte_of(napi_env env, napi_callback_info info);
 

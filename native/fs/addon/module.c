@@ -22,7 +22,6 @@ NAPI_MODULE_INIT(/* napi_env env, napi_value exports */) {
       CALL("removeInRoot", remove_in_root),
       CALL("setTimesInRoot", set_times_in_root),
       CALL("setOwnerModeInRoot", set_owner_mode_in_root),
-      CALL("spreadTrees", spread_trees),
       CALL("forgetRange", forget_range),
       CALL("tryLock", try_lock),
       CALL("socketPair", socket_pair),

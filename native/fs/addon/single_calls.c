@@ -44,13 +44,6 @@ napi_value open_folder(napi_env env, napi_callback_info info) {
   return value_throw(env, &err);
 }
 
-napi_value spread_trees(napi_env env, napi_callback_info info) {
-  struct args args = args_get(env, info);
-  cleanup_free char *path = args_text(&args, 0);
-  if (args.failed) return NULL;
-  return value_boolean(env, single_spread_trees(path));
-}
-
 napi_value forget_range(napi_env env, napi_callback_info info) {
   struct args args = args_get(env, info);
   int fd = (int)args_integer(&args, 0);

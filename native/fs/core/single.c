@@ -3,10 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -155,19 +153,6 @@ int single_sync_fs(int fd, struct err *err) {
   cleanup_fd int folder = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (folder < 0 && errno != ENOTDIR) return err_sys(err, "openat", NULL);
   return syncfs(folder < 0 ? fd : folder) < 0 ? err_sys(err, "syncfs", NULL) : 0;
-}
-
-/* Not in linux/fs.h's older versions. */
-#ifndef FS_TOPDIR_FL
-#define FS_TOPDIR_FL 0x00020000
-#endif
-
-bool single_spread_trees(const char *path) {
-  int flags = 0;
-  cleanup_fd int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (fd < 0 || ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0) return false;
-  flags |= FS_TOPDIR_FL;
-  return ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0;
 }
 
 void single_forget(int fd, off_t from, off_t len) {

@@ -32,9 +32,6 @@ int single_times(int root, const char *path, const struct timespec times[2], str
 int single_owner(int root, const char *path, const struct node *node, struct err *err);
 
 int single_sync_fs(int fd, struct err *err);
-/* Lets the file system put the trees in the folder apart from each other, where it can be told so. Returns whether it was. */
-bool single_spread_trees(const char *path);
-
 /*
  * A range of a file that nobody reads soon: what of it is on the disk leaves memory, for the rest the disk begins. A failure of the disk is told by
  * the file's fsync; where this cannot be done, all stays as it is.

@@ -110,7 +110,6 @@ export interface Addon {
   membersTakeFolders(members: MembersState): Buffer;
   membersTakeOthers(members: MembersState): Buffer;
   membersClose(members: MembersState): void;
-  spreadTrees(path: Name): boolean;
   forgetRange(fd: number, offset: number, sizeBytes: number): void;
   syncFs(fd: number): Promise<Buffer>;
   fsyncFolder(path: Name): Promise<Buffer>;

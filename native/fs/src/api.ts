@@ -37,12 +37,6 @@ export interface NativeFs {
   ): number | undefined;
   /** An empty folder in memory that is never swapped out, as a detached mount; nothing limits its size. */
   mountMemory(): number;
-  /**
-   * Tells the file system that the folders in the one at this host path are trees that have nothing to do with each other (`chattr +T`). ext4
-   * then puts each where few files are: threads that fill two of them do not wait for the lock of one group of inodes, nor look through those
-   * that were just freed. False where it cannot be told so, which changes nothing else.
-   */
-  spreadTrees(path: string): boolean;
   /** syncfs(): all dirty data of the file system that `fd` (also an O_PATH one) is on. */
   syncFs(fd: number): Promise<void>;
   /**

@@ -104,7 +104,6 @@ export const nativeFs: NativeFs = {
   plainLayer: (layers, path, { userxattr, isFile }) =>
     addon().plainLayer(layers.map(nameArgument), nameArgument(path), userxattr, isFile),
   mountMemory: () => addon().mountMemory(),
-  spreadTrees: (path) => addon().spreadTrees(nameArgument(path)),
   syncFs: async (fd) => {
     await addon().syncFs(fd);
   },

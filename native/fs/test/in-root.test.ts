@@ -5,7 +5,6 @@ import {
   mkdirSync,
   readFileSync,
   readlinkSync,
-  statfsSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -13,8 +12,6 @@ import {
 import { expect, onTestFinished, test } from "vitest";
 import { nativeFs } from "../src/index.ts";
 import { failureOf, openRoot, owner, temporaryFolder } from "./fixture.ts";
-
-const EXT4 = 0xef53;
 
 /** `inside` is the root; `outside` is beside it and must never be reached. */
 function makeBoth(): { readonly inside: string; readonly outside: string; readonly root: number } {
@@ -253,16 +250,6 @@ test("syncing a folder and its file system works on the descriptors that we have
     code: "ENOENT",
     syscall: "open",
   });
-});
-
-test("the file system is told of a folder whose trees lie apart, or says that it cannot be", () => {
-  const { inside } = makeBoth();
-  const isTold = nativeFs.spreadTrees(inside);
-  expect(nativeFs.spreadTrees(inside)).toBe(isTold);
-  if (statfsSync(inside).type === EXT4) expect(isTold).toBe(true);
-  expect(nativeFs.spreadTrees(`${inside}/d`)).toBe(isTold);
-  expect(nativeFs.spreadTrees(`${inside}/none`)).toBe(false);
-  expect(nativeFs.spreadTrees("/proc/self")).toBe(false);
 });
 
 test("the real path of what a path leads to, links and all; nothing outside has one", () => {

@@ -129,8 +129,6 @@ export interface LayerOptions {
   readonly patch?: boolean | undefined;
   /** It is written without an overlay, which alone needs a work folder: none is made. */
   readonly inPlace?: boolean | undefined;
-  /** Many files are going to be written while other layers are: it lies apart from them, where the file system can do that. */
-  readonly isLarge?: boolean | undefined;
 }
 
 export interface ActiveSnapshot {

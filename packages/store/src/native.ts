@@ -3,13 +3,5 @@ import type { NativeFs } from "@tsbuild/native-fs";
 /** What the store needs of the addon. */
 export type NativeCalls = Pick<
   NativeFs,
-  | "tryLock"
-  | "lockByte"
-  | "openFolder"
-  | "removeInRoot"
-  | "apply"
-  | "close"
-  | "syncFs"
-  | "spreadTrees"
-  | "diskUsage"
+  "tryLock" | "lockByte" | "openFolder" | "removeInRoot" | "apply" | "close" | "syncFs" | "diskUsage"
 >;

@@ -51,10 +51,7 @@ export class OverlaySnapshotStore implements SnapshotStore {
     this.#onRelease = onRelease;
   }
 
-  prepare(
-    parent: SnapshotId | null,
-    { patch = false, inPlace = false, isLarge = false }: LayerOptions = {},
-  ): ActiveSnapshot {
+  prepare(parent: SnapshotId | null, { patch = false, inPlace = false }: LayerOptions = {}): ActiveSnapshot {
     const { lease, database, layout } = this.#state;
     const made = database.transaction(() => {
       if (patch) this.#mustBePatchable(parent);
@@ -71,10 +68,7 @@ export class OverlaySnapshotStore implements SnapshotStore {
     const active = { id: made.id, parent, upper: join(folder, "fs"), work, lowers };
     try {
       guarded("make a snapshot", layout.root, () => {
-        this.#makeFolder(folder);
-        // Not all layers: a small one is quicker where those before it are.
-        if (isLarge) this.#state.native.spreadTrees(folder);
-        this.#makeUpper(join(folder, "fs"), lowers[0]);
+        this.#makeFolders(folder, lowers[0]);
         if (!inPlace) mkdirSync(work);
       });
     } catch (error) {
@@ -353,7 +347,9 @@ export class OverlaySnapshotStore implements SnapshotStore {
    * The root of a layer hides that of the layers below in the merged view: it takes over owner and mode from the topmost, so
    * that a step on an image whose `/` is special leaves it so. Without lowers it is 0755, as an image's `/` is.
    */
-  #makeUpper(upper: string, below: string | undefined): void {
+  #makeFolders(folder: string, below: string | undefined): void {
+    this.#makeFolder(folder);
+    const upper = join(folder, "fs");
     mkdirSync(upper);
     const made = statSync(upper);
     const { mode, uid, gid } =

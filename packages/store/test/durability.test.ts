@@ -1,5 +1,5 @@
 import { cpSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import type { SnapshotId } from "@tsbuild/base";
 import { nativeFs } from "@tsbuild/native-fs";
 import type { CacheKeyId, ResultId } from "@tsbuild/solver";
@@ -115,15 +115,6 @@ describe("power cuts", () => {
     store.beginSync();
     await expect(store.close()).rejects.toMatchObject({ code: "TSB_STORE" });
     expect(isThere(openIn(cutOff(root), "tuesday"), id)).toBe(false);
-  });
-
-  it("lie apart from others when they are large, and only then", () => {
-    const apart: string[] = [];
-    const native = { ...nativeFs, spreadTrees: (path: string) => apart.push(path) > 0 };
-    const store = openIn(temporaryRoot(), "monday", { native });
-    store.snapshots.prepare(null);
-    const large = store.snapshots.prepare(null, { isLarge: true });
-    expect(apart).toEqual([dirname(large.upper)]);
   });
 
   it("find the more of a large layer on the disk the sooner that is begun, once at a time", async () => {

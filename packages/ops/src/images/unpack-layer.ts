@@ -39,7 +39,7 @@ const LARGE_BYTES = 16 * 1024 * 1024;
 /** Fetches a layer's blob, if it is not here, and unpacks it into a snapshot of its own. Both digests are right when it resolves. */
 export async function openLayer(run: UnpackRun, job: LayerJob): Promise<OpenedLayer> {
   const { snapshots } = run.options.env.store;
-  const active = snapshots.prepare(null, { inPlace: true, isLarge: job.blob.size > SMALL_BLOB_BYTES });
+  const active = snapshots.prepare(null, { inPlace: true });
   try {
     const unpacked = await unpackBlob(run, job.blob, active.upper);
     if (unpacked.diffId === job.diffId) {
