@@ -41,10 +41,9 @@ export class Prepared {
     this.#calls = calls;
   }
 
-  /** A step that begins so will be started soon. */
+  /** A step that begins so will be started soon; `fill` begins with it. */
   expect(ahead: FirstHalf): void {
     this.#expected.push(ahead);
-    this.#fill();
   }
 
   /** One that has begun with this very plan, which has the rest of it now; undefined: there is none. */
@@ -52,12 +51,11 @@ export class Prepared {
     if (this.#waiting.length === 0) return undefined;
     const split = splitPlan(plan);
     const taken = split === undefined ? undefined : this.#takeLike(split.ahead);
-    const supervisor = taken === undefined || split === undefined ? undefined : this.#give(taken, split);
-    this.#fill();
-    return supervisor;
+    return taken === undefined || split === undefined ? undefined : this.#give(taken, split);
   }
 
-  #fill(): void {
+  /** Begins with what is expected, as far as there is room. Throws what `start` does. */
+  fill(): void {
     while (this.#waiting.length < READY) {
       const ahead = this.#expected.shift();
       if (ahead === undefined) return;

@@ -166,30 +166,33 @@ export class StepStarter {
 
   /** A step whose plan begins so will be started soon. */
   expect(ahead: FirstHalf): void {
-    try {
-      this.#prepared.expect(ahead);
-    } catch (error) {
-      if (!OUT_OF_REACH.has(errnoCode(error) ?? "")) throw error;
-      this.#closeHelper();
-    }
+    this.#prepared.expect(ahead);
+    this.#reached(() => this.#prepared.fill());
   }
 
   readonly start: StartSupervisor = (plan) => {
     if (!canServe(plan)) return this.#spawn(plan);
     const prepared = this.#prepared.take(plan);
+    this.#reached(() => this.#prepared.fill());
     if (prepared !== undefined) return prepared;
     const bytes = encodePlan(plan);
+    const supervisor = this.#reached(() => this.#started().start(plan.fds));
+    // The step can do without it, and the next gets another.
+    if (supervisor === undefined) return this.#spawn(plan);
+    supervisor.control.write(bytes);
+    return { ...supervisor, performs: plan };
+  };
+
+  /** Undefined when the helper is out of reach: it is let go then. */
+  #reached<T>(work: () => T): T | undefined {
     try {
-      const supervisor = this.#started().start(plan.fds);
-      supervisor.control.write(bytes);
-      return { ...supervisor, performs: plan };
+      return work();
     } catch (error) {
       if (!OUT_OF_REACH.has(errnoCode(error) ?? "")) throw error;
-      /* The step can do without it, and the next gets another. */
       this.#closeHelper();
-      return this.#spawn(plan);
+      return undefined;
     }
-  };
+  }
 
   #started(): Helper {
     this.#helper ??= new Helper(this.#binary, this.#sockets);

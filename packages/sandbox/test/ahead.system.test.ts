@@ -122,6 +122,17 @@ describe.skipIf(missing !== undefined)("a step that was expected", () => {
     });
   });
 
+  test("goes on, as do those behind it, when the process that starts supervisors is killed", async () => {
+    const others = new Set(programsOf(process.pid, "serve"));
+    await withSteps(async (steps) => {
+      for (let i = 0; i < 10; i++) steps.expect(execSpec({ rootFd: 0 }));
+      expect(await becomes(() => ownSupervisors().length > 0)).toBe(true);
+      for (const pid of programsOf(process.pid, "serve")) if (!others.has(pid)) process.kill(pid, "SIGKILL");
+      for (let i = 0; i < 10; i++)
+        expect((await steps.run({ args: ["echo", String(i)] })).stdout).toBe(`${i}\n`);
+    });
+  });
+
   test("that never comes ends with the builder, as does the process that started it", async () => {
     const before = new Set(programsOf(process.pid, "serve"));
     await withSteps(async (steps) => {
