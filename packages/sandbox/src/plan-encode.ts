@@ -95,8 +95,14 @@ function writeOp(writer: PlanWriter, op: PlanOp): void {
   for (const [name, kind] of args) ENCODERS[kind](writer, values[name]!);
 }
 
-/** Operations that are the same in many plans, with what they are on the wire; found by the first of them. */
-const shared = new WeakMap<PlanOp, { readonly ops: readonly PlanOp[]; readonly bytes: Uint8Array }>();
+/** Operations that are the same in many plans, with what they are on the wire. */
+interface SharedOps {
+  readonly ops: readonly PlanOp[];
+  readonly bytes: Uint8Array;
+}
+
+/** Found by the first of them. */
+const shared = new WeakMap<PlanOp, SharedOps>();
 
 /** Returns the operations; plans that have them in a row are encoded without looking at each again. They must stay as they are. */
 export function shareOps(ops: readonly PlanOp[]): readonly PlanOp[] {
@@ -108,24 +114,22 @@ export function shareOps(ops: readonly PlanOp[]): readonly PlanOp[] {
   return ops;
 }
 
-/** The shared operations that begin at this place of a plan; none: empty. */
-export function sharedOpsAt(ops: readonly PlanOp[], at: number): readonly PlanOp[] {
+/** The shared operations that begin at this place of a plan. */
+export function sharedAt(ops: readonly PlanOp[], at: number): SharedOps | undefined {
   const first = ops[at];
   const known = first === undefined ? undefined : shared.get(first);
-  return known?.ops.every((one, i) => one === ops[at + i]) === true ? known.ops : [];
+  return known?.ops.every((one, i) => one === ops[at + i]) === true ? known : undefined;
 }
 
 function writeOps(writer: PlanWriter, ops: readonly PlanOp[]): void {
   for (let at = 0; at < ops.length; ) {
-    const op = ops[at]!;
-    const known = sharedOpsAt(ops, at);
-    if (known.length > 0) writer.raw(shared.get(op)!.bytes);
-    else writeOp(writer, op);
-    at += Math.max(known.length, 1);
+    const known = sharedAt(ops, at);
+    if (known === undefined) writeOp(writer, ops[at]!);
+    else writer.raw(known.bytes);
+    at += known?.ops.length ?? 1;
   }
 }
 
-/** Secrets are asked before (ops, secretVariables): what is quoted here is the step's own. */
 function zeroByte(value: string): TsbuildError {
   return new TsbuildError("TSB_USAGE", `a zero byte in ${JSON.stringify(value)}`, {
     hint: "the kernel takes none in arguments, variables and paths",

@@ -1,5 +1,5 @@
 /** A plan in two halves (native/sandbox/src/ahead.h): what all steps have alike, and what one step alone has. */
-import { encodePlan, type SandboxPlan, sharedOpsAt } from "./plan-encode.ts";
+import { encodePlan, type SandboxPlan, sharedAt } from "./plan-encode.ts";
 import type { PlanOp } from "./plan-ops.ts";
 
 /** A first half. Needs no descriptor, and can be performed before its step is known; equal ones are one object. */
@@ -77,7 +77,7 @@ export function splitPlan({ ops, fds, stdio }: SandboxPlan): SplitPlan | undefin
     trees.some(({ op }) => op !== "tree") || own.some(({ op }) => op === "join_namespace") || stdio !== "log";
   if (clone < 0 || root < 0 || isSteps || fds.length + 2 * trees.length > AHEAD_FDS) return undefined;
   /* After `root` and `hostname`. */
-  const system = sharedOpsAt(ops, root + 2);
+  const system = sharedAt(ops, root + 2)?.ops ?? [];
   const ahead = firstHalf(own, system);
   if (ahead === undefined) return undefined;
   const rest: PlanOp[] = [
