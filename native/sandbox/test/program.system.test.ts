@@ -34,7 +34,8 @@ import { type Frame, FrameReader } from "../../../packages/sandbox/src/frames.ts
 import { type PlanArgumentKind, planOps } from "../../../packages/sandbox/src/plan-ops.ts";
 import { missingForSystemTests } from "../../../packages/sandbox/test/support/rootfs.ts";
 import { execSpec } from "../../../packages/sandbox/test/support/spec.ts";
-import { sources, WARNINGS } from "../build.ts";
+import { WARNINGS } from "../../compile.ts";
+import { sources } from "../build.ts";
 
 const missing = missingForSystemTests();
 if (missing !== undefined) console.warn(`tests of tsbuild-sandbox skipped: ${missing}`);

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { WARNINGS } from "../../sandbox/build.ts";
+import { WARNINGS } from "../../compile.ts";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const source = join(here, "../userns.c");
