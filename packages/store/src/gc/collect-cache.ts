@@ -1,4 +1,4 @@
-import { statfsSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import type { Store } from "../api.ts";
 import { removeCacheMount } from "../cache-mounts.ts";
@@ -13,7 +13,7 @@ import type { UsageRecord } from "../usage/types.ts";
 import { KEPT_BUILDS, takeStock } from "../usage/usage.ts";
 import { poll } from "../waiting.ts";
 import { type Choice, choose, type Limits, type Victim } from "./choose.ts";
-import { rememberLook } from "./look.ts";
+import { freeBytes, rememberLook } from "./look.ts";
 
 /** What a build waits for the removal of what its collection found; the next builds go on. */
 const GC_TRASH_BUDGET_MS = 1000;
@@ -89,12 +89,7 @@ async function lockCollection(state: StoreState, wait: AbortSignal | undefined):
 
 function choiceOf(state: StoreState, request: CollectRequest): Choice {
   const { limits, everything, all, matches = () => true } = request;
-  return { limits, everything, builds: all, matches, now: Date.now(), freeBytes: freeBytes(state) };
-}
-
-export function freeBytes({ layout }: StoreState): number {
-  const { bavail, bsize } = statfsSync(layout.base);
-  return bavail * bsize;
+  return { limits, everything, builds: all, matches, now: Date.now(), freeBytes: freeBytes(state.layout) };
 }
 
 function report(
@@ -110,7 +105,7 @@ function report(
     removed,
     removedBytes,
     usedBytes,
-    freeBytes: freeBytes(state),
+    freeBytes: freeBytes(state.layout),
     heldBytes: sum(before.filter((record) => !gone.has(record.id) && record.heldBy.length > 0)),
   };
 }

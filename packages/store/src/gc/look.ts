@@ -16,6 +16,11 @@ export interface LastCollection {
   readonly freeBytes: number;
 }
 
+export function freeBytes(layout: Layout): number {
+  const { bavail, bsize } = statfsSync(layout.base);
+  return bavail * bsize;
+}
+
 export function rememberLook(layout: Layout, look: LastCollection): void {
   // Not by rename: whoever reads half of it takes it for missing and looks closer.
   writeFileSync(layout.gcState, JSON.stringify(look), { mode: 0o600 });
@@ -24,14 +29,13 @@ export function rememberLook(layout: Layout, look: LastCollection): void {
 /** Of a folder that was just made nobody needs to look for what is in it. */
 export function rememberEmpty(layout: Layout): void {
   const at = Date.now();
-  const { bavail, bsize } = statfsSync(layout.base);
   rememberLook(layout, {
     at,
     measuredAt: at,
     lookBytes: 0,
     usedBytes: 0,
     layerBytes: 0,
-    freeBytes: bavail * bsize,
+    freeBytes: freeBytes(layout),
   });
 }
 
