@@ -113,6 +113,8 @@ describe.skipIf(missing !== undefined)("a step that was expected", () => {
   test("that is killed meanwhile is started anew", async () => {
     await withSteps(async (steps) => {
       await steps.run({ args: ["true"] });
+      /* Its own may end after its last word. */
+      expect(await becomes(() => ownSupervisors().length === 0)).toBe(true);
       steps.expect(execSpec({ rootFd: 0 }));
       expect(await becomes(() => ownSupervisors().length === 1)).toBe(true);
       /* Before or after this process has heard of it. */

@@ -5,8 +5,11 @@ import { errnoCode } from "@tsbuild/base";
 
 /** Waits up to half a minute for something to come true. */
 export async function becomes(condition: () => boolean): Promise<boolean> {
-  for (let tries = 0; tries < 1500 && !condition(); tries++) await sleep(20);
-  return condition();
+  for (let tries = 0; tries < 1500; tries++) {
+    if (condition()) return true;
+    await sleep(20);
+  }
+  return false;
 }
 
 /** Code of the error that says why a file cannot be written to; "" if it can. */
