@@ -31,7 +31,11 @@ const programs: Record<string, string> = {
 if (process.env["CI"] !== undefined)
   Object.assign(programs, { sshd: "openssh-server", ssh: "openssh-client" });
 
+/** Debian package by the library that is loaded where it is installed. */
+const libraries: Record<string, string> = { "libisal.so.2": "libisal2" };
+
 const folders = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+const libraryFolders = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"];
 
 const bin = join(import.meta.dirname, "../node_modules/.bin");
 
@@ -41,10 +45,14 @@ function run(command: string, args: readonly string[], env: Readonly<Record<stri
   return status ?? 1;
 }
 
-function missingPackages(): string[] {
-  return Object.entries(programs)
-    .filter(([program]) => !folders.some((folder) => existsSync(join(folder, program))))
+function missingOf(packages: Readonly<Record<string, string>>, places: readonly string[]): string[] {
+  return Object.entries(packages)
+    .filter(([file]) => !places.some((folder) => existsSync(join(folder, file))))
     .map(([, name]) => name);
+}
+
+function missingPackages(): string[] {
+  return [...missingOf(libraries, libraryFolders), ...missingOf(programs, folders)];
 }
 
 function installPackages(): void {

@@ -34,6 +34,7 @@ napi_value end_process(napi_env env, napi_callback_info info);
 
 /* On bytes in memory. */
 napi_value sha256(napi_env env, napi_callback_info info);
+napi_value inflate_best_is_isal(napi_env env, napi_callback_info info);
 napi_value inflate_new(napi_env env, napi_callback_info info);
 napi_value inflate_run(napi_env env, napi_callback_info info);
 

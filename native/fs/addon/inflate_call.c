@@ -15,12 +15,18 @@ napi_value inflate_new(napi_env env, napi_callback_info info) {
   struct args args = args_get(env, info);
   struct err err = ERR_INIT;
   napi_value value = NULL;
-  bool checked = args_boolean(&args, 0);
+  enum inflate_library library = args_boolean(&args, 0) ? INFLATE_ISAL : INFLATE_ZLIB;
+  bool checked = args_boolean(&args, 1);
   if (args.failed) return NULL;
-  struct inflater *inflater = inflater_new(checked, &err);
+  struct inflater *inflater = inflater_new(library, checked, &err);
   if (inflater == NULL) return value_throw(env, &err);
   if (napi_create_external(env, inflater, free_inflater, NULL, &value) != napi_ok) inflater_free(&inflater);
   return value;
+}
+
+napi_value inflate_best_is_isal(napi_env env, napi_callback_info info) {
+  (void)info;
+  return value_boolean(env, inflate_best() == INFLATE_ISAL);
 }
 
 /* Returns whether the member ended; how much was consumed and produced goes into the two numbers given. */

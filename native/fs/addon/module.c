@@ -51,6 +51,7 @@ NAPI_MODULE_INIT(/* napi_env env, napi_value exports */) {
       CALL("hashUpdate", hash_update),
       CALL("hashFileRange", hash_file_range),
       CALL("hashEnd", hash_end),
+      CALL("inflateBestIsIsal", inflate_best_is_isal),
       CALL("inflateNew", inflate_new),
       CALL("inflateRun", inflate_run),
       CALL("syncFs", sync_fs),

@@ -102,7 +102,8 @@ export interface Addon {
   hashUpdate(hash: HashState, bytes: Uint8Array): void;
   hashFileRange(hash: HashState, fd: number, offset: number, sizeBytes: number): Promise<Buffer>;
   hashEnd(hash: HashState): string;
-  inflateNew(checked: boolean): InflateState;
+  inflateBestIsIsal(): boolean;
+  inflateNew(isal: boolean, checked: boolean): InflateState;
   inflateRun(inflate: InflateState, input: Uint8Array, output: Uint8Array, counts: BigInt64Array): boolean;
   membersOpen(root: number): MembersState;
   /** `counts`: bytes consumed, members made, then a 1 for each of: inside a member, folders to take, others to take. */

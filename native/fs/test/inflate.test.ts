@@ -1,5 +1,6 @@
 import { gzipSync } from "node:zlib";
-import { Inflater } from "@tsbuild/native-fs";
+import { errnoCode } from "@tsbuild/base";
+import { type InflateLibrary, Inflater, inflateLibrary } from "@tsbuild/native-fs";
 import { describe, expect, test } from "vitest";
 
 const text = Buffer.from("what is in a layer, again and again; ".repeat(5000));
@@ -17,7 +18,10 @@ function inflated(inflater: Inflater, packed: Buffer, sizes: { readonly in: numb
   }
 }
 
-describe("an inflater", () => {
+const hasIsal = inflateLibrary() === "isa-l";
+if (!hasIsal) console.warn("tests of inflating by ISA-L skipped: libisal2 is not installed");
+
+describe.each<InflateLibrary>(hasIsal ? ["zlib", "isa-l"] : ["zlib"])("an inflater, %s", (library) => {
   test.each([
     { in: 1, out: 1 },
     { in: 7, out: 100_000 },
@@ -25,13 +29,13 @@ describe("an inflater", () => {
   ])("gives a member in steps of $in bytes in and $out out, and stops at its end", (sizes) => {
     const packed = gzipSync(text);
     const followed = Buffer.concat([packed, Buffer.from("what follows")]);
-    const { bytes, consumed } = inflated(new Inflater(), followed, sizes);
+    const { bytes, consumed } = inflated(new Inflater({ library }), followed, sizes);
     expect(bytes.equals(text)).toBe(true);
     expect(consumed).toBe(packed.length);
   });
 
   test("begins the next member after the end of one", () => {
-    const inflater = new Inflater();
+    const inflater = new Inflater({ library });
     for (const content of [text, Buffer.alloc(0), Buffer.alloc(300_000)]) {
       const { bytes } = inflated(inflater, gzipSync(content), { in: 4096, out: 65_536 });
       expect(bytes.equals(content)).toBe(true);
@@ -45,15 +49,19 @@ describe("an inflater", () => {
       (packed: Buffer) => packed.fill(0, packed.length - 8, packed.length - 4),
       "incorrect data check",
     ],
-    ["another length", (packed: Buffer) => packed.fill(0, packed.length - 4), "incorrect length check"],
+    [
+      "another length",
+      (packed: Buffer) => packed.fill(0, packed.length - 4),
+      library === "zlib" ? "incorrect length check" : "incorrect data check",
+    ],
   ])("refuses %s, in zlib's words", (_, damage, words) => {
     const packed = damage(gzipSync(text));
-    const run = () => inflated(new Inflater(), packed, { in: 65_536, out: 65_536 });
+    const run = () => inflated(new Inflater({ library }), packed, { in: 65_536, out: 65_536 });
     expect(run).toThrow(expect.objectContaining({ code: "EILSEQ", message: expect.stringContaining(words) }));
   });
 
   test("passes over checksums and lengths where it is told to, and over no other damage", () => {
-    const inflater = new Inflater({ checked: false });
+    const inflater = new Inflater({ library, checked: false });
     for (const content of [text, Buffer.alloc(300_000)]) {
       const packed = gzipSync(content);
       packed.fill(0, packed.length - 8);
@@ -68,8 +76,8 @@ describe("an inflater", () => {
 
   test("has nothing to do without input or room, which is no error", () => {
     const step = { consumed: 0, produced: 0, ended: false };
-    expect(new Inflater().run(Buffer.alloc(0), Buffer.alloc(10))).toEqual(step);
-    const full = new Inflater();
+    expect(new Inflater({ library }).run(Buffer.alloc(0), Buffer.alloc(10))).toEqual(step);
+    const full = new Inflater({ library });
     const packed = gzipSync(text);
     const first = full.run(packed, Buffer.alloc(10));
     expect(first.produced).toBe(10);
@@ -78,4 +86,24 @@ describe("an inflater", () => {
       ended: false,
     });
   });
+});
+
+test.skipIf(!hasIsal)("both libraries take the same data for damaged, or give what was packed", () => {
+  const words = Array.from({ length: 20_000 }, (_, i) => `${(i * 7919) % 1013} `).join("");
+  const packed = gzipSync(words);
+  const outcome = (library: InflateLibrary, bytes: Buffer): string => {
+    const inflater = new Inflater({ library });
+    try {
+      return inflated(inflater, bytes, { in: 1 << 20, out: 1000 }).bytes.toString();
+    } catch (error) {
+      /* The helper's own complaint is that of an end that comes too early. */
+      return errnoCode(error) === "EILSEQ" ? "damaged" : "short";
+    }
+  };
+  for (let at = 10; at < packed.length; at += 37) {
+    const bytes = Buffer.from(packed);
+    bytes[at] = bytes[at]! ^ (1 << (at % 8));
+    const [zlib, isal] = [outcome("zlib", bytes), outcome("isa-l", bytes)];
+    expect([zlib, isal].filter((text) => text !== "damaged" && text !== "short")).toEqual([]);
+  }
 });

@@ -68,12 +68,12 @@ async function* fullPieces(source: ByteSource, pieces: Pieces): AsyncGenerator<B
   for (let isMember = true; isMember; ) {
     let input = await source.take(Number.POSITIVE_INFINITY);
     if (input === undefined) throw damaged("it ends too early");
-    for (let ended = false; !ended && input.length > 0; ) {
+    for (let hasMore = true; hasMore; ) {
       const step: InflateStep = pieces.run(input);
       input = input.subarray(step.consumed);
-      ended = step.ended;
+      hasMore = !step.ended && (input.length > 0 || pieces.isFull);
       if (pieces.isFull) yield* pieces.take();
-      if (!ended) continue;
+      if (!step.ended) continue;
       source.unread(input);
       isMember = await hasNextMember(source);
     }
