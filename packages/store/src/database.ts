@@ -122,15 +122,20 @@ export class StateDatabase {
    */
   #begin(): void {
     this.#statement("BEGIN IMMEDIATE").run();
-    if (!this.#isUnsynced || statSync(this.#log, { throwIfNoEntry: false })?.size === 0) return;
+    if (!this.#isUnsynced || this.#isLogEmpty()) return;
     this.#db.exec("ROLLBACK");
     this.#sync();
     this.#statement("BEGIN IMMEDIATE").run();
   }
 
+  /** One that has written nothing has not begun the log: the next may. */
   #commit(): void {
     this.#statement("COMMIT").run();
-    this.#sync();
+    if (this.#isUnsynced && !this.#isLogEmpty()) this.#sync();
+  }
+
+  #isLogEmpty(): boolean {
+    return statSync(this.#log, { throwIfNoEntry: false })?.size === 0;
   }
 
   #sync(): void {

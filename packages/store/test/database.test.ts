@@ -65,6 +65,15 @@ it("a transaction that failed is not what begins the log", () => {
   expect(written(database, "b").synchronous).toBe(NORMAL);
 });
 
+it("a transaction that only reads is not what begins the log", () => {
+  const file = join(temporaryRoot(), "state.db");
+  madeAt(file);
+  const database = open(file);
+  database.transaction(() => database.get("SELECT 1 FROM cache_keys"));
+  expect(written(database, "a").synchronous).toBe(OFF);
+  expect(written(database, "b").synchronous).toBe(NORMAL);
+});
+
 it("a database without a log is always synced", () => {
   const file = join(temporaryRoot(), "state.db");
   madeAt(file);
