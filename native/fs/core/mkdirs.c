@@ -81,6 +81,7 @@ static int make_path(struct maker *maker, const char *path, struct err *err) {
     if (exists < 0) return -1;
     if (exists == 0 && !last && !maker->options->parents) return -1; /* err holds ENOENT */
     if (exists == 0 && make_last(maker, prefix, err) < 0) return -1;
+    if (exists == 0) err_free(err); /* that it was missing is no failure */
     prefix[at] = path[at];
   }
   return 0;
