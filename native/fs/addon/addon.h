@@ -38,6 +38,11 @@ napi_value inflate_best_is_isal(napi_env env, napi_callback_info info);
 napi_value inflate_new(napi_env env, napi_callback_info info);
 napi_value inflate_run(napi_env env, napi_callback_info info);
 
+/* On a layer's archive, as its bytes are asked for. */
+napi_value packing_open(napi_env env, napi_callback_info info);
+napi_value packing_run(napi_env env, napi_callback_info info);
+napi_value packing_close(napi_env env, napi_callback_info info);
+
 /* On a layer's archive, as its bytes come. */
 napi_value members_open(napi_env env, napi_callback_info info);
 napi_value members_run(napi_env env, napi_callback_info info);

@@ -74,6 +74,8 @@ struct walked_entry walked_entry(const struct walked *walked, uint32_t index) {
       .mode = u32(at + MODE_AT),
       .uid = u32(at + 16),
       .gid = u32(at + 20),
+      .nlink = u32(at + 24),
+      .xattr_count = u32(at + 28),
       .mtime = {.tv_sec = i64(at + 56), .tv_nsec = u32(at + 72)},
       .name = (const char *)at + RECORD_BYTES,
       .name_len = u32(at + 92),

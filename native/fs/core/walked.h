@@ -12,6 +12,11 @@
 #include "buf.h"
 #include "err.h"
 
+struct walk_bytes {
+  const uint8_t *bytes;
+  size_t len;
+};
+
 struct walked {
   const uint8_t *bytes;
   uint32_t count;
@@ -24,6 +29,8 @@ struct walked_entry {
   uint32_t mode;   /* type and permissions */
   uid_t uid;
   gid_t gid;
+  uint32_t nlink;
+  uint32_t xattr_count;
   struct timespec mtime;
   const char *name; /* not ended by NUL */
   uint32_t name_len;

@@ -111,6 +111,16 @@ export interface Addon {
   membersTakeFolders(members: MembersState): Buffer;
   membersTakeOthers(members: MembersState): Buffer;
   membersClose(members: MembersState): void;
+  packingOpen(
+    root: number,
+    walked: Uint8Array,
+    maxFileBytes: number,
+    latestSec: number | undefined,
+    latestNsec: number | undefined,
+  ): PackingState;
+  /** `counts`: bytes written, first entry that is the caller's and the one behind its last, then a 1 for each of: ended, changed. */
+  packingRun(packing: PackingState, walked: Uint8Array, output: Uint8Array, counts: BigInt64Array): void;
+  packingClose(packing: PackingState): void;
   forgetRange(fd: number, offset: number, sizeBytes: number): void;
   syncFs(fd: number): Promise<Buffer>;
   fsyncFolder(path: Name): Promise<Buffer>;
@@ -129,6 +139,11 @@ export interface InflateState {
 /** The addon's own. */
 export interface MembersState {
   readonly isMembers: true;
+}
+
+/** The addon's own. */
+export interface PackingState {
+  readonly isPacking: true;
 }
 
 export type OwnerAndTime = [

@@ -8,6 +8,7 @@ export { nativeFs } from "./native.ts";
 export { encodeTreeOps, type FileHead, TreeOpBatch } from "./ops.ts";
 export { PassedBy } from "./passed-by.ts";
 export { PlainMembers } from "./plain-members.ts";
+export { PlainPacking, type PlainPackingOptions, type PlainPackingStep } from "./plain-packing.ts";
 export { indexBefore, SAME_RECORD } from "./same-record.ts";
 export { StreamHash } from "./stream-hash.ts";
 export { decodeTree, rewriteModes, TreeReader } from "./tree.ts";

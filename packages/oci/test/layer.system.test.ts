@@ -227,8 +227,12 @@ describe.skipIf(missing !== undefined)("a layer folder", () => {
   test("that changes under the packer is refused", async () => {
     const source = work.make("source");
     writeFileSync(join(source, "grows"), "x".repeat(100));
-    const growing = { ...nativeFs, readFiles: async () => [Buffer.from("shorter")] };
-    const packing = withRoot(source, (root) => collect(packLayer(root, { fs: growing })));
+    const walk: typeof nativeFs.walk = async (...args) => {
+      const walked = await nativeFs.walk(...args);
+      writeFileSync(join(source, "grows"), "x".repeat(101));
+      return walked;
+    };
+    const packing = withRoot(source, (root) => collect(packLayer(root, { fs: { ...nativeFs, walk } })));
     await expect(packing).rejects.toMatchObject({
       code: "TSB_STORE",
       message: expect.stringContaining("grows"),

@@ -392,6 +392,7 @@ int main(int argc, char **argv) {
   deflated(strtol(argv[3], NULL, 10));
   copied_trees(root, strtol(argv[3], NULL, 10));
   archives(root, strtol(argv[3], NULL, 10));
+  packings(root, strtol(argv[3], NULL, 10));
   for (int i = 4; i < argc; i++) fuzz(root, argv[i], strtol(argv[3], NULL, 10));
   puts("clean");
   return 0;

@@ -10,3 +10,5 @@ uint64_t next_random(void);
 void check(int result, const char *what, struct err *err);
 /* Feeds archives.c's archives, whole and damaged, to what makes members below `root`. */
 void archives(int root, long rounds);
+/* The same with walks, whole and damaged, of a folder below `root`, for what packs members. */
+void packings(int root, long rounds);

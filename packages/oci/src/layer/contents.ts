@@ -32,7 +32,7 @@ export interface PlannedMember {
   readonly tree: TreeEntry;
 }
 
-function changed(path: string): TsbuildError {
+export function changed(path: string): TsbuildError {
   return new TsbuildError("TSB_STORE", `${JSON.stringify(path)} changed while it was being packed`);
 }
 

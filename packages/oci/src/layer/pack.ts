@@ -1,8 +1,8 @@
-import { decodeTree, type TreeEntry } from "@tsbuild/native-fs";
+import { PlainPacking, type TreeEntry, TreeReader } from "@tsbuild/native-fs";
 import { release } from "../memory.ts";
 import type { FileRange, TarEntry, TarEntryType, TarPieceMember } from "../tar/entry.ts";
-import { writeTarPieces } from "../tar/writer.ts";
-import { type PlannedMember, type ReadCalls, withContents } from "./contents.ts";
+import { tarEnd, writeTarMembers, writeTarPieces } from "../tar/writer.ts";
+import { changed, type PlannedMember, type ReadCalls, SMALL_BYTES, withContents } from "./contents.ts";
 import { isImageXattr, isOpaque, isWhiteout, OPAQUE_NAME, WHITEOUT_PREFIX } from "./whiteout.ts";
 
 export interface PackOptions {
@@ -22,6 +22,9 @@ export interface PackOptions {
 interface Form {
   readonly whiteouts: boolean;
 }
+
+/** What the addon fills at once. */
+const CHUNK_BYTES = 256 * 1024;
 
 const S_IFMT = 0o170000;
 const TYPES: ReadonlyMap<number, TarEntryType> = new Map([
@@ -142,29 +145,69 @@ class TreePacker {
   }
 }
 
-/** The members that a walked tree packs to, in their order. */
-export function* planMembers(
-  walked: Buffer,
-  options: Pick<PackOptions, "maxMtimeNs" | "onSkipped">,
-  form: Form,
-): Generator<PlannedMember> {
-  const packer = new TreePacker(options, form);
-  for (const tree of decodeTree(walked)) {
-    for (const entry of packer.entries(tree)) yield { entry, tree };
+/** What each entry of a walked tree packs to: it is asked for them in the order of the walk. */
+export class MemberPlan {
+  readonly #packer: TreePacker;
+  readonly #tree: TreeReader;
+
+  constructor(
+    tree: TreeReader,
+    options: Pick<PackOptions, "maxMtimeNs" | "onSkipped">,
+    { whiteouts }: { readonly whiteouts: boolean },
+  ) {
+    this.#packer = new TreePacker(options, { whiteouts });
+    this.#tree = tree;
+  }
+
+  path(index: number): string {
+    return this.#tree.path(index);
+  }
+
+  /** The members of the entries from `first` up to, and without, `end`. */
+  *members(first = 0, end = this.#tree.count): Generator<PlannedMember> {
+    for (let index = first; index < end; index++) {
+      const tree = this.#tree.entry(index);
+      for (const entry of this.#packer.entries(tree)) yield { entry, tree };
+    }
   }
 }
 
-async function* treeMembers(
+type PieceOptions = PackOptions & {
+  /** Large files are left where they are: they come as ranges, unread. */
+  readonly ranges?: boolean | undefined;
+};
+
+/**
+ * Members in turn by the addon, which takes those that leave nothing to decide, and by what is above: the bytes are the same whoever
+ * writes them.
+ */
+async function* inTurn(
   root: number,
-  options: PackOptions & { readonly ranges?: boolean },
-  form: Form,
-): AsyncGenerator<TarPieceMember> {
-  const walked = options.walked ?? (await options.fs.walk(root, "", { xattrs: true }));
-  for await (const member of withContents(options.fs, root, planMembers(walked, options, form), options)) {
-    options.signal?.throwIfAborted();
-    yield member;
+  walked: Buffer,
+  plan: MemberPlan,
+  options: PieceOptions,
+): AsyncGenerator<Buffer | FileRange> {
+  const { fs, reuse = false, ranges, maxMtimeNs, signal } = options;
+  const plain = new PlainPacking(root, walked, {
+    maxMtimeNs,
+    ...(ranges ? { maxFileBytes: SMALL_BYTES } : {}),
+  });
+  let chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+  try {
+    for (let ended = false; !ended; ) {
+      signal?.throwIfAborted();
+      const step = plain.run(chunk);
+      ended = step.ended;
+      if (step.changed) throw changed(plan.path(step.first));
+      if (step.written > 0) yield chunk.subarray(0, step.written);
+      if (step.written > 0 && !reuse) chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+      const others = withContents(fs, root, plan.members(step.first, step.end), options);
+      if (step.first < step.end) yield* writeTarMembers(others, options);
+    }
+  } finally {
+    plain.close();
   }
-  release(walked);
+  yield tarEnd();
 }
 
 /**
@@ -178,14 +221,28 @@ export function packLayer(root: number, options: PackOptions): AsyncGenerator<Bu
 }
 
 /** The same with the large files left where they are when `ranges` is set. */
-export function packLayerPieces(
+export async function* packLayerPieces(
   root: number,
-  options: PackOptions & { readonly ranges?: boolean },
+  options: PieceOptions,
 ): AsyncGenerator<Buffer | FileRange> {
-  return writeTarPieces(treeMembers(root, options, { whiteouts: true }), options);
+  const walked = options.walked ?? (await options.fs.walk(root, "", { xattrs: true }));
+  const plan = new MemberPlan(new TreeReader(walked), options, { whiteouts: true });
+  yield* inTurn(root, walked, plan, options);
+  release(walked);
+}
+
+async function* treeMembers(root: number, options: PackOptions): AsyncGenerator<TarPieceMember> {
+  const { fs, signal } = options;
+  const walked = options.walked ?? (await fs.walk(root, "", { xattrs: true }));
+  const plan = new MemberPlan(new TreeReader(walked), options, { whiteouts: false });
+  for await (const member of withContents(fs, root, plan.members(), options)) {
+    signal?.throwIfAborted();
+    yield member;
+  }
+  release(walked);
 }
 
 /** The same of a plain tree (X015): whiteouts that nothing lies below are left out, and every name is a name. */
 export function packTree(root: number, options: PackOptions): AsyncGenerator<Buffer> {
-  return writeTarPieces(treeMembers(root, options, { whiteouts: false }), options) as AsyncGenerator<Buffer>;
+  return writeTarPieces(treeMembers(root, options), options) as AsyncGenerator<Buffer>;
 }

@@ -1,6 +1,6 @@
-import type { TreeEntry } from "@tsbuild/native-fs";
+import { type TreeEntry, TreeReader } from "@tsbuild/native-fs";
 import { END_BYTES, memberBytes } from "../tar/writer.ts";
-import { type PackOptions, planMembers } from "./pack.ts";
+import { MemberPlan, type PackOptions } from "./pack.ts";
 
 /** From this size on a file is worth a word of its own: there are few of them in any layer. */
 const LARGE_BYTES = 4 * 1024 * 1024;
@@ -21,7 +21,8 @@ export interface LayerPlan {
 export function planLayer(walked: Buffer, options: Pick<PackOptions, "maxMtimeNs"> = {}): LayerPlan {
   const large: PlacedFile[] = [];
   let at = 0;
-  for (const { entry, tree } of planMembers(walked, options, { whiteouts: true })) {
+  const plan = new MemberPlan(new TreeReader(walked), options, { whiteouts: true });
+  for (const { entry, tree } of plan.members()) {
     const { head, all } = memberBytes(entry);
     if (entry.size >= LARGE_BYTES) large.push({ file: tree, offset: at + head });
     at += all;

@@ -178,6 +178,29 @@ export async function* writeTarPieces(
   options: WriteTarOptions = {},
 ): AsyncGenerator<Buffer | FileRange> {
   const joiner = new Joiner(options.reuse ?? false);
+  yield* writeMembers(joiner, members);
+  yield* joiner.put(ZEROS);
+  yield* joiner.flush();
+}
+
+/** Some members of an archive: others may follow, and its end (`tarEnd`). */
+export async function* writeTarMembers(
+  members: AsyncIterable<TarPieceMember> | Iterable<TarPieceMember>,
+  options: WriteTarOptions = {},
+): AsyncGenerator<Buffer | FileRange> {
+  const joiner = new Joiner(options.reuse ?? false);
+  yield* writeMembers(joiner, members);
+  yield* joiner.flush();
+}
+
+export function tarEnd(): Buffer {
+  return Buffer.alloc(END_BYTES);
+}
+
+async function* writeMembers(
+  joiner: Joiner,
+  members: AsyncIterable<TarPieceMember> | Iterable<TarPieceMember>,
+): AsyncGenerator<Buffer | FileRange> {
   const header = Buffer.alloc(BLOCK);
   for await (const member of members) {
     const { entry } = member;
@@ -197,6 +220,4 @@ export async function* writeTarPieces(
     const padding = ZEROS.subarray(0, paddingBytes(entry));
     if (!joiner.take(padding)) yield* joiner.put(padding);
   }
-  yield* joiner.put(ZEROS);
-  yield* joiner.flush();
 }
