@@ -49,6 +49,10 @@ napi_value members_run(napi_env env, napi_callback_info info);
 napi_value members_take_folders(napi_env env, napi_callback_info info);
 napi_value members_take_others(napi_env env, napi_callback_info info);
 napi_value members_close(napi_env env, napi_callback_info info);
+napi_value gunzip_open(napi_env env, napi_callback_info info);
+napi_value gunzip_step(napi_env env, napi_callback_info info);
+napi_value gunzip_digest(napi_env env, napi_callback_info info);
+napi_value gunzip_close(napi_env env, napi_callback_info info);
 
 /* Calls on a batch: they return a promise and work on libuv's pool. */
 napi_value walk(napi_env env, napi_callback_info info);

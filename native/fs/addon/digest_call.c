@@ -4,20 +4,6 @@
 #include "args.h"
 #include "values.h"
 
-enum { HEX_DIGITS = 2 * SHA256_BYTES };
-
-static napi_value hex_text(napi_env env, const uint8_t digest[SHA256_BYTES]) {
-  static const char digits[] = "0123456789abcdef";
-  char text[HEX_DIGITS];
-  for (size_t i = 0; i < SHA256_BYTES; i++) {
-    text[2 * i] = digits[digest[i] >> 4];
-    text[2 * i + 1] = digits[digest[i] & 15];
-  }
-  napi_value value = NULL;
-  napi_create_string_latin1(env, text, HEX_DIGITS, &value);
-  return value;
-}
-
 napi_value sha256(napi_env env, napi_callback_info info) {
   /* One for all calls of the process, never freed: its context is what a digest of few bytes costs most. Worker threads do not call this. */
   static _Thread_local struct sha256 *hash;
@@ -31,7 +17,7 @@ napi_value sha256(napi_env env, napi_callback_info info) {
   if (hash == NULL || sha256_begin(hash, &err) < 0 || sha256_update(hash, bytes, len, &err) < 0 ||
       sha256_end(hash, digest, &err) < 0)
     return value_throw(env, &err);
-  return hex_text(env, digest);
+  return value_hex(env, digest, sizeof digest);
 }
 
 static void free_hash(napi_env env, void *data, void *hint) {
@@ -70,5 +56,5 @@ napi_value hash_end(napi_env env, napi_callback_info info) {
   uint8_t digest[SHA256_BYTES];
   struct sha256 *hash = args_external(&args, 0);
   if (args.failed) return NULL;
-  return sha256_end(hash, digest, &err) < 0 ? value_throw(env, &err) : hex_text(env, digest);
+  return sha256_end(hash, digest, &err) < 0 ? value_throw(env, &err) : value_hex(env, digest, sizeof digest);
 }

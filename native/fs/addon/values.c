@@ -5,6 +5,8 @@
 #include <string.h>
 #include <uv.h>
 
+enum { HEX_BYTES_MAX = 64 };
+
 static void set_text(napi_env env, napi_value object, const char *key, const char *text) {
   napi_value value;
   if (napi_create_string_utf8(env, text, NAPI_AUTO_LENGTH, &value) == napi_ok)
@@ -95,5 +97,18 @@ napi_value value_boolean(napi_env env, bool boolean) {
 napi_value value_undefined(napi_env env) {
   napi_value value;
   napi_get_undefined(env, &value);
+  return value;
+}
+
+napi_value value_hex(napi_env env, const uint8_t *bytes, size_t len) {
+  static const char digits[] = "0123456789abcdef";
+  char text[2 * HEX_BYTES_MAX];
+  napi_value value = NULL;
+  if (len > HEX_BYTES_MAX) abort();
+  for (size_t i = 0; i < len; i++) {
+    text[2 * i] = digits[bytes[i] >> 4];
+    text[2 * i + 1] = digits[bytes[i] & 15];
+  }
+  napi_create_string_latin1(env, text, 2 * len, &value);
   return value;
 }

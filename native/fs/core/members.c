@@ -79,6 +79,14 @@ struct buf members_others(struct members *members) {
   return take(&members->others);
 }
 
+bool members_has_folders(const struct members *members) {
+  return members->folders.len > 0;
+}
+
+bool members_has_others(const struct members *members) {
+  return members->others.len > 0;
+}
+
 /* ---- files ---- */
 
 static int end_file(struct members *members, struct err *err) {
@@ -132,7 +140,7 @@ static bool is_for_caller(const struct err *err) {
   return err->code == EEXIST || err->code == ENOENT || err->code == ENOTDIR || err->code == ELOOP;
 }
 
-static bool is_inside(const struct members *members) {
+bool members_is_inside(const struct members *members) {
   return members->content_left > 0 || members->padding_left > 0;
 }
 
@@ -143,7 +151,7 @@ int members_step(struct members *members, const uint8_t *bytes, size_t len, stru
     size_t passed = 0;
     if (go_on(members, bytes + step->consumed, len - step->consumed, &passed, err) < 0) return -1;
     step->consumed += passed;
-    if (is_inside(members) || !plain_header_read(&members->header, bytes + step->consumed, len - step->consumed)) break;
+    if (members_is_inside(members) || !plain_header_read(&members->header, bytes + step->consumed, len - step->consumed)) break;
     if (make(members, err) < 0) {
       if (!is_for_caller(err)) return -1;
       err_free(err);
@@ -153,9 +161,6 @@ int members_step(struct members *members, const uint8_t *bytes, size_t len, stru
     step->consumed += members->header.length;
     step->made++;
   }
-  step->is_inside = is_inside(members);
-  step->has_folders = members->folders.len > 0;
-  step->has_others = members->others.len > 0;
   return 0;
 }
 

@@ -25,7 +25,7 @@ enum {
 };
 
 /* Longer ones hold attributes, which are not for here. */
-enum { PAX_MAX = 16 * TAR_BLOCK, PAX_DIGITS = 5, SECOND_DIGITS = 10, NANO_DIGITS = 9 };
+enum { PAX_DIGITS = 5, SECOND_DIGITS = 10, NANO_DIGITS = 9 };
 /* 64-bit nanoseconds reach so far. */
 static const int64_t SECONDS_MAX = 9223372035;
 
@@ -181,7 +181,7 @@ static bool read_extended(struct records *records, const uint8_t *bytes, size_t 
   uint64_t size;
   *length = 0;
   if (bytes[TYPE] != 'x') return true;
-  if (!octal(bytes, SIZE, NUMBER_LEN, &size) || size > PAX_MAX) return false;
+  if (!octal(bytes, SIZE, NUMBER_LEN, &size) || size > PLAIN_PAX_MAX) return false;
   *length = TAR_BLOCK + ((size_t)size + TAR_BLOCK - 1) / TAR_BLOCK * TAR_BLOCK;
   if (len < *length + TAR_BLOCK || !is_header(bytes + *length)) return false;
   return read_records(records, (const char *)bytes + TAR_BLOCK, (size_t)size);

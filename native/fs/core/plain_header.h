@@ -12,7 +12,7 @@
 #include <sys/types.h>
 #include <time.h>
 
-enum { TAR_BLOCK = 512 };
+enum { TAR_BLOCK = 512, PLAIN_PAX_MAX = 16 * TAR_BLOCK, PLAIN_HEADER_MAX = PLAIN_PAX_MAX + 2 * TAR_BLOCK };
 enum plain_type { PLAIN_FILE, PLAIN_FOLDER, PLAIN_SYMLINK, PLAIN_HARDLINK };
 
 struct plain_header {

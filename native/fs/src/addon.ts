@@ -121,6 +121,22 @@ export interface Addon {
   /** `counts`: bytes written, first entry that is the caller's and the one behind its last, then a 1 for each of: ended, changed. */
   packingRun(packing: PackingState, walked: Uint8Array, output: Uint8Array, counts: BigInt64Array): void;
   packingClose(packing: PackingState): void;
+  gunzipOpen(fd: number, maxBytes: number): GunzipState;
+  /**
+   * Returns 0: waits for more of the file, 1: paused, 2: gives bytes, 3: ended. `counts`: from and to of the bytes in the output, members made, bytes
+   * of the file read, bytes that came out. `memberCounts`: as of `membersRun`, but for its first two.
+   */
+  gunzipStep(
+    gunzip: GunzipState,
+    output: Uint8Array,
+    sizeBytes: number,
+    isWhole: boolean,
+    counts: BigInt64Array,
+    members?: MembersState,
+    memberCounts?: BigInt64Array,
+  ): number;
+  gunzipDigest(gunzip: GunzipState): string;
+  gunzipClose(gunzip: GunzipState): void;
   forgetRange(fd: number, offset: number, sizeBytes: number): void;
   syncFs(fd: number): Promise<Buffer>;
   fsyncFolder(path: Name): Promise<Buffer>;
@@ -144,6 +160,11 @@ export interface MembersState {
 /** The addon's own. */
 export interface PackingState {
   readonly isPacking: true;
+}
+
+/** The addon's own. */
+export interface GunzipState {
+  readonly isGunzip: true;
 }
 
 export type OwnerAndTime = [

@@ -1,6 +1,7 @@
 export { addonPath } from "./addon.ts";
 export type * from "./api.ts";
 export { type BlockCompression, BlockCompressor, deflateName } from "./compress.ts";
+export { GunzipFile, type GunzipFileStep } from "./gunzip-file.ts";
 export { type InflateLibrary, Inflater, type InflateStep, inflateLibrary } from "./inflate.ts";
 export { makeFolders } from "./make-folders.ts";
 export { decodeName, encodeName } from "./names.ts";

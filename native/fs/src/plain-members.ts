@@ -56,6 +56,11 @@ export class PlainMembers {
     return { consumed: Number(this.#counts[0]), made: Number(this.#counts[1]) };
   }
 
+  /** Lets `step` make members in its own call into the addon. */
+  within<T>(step: (members: MembersState, counts: BigInt64Array) => T): T {
+    return step(this.#state, this.#counts);
+  }
+
   /** Folders made since the last call, in their order. */
   takeFolders(): readonly MadeFolder[] {
     if (this.#counts[3] !== 1n) return NONE;

@@ -1,9 +1,10 @@
-import { existsSync, lstatSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { nativeFs } from "@tsbuild/native-fs";
 import { decompress, isArchive, type TarMember, unpackArchive, unpackLayer, writeTar } from "@tsbuild/oci";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { runUnpackJob } from "../src/workers/job.ts";
 import { collect, file, inChunks, node, noise, streamOf } from "./bytes.ts";
 import { missing, shell, withRoot, workFolder } from "./system.ts";
 
@@ -20,16 +21,27 @@ beforeEach(() => {
 });
 afterEach(() => work.remove());
 
-/** In a crowd, where other layers have all processors, the addon makes members by itself. */
+/** In a crowd, where other layers have all processors, the addon makes members by itself, of a gzip file where it inflates them. */
 const HOWS = ["layer", "layer in a crowd", "archive"] as const;
 type How = (typeof HOWS)[number];
 
+async function unpackCrowded(tar: Buffer): Promise<void> {
+  const blob = join(work.path, "blob");
+  writeFileSync(blob, gzipSync(tar));
+  try {
+    const job = { blob, folder: target, userxattr: false };
+    const { signal } = new AbortController();
+    await runUnpackJob(job, { fs: nativeFs, signal, onSkipped: () => undefined, isCrowded: () => true });
+  } finally {
+    rmSync(blob);
+  }
+}
+
 async function unpackAs(how: How, ...members: readonly TarMember[]): Promise<void> {
   const tar = await collect(writeTar(members));
-  const isCrowded = () => how === "layer in a crowd";
   await withRoot(target, async (root) => {
-    if (how !== "archive")
-      await unpackLayer(streamOf(tar), root, { fs: nativeFs, userxattr: false, isCrowded });
+    if (how === "layer in a crowd") await unpackCrowded(tar);
+    else if (how === "layer") await unpackLayer(streamOf(tar), root, { fs: nativeFs, userxattr: false });
     else await unpackArchive(streamOf(tar), root, { fs: nativeFs });
   });
 }

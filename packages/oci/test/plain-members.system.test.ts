@@ -1,8 +1,10 @@
-import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { nativeFs, PlainMembers } from "@tsbuild/native-fs";
-import { type TarMember, unpackLayer, writeTar } from "@tsbuild/oci";
+import { GrowingFile, type TarMember, unpackLayer, writeTar } from "@tsbuild/oci";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { runUnpackJob } from "../src/workers/job.ts";
 import { collect, file, node, noise, streamOf } from "./bytes.ts";
 import { headerBlock, member, paxMember, RandomArchive, Randomness } from "./random-archive.ts";
 import { missing, pack, shell, withRoot, workFolder } from "./system.ts";
@@ -35,13 +37,45 @@ function plain(...parts: readonly Buffer[]): Promise<{ consumed: number; made: n
 
 type Outcome = { readonly failure: unknown } | { readonly layer: unknown; readonly tar: Buffer };
 
-/** What a layer's tar becomes, where other layers have all processors or not. */
-async function outcome(chunks: readonly Buffer[], isCrowded: () => boolean): Promise<Outcome> {
-  const folder = work.make("layer");
+/** A layer's blob, compressed, which grows by a piece whenever somebody waits for it. */
+async function inGrowingFile<T>(
+  chunks: readonly Buffer[],
+  run: (file: GrowingFile) => Promise<T>,
+): Promise<T> {
+  const packed = Buffer.concat(chunks.map((chunk) => gzipSync(chunk)));
+  const path = join(work.path, "blob");
+  const fd = openSync(path, "w+");
+  const growing = new GrowingFile(fd);
+  let sizeBytes = 0;
+  const timer = setInterval(() => {
+    sizeBytes += writeSync(fd, packed, sizeBytes, Math.ceil(packed.length / 5));
+    growing.grow(sizeBytes);
+    if (sizeBytes === packed.length) growing.end();
+    if (sizeBytes === packed.length) clearInterval(timer);
+  });
   try {
-    const layer = await withRoot(folder, (root) =>
-      unpackLayer(streamOf(...chunks), root, { fs: nativeFs, userxattr: false, isCrowded }),
-    );
+    return await run(growing);
+  } finally {
+    clearInterval(timer);
+    closeSync(fd);
+    rmSync(path);
+  }
+}
+
+/** What a layer's tar becomes, where other layers have all processors or not, as a stream or of a file that grows. */
+async function outcome(
+  chunks: readonly Buffer[],
+  { isCrowded, isFile = false }: { readonly isCrowded: () => boolean; readonly isFile?: boolean },
+): Promise<Outcome> {
+  const folder = work.make("layer");
+  const options = { fs: nativeFs, userxattr: false, isCrowded };
+  const { signal } = new AbortController();
+  try {
+    const layer = isFile
+      ? await inGrowingFile(chunks, (blob) =>
+          runUnpackJob({ blob, folder, ...options }, { ...options, signal, onSkipped: () => undefined }),
+        )
+      : await withRoot(folder, (root) => unpackLayer(streamOf(...chunks), root, options));
     return { layer, tar: (await pack(folder)).tar };
   } catch (failure) {
     return { failure };
@@ -52,9 +86,10 @@ async function outcome(chunks: readonly Buffer[], isCrowded: () => boolean): Pro
 
 /** Both ways have the same result; whether they fail, for the same reason or (of several) for another. */
 async function expectSame(chunks: readonly Buffer[], random: Randomness): Promise<boolean> {
-  const alone = await outcome(chunks, () => false);
+  const alone = await outcome(chunks, { isCrowded: () => false });
   // It changes in the middle, too.
-  const crowded = await outcome(chunks, random.once(3) ? () => random.once(2) : () => true);
+  const isCrowded = random.once(3) ? () => random.once(2) : () => true;
+  const crowded = await outcome(chunks, { isCrowded, isFile: random.once(2) });
   if ("failure" in alone) {
     expect(crowded).toMatchObject({ failure: { code: expect.stringMatching(/^TSB_/) } });
     return false;
@@ -229,8 +264,9 @@ describe.skipIf(missing !== undefined)("plain members of a layer", () => {
       shell(target, "umount full");
     }
     const cut = member("0", noise(3000), "cut").subarray(0, 2000);
-    expect(await outcome([cut], () => true)).toMatchObject({
-      failure: { code: "TSB_INTEGRITY", message: expect.stringContaining("in the middle of a member") },
-    });
+    for (const isFile of [false, true])
+      expect(await outcome([cut], { isCrowded: () => true, isFile })).toMatchObject({
+        failure: { code: "TSB_INTEGRITY", message: expect.stringContaining("in the middle of a member") },
+      });
   });
 });

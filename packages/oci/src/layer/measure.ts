@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { type DiffId, type Digest, TsbuildError } from "@tsbuild/base";
+import type { PlainMembers } from "@tsbuild/native-fs";
 
 export interface PackedLayer {
   readonly diffId: DiffId;
@@ -9,10 +10,28 @@ export interface PackedLayer {
   readonly tree?: Digest | undefined;
 }
 
-/** Passes a layer tar on while taking its diff ID; `result` is there once the stream has ended. */
-export function measureLayer(stream: AsyncIterable<Uint8Array>): {
-  readonly stream: AsyncGenerator<Uint8Array>;
+/** Who makes members before anybody else sees them. */
+export interface MemberMaker {
+  readonly members: PlainMembers;
+  /** Is told how many it has made. */
+  readonly onMade: (count: number) => void;
+}
+
+/** An uncompressed layer tar. */
+export interface LayerTar {
+  readonly stream: AsyncIterable<Uint8Array>;
+  /** Once the stream has ended. */
   result(): PackedLayer;
+  /**
+   * The chunk asked for next begins a member, or goes on with one of the maker's: it may have that and those that follow, as long as it takes them;
+   * what is given then begins a member. Absent where nothing is gained by it.
+   */
+  offer?(maker: MemberMaker): void;
+}
+
+/** Passes a layer tar on while taking its diff ID. */
+export function measureLayer(stream: AsyncIterable<Uint8Array>): LayerTar & {
+  readonly stream: AsyncGenerator<Uint8Array>;
 } {
   const hash = createHash("sha256");
   let sizeBytes = 0;

@@ -1,7 +1,7 @@
 import { type NativeFs, type NodeOptions, PlainMembers } from "@tsbuild/native-fs";
 import type { TarEntry } from "../tar/entry.ts";
 import { type MemberTaker, readTar } from "../tar/reader.ts";
-import { measureLayer, type PackedLayer } from "./measure.ts";
+import { type LayerTar, type MemberMaker, measureLayer, type PackedLayer } from "./measure.ts";
 import { memberPath, parentPath } from "./member-path.ts";
 import { TreeWriter, unpackFailure, type WriteCalls } from "./tree-writer.ts";
 import { refuse, Unpacker } from "./unpacker.ts";
@@ -68,10 +68,12 @@ function isBelowAny(path: string, folders: ReadonlySet<string>): boolean {
 
 /** Applies the members of one layer tar to an empty layer folder. */
 class LayerUnpacker implements MemberTaker {
+  readonly #tar: LayerTar;
   readonly #options: UnpackLayerOptions;
   readonly #writer: TreeWriter;
   readonly #unpacker: Unpacker;
   readonly #plain: PlainMembers;
+  readonly #maker: MemberMaker;
   readonly #whiteouts = new Set<string>();
   readonly #opaque = new Set<string>();
   readonly implied: string[] = [];
@@ -80,7 +82,8 @@ class LayerUnpacker implements MemberTaker {
     return [...this.#whiteouts];
   }
 
-  constructor(root: number, options: UnpackLayerOptions) {
+  constructor(tar: LayerTar, root: number, options: UnpackLayerOptions) {
+    this.#tar = tar;
     this.#options = options;
     this.#writer = new TreeWriter(options.fs, root, options.isCrowded);
     this.#plain = new PlainMembers(root);
@@ -91,6 +94,7 @@ class LayerUnpacker implements MemberTaker {
       devices: !options.userxattr,
       plain: this.#plain,
     });
+    this.#maker = { members: this.#plain, onMade: (count) => this.#unpacker.count(count) };
   }
 
   get isInside(): boolean {
@@ -114,6 +118,7 @@ class LayerUnpacker implements MemberTaker {
     try {
       const { consumed, made } = this.#plain.run(bytes);
       this.#unpacker.count(made);
+      if (consumed === bytes.length) this.#tar.offer?.(this.#maker);
       return consumed;
     } catch (error) {
       throw unpackFailure(error);
@@ -126,9 +131,9 @@ class LayerUnpacker implements MemberTaker {
     return below ?? { mode: 0o755, uid: 0, gid: 0, mtimeNs: member.mtimeNs };
   }
 
-  async unpack(tar: AsyncIterable<Uint8Array>): Promise<void> {
+  async unpack(): Promise<void> {
     try {
-      await this.#members(tar);
+      await this.#members();
       await this.#finish();
     } finally {
       await this.#writer.settle();
@@ -136,8 +141,8 @@ class LayerUnpacker implements MemberTaker {
     }
   }
 
-  async #members(tar: AsyncIterable<Uint8Array>): Promise<void> {
-    for await (const member of readTar(tar, this)) {
+  async #members(): Promise<void> {
+    for await (const member of readTar(this.#tar.stream, this)) {
       this.#options.signal?.throwIfAborted();
       const path = memberPath(member.entry.path);
       const name = path.slice(path.lastIndexOf("/") + 1);
@@ -212,18 +217,26 @@ class LayerUnpacker implements MemberTaker {
 }
 
 /**
- * Applies one uncompressed layer tar to the empty folder behind the descriptor `root`, as overlayfs wants a layer: whiteouts as character
- * devices 0:0, opaque folders by xattr. Reads the stream to its end and returns the digest of all its bytes: the
+ * Applies one layer tar to the empty folder behind the descriptor `root`, as overlayfs wants a layer: whiteouts as character
+ * devices 0:0, opaque folders by xattr. Reads the tar to its end and returns the digest of all its bytes: the
  * caller compares it with what the image config says before it uses the folder. Throws TSB_INTEGRITY on a damaged or hostile
  * archive, TSB_DISK_FULL, TSB_STORE.
  */
-export async function unpackLayer(
+export async function unpackLayerTar(
+  tar: LayerTar,
+  root: number,
+  options: UnpackLayerOptions,
+): Promise<UnpackedLayer> {
+  const unpacker = new LayerUnpacker(tar, root, options);
+  await unpacker.unpack();
+  return { ...tar.result(), impliedFolders: unpacker.implied, whiteouts: unpacker.whiteouts };
+}
+
+/** `unpackLayerTar` of an uncompressed stream. */
+export function unpackLayer(
   stream: AsyncIterable<Uint8Array>,
   root: number,
   options: UnpackLayerOptions,
 ): Promise<UnpackedLayer> {
-  const measured = measureLayer(stream);
-  const unpacker = new LayerUnpacker(root, options);
-  await unpacker.unpack(measured.stream);
-  return { ...measured.result(), impliedFolders: unpacker.implied, whiteouts: unpacker.whiteouts };
+  return unpackLayerTar(measureLayer(stream), root, options);
 }

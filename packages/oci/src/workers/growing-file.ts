@@ -66,6 +66,19 @@ export class GrowingFile {
     return () => void this.#listeners.delete(listener);
   }
 
+  /** How far it has come. */
+  get growth(): Growth {
+    return this.#growth;
+  }
+
+  /** The first `count` bytes, when they are there; fewer of a file that is shorter. */
+  async head(count: number, signal: AbortSignal): Promise<Buffer> {
+    while (this.#growth.sizeBytes < count && !this.#growth.ended) await this.grown(this.#growth, signal);
+    signal.throwIfAborted();
+    const head = Buffer.alloc(Math.min(count, this.#growth.sizeBytes));
+    return head.subarray(0, readSync(this.fd, head, 0, head.length, 0));
+  }
+
   /**
    * From the beginning to the end, waiting for what is not there yet; a chunk is gone when the next is asked for. Throws the signal's reason
    * when that is aborted. Reads on the thread that asks: what somebody has just written is in memory, and to ask another thread for it was
@@ -85,12 +98,14 @@ export class GrowingFile {
         passed.upTo(at);
         yield buffer.subarray(0, count);
       } else if (ended) return;
-      else await this.#grown(signal);
+      else await this.grown(this.#growth, signal);
     }
   }
 
-  async #grown(signal: AbortSignal): Promise<void> {
-    const before = this.#growth;
+  /** Waits until it has come further than `before`. Throws the signal's reason when that was aborted; returns when it is. */
+  async grown(before: Growth, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    if (this.#growth !== before) return;
     await new Promise<void>((resolve) => {
       const done = (): void => {
         unwatch();

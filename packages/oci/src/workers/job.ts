@@ -3,9 +3,11 @@ import { type DiffId, sha256 } from "@tsbuild/base";
 import { type NativeFs, StreamHash } from "@tsbuild/native-fs";
 import { type CompressionVariant, compress } from "../compression/compress.ts";
 import { decompress } from "../compression/decompress.ts";
-import { measureLayer, type PackedLayer } from "../layer/measure.ts";
+import { SNIFF_BYTES, sniffCompression } from "../compression/sniff.ts";
+import { GzipLayer } from "../layer/gzip-layer.ts";
+import { type LayerTar, measureLayer, type PackedLayer } from "../layer/measure.ts";
 import { packLayer, packLayerPieces } from "../layer/pack.ts";
-import { type UnpackedLayer, unpackLayer } from "../layer/unpack-layer.ts";
+import { type UnpackedLayer, unpackLayerTar } from "../layer/unpack-layer.ts";
 import type { TarPiece } from "../tar/entry.ts";
 import { GrowingFile } from "./growing-file.ts";
 
@@ -81,26 +83,32 @@ export async function runPackJob(
   }
 }
 
-async function* chunksOf(blob: UnpackJob["blob"], signal: AbortSignal): AsyncGenerator<Buffer> {
-  if (typeof blob !== "string") return yield* blob.chunks(signal);
-  const fd = openSync(blob, "r");
-  try {
-    yield* GrowingFile.whole(fd).chunks(signal);
-  } finally {
-    closeSync(fd);
-  }
+/** Nearly all layers are gzip: those are inflated from the file itself. */
+async function layerTar(file: GrowingFile, { maxBytes }: UnpackJob, signal: AbortSignal): Promise<LayerTar> {
+  const compression = sniffCompression(await file.head(SNIFF_BYTES, signal));
+  if (compression === "gzip") return new GzipLayer(file, { maxBytes, signal });
+  return measureLayer(decompress(file.chunks(signal), { maxBytes, reuse: true }));
 }
 
-export async function runUnpackJob(job: UnpackJob, context: JobContext): Promise<UnpackedLayer> {
+async function unpackFile(file: GrowingFile, job: UnpackJob, context: JobContext): Promise<UnpackedLayer> {
   const { fs, signal, isCrowded } = context;
   const opened: number[] = [];
   try {
     for (const path of [job.folder, ...(job.lowers ?? [])]) opened.push(fs.openFolder(path));
     const [root = -1, ...lowers] = opened;
-    const options = { maxBytes: job.maxBytes, reuse: true, isDigested: true };
-    const tar = decompress(chunksOf(job.blob, signal), options);
-    return await unpackLayer(tar, root, { fs, lowers, userxattr: job.userxattr, signal, isCrowded });
+    const tar = await layerTar(file, job, signal);
+    return await unpackLayerTar(tar, root, { fs, lowers, userxattr: job.userxattr, signal, isCrowded });
   } finally {
     for (const fd of opened) fs.close(fd);
+  }
+}
+
+export async function runUnpackJob(job: UnpackJob, context: JobContext): Promise<UnpackedLayer> {
+  if (typeof job.blob !== "string") return unpackFile(job.blob, job, context);
+  const fd = openSync(job.blob, "r");
+  try {
+    return await unpackFile(GrowingFile.whole(fd), job, context);
+  } finally {
+    closeSync(fd);
   }
 }
