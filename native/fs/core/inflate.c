@@ -13,7 +13,7 @@ enum { GZIP_WINDOW = 16 + MAX_WBITS };
 struct inflater {
   bool checked;
   bool has_ended;
-  const char *fault; /* that ISA-L has found, and that is not told yet */
+  const char *fault; /* that ISA-L has found, which it would not tell again */
   z_stream zlib;
   const struct isal *isal; /* NULL: zlib inflates */
   struct isal_state state[];
@@ -98,8 +98,8 @@ static int run_isal(struct inflater *inflater, const struct given *given, struct
   bool ended = state->block_state == ISAL_BLOCK_FINISH;
   /* A checksum of the header is compared whether or not that of the data is. */
   if (result == ISAL_INCORRECT_CHECKSUM && ended && !inflater->checked) result = ISAL_OK;
-  if (result < 0 && state->avail_out == given->room) return damaged(err, isal_message(result));
   if (result < 0) inflater->fault = isal_message(result);
+  if (result < 0 && state->avail_out == given->room) return damaged(err, inflater->fault);
   *step = (struct inflate_step){
       /* It does not count well what was read up to damage; what is left has the caller come again, and hear of that. */
       .consumed = result < 0 ? 0 : given->len - state->avail_in,
