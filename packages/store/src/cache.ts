@@ -19,7 +19,7 @@ const USE_GRAIN_MS = 60 * 60 * 1000;
  * What was saved is written this much later at the latest, together: each transaction writes whole pages, ten vertices change hardly more of
  * them than one.
  */
-const WRITE_DELAY_MS = 20;
+const WRITE_DELAY_MS = 50;
 /** And this much at once at most: it is in memory until then. */
 const MAX_PENDING = 4_000;
 

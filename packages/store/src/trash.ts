@@ -1,27 +1,11 @@
-import {
-  chmod as chmodThen,
-  readdirSync,
-  readdir as readdirThen,
-  renameSync,
-  rmdir as rmdirThen,
-  unlink as unlinkThen,
-} from "node:fs";
+import { readdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { errnoCode, uniqueName } from "@tsbuild/base";
+import { encodeTreeOps } from "@tsbuild/native-fs";
 import type { StateDatabase } from "./database.ts";
 import { guardedAsync } from "./failure.ts";
 import type { Layout } from "./layout.ts";
 import type { NativeCalls } from "./native.ts";
-
-/** Not of node:fs/promises: to load it takes 3 ms, mostly at the end of a build, when nothing else is left to do. */
-const chmod = promisify(chmodThen);
-const readdir = promisify(readdirThen);
-const rmdir = promisify(rmdirThen);
-const unlink = promisify(unlinkThen);
-
-/** Files removed at a time: enough to keep the disk busy, few enough to leave threads to the build. */
-const PARALLEL = 16;
 
 /**
  * Removes folders without making anyone wait: they are renamed into `trash/` at once and emptied in the background. The
@@ -84,19 +68,23 @@ export class Trash {
    * something cannot be removed.
    */
   async finish(budgetMs?: number): Promise<void> {
+    this.#stop = false;
     this.start();
     const emptying = this.#emptying;
     if (emptying === undefined) return;
-    const stop = (): void => {
+    let timer: NodeJS.Timeout | undefined;
+    const spent = new Promise<void>((resolve) => {
+      if (budgetMs !== undefined) timer = setTimeout(resolve, budgetMs);
+    });
+    /* The folder that is being removed then goes on to be, as long as this process lives. */
+    const stopped = spent.then(() => {
       this.#stop = true;
-    };
-    const timer = budgetMs === undefined ? undefined : setTimeout(stop, budgetMs);
+    });
     try {
-      await guardedAsync("empty the trash", this.#layout.root, () => emptying);
+      await guardedAsync("empty the trash", this.#layout.root, () => Promise.race([emptying, stopped]));
     } finally {
       clearTimeout(timer);
-      this.#emptying = undefined;
-      this.#stop = false;
+      if (!this.#isEmptying) this.#emptying = undefined;
     }
   }
 
@@ -118,66 +106,13 @@ export class Trash {
     for (const failure of failures.values()) throw failure;
   }
 
+  /**
+   * On a thread, in one call: the addon goes by descriptors, so that no folder is too deep for it, and gets into folders that nobody may. Two processes
+   * may empty at once: what is gone is fine.
+   */
   async #removeTree(name: string): Promise<void> {
-    try {
-      await this.#remove(Buffer.from(join(this.#layout.trash, name)));
-    } catch (error) {
-      // A step can nest folders deeper than a path can be long. The addon goes by descriptors, but makes everyone wait.
-      if (errnoCode(error) !== "ENAMETOOLONG") throw error;
-      this.#removeByDescriptors(name);
-    }
-  }
-
-  #removeByDescriptors(name: string): void {
-    const root = this.#native.openFolder(this.#layout.trash);
-    try {
-      this.#native.removeInRoot(root, name);
-    } finally {
-      this.#native.close(root);
-    }
-  }
-
-  /** Paths are bytes: a layer may hold names that are not UTF-8. Two processes may empty at once: what is gone is fine. */
-  async #remove(path: Buffer): Promise<void> {
-    if (this.#stop) return;
-    try {
-      await unlink(path);
-    } catch (error) {
-      const code = errnoCode(error);
-      if (code === "ENOENT") return;
-      // unlink(2) of a folder: EISDIR on Linux.
-      if (code !== "EISDIR") throw error;
-      await this.#removeFolder(path);
-    }
-  }
-
-  async #removeFolder(path: Buffer): Promise<void> {
-    const names = await namesIn(path);
-    for (let start = 0; start < names.length && !this.#stop; start += PARALLEL) {
-      const batch = names.slice(start, start + PARALLEL);
-      await Promise.all(batch.map((name) => this.#remove(Buffer.concat([path, SLASH, name]))));
-    }
-    if (this.#stop) return;
-    try {
-      await rmdir(path);
-    } catch (error) {
-      const code = errnoCode(error);
-      if (code !== "ENOENT" && code !== "ENOTEMPTY") throw error;
-    }
-  }
-}
-
-const SLASH = Buffer.from("/");
-
-async function namesIn(path: Buffer): Promise<Buffer[]> {
-  try {
-    return await readdir(path, { encoding: "buffer" });
-  } catch (error) {
-    const code = errnoCode(error);
-    if (code === "ENOENT") return [];
-    // overlayfs makes its work folder mode 000, and a step may have made any folder unreadable.
-    if (code !== "EACCES") throw error;
-    await chmod(path, 0o700);
-    return readdir(path, { encoding: "buffer" });
+    const folder = this.#native.openFolder(this.#layout.trash);
+    const ops = encodeTreeOps([{ type: "remove", path: name, existing: "error" }]);
+    await this.#native.apply(folder, -1, ops, { hash: false }).finally(() => this.#native.close(folder));
   }
 }
