@@ -32,8 +32,8 @@ export type WorkerReply =
  * Bytes go to the main thread through memory that both see: transferred buffers would be new memory for each chunk, and dead ones pile up
  * in both threads before they are collected.
  */
-export const SLOT_BYTES = 256 * 1024;
-export const SLOT_COUNT = 4;
+export const SLOT_BYTES = 1024 * 1024;
+export const SLOT_COUNT = 3;
 
 export function slotBytes(slots: SharedArrayBuffer, slot: number, sizeBytes: number): Uint8Array {
   return new Uint8Array(slots, slot * SLOT_BYTES, sizeBytes);
