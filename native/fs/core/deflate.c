@@ -16,7 +16,8 @@ static const struct effort efforts[] = {{6, 64}, {10, 128}, {16, 258}, {40, 258}
 enum { HASH_BITS = 16, HASH3_BITS = 14, HASH_BYTES = 4, FAR_FOR_SHORT = 4096 };
 /* Behind this nothing begins that is looked up: the look-ups read 8 bytes. */
 enum { TAIL = 8 };
-enum { MATCH_CODE_BITS = 11, LONGEST_SHORT = 12 };
+/* More than the codes of most matches take: who does without a poor one often finds a good one a little later. */
+enum { MATCH_CODE_BITS = 13 };
 /* After so many misses (as a power of two) each look-up stands for one byte more, at most for so many besides its own. */
 enum { MISSES_SHIFT = 6, MOST_UNSEEN = 31 };
 
@@ -179,11 +180,8 @@ static uint32_t match_bits(struct match match) {
 }
 
 /* Few bytes may take less as they are: in a text a far match of five is longer than five letters. */
-static bool is_worth_it(const struct deflate_block *block, const uint8_t *at, struct match match) {
-  if (match.length > LONGEST_SHORT) return true;
-  uint32_t bits = 0;
-  for (uint32_t i = 0; i < match.length; i++) bits += block->literal_bits[at[i]];
-  return match_bits(match) < bits;
+static bool is_worth_it(const struct deflate_block *block, struct match match) {
+  return match_bits(match) < match.length * block->literal_eighths / 8;
 }
 
 /*
@@ -204,7 +202,7 @@ static size_t step(struct work *work, size_t at, size_t last, struct effort effo
   struct matcher *matcher = &work->matcher;
   struct match now = find(matcher, at, work->block.least - 1, effort.depth, effort.nice);
   if (now.length == 0) return miss(work, at, last);
-  if (!is_worth_it(&work->block, matcher->bytes + at, now)) {
+  if (!is_worth_it(&work->block, now)) {
     deflate_add_literal(&work->block, matcher->bytes[at]);
     return at + 1;
   }
@@ -252,7 +250,7 @@ bool deflate_encode(int level, void *memory, const uint8_t *bytes, size_t len, u
   work->matcher.bytes = bytes;
   work->matcher.len = len;
   work->matcher.base = DEFLATE_WINDOW;
-  memset(work->block.literal_bits, 8, sizeof work->block.literal_bits);
+  work->block.literal_eighths = 8 * 8;
   work->block.least = DEFLATE_MIN_MATCH;
   if (len >= TAIL) {
     work->matcher.next_hash = hash4(load4(bytes));

@@ -5,9 +5,7 @@
 #include "deflate_codes.h"
 
 enum { LENGTH_CODES = 19, MAX_STORED = 65535, REPEAT = 16, ZEROS = 17, MANY_ZEROS = 18, MAX_LENGTH_BITS = 7 };
-/* A byte that did not occur, if it does. */
-enum { RARE_BITS = 12 };
-enum { LEAST_MATCH_BITS = 16, MOST_LEAST = 8 };
+enum { LEAST_MATCH_BITS = 23, MOST_LEAST = 8 };
 enum { STORED = 0, FIXED = 1, DYNAMIC = 2 };
 
 static const uint8_t length_extra[] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0};
@@ -245,12 +243,12 @@ static uint64_t stored_bits(size_t len) {
 static void learn(struct deflate_block *block, const struct deflate_code *literals) {
   uint32_t count = 1, bits = LEAST_MATCH_BITS / DEFLATE_MIN_MATCH;
   for (uint32_t i = 0; i < DEFLATE_END; i++) {
-    block->literal_bits[i] = literals[i].bits > 0 ? literals[i].bits : RARE_BITS;
     count += block->literals[i];
     bits += block->literals[i] * literals[i].bits;
   }
-  uint32_t least = bits == 0 ? DEFLATE_MIN_MATCH : (LEAST_MATCH_BITS * count + bits - 1) / bits;
+  uint32_t least = (LEAST_MATCH_BITS * count + bits - 1) / bits;
   block->least = least < DEFLATE_MIN_MATCH ? DEFLATE_MIN_MATCH : least > MOST_LEAST ? MOST_LEAST : least;
+  block->literal_eighths = bits * 8 / count;
 }
 
 void deflate_write_block(struct deflate_out *out, struct deflate_block *block, const uint8_t *bytes, size_t len) {

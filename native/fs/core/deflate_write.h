@@ -6,7 +6,7 @@
 
 enum { DEFLATE_MIN_MATCH = 3, DEFLATE_MAX_MATCH = 258, DEFLATE_WINDOW = 32768 };
 /* As many as it takes for what they have in common to change; it is what blocks are cut by. */
-enum { DEFLATE_TOKENS = 24 * 1024 };
+enum { DEFLATE_TOKENS = 16 * 1024 };
 enum { DEFLATE_LITERALS = 286, DEFLATE_DISTANCES = 30, DEFLATE_END = 256 };
 
 /* A literal byte, or a match: length above TOKEN_SHIFT, distance below. */
@@ -19,9 +19,9 @@ struct deflate_block {
   uint32_t literals[DEFLATE_LITERALS + 2];
   uint32_t distances[DEFLATE_DISTANCES + 2];
   deflate_token tokens[DEFLATE_TOKENS];
-  /* What a literal took in the block before. */
-  uint8_t literal_bits[DEFLATE_END];
-  /* The shortest match that is worth it for literals of that kind. */
+  /* What a literal took in the block before, on average and in eighths of a bit. */
+  uint32_t literal_eighths;
+  /* The shortest match that is looked for among literals of that kind. */
   uint32_t least;
 };
 
