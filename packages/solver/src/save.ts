@@ -75,9 +75,10 @@ function placeOf(storage: CacheStorage, state: VertexState, made: Made): Place |
   return supersede({ lookup, known: known.length > 0 ? known : [candidate], links });
 }
 
-/** Ran again and came to the very same result: nothing has changed for anybody. */
+/** Ran again and came to the very same result: nothing has changed for anybody. Most results are new, and have no key yet: that is told at once. */
 function hasResult(storage: CacheStorage, candidate: Candidate, ref: Ref): boolean {
-  return ref.id !== undefined && storage.records(candidate.key)[0]?.result === ref.id;
+  if (ref.id === undefined || storage.keysOf(ref.id, 1).length === 0) return false;
+  return storage.records(candidate.key)[0]?.result === ref.id;
 }
 
 /**

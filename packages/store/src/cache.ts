@@ -81,6 +81,8 @@ export class SqliteCacheStorage implements RecordStorage {
   /** Rows of the records handed out, for `load`. */
   readonly #rows = new WeakMap<CacheRecord, RecordRow>();
   readonly #used = new Set<number>();
+  /** Of results that were made here, those that have been saved. */
+  readonly #saved = new Set<ResultId>();
   #pending = new PendingRecords();
   #write: PendingWrite | undefined;
   /** The oldest keys of results that have more than were ever asked for (scratch): they stay the oldest. One that is collected meanwhile leads nowhere. */
@@ -144,6 +146,7 @@ export class SqliteCacheStorage implements RecordStorage {
   }
 
   keysOf(result: ResultId, atMost = -1): readonly CacheKeyId[] {
+    if (this.#isNew(result)) return [];
     const common = this.#common.get(result);
     if (common?.length === atMost) return common;
     const rows = this.#state.database.all<{ name: string }>(
@@ -157,8 +160,17 @@ export class SqliteCacheStorage implements RecordStorage {
     return keys.slice(0, atMost);
   }
 
+  /** What was made here and never saved has no record: what the database knows of it need not be asked. */
+  #isNew(result: ResultId): boolean {
+    const snapshot = snapshotOfResult(result);
+    return typeof snapshot === "string" && this.#snapshots.isMadeHere(snapshot) && !this.#saved.has(result);
+  }
+
   save(entry: Parameters<CacheStorage["save"]>[0]): void {
-    for (const { result } of entry.records) this.#state.needs.note(result);
+    for (const { result } of entry.records) {
+      this.#state.needs.note(result);
+      this.#saved.add(result);
+    }
     this.#pending.add(entry);
     this.#write ??= writeLater(() => this.flush());
     if (this.#pending.size > MAX_PENDING) this.flush();

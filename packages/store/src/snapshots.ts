@@ -39,6 +39,7 @@ export class OverlaySnapshotStore implements SnapshotStore {
   /** Whether there is a work folder. */
   readonly #active = new Map<SnapshotId, boolean>();
   #whole: Promise<WholeLayers> | undefined;
+  readonly #made = new Set<SnapshotId>();
   /**
    * Layer folders of what this process holds, topmost first: it stays as it is. What was committed here is held until the end, and nearly each is the parent of the next;
    * a base is asked for once by each step on it.
@@ -92,6 +93,7 @@ export class OverlaySnapshotStore implements SnapshotStore {
       if (linkedTo.length > 0) this.#link([active.id, ...linkedTo]);
     });
     this.#active.delete(active.id);
+    this.#made.add(active.id);
     this.#held.set(active.id, [active.upper, ...active.lowers]);
     return active.id;
   }
@@ -252,6 +254,11 @@ export class OverlaySnapshotStore implements SnapshotStore {
     const hold = this.holdIfThere(id);
     if (hold === undefined) throw unknownSnapshot(id);
     return hold;
+  }
+
+  /** Whether this process has committed it. */
+  isMadeHere(id: SnapshotId): boolean {
+    return this.#made.has(id);
   }
 
   isHeld(id: SnapshotId): boolean {

@@ -66,6 +66,17 @@ describe("cache storage", () => {
     expect(cache.newestLike("[1/1] RUN other")).toBeUndefined();
   });
 
+  it("knows the keys of what was made here as well, once they are saved, and after they are written", async () => {
+    const { cache, snapshots } = openAt(temporaryRoot());
+    const active = snapshots.prepare(null);
+    const result = `snapshot:${snapshots.commit(active)}` as ResultId;
+    expect(cache.keysOf(result)).toEqual([]);
+    cache.save({ links: [], records: [record({ key: key("a"), result })] });
+    expect(cache.keysOf(result)).toEqual(["a"]);
+    await cache.flushed?.();
+    expect(cache.keysOf(result, 1)).toEqual(["a"]);
+  });
+
   it("saves all of an entry or nothing, and whoever waits hears of it", async () => {
     const { cache } = openAt(temporaryRoot());
     const broken = record({ durationMs: undefined as unknown as number, result: "snapshot:8" as ResultId });
