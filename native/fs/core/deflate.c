@@ -151,14 +151,10 @@ static inline __attribute__((always_inline)) struct match find(struct matcher *m
   return best;
 }
 
-static uint32_t log2_of(uint32_t value) {
-  return 31 - (uint32_t)__builtin_clz(value);
-}
-
 /* Whether a match that begins a byte later is worth that byte: longer, or as long and much nearer, as far ones take more bits. */
 static bool is_better(struct match later, struct match now) {
   if (later.length < now.length) return false;
-  int32_t bits = 4 * (int32_t)(later.length - now.length) + (int32_t)log2_of(now.distance) - (int32_t)log2_of(later.distance);
+  int32_t bits = 4 * (int32_t)(later.length - now.length) + (int32_t)deflate_log2(now.distance) - (int32_t)deflate_log2(later.distance);
   return bits > 2;
 }
 
@@ -175,7 +171,7 @@ static void pass_over(struct matcher *matcher, size_t from, size_t to) {
 
 /* About what a match takes: the codes of its length and its distance, and the bits of the distance itself. */
 static uint32_t match_bits(struct match match) {
-  uint32_t extra = match.distance > 4 ? log2_of(match.distance - 1) - 1 : 0;
+  uint32_t extra = match.distance > 4 ? deflate_log2(match.distance - 1) - 1 : 0;
   return MATCH_CODE_BITS + extra;
 }
 

@@ -1,26 +1,37 @@
 #include "deflate_codes.h"
 
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 
-/* A symbol that occurs; as one number, so that sorting them is quick: how often above, which below. */
-typedef uint64_t ranked;
-enum { SYMBOL_BITS = 16 };
+/* A symbol that occurs, as one number: how often above, which below. */
+typedef uint32_t ranked;
+enum { SYMBOL_BITS = 16, DIGIT_BITS = 8, DIGITS = 1 << DIGIT_BITS };
+_Static_assert(DEFLATE_MAX_COUNT < 1 << (32 - SYMBOL_BITS) && 32 - SYMBOL_BITS == 2 * DIGIT_BITS, "counts are two digits");
 
-static int compare(const void *a, const void *b) {
-  ranked x = *(const ranked *)a, y = *(const ranked *)b;
-  return x < y ? -1 : x > y;
+/* Puts them in the order of one digit; those in which it is the same stay in theirs. */
+static void sort_by(uint32_t shift, const ranked *from, uint32_t count, ranked *to) {
+  uint16_t places[DIGITS + 1] = {0};
+  for (uint32_t i = 0; i < count; i++) places[(from[i] >> shift & (DIGITS - 1)) + 1]++;
+  for (uint32_t digit = 1; digit < DIGITS; digit++) places[digit] += places[digit - 1];
+  for (uint32_t i = 0; i < count; i++) to[places[from[i] >> shift & (DIGITS - 1)]++] = from[i];
 }
 
 /* Those that occur, the rarest first; equal ones by their number, as everything has to be the same everywhere. */
 static uint32_t rank(const uint32_t *counts, uint32_t symbols, ranked *order) {
-  uint32_t found = 0;
+  ranked other[DEFLATE_MAX_SYMBOLS];
+  uint32_t found = 0, at = 0;
   for (uint32_t symbol = 0; symbol < symbols; symbol++)
-    if (counts[symbol] > 0) order[found++] = (ranked)counts[symbol] << SYMBOL_BITS | symbol;
-  for (uint32_t symbol = 0; found < 2; symbol++)
-    if (counts[symbol] == 0) order[found++] = (ranked)1 << SYMBOL_BITS | symbol;
-  qsort(order, found, sizeof *order, compare);
+    if (counts[symbol] > 0) order[found++] = counts[symbol] << SYMBOL_BITS | symbol;
+  for (; found < 2; at++)
+    if (counts[at] == 0) order[found++] = 1u << SYMBOL_BITS | at;
+  /* The ones that were added came last, and may come before. */
+  if (found == 2 && order[0] > order[1]) {
+    ranked first = order[0];
+    order[0] = order[1];
+    order[1] = first;
+  }
+  sort_by(SYMBOL_BITS, order, found, other);
+  sort_by(SYMBOL_BITS + DIGIT_BITS, other, found, order);
   return found;
 }
 
@@ -71,10 +82,13 @@ static void make_complete(uint32_t *of_length, uint32_t max_bits) {
   }
 }
 
+/* Of at least one bit. Neighbours change places, then pairs of them, and so on. */
 static uint16_t reversed(uint32_t code, uint32_t bits) {
-  uint32_t turned = 0;
-  for (uint32_t i = 0; i < bits; i++) turned |= (code >> i & 1) << (bits - 1 - i);
-  return (uint16_t)turned;
+  code = (code & 0x5555) << 1 | (code >> 1 & 0x5555);
+  code = (code & 0x3333) << 2 | (code >> 2 & 0x3333);
+  code = (code & 0x0f0f) << 4 | (code >> 4 & 0x0f0f);
+  code = (code & 0x00ff) << 8 | (code >> 8 & 0x00ff);
+  return (uint16_t)(code >> (16 - bits));
 }
 
 void deflate_number_codes(struct deflate_code *codes, uint32_t symbols) {

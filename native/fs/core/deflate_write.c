@@ -8,6 +8,8 @@ enum { LENGTH_CODES = 19, MAX_STORED = 65535, REPEAT = 16, ZEROS = 17, MANY_ZERO
 enum { LEAST_MATCH_BITS = 23, MOST_LEAST = 8 };
 enum { STORED = 0, FIXED = 1, DYNAMIC = 2 };
 
+_Static_assert((int)DEFLATE_TOKENS < (int)DEFLATE_MAX_COUNT, "a symbol occurs once a token, but for the end");
+
 static const uint8_t length_extra[] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0};
 static const uint16_t length_base[] = {3,  4,  5,  6,  7,  8,  9,  10, 11,  13,  15,  17,  19,  23, 27,
                                        31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258};
@@ -17,26 +19,6 @@ static const uint16_t distance_base[] = {1,   2,   3,   4,   5,   7,    9,    13
                                          193, 257, 385, 513, 769, 1025, 1537, 2049, 3073, 4097, 6145, 8193, 12289, 16385, 24577};
 static const uint8_t length_code_order[LENGTH_CODES] = {16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15};
 static const uint8_t repeat_extra[] = {2, 3, 7}; /* of REPEAT, ZEROS and MANY_ZEROS */
-
-static uint32_t log2_of(uint32_t value) {
-  return 31 - (uint32_t)__builtin_clz(value);
-}
-
-/* Both: two symbols per power of two (lengths: four), told by the highest bits below the first. */
-uint8_t deflate_length_symbol(uint32_t length) {
-  uint32_t value = length - DEFLATE_MIN_MATCH;
-  if (length == DEFLATE_MAX_MATCH) return 28;
-  if (value < 8) return (uint8_t)value;
-  uint32_t power = log2_of(value);
-  return (uint8_t)(4 * (power - 1) + (value >> (power - 2) & 3));
-}
-
-uint8_t deflate_distance_symbol(uint32_t distance) {
-  uint32_t value = distance - 1;
-  if (value < 4) return (uint8_t)value;
-  uint32_t power = log2_of(value);
-  return (uint8_t)(2 * power + (value >> (power - 1) & 1));
-}
 
 /* ---- bits ---- */
 
@@ -81,9 +63,13 @@ struct lengths {
   uint64_t bits;
 };
 
-static void fixed_codes(struct codes *codes) {
+static void fixed_lengths(struct codes *codes) {
   for (uint32_t i = 0; i < DEFLATE_MAX_SYMBOLS; i++) codes->literals[i].bits = i < 144 ? 8 : i < 256 ? 9 : i < 280 ? 7 : 8;
   for (uint32_t i = 0; i < DEFLATE_DISTANCES + 2; i++) codes->distances[i].bits = 5;
+}
+
+static void fixed_codes(struct codes *codes) {
+  fixed_lengths(codes);
   deflate_number_codes(codes->literals, DEFLATE_MAX_SYMBOLS);
   deflate_number_codes(codes->distances, DEFLATE_DISTANCES + 2);
 }
@@ -258,13 +244,14 @@ void deflate_write_block(struct deflate_out *out, struct deflate_block *block, c
   deflate_make_codes(block->literals, DEFLATE_LITERALS, DEFLATE_MAX_BITS, own.literals);
   deflate_make_codes(block->distances, DEFLATE_DISTANCES, DEFLATE_MAX_BITS, own.distances);
   describe_codes(&lengths, &own);
-  fixed_codes(&fixed);
+  fixed_lengths(&fixed);
   uint64_t dynamic_bits = lengths.bits + cost_of(block, &own), fixed_bits = cost_of(block, &fixed);
   bool is_fixed = fixed_bits <= dynamic_bits;
   if (stored_bits(len) <= (is_fixed ? fixed_bits : dynamic_bits)) write_stored(out, bytes, len);
   else {
     put(out, (is_fixed ? FIXED : DYNAMIC) << 1, 3);
-    if (!is_fixed) write_lengths(out, &lengths);
+    if (is_fixed) fixed_codes(&fixed);
+    else write_lengths(out, &lengths);
     write_tokens(out, block, is_fixed ? &fixed : &own);
   }
   learn(block, own.literals);

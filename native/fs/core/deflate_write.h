@@ -33,9 +33,26 @@ struct deflate_out {
   bool full;
 };
 
-/* Symbol of a length, less DEFLATE_END + 1; of a distance. */
-uint8_t deflate_length_symbol(uint32_t length);
-uint8_t deflate_distance_symbol(uint32_t distance);
+/* Of what is not 0, rounded down. */
+static inline uint32_t deflate_log2(uint32_t value) {
+  return 31 - (uint32_t)__builtin_clz(value);
+}
+
+/* Symbol of a length, less DEFLATE_END + 1; of a distance. Two symbols per power of two (lengths: four), told by the highest bits below the first. */
+static inline uint8_t deflate_length_symbol(uint32_t length) {
+  uint32_t value = length - DEFLATE_MIN_MATCH;
+  if (length == DEFLATE_MAX_MATCH) return 28;
+  if (value < 8) return (uint8_t)value;
+  uint32_t power = deflate_log2(value);
+  return (uint8_t)(4 * (power - 1) + (value >> (power - 2) & 3));
+}
+
+static inline uint8_t deflate_distance_symbol(uint32_t distance) {
+  uint32_t value = distance - 1;
+  if (value < 4) return (uint8_t)value;
+  uint32_t power = deflate_log2(value);
+  return (uint8_t)(2 * power + (value >> (power - 1) & 1));
+}
 
 static inline void deflate_add_literal(struct deflate_block *block, uint8_t byte) {
   block->literals[byte]++;
