@@ -10,6 +10,7 @@ import {
   type FetchedManifest,
   fetchManifest,
   headManifest,
+  type PullOptions,
   putManifest,
   type ResolvedManifest,
 } from "./manifests.ts";
@@ -38,7 +39,7 @@ export interface RegistryClient {
    * A blob's bytes as they come, resumed by Range when the line breaks; never more than its size. Not verified here: whoever stores them
    * checks the digest.
    */
-  blob(reference: ImageReference, blob: Descriptor, options?: CallOptions): AsyncIterable<Uint8Array>;
+  blob(reference: ImageReference, blob: Descriptor, options?: PullOptions): AsyncIterable<Uint8Array>;
   exists(reference: ImageReference, digest: Digest, options?: CallOptions): Promise<boolean>;
   /**
    * Asks which blobs a repository has, ahead of a push and while there is other work: that finds connection, token and answers there. Never
@@ -119,7 +120,7 @@ class DistributionClient implements RegistryClient {
   async *blob(
     reference: ImageReference,
     blob: Descriptor,
-    options: CallOptions = {},
+    options: PullOptions = {},
   ): AsyncGenerator<Uint8Array> {
     const targets = await this.#readTargets(reference);
     yield* pullBlob({ transport: this.#transport, targets, reference, blob, options });

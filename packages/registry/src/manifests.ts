@@ -23,6 +23,12 @@ export interface CallOptions {
   readonly onRetry?: ((notice: RetryNotice) => void) | undefined;
 }
 
+/** For a blob. */
+export interface PullOptions extends CallOptions {
+  /** Who reads is done with a piece when it asks for the next: its memory is used again. */
+  readonly reuse?: boolean | undefined;
+}
+
 const ACCEPT = [
   mediaTypes.ociIndex,
   mediaTypes.ociManifest,

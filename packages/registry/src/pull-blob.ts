@@ -1,17 +1,20 @@
 import { TsbuildError } from "@tsbuild/base";
 import { type Descriptor, formatReference, type ImageReference } from "@tsbuild/oci";
 import { connectionError, isTransient } from "./failure.ts";
-import type { CallOptions } from "./manifests.ts";
+import type { PullOptions } from "./manifests.ts";
 import { firstThatAnswers } from "./mirrors.ts";
 import type { Target } from "./target.ts";
 import { type Answer, type Call, drop, header, type Transport } from "./transport.ts";
+
+/** From here on a connection of its own pays. */
+const LARGE_BYTES = 4 * 1024 * 1024;
 
 interface BlobPull {
   readonly transport: Transport;
   readonly targets: readonly Target[];
   readonly reference: ImageReference;
   readonly blob: Descriptor;
-  readonly options: CallOptions;
+  readonly options: PullOptions;
 }
 
 /**
@@ -108,18 +111,20 @@ async function openBlob(
     readonly what: string;
     readonly blob: Descriptor;
     readonly offset: number;
-    readonly options: CallOptions;
+    readonly options: PullOptions;
   },
 ): Promise<AsyncIterable<Uint8Array>> {
   const { what, blob, offset, options } = wanted;
+  const { reuse, ...others } = options;
   const call: Call = {
     what,
+    isLarge: reuse === true && blob.size - offset >= LARGE_BYTES,
     url: `${target.base}/blobs/${blob.digest}`,
     method: "GET",
     headers: rangeOf(offset),
     access: target.access("pull"),
     pool: "transfers",
-    ...options,
+    ...others,
   };
   const answer = await target.transport.send(call);
   if (answer.status !== 200 && answer.status !== 206) throw await target.transport.refusal(call, answer);

@@ -35,6 +35,8 @@ export interface Call {
   readonly access?: (Access & { readonly origin: string }) | undefined;
   /** Default: metadata. */
   readonly pool?: Pool | undefined;
+  /** A large body is expected, and a piece of it is read and done with before the next is asked for. */
+  readonly isLarge?: boolean | undefined;
   /** False: the caller knows better how to go on after a failure. Default true. */
   readonly retry?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -227,7 +229,7 @@ export class Transport {
       body === undefined ? {} : { "content-length": String(body.sizeBytes) };
     try {
       const answer = await request(call.url, {
-        dispatcher: this.dispatchers.for(call.url, call.pool ?? "metadata"),
+        dispatcher: await this.#dispatcher(call),
         method: call.method,
         headers: { "user-agent": "tsbuild", ...call.headers, ...length, ...authorization },
         ...(guard === undefined ? {} : { body: guard.body }),
@@ -239,6 +241,11 @@ export class Transport {
     } finally {
       guard?.end();
     }
+  }
+
+  async #dispatcher(call: Call): Promise<Dispatcher> {
+    const direct = call.isLarge === true ? await this.dispatchers.direct(call.url) : undefined;
+    return direct ?? this.dispatchers.for(call.url, call.pool ?? "metadata");
   }
 
   async #askTokenServer(ask: {

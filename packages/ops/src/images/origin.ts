@@ -19,6 +19,7 @@ export interface Origin {
   /** What the name stands for now, asked for in a way that rate limits do not count; undefined when it is not told. */
   head?(signal: AbortSignal | undefined): Promise<Digest | undefined>;
   manifest(digest: Digest | undefined, signal: AbortSignal | undefined): Promise<OriginManifest>;
+  /** Who reads is done with a piece when it asks for the next. */
   blob(blob: Descriptor, signal: AbortSignal | undefined): AsyncIterable<Uint8Array>;
 }
 
@@ -30,7 +31,7 @@ export function registryOrigin(client: RegistryClient, reference: ImageReference
     repository: { host: reference.host, repository: reference.repository },
     head: (signal) => headOf(client, reference, signal),
     manifest: (digest, signal) => client.manifest(at(digest), { signal }),
-    blob: (blob, signal) => client.blob(reference, blob, { signal }),
+    blob: (blob, signal) => client.blob(reference, blob, { signal, reuse: true }),
   };
 }
 
