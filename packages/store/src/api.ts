@@ -153,7 +153,10 @@ export type Snapshotter = "overlay" | "copy";
 export interface SnapshotViews {
   /** What is used here. Found out once per state folder and kernel, and remembered. */
   kind(): Promise<Snapshotter>;
-  /** A committed snapshot, for reading. `again`: it will be opened once more soon, so it may be kept open meanwhile. `only`: see there. */
+  /**
+   * A committed snapshot, for reading. `again`: it will be opened once more soon, so it may be kept open meanwhile. `only`: see there. `own`: its root is
+   * shared with nobody who has it open too. For what a step mounts: kernels before 6.15 do not clone a detached mount, and it goes with the step's own.
+   */
   open(id: SnapshotId, options?: OpenOptions): Promise<SnapshotView>;
   /**
    * A new layer on a parent (null: on nothing), for writing. `underlay`: a folder whose entries are seen where no layer of the parent has any, and
@@ -164,6 +167,7 @@ export interface SnapshotViews {
 
 export interface OpenOptions {
   readonly again?: boolean | undefined;
+  readonly own?: boolean | undefined;
   readonly only?: OnlyPaths | undefined;
 }
 

@@ -131,6 +131,19 @@ describe.skipIf(!isRoot)("views of snapshots", () => {
     for (const tree of trees) expect(tree).toBe(trees[0]);
   });
 
+  test("is one for all that look at the same at a time, but for those that want one of their own", async () => {
+    const store = open("shared", "overlay");
+    const id = await step(store, null, "echo x > f");
+    const { views } = store;
+    const all = await Promise.all([{}, {}, { own: true }, { own: true }].map((how) => views.open(id, how)));
+    const roots = all.map(({ root }) => root);
+    expect(roots[1]).toBe(roots[0]);
+    expect(new Set(roots).size).toBe(3);
+    for (const root of roots) expect(nativeFs.listInRoot(root, "")).toEqual(["f"]);
+    for (const view of all) view.close();
+    for (const root of roots.slice(2)) expect(() => nativeFs.listInRoot(root, "")).toThrow(/EBADF/);
+  });
+
   test("a copy knows the other names of files in a folder that was renamed", async () => {
     const store = open("copy", "copy");
     const base = await step(

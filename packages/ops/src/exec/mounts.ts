@@ -144,7 +144,7 @@ async function prepareBind(one: OneMount, dest: string): Promise<ExecMount> {
   const snapshot = await snapshotOfInput(one);
   let fd: number;
   if (mount.readonly && snapshot !== null) {
-    const view = await env.store.views.open(snapshot);
+    const view = await env.store.views.open(snapshot, { own: true });
     fd = view.root;
     one.closers.push(() => view.close());
   } else {

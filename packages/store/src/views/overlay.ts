@@ -11,6 +11,7 @@ import type {
   SnapshotViews,
   WritableView,
 } from "../api.ts";
+import { once } from "../once.ts";
 import { MAX_LOWERS, MAX_LOWERS_IN_A_STRING } from "./lower-limits.ts";
 import { OpenedViews } from "./opened.ts";
 
@@ -47,11 +48,12 @@ export class OverlayViews implements SnapshotViews {
     return "overlay";
   }
 
-  async open(id: SnapshotId, { again = false, only }: OpenOptions = {}): Promise<SnapshotView> {
+  async open(id: SnapshotId, { again = false, own = false, only }: OpenOptions = {}): Promise<SnapshotView> {
     const { snapshots } = this.#options;
     const plain = only && this.#plainView(snapshots.lowers(id), only);
     if (plain !== undefined) return plain;
     const mount = () => this.#mount(this.#mounted(snapshots.lowers(id)), {});
+    if (own) return this.#viewOf(await mount());
     return this.#opened.open(id, { mount, keep: again && snapshots.isHeld(id) });
   }
 
@@ -62,13 +64,11 @@ export class OverlayViews implements SnapshotViews {
     const options = { userxattr, isFile: kind === "file" };
     const [layer, ...others] = paths.map((path) => fs.plainLayer(layers, path, options));
     if (layer === undefined || others.some((other) => other !== layer)) return undefined;
-    const root = fs.openFolder(layers[layer]!);
-    let isOpen = true;
-    const close = (): void => {
-      if (isOpen) fs.close(root);
-      isOpen = false;
-    };
-    return { root, close };
+    return this.#viewOf(fs.openFolder(layers[layer]!));
+  }
+
+  #viewOf(root: number): SnapshotView {
+    return { root, close: once(() => this.#options.fs.close(root)) };
   }
 
   forget(id: SnapshotId): void {
