@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import { TsbuildError, type VertexDigest } from "@tsbuild/base";
+import { errnoCode, TsbuildError, type VertexDigest } from "@tsbuild/base";
 import type { CompiledPlatform } from "@tsbuild/frontend";
 import { type Graph, sourceLocation, type UnitedGraph, uniteGraphs } from "@tsbuild/llb";
 import { type OpsEnvironment, resolveOp, type StepGrants } from "@tsbuild/ops";
@@ -113,11 +113,13 @@ export async function solveBuild(build: BuildToSolve): Promise<SolveResult> {
   }
 }
 
-/** What is not to be had for steps is told of by those that run. */
+/** What is not to be had for steps on this machine is told of by those that run. */
 async function expectSure(env: OpsEnvironment, steps: ReturnType<typeof sureSteps>): Promise<void> {
   if (steps.length === 0 || env.isolation === "chroot") return;
   const { expectSteps } = await import("@tsbuild/ops/expect");
-  await expectSteps(env, steps).catch(() => undefined);
+  await expectSteps(env, steps).catch((error: unknown) => {
+    if (!(error instanceof TsbuildError) && errnoCode(error) === undefined) throw error;
+  });
 }
 
 /** Tells of a vertex whether its result is one of the build's and nothing is made of it. */
