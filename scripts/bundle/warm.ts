@@ -40,9 +40,7 @@ export async function packByUse(dist: string, chunks: readonly Chunk[]): Promise
     const script = await project(folder);
     const all = await writePack(dist, "all", chunks);
     const { first, unchanged, tagged, pushed } = script;
-    // Of the base nothing is made anew: the project would not be unchanged then.
-    const stepped = [...first, ...anew(first.slice(-1))];
-    const acts = [stepped, unchanged, tagged, pushed].map((commands) => ({ commands }));
+    const acts = [first, unchanged, tagged, pushed].map((commands) => ({ commands }));
     const [steps = [], program = [], image = [], registry = []] = await rehearse(folder, {
       dist,
       packs: [all],
@@ -85,19 +83,16 @@ async function writePacks(
   ];
 }
 
-function anew(commands: Script["first"]): string[][] {
-  return commands.map((command) => [...command, "--no-cache"]);
-}
-
 /** The code of a pack is taken before anything is done that others need: what that adds to it, all would read. */
 function keptActs(
   { first, unchanged, tagged, pushed, others }: Script,
   [program, image, steps, registry, rest]: PackList,
 ): readonly Act[] {
+  const anew = first.map((command) => [...command, "--no-cache"]);
   return [
     { commands: unchanged, keep: program.name },
     { commands: tagged, keep: image.name },
-    { commands: anew(first), keep: steps.name },
+    { commands: anew, keep: steps.name },
     { commands: pushed, keep: registry.name },
     { commands: others, keep: rest.name },
   ];

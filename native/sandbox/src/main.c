@@ -85,36 +85,15 @@ int prepare_program(const char *state, const char *task, struct err *err) {
   return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? fail(err, "prctl", "PR_SET_DUMPABLE") : 0;
 }
 
-/* `read`: whether there is a plan. Returns the exit status. */
-static int perform_and_tell(struct sandbox *sb, int read, struct err *err) {
-  if (read == 0) perform(sb, 0, err);
-  if (sb->report < 0) return send_failure(sb->control, err) == 0 ? 0 : 1;
-  struct report report = {.kind = REPORT_FAILED, .err = *err};
-  return report_send(sb->report, &report, -1) == 0 ? 0 : 1;
-}
-
 int run_step(void) {
   struct err err = {.line = -1};
   struct plan plan;
   struct sandbox sb = SANDBOX_INIT;
   sb.plan = &plan;
-  return perform_and_tell(&sb, receive_plan(sb.control, &plan, &err), &err);
-}
-
-static int read_plan(char *bytes, size_t size, struct plan *plan, struct err *err) {
-  uint32_t body = 0;
-  if (size < PLAN_HEADER_BYTES) return fail_with(err, EINVAL, "plan", "ends early");
-  if (plan_body_size((const uint8_t *)bytes, &body, err) < 0) return -1;
-  if (body != size - PLAN_HEADER_BYTES) return fail_with(err, EINVAL, "plan", "of another size than announced");
-  return plan_decode(bytes + PLAN_HEADER_BYTES, body, plan, err);
-}
-
-int run_first_half(char *bytes, size_t size) {
-  struct err err = {.line = -1};
-  struct plan plan;
-  struct sandbox sb = SANDBOX_INIT;
-  sb.plan = &plan;
-  return perform_and_tell(&sb, read_plan(bytes, size, &plan, &err), &err);
+  if (receive_plan(sb.control, &plan, &err) == 0) perform(&sb, 0, &err);
+  if (sb.report < 0) return send_failure(sb.control, &err) == 0 ? 0 : 1;
+  struct report report = {.kind = REPORT_FAILED, .err = err};
+  return report_send(sb.report, &report, -1) == 0 ? 0 : 1;
 }
 
 int main(int argc, char **argv) {

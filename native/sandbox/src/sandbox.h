@@ -69,9 +69,6 @@ int prepare_program(const char *state, const char *task, struct err *err);
 /* Reads the plan from the control socket and performs it. Returns the exit status of the supervisor, also where PID 1 or the command failed. */
 int run_step(void);
 
-/* The same with a first half of a plan (see ahead.h) that is here, header and body, instead of on the socket. */
-int run_first_half(char *bytes, size_t size);
-
 /* Performs the plan from operation `first` on. Returns only on failure: a plan ends with an exec. */
 int perform(struct sandbox *sb, uint32_t first, struct err *err);
 

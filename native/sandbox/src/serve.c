@@ -15,21 +15,11 @@
 #include "sys.h"
 
 #define STEP_MAGIC "TSBSTEP1"
-#define AHEAD_MAGIC "TSBAHEAD"
 #define STEP_BYTES 12
-/* Of the first half that follows in a packet of the second kind. */
-#define FIRST_HALF_BYTES (64 * 1024)
 /* SCM_MAX_FD: the kernel takes no more in one message. */
 #define STEP_MAX_FDS 253
 
-enum { HUNG_UP = 0, IS_STEP = 1, IS_AHEAD = 2 };
-
-/* Either kind, as it came in. */
-struct packet {
-  char bytes[STEP_BYTES + FIRST_HALF_BYTES];
-  size_t size;
-  uint32_t descriptors;
-};
+enum { HUNG_UP = 0, IS_STEP = 1 };
 
 static int malformed(struct err *err, const char *what) { return fail_with(err, EBADMSG, "recvmsg", what); }
 
@@ -45,51 +35,37 @@ static int check_numbers(const struct cmsghdr *rights, uint32_t count, struct er
     memcpy(&fd, CMSG_DATA(rights) + i * sizeof fd, sizeof fd);
     if (fd != CONTROL_FD + (int)i) return malformed(err, "descriptors out of place");
   }
-  return 0;
+  return IS_STEP;
 }
 
-static int kind_of(const struct packet *packet, struct err *err) {
-  if (packet->size > STEP_BYTES && memcmp(packet->bytes, AHEAD_MAGIC, 8) == 0) return IS_AHEAD;
-  if (packet->size != STEP_BYTES) return malformed(err, "wrong size");
-  return memcmp(packet->bytes, STEP_MAGIC, 8) == 0 ? IS_STEP : malformed(err, "not a step");
-}
-
-/* Waits for the next packet, whose descriptors are open then from CONTROL_FD on. */
-static int receive_packet(struct packet *packet, struct err *err) {
+/* Waits for the next step, whose descriptors are open then from CONTROL_FD on. */
+static int receive_step(struct err *err) {
   union {
     struct cmsghdr header;
     char bytes[CMSG_SPACE(sizeof(int) * STEP_MAX_FDS)];
   } rights;
-  struct iovec part = {.iov_base = packet->bytes, .iov_len = sizeof packet->bytes};
+  char bytes[STEP_BYTES];
+  uint32_t count;
+  struct iovec part = {.iov_base = bytes, .iov_len = sizeof bytes};
   struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &rights, .msg_controllen = sizeof rights};
   ssize_t size;
   do size = recvmsg(STDIN_FILENO, &message, MSG_CMSG_CLOEXEC);
   while (size < 0 && errno == EINTR);
   if (size < 0) return fail(err, "recvmsg", "step");
   if (size == 0) return HUNG_UP;
-  if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) return malformed(err, "wrong size");
-  packet->size = (size_t)size;
-  int kind = kind_of(packet, err);
-  if (kind < 0) return -1;
-  memcpy(&packet->descriptors, packet->bytes + 8, sizeof packet->descriptors);
-  if (packet->descriptors == 0 || packet->descriptors > STEP_MAX_FDS) return malformed(err, "wrong number of descriptors");
-  return check_numbers(CMSG_FIRSTHDR(&message), packet->descriptors, err) < 0 ? -1 : kind;
-}
-
-/* Of the sockets that came, this supervisor has the one with that number, and no other. */
-static int take_socket(int number) {
-  if (number > 0 && dup3(CONTROL_FD + number, CONTROL_FD, O_CLOEXEC) < 0) return -1;
-  return sys_close_range(FIRST_PLAN_FD, ~0u, 0);
+  if (size != STEP_BYTES || (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) return malformed(err, "wrong size");
+  if (memcmp(bytes, STEP_MAGIC, 8) != 0) return malformed(err, "not a step");
+  memcpy(&count, bytes + 8, sizeof count);
+  if (count == 0 || count > STEP_MAX_FDS) return malformed(err, "wrong number of descriptors");
+  return check_numbers(CMSG_FIRSTHDR(&message), count, err);
 }
 
 /* From here on as if Node had started this process for the one step. */
-static _Noreturn void become_supervisor(struct packet *packet, int kind, int number, const sigset_t *signals) {
+static _Noreturn void become_supervisor(const sigset_t *signals) {
   signal(SIGCHLD, SIG_DFL);
   sigprocmask(SIG_SETMASK, signals, NULL);
   if (dup2(STDOUT_FILENO, STDIN_FILENO) < 0 || dup2(STDOUT_FILENO, STDERR_FILENO) < 0) _exit(1);
-  if (kind == IS_STEP) _exit(run_step());
-  if (take_socket(number) < 0) _exit(1);
-  _exit(run_first_half(packet->bytes + STEP_BYTES, packet->size - STEP_BYTES));
+  _exit(run_step());
 }
 
 /*
@@ -103,25 +79,18 @@ static int settle(sigset_t *signals, struct err *err) {
   return signal(SIGCHLD, SIG_IGN) == SIG_ERR ? fail(err, "signal", "") : 0;
 }
 
-static int start_supervisors(struct packet *packet, int kind, const sigset_t *signals, struct err *err) {
-  int count = kind == IS_STEP ? 1 : (int)packet->descriptors;
-  for (int number = 0; number < count; number++) {
+static int serve(struct err *err) {
+  sigset_t signals;
+  int received;
+  if (settle(&signals, err) < 0) return -1;
+  while ((received = receive_step(err)) == IS_STEP) {
     pid_t pid = fork();
     if (pid < 0) return fail(err, "fork", "");
-    if (pid == 0) become_supervisor(packet, kind, number, signals);
+    if (pid == 0) become_supervisor(&signals);
+    /* What is under way belongs to its supervisor alone: a copy here would keep mounts alive, and Node waiting. */
+    if (sys_close_range(CONTROL_FD, ~0u, 0) < 0) return fail(err, "close_range", "");
   }
-  /* What is under way belongs to its supervisor alone: a copy here would keep mounts alive, and Node waiting. */
-  return sys_close_range(CONTROL_FD, ~0u, 0) < 0 ? fail(err, "close_range", "") : 0;
-}
-
-static int serve(struct err *err) {
-  static struct packet packet;
-  sigset_t signals;
-  int kind;
-  if (settle(&signals, err) < 0) return -1;
-  while ((kind = receive_packet(&packet, err)) > HUNG_UP)
-    if (start_supervisors(&packet, kind, &signals, err) < 0) return -1;
-  return kind;
+  return received;
 }
 
 int serve_main(const char *state) {

@@ -6,8 +6,7 @@
 /*
  * `serve`: starts the supervisors of many steps, one after the other, for as long as the builder lives. Standard input is a socket
  * (SOCK_SEQPACKET), each packet on it a step: "TSBSTEP1", u32 descriptors (little endian), and as many descriptors: the step's control
- * socket, then those of its plan, which comes on that socket. Or "TSBAHEAD", u32 descriptors, and the first half of a plan (see ahead.h), which as many
- * supervisors begin with as there are descriptors, each on a control socket of its own. Standard output is the null device, which supervisors get as their streams. Why
+ * socket, then those of its plan, which comes on that socket. Standard output is the null device, which supervisors get as their streams. Why
  * it ends, other than by the builder's hanging up, goes to standard error. `sealed`: the program runs from its sealed copy already.
  */
 int serve_main(const char *state);

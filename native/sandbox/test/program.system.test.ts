@@ -20,7 +20,6 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { nativeFs } from "@tsbuild/native-fs";
 import {
-  aheadPacket,
   compilePlan,
   encodePlan,
   type PlanOp,
@@ -364,27 +363,6 @@ describe.skipIf(missing !== undefined)("tsbuild-sandbox", () => {
     ];
     expect({ code, said }).toEqual({ code: 0, said: "" });
     expect(frames).toEqual([ran, failed("plan", "does not end with exec"), ran]);
-  });
-
-  test("serve: as many supervisors as there are sockets begin with a first half, and each goes on with its own second one", async () => {
-    const first = plan([{ op: "clone", flags: 0x20000000 }, { op: "await" }]);
-    const second = (code: number) =>
-      plan([{ op: "fork" }, { op: "exec", args: ["/bin/sh", "-c", `exit ${code}`], env: [] }]);
-    const cut = first.subarray(0, first.length - 1);
-    const { code, said, frames } = await serve([
-      { bytes: aheadPacket(3, first), plans: [second(5), second(6), second(7)] },
-      { bytes: aheadPacket(1, cut), plans: [second(5)] },
-      { bytes: aheadPacket(1, Buffer.from("GET / HTTP/1.1")), plans: [second(5)] },
-      { bytes: stepPacket(1), plans: [plan([])] },
-    ]);
-    const exited = (status: number) => [expect.objectContaining({ type: "exited", waitStatus: status << 8 })];
-    expect({ code, said }).toEqual({ code: 0, said: "" });
-    expect(frames).toEqual([
-      ...[5, 6, 7].map(exited),
-      failed("plan", "of another size than announced"),
-      failed("plan", "not a plan"),
-      failed("plan", "does not end with exec"),
-    ]);
   });
 
   test("serve: damaged packets end it with a reason, and nothing else", async () => {

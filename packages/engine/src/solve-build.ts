@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import { errnoCode, TsbuildError, type VertexDigest } from "@tsbuild/base";
+import { TsbuildError, type VertexDigest } from "@tsbuild/base";
 import type { CompiledPlatform } from "@tsbuild/frontend";
 import { type Graph, sourceLocation, type UnitedGraph, uniteGraphs } from "@tsbuild/llb";
 import { type OpsEnvironment, resolveOp, type StepGrants } from "@tsbuild/ops";
@@ -15,7 +15,6 @@ import type { PackAhead } from "./pack-ahead.ts";
 import { PreviousBuild, projectOf } from "./previous-build.ts";
 import type { PreparedRequest } from "./request.ts";
 import type { BuildSources } from "./sources/open.ts";
-import { sureSteps } from "./sure-steps.ts";
 import { unsavedStorage } from "./unsaved-storage.ts";
 import { placeOf } from "./upkeep/after-build.ts";
 import { Watchdog, watchdogSeconds } from "./watchdog.ts";
@@ -81,8 +80,6 @@ export async function solveBuild(build: BuildToSolve): Promise<SolveResult> {
       else releaseStep(step);
     },
   });
-  const jobs = request.jobs ?? Math.max(LEAST_JOBS, JOBS_PER_PROCESSOR * availableParallelism());
-  await expectSure(env, sureSteps(graph, request).slice(0, jobs));
   const previous = new PreviousBuild(session.store, projectOf(request, prepared, platforms), graph);
   try {
     const running = startSolve({
@@ -98,7 +95,7 @@ export async function solveBuild(build: BuildToSolve): Promise<SolveResult> {
       resolveOp: (vertex) => build.packing.watch(vertex, run.recorder.watch(vertex, resolveOp(env, vertex))),
       storage: await storageOf(build),
       locks: session.store.locks,
-      jobs,
+      jobs: request.jobs ?? Math.max(LEAST_JOBS, JOBS_PER_PROCESSOR * availableParallelism()),
       memory: jobMemory(request.jobsMemory, run.env, (vertex) => previous.peakMemoryOf(vertex)),
       signal,
       emit: watchdog.emit,
@@ -111,15 +108,6 @@ export async function solveBuild(build: BuildToSolve): Promise<SolveResult> {
     if (failed !== undefined) remember(build, failed);
     throw locate(error, graph);
   }
-}
-
-/** What is not to be had for steps on this machine is told of by those that run. */
-async function expectSure(env: OpsEnvironment, steps: ReturnType<typeof sureSteps>): Promise<void> {
-  if (steps.length === 0 || env.isolation === "chroot") return;
-  const { expectSteps } = await import("@tsbuild/ops/expect");
-  await expectSteps(env, steps).catch((error: unknown) => {
-    if (!(error instanceof TsbuildError) && errnoCode(error) === undefined) throw error;
-  });
 }
 
 /** Tells of a vertex whether its result is one of the build's and nothing is made of it. */

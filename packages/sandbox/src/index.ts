@@ -49,4 +49,4 @@ export { disassemble } from "./seccomp/disassemble.ts";
 export { defaultSeccomp, type LinuxSeccomp, type SeccompMachine } from "./seccomp/profile.ts";
 export { type SandboxSketch, sketchSandbox } from "./sketch.ts";
 export type * from "./spec.ts";
-export { aheadPacket, type DescriptorSockets, stepPacket } from "./step-starter.ts";
+export { type DescriptorSockets, stepPacket } from "./step-starter.ts";

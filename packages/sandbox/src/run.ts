@@ -68,13 +68,13 @@ class NativeSandbox implements ClosableSandbox {
     );
   }
 
-  expect(spec: ExecSpec, count = 1): void {
+  expect(spec: ExecSpec): void {
     if (this.#starter === undefined) return;
     const { security, network, shmSizeBytes, cgroup } = spec;
     const key = JSON.stringify([security, network, shmSizeBytes, cgroup]);
     const known = this.#firstHalves.has(key) ? this.#firstHalves.get(key) : this.#firstHalf(spec);
     this.#firstHalves.set(key, known);
-    if (known !== undefined) this.#starter.expect(known, count);
+    if (known !== undefined) this.#starter.expect(known);
   }
 
   /** Undefined where groups are the step's own. */
@@ -177,7 +177,7 @@ export interface SandboxOptions {
 }
 
 export interface ClosableSandbox extends Sandbox {
-  expect(spec: ExecSpec, count?: number): void;
+  expect(spec: ExecSpec): void;
   /** Ends what is kept from run to run. Nothing is lost without: it ends with this process. */
   close(): void;
 }

@@ -133,9 +133,9 @@ export interface Sandbox {
   /** Steps may have a network on demand. */
   readonly connectsOnDemand: boolean;
   /**
-   * Such a step, or so many of them, will be run soon: what can be done of it before its root, mounts and user are known (all of which are ignored)
-   * is begun. One that turns out otherwise, or does not come within seconds, costs some milliseconds of a processor.
+   * Such a step will be run soon: what can be done of it before its root, mounts and user are known (all of which are ignored) is begun. One
+   * that turns out otherwise, or never comes, costs some milliseconds of a processor.
    */
-  expect?(spec: ExecSpec, count?: number): void;
+  expect?(spec: ExecSpec): void;
   run(spec: ExecSpec, io: ExecIo): Promise<ExecOutcome>;
 }

@@ -19,9 +19,7 @@ export interface DescriptorSockets {
   close(fd: number): void;
 }
 
-const MAGIC_BYTES = 8;
-/** FIRST_HALF_BYTES of serve.c. */
-const FIRST_HALF_BYTES_MAX = 64 * 1024;
+const MAGIC = "TSBSTEP1";
 /** SCM_MAX_FD of the kernel, less the control socket. */
 const PLAN_FDS_MAX = 252;
 const CLONE_NEWPID = 0x20000000;
@@ -31,22 +29,12 @@ const LAST_WORDS_MS = 2000;
 /** It was killed; it does not come to its work; the kernel keeps no more descriptors under way for this user. */
 const OUT_OF_REACH = new Set(["EPIPE", "ECONNRESET", "EAGAIN", "ETOOMANYREFS"]);
 
-function packet(magic: "TSBSTEP1" | "TSBAHEAD", descriptors: number, more: Uint8Array): Uint8Array {
-  const bytes = Buffer.alloc(MAGIC_BYTES + 4 + more.length);
-  bytes.write(magic);
-  bytes.writeUInt32LE(descriptors, MAGIC_BYTES);
-  bytes.set(more, MAGIC_BYTES + 4);
-  return bytes;
-}
-
 /** The packet that announces a step with so many descriptors. */
 export function stepPacket(descriptors: number): Uint8Array {
-  return packet("TSBSTEP1", descriptors, new Uint8Array());
-}
-
-/** The packet with so many control sockets of supervisors that begin with a first half. */
-export function aheadPacket(supervisors: number, firstHalf: Uint8Array): Uint8Array {
-  return packet("TSBAHEAD", supervisors, firstHalf);
+  const bytes = Buffer.alloc(MAGIC.length + 4);
+  bytes.write(MAGIC);
+  bytes.writeUInt32LE(descriptors, MAGIC.length);
+  return bytes;
 }
 
 /**
@@ -111,39 +99,19 @@ class Helper {
   /** A new supervisor with these descriptors, whose plan is the caller's to send; throws when the process does not take them. */
   start(fds: readonly number[]): NewSupervisor {
     const [ours, theirs] = this.#sockets.socketPair("stream");
-    this.#send(stepPacket(fds.length + 1), { ours: [ours], theirs: [theirs], fds });
-    return this.#supervisor(ours);
-  }
-
-  /** New supervisors that begin with a first half; throws when the process does not take them. */
-  begin({ bytes }: FirstHalf, count: number): readonly NewSupervisor[] {
-    const pairs = Array.from({ length: count }, () => this.#sockets.socketPair("stream"));
-    const ours = pairs.map(([end]) => end);
-    this.#send(aheadPacket(count, bytes), { ours, theirs: pairs.map(([, end]) => end), fds: [] });
-    return ours.map((end) => this.#supervisor(end));
-  }
-
-  /** Its ends of the sockets go to it with other descriptors, and ours are closed if they do not get there. */
-  #send(
-    bytes: Uint8Array,
-    { ours, theirs, fds }: Readonly<Record<"ours" | "theirs" | "fds", readonly number[]>>,
-  ): void {
     try {
-      this.#sockets.sendDescriptors(this.#channel, bytes, [...theirs, ...fds]);
+      this.#sockets.sendDescriptors(this.#channel, stepPacket(fds.length + 1), [theirs, ...fds]);
     } catch (error) {
-      for (const end of ours) this.#sockets.close(end);
+      this.#sockets.close(ours);
       throw error;
     } finally {
-      for (const end of theirs) this.#sockets.close(end);
+      this.#sockets.close(theirs);
     }
-  }
-
-  #supervisor(socket: number): NewSupervisor {
-    const control = new Socket({ fd: socket, readable: true, writable: true });
+    const control = new Socket({ fd: ours, readable: true, writable: true });
     const onEnd = (listener: (reason: TsbuildError) => void): void => {
       control.on("close", () => void this.#reason().then(listener));
     };
-    return { control, socket, pid: undefined, onEnd };
+    return { control, socket: ours, pid: undefined, onEnd };
   }
 
   /** Of a supervisor, this process hears no more than that its socket is closed. */
@@ -191,14 +159,15 @@ export class StepStarter {
     this.#sockets = sockets;
     this.#spawn = spawnSupervisor(binary);
     this.#prepared = new Prepared({
-      begin: (ahead, count) => this.#started().begin(ahead, count),
+      start: () => this.#started().start([]),
       sendDescriptors: (socket, bytes, fds) => sockets.sendDescriptors(socket, bytes, fds),
     });
   }
 
-  /** So many steps whose plans begin so will be started soon. */
-  expect(ahead: FirstHalf, count: number): void {
-    if (ahead.bytes.length <= FIRST_HALF_BYTES_MAX) this.#reached(() => this.#prepared.expect(ahead, count));
+  /** A step whose plan begins so will be started soon. */
+  expect(ahead: FirstHalf): void {
+    this.#prepared.expect(ahead);
+    this.#reached(() => this.#prepared.fill());
   }
 
   readonly start: StartSupervisor = (plan) => {

@@ -135,24 +135,6 @@ describe.skipIf(missing !== undefined)("a step that was expected", () => {
     });
   });
 
-  test("with others begins at once with them, and each goes its own way", async () => {
-    const { sockets, halves } = counting();
-    await withSteps(async (steps) => {
-      const plain = await steps.run(look);
-      steps.expect(execSpec({ rootFd: 0 }), 5);
-      const all = await Promise.all(
-        [1, 2, 3, 4, 5].map((i) =>
-          steps.run({ args: ["sh", "-c", `echo ${i} > /own; cat /own`], hostname: `h${i}` }),
-        ),
-      );
-      expect(all.map(({ stdout }) => stdout)).toEqual([1, 2, 3, 4, 5].map((i) => `${i}\n`));
-      steps.expect(execSpec({ rootFd: 0 }), 2);
-      await steps.run({ args: ["true"] });
-      expect((await steps.run(look)).stdout).toBe(plain.stdout);
-      expect(halves()).toBe(7);
-    }, sockets);
-  });
-
   test("that never comes ends with the builder, as does the process that started it", async () => {
     const before = new Set(programsOf(process.pid, "serve"));
     await withSteps(async (steps) => {

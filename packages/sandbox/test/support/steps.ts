@@ -44,8 +44,8 @@ export class Steps {
     this.#sandbox.close();
   }
 
-  expect(spec: ExecSpec, count?: number): void {
-    this.#sandbox.expect(spec, count);
+  expect(spec: ExecSpec): void {
+    this.#sandbox.expect(spec);
   }
 
   async run(changes: Partial<ExecSpec>, options: StepOptions = {}): Promise<StepResult> {
