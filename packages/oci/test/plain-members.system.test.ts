@@ -48,7 +48,7 @@ async function inGrowingFile<T>(
   const growing = new GrowingFile(fd);
   let sizeBytes = 0;
   const timer = setInterval(() => {
-    sizeBytes += writeSync(fd, packed, sizeBytes, Math.ceil(packed.length / 5));
+    sizeBytes += writeSync(fd, packed.subarray(sizeBytes, sizeBytes + Math.ceil(packed.length / 5)));
     growing.grow(sizeBytes);
     if (sizeBytes === packed.length) growing.end();
     if (sizeBytes === packed.length) clearInterval(timer);
