@@ -89,15 +89,18 @@ async function* unbzip2(source: ByteSource): AsyncGenerator<Buffer> {
   yield* passOn();
 }
 
+/** More comes out than may. */
+export function beyond(maxBytes: number | undefined): TsbuildError {
+  return new TsbuildError("TSB_INTEGRITY", `the data decompresses to more than ${maxBytes} bytes`, {
+    hint: "the archive is larger than what is allowed here, or made to fill the disk",
+  });
+}
+
 async function* bounded(chunks: AsyncIterable<Buffer>, maxBytes: number): AsyncGenerator<Buffer> {
   let size = 0;
   for await (const chunk of chunks) {
     size += chunk.length;
-    if (size > maxBytes) {
-      throw new TsbuildError("TSB_INTEGRITY", `the data decompresses to more than ${maxBytes} bytes`, {
-        hint: "the archive is larger than what is allowed here, or made to fill the disk",
-      });
-    }
+    if (size > maxBytes) throw beyond(maxBytes);
     yield chunk;
   }
 }

@@ -10,6 +10,11 @@ function damaged(why: string, cause?: unknown): TsbuildError {
   return new TsbuildError("TSB_INTEGRITY", `the gzip data is damaged: ${why}`, { cause });
 }
 
+/** EILSEQ of the addon, in the words of the library that inflates. */
+export function damageOf(error: Error): TsbuildError {
+  return damaged(error.message.replace(/^.*: /, ""), error);
+}
+
 /** True when another member follows the one that ended; else there may be nothing, or zeros of padding. */
 async function hasNextMember(source: ByteSource): Promise<boolean> {
   const next = await source.peek(MAGIC.length);
@@ -49,7 +54,7 @@ class Pieces {
       return step;
     } catch (error) {
       if (errnoCode(error) !== "EILSEQ") throw error;
-      throw damaged((error as Error).message.replace(/^.*: /, ""), error);
+      throw damageOf(error as Error);
     }
   }
 

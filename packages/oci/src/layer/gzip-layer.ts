@@ -1,6 +1,8 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { type DiffId, errnoCode, TsbuildError } from "@tsbuild/base";
 import { GunzipFile, type GunzipFileStep, PassedBy } from "@tsbuild/native-fs";
+import { beyond } from "../compression/decompress.ts";
+import { damageOf } from "../compression/gunzip.ts";
 import type { GrowingFile } from "../workers/growing-file.ts";
 import type { LayerTar, MemberMaker, PackedLayer } from "./measure.ts";
 import { unpackFailure } from "./tree-writer.ts";
@@ -10,15 +12,8 @@ const TURN_BYTES = 1024 * 1024;
 
 function failureOf(error: unknown, maxBytes: number | undefined): unknown {
   if (!(error instanceof Error) || "path" in error) return unpackFailure(error);
-  if (errnoCode(error) === "EILSEQ") {
-    const why = error.message.replace(/^.*: /, "");
-    return new TsbuildError("TSB_INTEGRITY", `the gzip data is damaged: ${why}`, { cause: error });
-  }
-  if (errnoCode(error) === "EFBIG") {
-    return new TsbuildError("TSB_INTEGRITY", `the data decompresses to more than ${maxBytes} bytes`, {
-      hint: "the archive is larger than what is allowed here, or made to fill the disk",
-    });
-  }
+  if (errnoCode(error) === "EILSEQ") return damageOf(error);
+  if (errnoCode(error) === "EFBIG") return beyond(maxBytes);
   return unpackFailure(error);
 }
 
