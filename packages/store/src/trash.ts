@@ -73,12 +73,13 @@ export class Trash {
     const emptying = this.#emptying;
     if (emptying === undefined) return;
     let timer: NodeJS.Timeout | undefined;
-    const spent = new Promise<void>((resolve) => {
-      if (budgetMs !== undefined) timer = setTimeout(resolve, budgetMs);
-    });
     /* The folder that is being removed then goes on to be, as long as this process lives. */
-    const stopped = spent.then(() => {
-      this.#stop = true;
+    const stopped = new Promise<void>((resolve) => {
+      const stop = (): void => {
+        this.#stop = true;
+        resolve();
+      };
+      if (budgetMs !== undefined) timer = setTimeout(stop, budgetMs);
     });
     try {
       await guardedAsync("empty the trash", this.#layout.root, () => Promise.race([emptying, stopped]));
