@@ -87,6 +87,7 @@ async function copyNatives(dist: string): Promise<void> {
   const natives = [
     { from: join(nativeBuild, "tsbuild-sandbox"), name: "tsbuild-sandbox" },
     { from: join(nativeBuild, "tsbuild-start"), name: "tsbuild-start" },
+    { from: join(nativeBuild, "tsbuild-settle"), name: "tsbuild-settle" },
     { from: join(nativeBuild, "tsbuild-userns"), name: "tsbuild-userns" },
     { from: join(nativeBuild, "tsbuild-fs.node"), name: "tsbuild-fs.node" },
   ];

@@ -3,6 +3,7 @@
  */
 import { buildFs } from "../native/fs/build.ts";
 import { buildSandbox } from "../native/sandbox/build.ts";
+import { buildSettle } from "../native/settle/build.ts";
 import { buildStart } from "../native/start/build.ts";
 import { buildUserns } from "../native/userns/build.ts";
 import { bundle } from "./bundle.ts";
@@ -13,6 +14,7 @@ const force = process.argv.includes("--force");
 buildSandbox(undefined, { force });
 buildUserns(undefined, { force });
 buildStart(undefined, { force });
+buildSettle(undefined, { force });
 await buildFs();
 await bundle();
 writeNodeAnew();

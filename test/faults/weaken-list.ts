@@ -415,6 +415,12 @@ const TREES: readonly Weakening[] = [
     "test/attacks/layers.test.ts",
   ),
   one(
+    "store: layers of another boot are trusted only when they are told to be on the disk",
+    "packages/store/src/durability.ts",
+    ["    trustSynced(database, done);", "    trustSynced(database, marks);"],
+    "packages/store/test/durability.test.ts",
+  ),
+  one(
     "blobs: a blob counts when it has its digest",
     "packages/store/src/blobs.ts",
     ["    verify({ digest, size }, expected);\n    ", "    "],

@@ -6,6 +6,7 @@ import { runBuild } from "./build.ts";
 import { completeRequest } from "./complete-request.ts";
 import { listImages } from "./images/list.ts";
 import { chooseIsolation } from "./isolation.ts";
+import { nativePath } from "./native-path.ts";
 import { Session } from "./session.ts";
 import { readSettings } from "./settings.ts";
 import { userNamespaceReport } from "./user-namespace.ts";
@@ -26,7 +27,13 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
   const chroot = isolation === "chroot";
   const snapshotter = chroot ? "copy" : snapshotterOf(options, env);
   const session = new Session({
-    store: openStore({ root, native: nativeFs, snapshotter, plainRoots: chroot }),
+    store: openStore({
+      root,
+      native: nativeFs,
+      snapshotter,
+      plainRoots: chroot,
+      settleProgram: () => nativePath("tsbuild-settle"),
+    }),
     settings,
     env,
     isolation,

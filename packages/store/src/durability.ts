@@ -1,15 +1,18 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
+import type { StateDatabase } from "./database.ts";
 import { withDescendants } from "./descendants.ts";
 import { dropSnapshots, snapshotsWith } from "./drop.ts";
 import { guardedAsync } from "./failure.ts";
 import { readHeld } from "./leases.ts";
 import type { StoreState } from "./state.ts";
+import { readSyncMarks, removeSyncMarks, type SyncMark, type Unsynced } from "./sync-marks.ts";
 
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 
 /** What the traces of lost records name as the one who removed them. */
-const BY = "a restart before it was on disk";
+const BY_RESTART = "a restart before it was on disk";
+const BY_DISK = "a disk that failed to take it";
 
 /**
  * Which start of the kernel this is: what one start has written and not synced is lost with it. Containers of a machine have the same, as they
@@ -26,9 +29,12 @@ export function bootId(): string {
 type SyncedState = Pick<StoreState, "layout" | "database" | "native">;
 
 /**
- * Layers get to the disk once per build, not once per step. A layer is committed with a mark: the kernel that may still have parts of it in
- * memory only. One syncfs, begun when all steps are done (`begin`) or when the store is closed, clears the marks of all layers that were committed before it, also those of processes that
- * were killed. What is still marked by another kernel than this one may be lost or cut, so it goes, with all that is made on it.
+ * Layers get to the disk once per build, not once per step, and nobody waits for that. A layer is committed with a mark: the kernel that may still
+ * have parts of it in memory only. When the store is closed, a program that stays (settle.ts) calls syncfs for all layers marked by this kernel, also
+ * those of processes that were killed; the next build that closes the store takes their marks away. What is still marked by another kernel than
+ * this one, and not told to be on the disk, may be lost or cut, so it goes, with all that is made on it.
+ *
+ * Where no program may stay, this process waits for one syncfs, begun when all steps are done (`begin`) or when the store is closed.
  *
  * The order that this relies on: a mark is in the transaction that makes the layer visible, and goes in one that begins after the data is on
  * disk; the database's log keeps the order of transactions also through a power cut.
@@ -36,15 +42,18 @@ type SyncedState = Pick<StoreState, "layout" | "database" | "native">;
 export class Durability {
   readonly #state: SyncedState;
   readonly #boot: () => string;
+  readonly #isLeft: boolean;
   #bootId: string | undefined;
   #marked = false;
   /** One after the other. Once one has failed all do: what is lost then cannot be told. */
   #syncing: Promise<void> = Promise.resolve();
   #isAhead = false;
 
-  constructor(state: SyncedState, boot: () => string) {
+  /** `isLeft`: nobody waits in this process. */
+  constructor(state: SyncedState, options: { readonly boot: () => string; readonly isLeft: boolean }) {
     this.#state = state;
-    this.#boot = boot;
+    this.#boot = options.boot;
+    this.#isLeft = options.isLeft;
   }
 
   get boot(): string {
@@ -62,15 +71,14 @@ export class Durability {
     );
   }
 
-  /** Lets the disk begin with what was committed, for those who have other things to do meanwhile. How that went, `sync` tells. */
+  /** Lets the disk begin with what was committed, for those who have other things to do before they wait. How that went, `sync` tells. */
   begin(): void {
-    this.#syncing = this.#syncing.then(() => this.#syncMarked());
-    this.#syncing.catch(() => undefined);
+    if (!this.#isLeft) this.#begin();
   }
 
   /** Lets the disk begin with what was written and is not committed yet, so that `sync` has less to wait for. One at a time: `sync` sees to the rest. */
   writeAhead(): void {
-    if (this.#isAhead) return;
+    if (this.#isLeft || this.#isAhead) return;
     this.#isAhead = true;
     this.#syncing = this.#syncing
       .then(() => this.#syncFs())
@@ -80,10 +88,42 @@ export class Durability {
     this.#syncing.catch(() => undefined);
   }
 
-  /** Brings to the disk what was committed; nothing to do when this process committed nothing. Throws TSB_STORE when the disk fails. */
+  /** Waits until what was committed is on the disk; nothing to do when this process committed nothing. Throws TSB_STORE when the disk fails. */
   async sync(): Promise<void> {
-    this.begin();
+    this.#begin();
     await this.#syncing;
+  }
+
+  /**
+   * What is to be brought to the disk in this process's stead (`left`); undefined when it committed nothing. Believes what is told of earlier ones, and
+   * forgets those that were stopped and that later ones have made up for.
+   */
+  unsynced(): Unsynced | undefined {
+    if (!this.#marked) return undefined;
+    const { database, layout } = this.#state;
+    const marks = readSyncMarks(layout);
+    const done = marks.filter(({ outcome }) => outcome === "done");
+    if (done.length > 0) database.transaction(() => trustSynced(database, done));
+    const layers = this.#markedLayers();
+    const open = new Set(layers);
+    const isOver = ({ boot, layers }: SyncMark) => boot !== this.boot || !layers.some((id) => open.has(id));
+    removeSyncMarks([...done, ...marks.filter((mark) => mark.outcome === "begun" && isOver(mark))]);
+    return { boot: this.boot, layers };
+  }
+
+  left(): void {
+    this.#marked = false;
+  }
+
+  #begin(): void {
+    this.#syncing = this.#syncing.then(() => this.#syncMarked());
+    this.#syncing.catch(() => undefined);
+  }
+
+  #markedLayers(): number[] {
+    return this.#state.database
+      .all<{ id: number }>("SELECT id FROM layers WHERE unsynced=?", this.boot)
+      .map(({ id }) => id);
   }
 
   async #syncFs(): Promise<void> {
@@ -98,33 +138,69 @@ export class Durability {
     if (!this.#marked) return;
     this.#marked = false;
     const { database } = this.#state;
-    const layers = database.all<{ id: number }>("SELECT id FROM layers WHERE unsynced=?", this.boot);
+    const layers = this.#markedLayers();
     await this.#syncFs();
-    database.transaction(() => {
-      const ids = JSON.stringify(layers.map(({ id }) => id));
-      database.run("UPDATE layers SET unsynced=NULL WHERE id IN (SELECT value FROM json_each(?))", ids);
-    });
+    database.transaction(() => trustSynced(database, [{ boot: this.boot, layers }]));
+  }
+}
+
+/** In a transaction: these are on the disk. */
+function trustSynced(database: StateDatabase, synced: readonly Unsynced[]): void {
+  for (const { boot, layers } of synced) {
+    database.run(
+      "UPDATE layers SET unsynced=NULL WHERE unsynced=? AND id IN (SELECT value FROM json_each(?))",
+      boot,
+      JSON.stringify(layers),
+    );
   }
 }
 
 /**
- * Forgets layers that another start of the kernel left marked. Those that a living process holds are spared: it has written them itself, on
- * another machine or where no boot id can be read. Returns how many snapshots went.
+ * Forgets layers that may not be whole: those that another start of the kernel left marked and nothing tells to be on the disk, and those that the disk did
+ * not take. What a living process holds is spared: it has written it itself, on another machine or where no boot id can be read. Returns
+ * how many snapshots went.
  */
-export function dropUnsynced(state: StoreState, durability: Durability): number {
+export function dropLost(state: StoreState, durability: Durability): number {
   const { database } = state;
-  // Almost always there is none: one look into an empty index.
-  if (database.get("SELECT 1 FROM layers WHERE unsynced IS NOT NULL LIMIT 1") === undefined) return 0;
-  return database.transaction(() => {
-    const layers = database.all<{ id: number }>(
-      "SELECT id FROM layers WHERE unsynced IS NOT NULL AND unsynced<>?",
-      durability.boot,
-    );
-    const held = readHeld(state.layout).snapshots;
-    const lost = layers
-      .flatMap(({ id }) => snapshotsWith(state, id))
-      .filter((id) => ![...withDescendants(database, [id])].some((one) => held.has(String(one))));
-    if (lost.length > 0) dropSnapshots(state, lost, BY);
-    return lost.length;
+  const marks = readSyncMarks(state.layout);
+  const failed = marks.filter(({ outcome }) => outcome === "failed");
+  if (failed.length === 0 && !hasForeign(state, durability)) return 0;
+  const dropped = database.transaction(() => {
+    const done = marks.filter(({ outcome }) => outcome === "done");
+    trustSynced(database, done);
+    const cut = database
+      .all<{ id: number }>(
+        "SELECT id FROM layers WHERE unsynced IS NOT NULL AND unsynced<>?",
+        durability.boot,
+      )
+      .map(({ id }) => id);
+    const refused = failed.flatMap(({ boot, layers }) => stillMarked(database, boot, layers));
+    return dropUnheld(state, cut, BY_RESTART) + dropUnheld(state, refused, BY_DISK);
   });
+  removeSyncMarks(marks.filter(({ boot, outcome }) => outcome !== "begun" || boot !== durability.boot));
+  return dropped;
+}
+
+/** Whether another kernel left marks. Almost always there is none at all: one look into an empty index. */
+function hasForeign({ database }: StoreState, durability: Durability): boolean {
+  if (database.get("SELECT 1 FROM layers WHERE unsynced IS NOT NULL LIMIT 1") === undefined) return false;
+  const foreign = "SELECT 1 FROM layers WHERE unsynced IS NOT NULL AND unsynced<>? LIMIT 1";
+  return database.get(foreign, durability.boot) !== undefined;
+}
+
+function stillMarked(database: StateDatabase, boot: string, layers: readonly number[]): number[] {
+  const marked = "SELECT id FROM layers WHERE unsynced=? AND id IN (SELECT value FROM json_each(?))";
+  return database.all<{ id: number }>(marked, boot, JSON.stringify(layers)).map(({ id }) => id);
+}
+
+/** In a transaction. `by` completes "evicted by" in explanations. */
+function dropUnheld(state: StoreState, layers: readonly number[], by: string): number {
+  if (layers.length === 0) return 0;
+  const { database } = state;
+  const held = readHeld(state.layout).snapshots;
+  const lost = layers
+    .flatMap((id) => snapshotsWith(state, id))
+    .filter((id) => ![...withDescendants(database, [id])].some((one) => held.has(String(one))));
+  if (lost.length > 0) dropSnapshots(state, lost, by);
+  return lost.length;
 }

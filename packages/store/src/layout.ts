@@ -20,6 +20,7 @@ const FORMAT = "v1";
  *     ROOT/v1/work.lock         work locks: a byte each (see locks.ts); `locks/` beside it is what an earlier version had
  *     ROOT/v1/cache-mounts/N/fs folders of RUN --mount=type=cache; N.lock and N.seed beside
  *     ROOT/v1/history/T-ID/     a build: build.json, log-STEP; T-ID.lock beside while its process lives
+ *     ROOT/v1/syncs/ID.begun   which layers are being brought to the disk; .done, .failed when that has ended (see sync-marks.ts)
  *     ROOT/v1/trash/            renamed here, removed in the background
  *     ROOT/v1/gc.lock, gc.json  one collection at a time; what the last one found
  *     ROOT/contexts/HEX         indexes of local contexts
@@ -39,6 +40,7 @@ export class Layout {
   readonly oldLocks: string;
   readonly cacheMounts: string;
   readonly history: string;
+  readonly syncs: string;
   readonly trash: string;
   readonly contexts: string;
   readonly git: string;
@@ -56,6 +58,7 @@ export class Layout {
     this.oldLocks = join(this.base, "locks");
     this.cacheMounts = join(this.base, "cache-mounts");
     this.history = join(this.base, "history");
+    this.syncs = join(this.base, "syncs");
     this.trash = join(this.base, "trash");
     this.contexts = join(root, "contexts");
     this.git = join(root, "git");

@@ -6,7 +6,7 @@ import { FileBlobStore } from "./blobs.ts";
 import { SqliteCacheStorage } from "./cache.ts";
 import { FolderCacheMountStore } from "./cache-mounts.ts";
 import { StateDatabase } from "./database.ts";
-import { bootId, Durability, dropUnsynced } from "./durability.ts";
+import { bootId, Durability, dropLost } from "./durability.ts";
 import { guarded } from "./failure.ts";
 import { rememberEmpty } from "./gc/look.ts";
 import { FolderHistoryStore } from "./history/folder.ts";
@@ -18,6 +18,7 @@ import { SqliteMemoStore } from "./memo.ts";
 import type { NativeCalls } from "./native.ts";
 import { NeedsLog } from "./needs.ts";
 import { Scraps } from "./scraps.ts";
+import { leaveRest, mayStay } from "./settle.ts";
 import { OverlaySnapshotStore, removeActiveOf } from "./snapshots.ts";
 import { rememberState, type StoreState } from "./state.ts";
 import { Trash } from "./trash.ts";
@@ -34,6 +35,8 @@ export interface StoreOptions {
   readonly plainRoots?: boolean | undefined;
   /** Which start of the kernel this is; the kernel is asked when not given. */
   readonly boot?: (() => string) | undefined;
+  /** Path of native/settle, which then does what `close` would wait for, unless this process is in a container. */
+  readonly settleProgram?: (() => string) | undefined;
 }
 
 /** Emptying the trash begins this long after opening: the start of a build has better things to do. */
@@ -51,6 +54,7 @@ export function openStore(options: StoreOptions): Store {
   if (!existsSync(layout.database)) guarded("make the state folder", layout.root, () => makeFolder(layout));
   const database = new StateDatabase(layout.database, layout.root);
   const native = options.native ?? nativeFs;
+  const settleProgram = mayStay() ? options.settleProgram : undefined;
   const state: StoreState = {
     layout,
     database,
@@ -59,14 +63,21 @@ export function openStore(options: StoreOptions): Store {
     trash: new Trash({ layout, database, native }),
     scraps: new Scraps(native),
     needs: new NeedsLog(),
-    durability: new Durability({ layout, database, native }, options.boot ?? bootId),
+    durability: new Durability(
+      { layout, database, native },
+      { boot: options.boot ?? bootId, isLeft: settleProgram !== undefined },
+    ),
   };
   try {
     guarded("clean the state folder", layout.root, () => {
       reapDeadLeases(state);
-      if (dropUnsynced(state, state.durability) > 0) state.trash.sweep();
+      if (dropLost(state, state.durability) > 0) state.trash.sweep();
     });
-    return assemble(state, { snapshotter: options.snapshotter ?? "auto", plainRoots: options.plainRoots });
+    return assemble(state, {
+      snapshotter: options.snapshotter ?? "auto",
+      plainRoots: options.plainRoots,
+      settleProgram,
+    });
   } catch (error) {
     database.close();
     throw error;
@@ -96,7 +107,14 @@ export function reapDeadLeases(state: StoreState): void {
 
 function assemble(
   state: StoreState,
-  views: { readonly snapshotter: Snapshotter | "auto"; readonly plainRoots: boolean | undefined },
+  {
+    settleProgram,
+    ...views
+  }: {
+    readonly snapshotter: Snapshotter | "auto";
+    readonly plainRoots: boolean | undefined;
+    readonly settleProgram: (() => string) | undefined;
+  },
 ): Store {
   const { layout, database, lease, trash, durability } = state;
   const blobs = new FileBlobStore(state);
@@ -112,10 +130,34 @@ function assemble(
   const workLocks = new LockFile(layout, state.native);
   const timer = setTimeout(() => trash.start(), TRASH_DELAY_MS);
   timer.unref();
+  const endLease = (): void => {
+    workLocks.close();
+    lease.close((folder) => trash.discard(folder));
+    trash.sweep();
+  };
+  const leave = async (): Promise<boolean> => {
+    if (settleProgram === undefined) return false;
+    state.scraps.leave();
+    lease.dropFolder((folder) => trash.discard(folder));
+    trash.sweep();
+    if (!(await leaveRest(state, settleProgram()))) return false;
+    endLease();
+    return true;
+  };
   const emptyTemporary = async (): Promise<void> => {
     await state.scraps.finish();
     lease.dropFolder((folder) => trash.discard(folder));
     trash.start();
+  };
+  const waitForRest = async (): Promise<void> => {
+    // While the disk is waited for. Its failure counts, but not before what was built is on the disk.
+    const emptying = emptyTemporary();
+    emptying.catch(() => undefined);
+    await durability.sync();
+    await emptying;
+    endLease();
+    // Garbage that cannot be removed does not make a finished build fail; `prune` tells about it.
+    await trash.finish(TRASH_BUDGET_MS).catch(() => undefined);
   };
   let closed = false;
   const store: Store = {
@@ -142,16 +184,7 @@ function assemble(
         database.settle();
         chosen.close();
         snapshots.discardAll();
-        // While the disk is waited for. Its failure counts, but not before what was built is on the disk.
-        const emptying = emptyTemporary();
-        emptying.catch(() => undefined);
-        await durability.sync();
-        await emptying;
-        workLocks.close();
-        lease.close((folder) => trash.discard(folder));
-        trash.sweep();
-        // Garbage that cannot be removed does not make a finished build fail; `prune` tells about it.
-        await trash.finish(TRASH_BUDGET_MS).catch(() => undefined);
+        if (!(await leave())) await waitForRest();
       } finally {
         database.close();
       }

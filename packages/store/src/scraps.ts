@@ -28,6 +28,12 @@ export class Scraps {
     }, DELAY_MS).unref();
   }
 
+  /** What is not removed yet goes with the lease's folder. */
+  leave(): void {
+    clearTimeout(this.#timer);
+    this.#waiting = [];
+  }
+
   /** Removes the rest, and waits for what was begun: whoever removes the lease's folder must not be met on the way. */
   async finish(): Promise<void> {
     clearTimeout(this.#timer);

@@ -55,9 +55,13 @@ export class Trash {
     }
   }
 
+  isEmpty(): boolean {
+    return readdirSync(this.#layout.trash).length === 0;
+  }
+
   /** Starts emptying in the background if there is anything; what comes while it goes on is emptied, too. */
   start(): void {
-    if (this.#isEmptying || readdirSync(this.#layout.trash).length === 0) return;
+    if (this.#isEmptying || this.isEmpty()) return;
     this.#emptying = this.#empty();
     // The outcome is told by `finish`; until then it must not count as unhandled.
     this.#emptying.catch(() => undefined);

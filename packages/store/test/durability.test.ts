@@ -1,10 +1,12 @@
-import { cpSync } from "node:fs";
+import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { SnapshotId } from "@tsbuild/base";
 import { nativeFs } from "@tsbuild/native-fs";
 import type { CacheKeyId, ResultId } from "@tsbuild/solver";
 import { fsck, openStore, type Store } from "@tsbuild/store";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { mayStay } from "../src/settle.ts";
 import { layer, names, temporaryRoot } from "./world.ts";
 
 type Options = Omit<Parameters<typeof openStore>[0], "root">;
@@ -160,5 +162,115 @@ describe("power cuts", () => {
     layer(building, layer(building, null));
     await building.close();
     expect(synced).toHaveLength(1);
+  });
+});
+
+const settle = fileURLToPath(new URL("../../../native/build/tsbuild-settle", import.meta.url));
+const cannot = mayStay() ? undefined : "in a container nothing stays after its first process";
+if (cannot !== undefined) console.warn(`skipped: what is left to a program that stays: ${cannot}`);
+
+describe.skipIf(cannot !== undefined)("power cuts, where a program stays to wait for the disk,", () => {
+  const withSettle: Options = { settleProgram: () => settle };
+  /** One that never gets to do it, as when the machine stops. */
+  const stopped: Options = { settleProgram: () => "/bin/true" };
+
+  const marks = (root: string): string[] => names(root, "syncs").map((name) => name.replace(/.*\./, ""));
+
+  /** What that program leaves where the disk does not take the data. */
+  function failDisk(root: string, layers: readonly number[]): void {
+    mkdirSync(join(root, "v1/syncs"), { recursive: true });
+    writeFileSync(join(root, "v1/syncs/0123456789abcdef.failed"), JSON.stringify({ boot: "monday", layers }));
+  }
+
+  it("cost nothing once that has ended, and the trash is empty then", async () => {
+    const root = temporaryRoot();
+    const store = openIn(root, "monday", withSettle);
+    const id = layer(store, null);
+    writeFileSync(join(store.temporaryFolder(), "some"), "text");
+    await store.close();
+    await expect.poll(() => marks(root), { timeout: 10_000 }).toEqual(["done"]);
+    await expect.poll(() => names(root, "trash"), { timeout: 10_000 }).toEqual([]);
+    const next = openIn(cutOff(root), "tuesday");
+    expect(isThere(next, id)).toBe(true);
+    expect(names(next.root, "syncs")).toEqual([]);
+    expect(await fsck(next)).toEqual([]);
+  });
+
+  it("take what it did not get to bring there", async () => {
+    const root = temporaryRoot();
+    const store = openIn(root, "monday", stopped);
+    const id = layer(store, null);
+    await store.close();
+    expect(marks(root)).toEqual(["begun"]);
+    const next = openIn(cutOff(root), "tuesday");
+    expect(isThere(next, id)).toBe(false);
+    expect(names(next.root, "syncs")).toEqual([]);
+    expect(isThere(openIn(root, "monday"), id)).toBe(true);
+  });
+
+  it("find on the disk what a later one has brought there too, and the marks of both are gone after the next", async () => {
+    const root = temporaryRoot();
+    const store = openIn(root, "monday", stopped);
+    const early = layer(store, null);
+    await store.close();
+    const again = openIn(root, "monday", withSettle);
+    const late = layer(again, null);
+    await again.close();
+    await expect.poll(() => marks(root).sort(), { timeout: 10_000 }).toEqual(["begun", "done"]);
+    const third = openIn(root, "monday", withSettle);
+    layer(third, null);
+    await third.close();
+    await expect.poll(() => marks(root), { timeout: 10_000 }).toEqual(["done"]);
+    const next = openIn(cutOff(root), "tuesday");
+    expect([early, late].map((id) => isThere(next, id))).toEqual([true, true]);
+  });
+
+  it("are not what a disk does that fails: the layers go at once, whatever started the kernel", async () => {
+    const root = temporaryRoot();
+    const store = openIn(root, "monday", stopped);
+    const base = layer(store, null);
+    const child = layer(store, base);
+    record(store, child);
+    await store.close();
+    failDisk(root, [1]);
+    const next = openIn(root, "monday");
+    expect([base, child].map((id) => isThere(next, id))).toEqual([false, false]);
+    expect(next.cache.trace?.(keyOf(child))?.evicted?.by).toBe("a disk that failed to take it");
+  });
+
+  it("do not touch layers that failed once and were made anew by another kernel", async () => {
+    const root = temporaryRoot();
+    const store = openIn(root, "tuesday");
+    const id = layer(store, null);
+    failDisk(root, [1]);
+    await store.close();
+    expect(isThere(openIn(root, "tuesday"), id)).toBe(true);
+  });
+
+  it("are waited for here when it cannot be started", async () => {
+    const root = temporaryRoot();
+    const store = openIn(root, "monday", { settleProgram: () => "/no/such/program" });
+    const id = layer(store, null);
+    await store.close();
+    expect(marks(root)).toEqual([]);
+    expect(isThere(openIn(cutOff(root), "tuesday"), id)).toBe(true);
+  });
+
+  it("are nothing to a process that has committed nothing: it starts none", async () => {
+    const root = temporaryRoot();
+    const started: string[] = [];
+    const native = {
+      ...nativeFs,
+      startProgram: (...call: Parameters<typeof nativeFs.startProgram>) => {
+        started.push(call[1]);
+        return nativeFs.startProgram(...call);
+      },
+    };
+    await openIn(root, "monday", { ...withSettle, native }).close();
+    expect(started).toEqual([]);
+    const store = openIn(root, "monday", { ...withSettle, native });
+    store.temporaryFolder();
+    await store.close();
+    expect(started).toEqual([""]);
   });
 });
