@@ -23,6 +23,9 @@ const programs: Record<string, string> = {
   setfattr: "attr",
   tmux: "tmux",
   newuidmap: "uidmap",
+  slirp4netns: "slirp4netns",
+  pasta: "passt",
+  "qemu-aarch64-static": "qemu-user-static",
   // Last, and by itself: it cannot be installed beside Docker's own packages.
   dockerd: "docker.io",
 };

@@ -19,11 +19,14 @@
 
 enum { USAGE = 2, NICENESS = 10, PATIENCE_MS = 500 };
 
+/* A mark that is not on the disk costs the layers that are. */
 static int rename_mark(int base, const char *mark, const char *outcome) {
   char from[PATH_MAX], to[PATH_MAX];
   if (snprintf(from, sizeof from, "%s.begun", mark) >= (int)sizeof from) return -1;
   if (snprintf(to, sizeof to, "%s.%s", mark, outcome) >= (int)sizeof to) return -1;
-  return renameat(base, from, base, to);
+  if (renameat(base, from, base, to) < 0) return -1;
+  cleanup_fd int folder = openat(base, "syncs", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  return folder < 0 ? -1 : fsync(folder);
 }
 
 static void empty_trash(int base) {

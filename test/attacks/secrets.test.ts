@@ -39,12 +39,14 @@ describe.skipIf(reason !== undefined)("secrets", () => {
     expect(code, log).toBe(0);
     expect(log).not.toContain(SECRET);
     expect(log).toMatch(/^#\d+ [\d.]+ 0$/m);
+    await world.settled();
     expect(filesWith(world.root, SECRET)).toEqual([]);
     // Canary: a step that writes the value down puts it into its layer, where this search finds it.
     await world.attempt(
       ["FROM busybox", "RUN --mount=type=secret,id=s cp /run/secrets/s /kept"],
       [`--secret=id=s,src=${world.path("secret")}`],
     );
+    await world.settled();
     expect(filesWith(world.root, SECRET).length).toBeGreaterThan(0);
   });
 
@@ -107,6 +109,7 @@ describe.skipIf(reason !== undefined)("secrets", () => {
       if (name.startsWith("the ")) expect(decoded.join(""), name).toMatch(/\*\*\*.*not found/s);
     }
     expect(told["debug plan as spec"]).toContain("E=<secret e>");
+    await world.settled();
     expect(filesWith(world.root, TOLD)).toEqual([]);
   });
 

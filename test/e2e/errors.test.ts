@@ -71,7 +71,8 @@ describe.skipIf(reason !== undefined)("bad input", () => {
     expect(stderr).toMatch(/--tag/);
   });
 
-  test("nothing half-written stays in the state folder", () => {
+  test("nothing half-written stays in the state folder", async () => {
+    await world.settled();
     const leftovers = readdirSync(world.root, { recursive: true, encoding: "utf8" }).filter((path) =>
       /ingest|\.tmp/.test(path),
     );

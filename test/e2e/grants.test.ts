@@ -77,6 +77,7 @@ describe.skipIf(reason !== undefined)("secrets", () => {
     expect(stderr).toContain("****");
     expect(stderr).toContain(VALUE.slice(0, 9));
     expect(stderr).not.toContain(VALUE);
+    await world.settled();
     expect(filesWith(world.root, VALUE)).toEqual([]);
   });
 

@@ -5,6 +5,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -40,6 +41,8 @@ export interface RunOptions {
   readonly heard?: { readonly match: RegExp; readonly action: () => void };
   /** Sends SIGKILL when it is aborted. */
   readonly kill?: AbortSignal;
+  /** Of `World.tsbuild`: words in front of the command. */
+  readonly before?: readonly string[];
 }
 
 /** Runs a program to its end. */
@@ -158,6 +161,7 @@ export class World {
   tsbuild(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
     const env = { TSBUILD_ROOT: this.root, ...this.env, ...options.env };
     const [program = "", ...words] = [
+      ...(options.before ?? []),
       ...this.identity(),
       process.execPath,
       "--disable-warning=ExperimentalWarning",
@@ -208,8 +212,21 @@ export class World {
     return (await this.ok(["run", image, ...command])).stdout;
   }
 
+  /**
+   * Resolves when what stays a moment after a command has ended, too: then nothing in the state folder changes any more. After a command that was
+   * killed there may be nobody to wait for; then after ten seconds.
+   */
+  async settled(root: string = this.root): Promise<void> {
+    const syncs = join(root, "v1/syncs");
+    const begun = () => existsSync(syncs) && readdirSync(syncs).some((name) => name.endsWith(".begun"));
+    const until = Date.now() + 10_000;
+    while (Date.now() < until && (begun() || readdirSync(join(root, "v1/trash")).length > 0))
+      await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+
   close(): void {
-    rmSync(this.folder, { recursive: true, force: true });
+    // What stays a moment after a build may still put a file where others were just removed.
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 10 });
   }
 }
 

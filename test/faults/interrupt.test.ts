@@ -72,6 +72,7 @@ describe.skipIf(reason !== undefined)("builds that are disturbed", () => {
     } finally {
       await store.close();
     }
+    await world.settled();
     const leftovers = readdirSync(world.root, { recursive: true, encoding: "utf8" }).filter((path) =>
       /ingest|\.tmp/.test(path),
     );

@@ -10,6 +10,7 @@ import type { World } from "../e2e/world.ts";
  * outputs and of TMPDIR.
  */
 export async function orphans(world: World, marker: string): Promise<string[]> {
+  await world.settled();
   return [
     ...(await commandsLeft(marker)),
     ...inStateFolder(world.root),

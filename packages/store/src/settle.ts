@@ -17,7 +17,7 @@ export function mayStay(): boolean {
  * whatever anyone has written to the file system, and removing a folder for the disk too where it is told at once what became free (the mount
  * option `discard`). Nobody who has his image should wait for either.
  *
- * False when it cannot be started.
+ * False where that cannot be: the disk is full, say, or there are too many processes. The caller has another way.
  */
 export async function leaveRest(state: StoreState, program: string): Promise<boolean> {
   const { durability, layout, trash } = state;
@@ -25,15 +25,18 @@ export async function leaveRest(state: StoreState, program: string): Promise<boo
   if (late === undefined) return trash.isEmpty() || (await startSettling(state, program, ""));
   const mark = join("syncs", uniqueName(16));
   const begun = join(layout.base, `${mark}.begun`);
-  mkdirSync(layout.syncs, { recursive: true });
-  writeFileSync(begun, JSON.stringify(late), { mode: 0o644 });
-  const left = await startSettling(state, program, mark);
-  if (left) durability.left();
+  const isWritten = tried(() => {
+    mkdirSync(layout.syncs, { recursive: true });
+    writeFileSync(begun, JSON.stringify(late), { mode: 0o644 });
+    return true;
+  });
+  const isLeft = isWritten === true && (await startSettling(state, program, mark));
+  if (isLeft) durability.left();
   else rmSync(begun, { force: true });
-  return left;
+  return isLeft;
 }
 
-/** Whether it got as far as to stay. Too many processes, say, are no reason to fail: the caller has another way. */
+/** Whether it got as far as to stay. */
 async function startSettling(
   { layout, native }: Pick<StoreState, "layout" | "native">,
   program: string,
@@ -52,9 +55,9 @@ async function startSettling(
   return end.status === 0 && end.signal === 0;
 }
 
-function tried<T>(start: () => T): T | undefined {
+function tried<T>(body: () => T): T | undefined {
   try {
-    return start();
+    return body();
   } catch {
     return undefined;
   }
