@@ -40,7 +40,7 @@ describe.skipIf(reason !== undefined)("an interrupt of the whole process group, 
     ["SIGHUP", 129],
   ] as const)("%s ends a command that runs, without a word of tsbuild's", async (signal, status) => {
     const command = "echo under way; sleep 60 & wait";
-    expect(await interrupted(["run", "busybox", "sh", "-c", command], signal)).toEqual([
+    expect(await interrupted(["run", "--network=host", "busybox", "sh", "-c", command], signal)).toEqual([
       status,
       "under way\n",
     ]);
