@@ -3,8 +3,10 @@
  *
  * It forks, and the first process ends at once, so that whoever started it need not stay to reap it. The second, when all that was
  * written to the file system is on the disk, renames MARK.begun to MARK.done; when the disk does not take it, to MARK.failed. Killed before, it
- * leaves MARK.begun. An empty MARK: nothing is waited for. Then it empties trash/. What cannot be removed is left to the next build, which has someone to tell of it; the state folder may
- * be gone by then, too.
+ * leaves MARK.begun. An empty MARK: nothing is waited for.
+ *
+ * Then it empties trash/. What cannot be removed is left to the next build, which has someone to tell of it; the state folder may be gone by
+ * then, too.
  */
 #include <fcntl.h>
 #include <limits.h>

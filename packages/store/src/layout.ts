@@ -20,7 +20,7 @@ const FORMAT = "v1";
  *     ROOT/v1/work.lock         work locks: a byte each (see locks.ts); `locks/` beside it is what an earlier version had
  *     ROOT/v1/cache-mounts/N/fs folders of RUN --mount=type=cache; N.lock and N.seed beside
  *     ROOT/v1/history/T-ID/     a build: build.json, log-STEP; T-ID.lock beside while its process lives
- *     ROOT/v1/syncs/ID.begun   which layers are being brought to the disk; .done, .failed when that has ended (see sync-marks.ts)
+ *     ROOT/v1/syncs/ID.begun    which layers are being brought to the disk; .done, .failed when that has ended (see sync-marks.ts)
  *     ROOT/v1/trash/            renamed here, removed in the background
  *     ROOT/v1/gc.lock, gc.json  one collection at a time; what the last one found
  *     ROOT/contexts/HEX         indexes of local contexts

@@ -9,7 +9,7 @@ const FIRST_PID_NAMESPACE = "pid:[4026531836]";
 
 /** Whether a program may go on when this process has ended: the first process of a container takes all others with it. */
 export function mayStay(): boolean {
-  return readlinkSync("/proc/self/ns/pid") === FIRST_PID_NAMESPACE;
+  return tried(() => readlinkSync("/proc/self/ns/pid")) === FIRST_PID_NAMESPACE;
 }
 
 /**
