@@ -32,6 +32,12 @@ static bool may_be_folder(int dir, const char *name, int code) {
   return code == EPERM && fstatat(dir, name, &stat, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(stat.st_mode);
 }
 
+/* Takes `fd`. A folder that somebody else has removed since it was opened has no names (ENOENT): two may remove the same tree. */
+static int step_into(struct stack *stack, int fd, const char *name, struct err *err) {
+  if (stack_push(stack, fd, name, err) == 0 || err->code == ENOENT) return 0;
+  return -1;
+}
+
 /* Removes one entry, or steps into it when it is a folder. */
 static int remove_or_enter(struct stack *stack, int dir, const char *name, struct err *err) {
   if (unlink_entry(dir, name, 0) == 0 || errno == ENOENT) return 0;
@@ -40,7 +46,7 @@ static int remove_or_enter(struct stack *stack, int dir, const char *name, struc
   int fd = open_folder(dir, name);
   if (fd < 0 && errno == ENOENT) return 0;
   if (fd < 0) return stack_sys(stack, "openat2", name, err);
-  return stack_push(stack, fd, name, err);
+  return step_into(stack, fd, name, err);
 }
 
 /* The deepest folder's names are done: removes it from the folder above. */
@@ -89,6 +95,6 @@ int remove_entry(int dir, const char *name, const char *path, struct err *err) {
   if (!may_be_folder(dir, name, errno)) return err_sys(err, "unlinkat", path);
   int fd = open_folder(dir, name);
   if (fd < 0) return errno == ENOENT ? 0 : err_sys(err, "openat2", path);
-  if (stack_push(&stack, fd, "", err) < 0 || empty_stack(&stack, dir, name, err) < 0) return below(path, err);
+  if (step_into(&stack, fd, "", err) < 0 || empty_stack(&stack, dir, name, err) < 0) return below(path, err);
   return 1;
 }

@@ -8,6 +8,7 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -18,6 +19,7 @@ import {
 } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { type Existing, encodeTreeOps, nativeFs, type TreeOp, TreeOpBatch } from "../src/index.ts";
 import { applyOps, entriesBelow, entryAt, failureOf, openRoot, owner, temporaryFolder } from "./fixture.ts";
@@ -522,3 +524,19 @@ test.each([["abc"], ["abcdefgh"]])(
     await expect(adding).rejects.toThrow(/^a has .* 7 bytes$/);
   },
 );
+
+test("removes a tree that others remove at the same time, as two processes do that empty one trash", async () => {
+  const parent = temporaryFolder();
+  for (let round = 0; round < 20; round++) {
+    for (let at = 0; at < 40; at++) {
+      const deep = join(parent, `tree/${at % 8}/${at}/deep`);
+      mkdirSync(deep, { recursive: true });
+      for (const name of ["a", "b", "c"]) writeFileSync(join(deep, name), "");
+    }
+    const root = nativeFs.openFolder(parent);
+    const ops = encodeTreeOps([{ type: "remove", path: "tree", existing: "error" }]);
+    await Promise.all([1, 2, 3, 4].map(() => nativeFs.apply(root, -1, ops, { hash: false })));
+    nativeFs.close(root);
+    expect(readdirSync(parent)).toEqual([]);
+  }
+});
