@@ -19,15 +19,19 @@ export interface Store {
   readonly memo: MemoStore;
   readonly cacheMounts: CacheMountStore;
   readonly history: HistoryStore;
-  /** A fresh empty folder on the same filesystem, removed by `close()` or, after a crash, at the next open. */
+  /** A fresh empty folder on the same filesystem, gone after `close()` or a moment later; after a crash, at the next open. */
   temporaryFolder(): string;
   /**
    * Names a file or folder outside of the state folder that this process makes and will remove itself. When it is killed before,
    * the next to open the state folder removes it: a file, or a folder that is empty by then.
    */
   removeIfKilled(path: string): void;
-  /** The steps are done: what they have committed goes to the disk while their results are exported. `close` waits for it, and tells of failures. */
+  /** The steps are done: where `close` waits for the disk, what they have committed goes there while their results are exported. */
   beginSync(): void;
+  /**
+   * Gives up all that is held. Layers may get to the disk a moment later (settle.ts): a power cut then costs them, and the names of images that
+   * have them. In a container it waits for that, and throws TSB_STORE when the disk fails.
+   */
   close(): Promise<void>;
 }
 

@@ -76,7 +76,10 @@ export class Durability {
     if (!this.#isLeft) this.#begin();
   }
 
-  /** Lets the disk begin with what was written and is not committed yet, so that `sync` has less to wait for. One at a time: `sync` sees to the rest. */
+  /**
+   * Lets the disk begin with what was written and is not committed yet, so that `sync` has less to wait for. One at a time: `sync` sees to
+   * the rest.
+   */
   writeAhead(): void {
     if (this.#isLeft || this.#isAhead) return;
     this.#isAhead = true;
@@ -88,15 +91,15 @@ export class Durability {
     this.#syncing.catch(() => undefined);
   }
 
-  /** Waits until what was committed is on the disk; nothing to do when this process committed nothing. Throws TSB_STORE when the disk fails. */
+  /** Waits until what this process committed, if anything, is on the disk. Throws TSB_STORE when the disk fails. */
   async sync(): Promise<void> {
     this.#begin();
     await this.#syncing;
   }
 
   /**
-   * What is to be brought to the disk in this process's stead (`left`); undefined when it committed nothing. Believes what is told of earlier ones, and
-   * forgets those that were stopped and that later ones have made up for.
+   * What is to be brought to the disk in this process's stead (`left`); undefined when it committed nothing. Believes what is told of
+   * earlier ones, and forgets those that were stopped and that later ones have made up for.
    */
   unsynced(): Unsynced | undefined {
     if (!this.#marked) return undefined;
@@ -106,7 +109,7 @@ export class Durability {
     if (done.length > 0) database.transaction(() => trustSynced(database, done));
     const layers = this.#markedLayers();
     const open = new Set(layers);
-    const isOver = ({ boot, layers }: SyncMark) => boot !== this.boot || !layers.some((id) => open.has(id));
+    const isOver = (mark: SyncMark) => mark.boot !== this.boot || !mark.layers.some((id) => open.has(id));
     removeSyncMarks([...done, ...marks.filter((mark) => mark.outcome === "begun" && isOver(mark))]);
     return { boot: this.boot, layers };
   }
@@ -156,9 +159,9 @@ function trustSynced(database: StateDatabase, synced: readonly Unsynced[]): void
 }
 
 /**
- * Forgets layers that may not be whole: those that another start of the kernel left marked and nothing tells to be on the disk, and those that the disk did
- * not take. What a living process holds is spared: it has written it itself, on another machine or where no boot id can be read. Returns
- * how many snapshots went.
+ * Forgets layers that may not be whole: those that another start of the kernel left marked and nothing tells to be on the disk, and
+ * those that the disk did not take. What a living process holds is spared: it has written it itself, on another machine or where no boot
+ * id can be read. Returns how many snapshots went.
  */
 export function dropLost(state: StoreState, durability: Durability): number {
   const { database } = state;
