@@ -50,7 +50,9 @@ export function identityOf({ uid, gid }: Pick<TestUser, "uid" | "gid">): string[
  * subordinate ids are in there. So are repositories that the test serves as somebody else.
  */
 export function handOver({ uid, gid }: TestUser, folder: string, state: string): void {
-  const skip = ["(", "-path", `${state}/*`, "-o", "-name", "?*.git", ")", "-prune"];
+  // In those of other state folders something may still be removed.
+  const others = ["-path", "*/v1/syncs", "-o", "-path", "*/v1/trash"];
+  const skip = ["(", "-path", `${state}/*`, "-o", "-name", "?*.git", "-o", ...others, ")", "-prune"];
   const chown = ["-user", "0", "-exec", "chown", "-h", `${uid}:${gid}`, "{}", "+"];
   const { status, stderr } = spawnSync("find", [folder, ...skip, "-o", ...chown], { encoding: "utf8" });
   if (status !== 0) throw new Error(`cannot give ${folder} to user ${uid}: ${stderr}`);
