@@ -22,7 +22,7 @@ describe.skipIf(reason !== undefined)("a disk that is full", () => {
     await importBusybox(world);
   });
   afterAll(async () => {
-    for (const folder of [world.root, small]) await runOk("umount", [folder]);
+    for (const folder of [world.root, small]) await runOk("umount", ["-l", folder]);
     world.close();
   });
 

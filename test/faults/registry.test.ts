@@ -217,7 +217,7 @@ describe("a registry that fails in every way", () => {
       expect(await fsck(store)).toEqual([]);
     } finally {
       await store.close();
-      rmSync(root, { recursive: true, force: true });
+      rmSync(root, { recursive: true, force: true, maxRetries: 10 });
     }
     expect(succeeded).toBeGreaterThan(40);
     expect(succeeded).toBeLessThan(200);
@@ -259,7 +259,7 @@ describe("a registry that fails in every way", () => {
       expect(await fsck(store)).toEqual([]);
     } finally {
       await store.close();
-      rmSync(root, { recursive: true, force: true });
+      rmSync(root, { recursive: true, force: true, maxRetries: 10 });
     }
     expect(succeeded).toBeGreaterThan(8);
     expect(succeeded).toBeLessThan(40);
