@@ -1,11 +1,16 @@
 /** The disk as it is at the moment that a machine loses its power: of an ext4 in a file, what is in that file. */
-import { existsSync, mkdirSync, readdirSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Finished, importBusybox, missing, run, runOk, World } from "../e2e/world.ts";
 
 const reason = missing("busybox", "tar", "mount", "umount", "unshare", "mkfs.ext4", "e2fsck");
 if (reason !== undefined) console.log(`skipped: power cuts: ${reason}`);
+
+/** Not the pid namespace that the kernel started with. */
+const contained = readlinkSync("/proc/self/ns/pid") !== "pid:[4026531836]";
+if (contained)
+  console.log("skipped: a power cut right after a build: in a container tsbuild waits for the disk");
 
 const DOCKERFILE = `FROM busybox
 RUN for i in $(seq 50); do dd if=/dev/urandom of=/f$i bs=64k count=4 2>/dev/null; done
@@ -71,22 +76,25 @@ describe.skipIf(reason !== undefined)("a power cut", () => {
     });
   });
 
-  test("right after a build costs its layers and names, and once they are on the disk nothing", async () => {
-    const folder = world.context("app", { Dockerfile: DOCKERFILE });
-    const check = world.context("check", { Dockerfile: CHECK });
-    await world.build(folder, "-t", "app");
-    await afterCut("early", async (tsbuild) => {
-      expect(await tsbuild("fsck", "--deep")).toMatchObject({ code: 0 });
-      expect(await tsbuild("build", "--progress=plain", "-t", "app", folder)).toMatchObject({ code: 0 });
-      expect(await tsbuild("build", "--progress=plain", check)).toMatchObject({ code: 0 });
-    });
-    await expect.poll(marks, { timeout: 60_000 }).toEqual([expect.stringMatching(/\.done$/)]);
-    await afterCut("late", async (tsbuild) => {
-      expect(await tsbuild("fsck", "--deep")).toMatchObject({ code: 0 });
-      expect((await tsbuild("images")).stdout).toMatch(/^app /m);
-      expect(await tsbuild("build", "--progress=plain", check)).toMatchObject({ code: 0 });
-      const again = await tsbuild("build", "--progress=plain", "-t", "app", folder);
-      expect(again.stderr).toMatch(/built in .*: 3 cached/);
-    });
-  });
+  test.skipIf(contained)(
+    "right after a build costs its layers and names, and once they are on the disk nothing",
+    async () => {
+      const folder = world.context("app", { Dockerfile: DOCKERFILE });
+      const check = world.context("check", { Dockerfile: CHECK });
+      await world.build(folder, "-t", "app");
+      await afterCut("early", async (tsbuild) => {
+        expect(await tsbuild("fsck", "--deep")).toMatchObject({ code: 0 });
+        expect(await tsbuild("build", "--progress=plain", "-t", "app", folder)).toMatchObject({ code: 0 });
+        expect(await tsbuild("build", "--progress=plain", check)).toMatchObject({ code: 0 });
+      });
+      await expect.poll(marks, { timeout: 60_000 }).toEqual([expect.stringMatching(/\.done$/)]);
+      await afterCut("late", async (tsbuild) => {
+        expect(await tsbuild("fsck", "--deep")).toMatchObject({ code: 0 });
+        expect((await tsbuild("images")).stdout).toMatch(/^app /m);
+        expect(await tsbuild("build", "--progress=plain", check)).toMatchObject({ code: 0 });
+        const again = await tsbuild("build", "--progress=plain", "-t", "app", folder);
+        expect(again.stderr).toMatch(/built in .*: 3 cached/);
+      });
+    },
+  );
 });
