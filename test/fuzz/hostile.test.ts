@@ -52,8 +52,14 @@ describe("hostile Dockerfiles end in time linear in their size", () => {
         const isQuadratic = async () =>
           twice.ms > NOISE_MS && twice.ms > 3 * (await timed(() => read(small))).ms + NOISE_MS;
         if (await isQuadratic()) {
-          const [again, andAgain] = [await timed(() => read(small)), await timed(() => read(large))];
-          expect(andAgain.ms, `${twice.ms}, ${again.ms}`).toBeLessThan(3 * again.ms + NOISE_MS);
+          // What is quadratic is so each time; what a slow machine has done meanwhile is not.
+          const tries: { readonly once: number; readonly twice: number }[] = [];
+          while (tries.length < 3 && !tries.some((one) => one.twice < 3 * one.once + NOISE_MS)) {
+            const once = await timed(() => read(small));
+            tries.push({ once: once.ms, twice: (await timed(() => read(large))).ms });
+          }
+          const best = tries.at(-1);
+          expect(best?.twice, JSON.stringify(tries)).toBeLessThan(3 * (best?.once ?? 0) + NOISE_MS);
         }
         if (twice.end !== "ok") expect(twice.end).toMatch(end ?? /^ok$/);
       });
