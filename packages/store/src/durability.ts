@@ -6,7 +6,7 @@ import { dropSnapshots, snapshotsWith } from "./drop.ts";
 import { guardedAsync } from "./failure.ts";
 import { readHeld } from "./leases.ts";
 import type { StoreState } from "./state.ts";
-import { readSyncMarks, removeSyncMarks, type SyncMark, type Unsynced } from "./sync-marks.ts";
+import { hasFailedSync, readSyncMarks, removeSyncMarks, type SyncMark, type Unsynced } from "./sync-marks.ts";
 
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 
@@ -165,9 +165,9 @@ function trustSynced(database: StateDatabase, synced: readonly Unsynced[]): void
  */
 export function dropLost(state: StoreState, durability: Durability): number {
   const { database } = state;
+  if (!hasFailedSync(state.layout) && !hasForeign(state, durability)) return 0;
   const marks = readSyncMarks(state.layout);
   const failed = marks.filter(({ outcome }) => outcome === "failed");
-  if (failed.length === 0 && !hasForeign(state, durability)) return 0;
   const dropped = database.transaction(() => {
     const done = marks.filter(({ outcome }) => outcome === "done");
     trustSynced(database, done);

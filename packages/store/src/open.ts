@@ -130,15 +130,16 @@ function assemble(
   const workLocks = new LockFile(layout, state.native);
   const timer = setTimeout(() => trash.start(), TRASH_DELAY_MS);
   timer.unref();
+  const discard = (folder: string): void => trash.discard(folder);
   const endLease = (): void => {
     workLocks.close();
-    lease.close((folder) => trash.discard(folder));
+    lease.close(discard);
     trash.sweep();
   };
   const leave = async (): Promise<boolean> => {
     if (settleProgram === undefined) return false;
     state.scraps.leave();
-    lease.dropFolder((folder) => trash.discard(folder));
+    lease.dropFolder(discard);
     trash.sweep();
     if (!(await leaveRest(state, settleProgram()))) return false;
     endLease();
@@ -146,7 +147,7 @@ function assemble(
   };
   const emptyTemporary = async (): Promise<void> => {
     await state.scraps.finish();
-    lease.dropFolder((folder) => trash.discard(folder));
+    lease.dropFolder(discard);
     trash.start();
   };
   const waitForRest = async (): Promise<void> => {

@@ -1,7 +1,8 @@
-import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { errnoCode } from "@tsbuild/base";
 import type { Layout } from "./layout.ts";
+import { namesIn } from "./names-in.ts";
 
 /** Layers that are brought to the disk at once, and the kernel whose memory they are in. */
 export interface Unsynced {
@@ -13,6 +14,11 @@ export interface Unsynced {
 export interface SyncMark extends Unsynced {
   readonly file: string;
   readonly outcome: "begun" | "done" | "failed";
+}
+
+/** Whether the disk has refused layers: by names alone, as everyone asks who opens the state folder. */
+export function hasFailedSync(layout: Layout): boolean {
+  return namesIn(layout.syncs).some((name) => name.endsWith(".failed"));
 }
 
 /** Mostly none or one. */
@@ -28,15 +34,6 @@ export function readSyncMarks(layout: Layout): SyncMark[] {
 
 export function removeSyncMarks(marks: readonly SyncMark[]): void {
   for (const { file } of marks) rmSync(file, { force: true });
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch (error) {
-    if (errnoCode(error) === "ENOENT") return [];
-    throw error;
-  }
 }
 
 /** Undefined for a file that was renamed meanwhile. One that a power cut left without its text speaks of no layers. */

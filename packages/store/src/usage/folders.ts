@@ -1,9 +1,9 @@
-import { readdirSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { join } from "node:path";
-import { errnoCode } from "@tsbuild/base";
 import { neededBlobs, rememberedBlobs } from "../blob-roots.ts";
 import { FolderHistoryStore } from "../history/folder.ts";
 import { mountTitle } from "../mount-names.ts";
+import { namesIn } from "../names-in.ts";
 import type { StoreState } from "../state.ts";
 import type { Holders } from "./holders.ts";
 import { diskBytes } from "./measure.ts";
@@ -24,15 +24,6 @@ function entry(
     costMs: 0,
     ...known,
   };
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch (error) {
-    if (errnoCode(error) === "ENOENT") return [];
-    throw error;
-  }
 }
 
 /** Blobs: of images, and compressed forms of layers. */
