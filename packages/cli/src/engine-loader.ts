@@ -8,7 +8,7 @@ let endProcess: ((status: number) => never) | undefined;
 export async function loadEngine(options: EngineOptions): Promise<Engine> {
   const engine = await import("@tsbuild/engine");
   endProcess = engine.endProcess;
-  return engine.openEngine(options);
+  return engine.openEngine({ ...options, processEnds: isPlain(process) });
 }
 
 /** What bin/tsbuild starts Node with. */

@@ -226,6 +226,8 @@ export interface EngineOptions {
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
   /** Registries whose certificates are not checked, and that may speak plain HTTP. */
   readonly insecureRegistries?: readonly string[] | undefined;
+  /** The process ends right after `close`: the state folder's database is then not closed, only brought to the disk. Default: false. */
+  readonly processEnds?: boolean | undefined;
 }
 
 /** The public API: `import { openEngine } from "@tsbuild/engine"`. */

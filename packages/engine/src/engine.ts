@@ -33,6 +33,7 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
       snapshotter,
       plainRoots: chroot,
       settleProgram: () => nativePath("tsbuild-settle"),
+      processEnds: options.processEnds,
     }),
     settings,
     env,

@@ -37,6 +37,8 @@ export interface StoreOptions {
   readonly boot?: (() => string) | undefined;
   /** Path of native/settle, which then does what `close` would wait for, unless this process is in a container. */
   readonly settleProgram?: (() => string) | undefined;
+  /** The process ends right after `close`: the database need not be closed, only brought to the disk. */
+  readonly processEnds?: boolean | undefined;
 }
 
 /** Emptying the trash begins this long after opening: the start of a build has better things to do. */
@@ -52,7 +54,7 @@ export function openStore(options: StoreOptions): Store {
   const layout = new Layout(resolve(options.root));
   // The database is made last: with it there, all else is.
   if (!existsSync(layout.database)) guarded("make the state folder", layout.root, () => makeFolder(layout));
-  const database = new StateDatabase(layout.database, layout.root);
+  const database = new StateDatabase(layout.database, layout.root, options);
   const native = options.native ?? nativeFs;
   const settleProgram = mayStay() ? options.settleProgram : undefined;
   const state: StoreState = {
@@ -187,7 +189,7 @@ function assemble(
         snapshots.discardAll();
         if (!(await leave())) await waitForRest();
       } finally {
-        database.close();
+        await database.end();
       }
     },
   };

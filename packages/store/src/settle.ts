@@ -1,6 +1,5 @@
 import { mkdirSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as after } from "node:timers/promises";
 import { uniqueName } from "@tsbuild/base";
 import type { StoreState } from "./state.ts";
 
@@ -20,8 +19,9 @@ export function mayStay(): boolean {
  * False where that cannot be: the disk is full, say, or there are too many processes. The caller has another way.
  */
 export async function leaveRest(state: StoreState, program: string): Promise<boolean> {
-  const { durability, layout, trash } = state;
+  const { database, durability, layout, trash } = state;
   const late = durability.unsynced();
+  database.beginLeaving();
   if (late === undefined) return trash.isEmpty() || (await startSettling(state, program, ""));
   const mark = join("syncs", uniqueName(16));
   const begun = join(layout.base, `${mark}.begun`);
@@ -49,7 +49,8 @@ async function startSettling(
   native.close(started.errors);
   let end = native.programEnd(started.pid);
   while (end === undefined) {
-    await after(1);
+    // Not of node:timers/promises, which is loaded in 1 ms.
+    await new Promise((resolve) => setTimeout(resolve, 1));
     end = native.programEnd(started.pid);
   }
   return end.status === 0 && end.signal === 0;

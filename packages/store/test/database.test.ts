@@ -1,3 +1,4 @@
+import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, expect, it } from "vitest";
@@ -108,4 +109,40 @@ it("what is put off is written with the next transaction, before closing at the 
   database.settle();
   expect(names(database)).toEqual(["b", "a", "e", "f"]);
   expect(ended).toEqual(["a", "c", "f"]);
+});
+
+/** One of a process that ends after it; what is never closed here. */
+async function endedAfter(file: string, work: (database: StateDatabase) => void): Promise<void> {
+  const database = new StateDatabase(file, file, { processEnds: true });
+  opened.push(database);
+  work(database);
+  await database.end();
+}
+
+it("is left as it is by a process that ends, and closed by one that may live on", async () => {
+  const file = join(temporaryRoot(), "state.db");
+  madeAt(file);
+  await endedAfter(file, (database) => written(database, "a"));
+  expect(statSync(`${file}-wal`).size).toBeGreaterThan(0);
+  const next = open(file);
+  expect(next.get("SELECT name FROM cache_keys")).toEqual({ name: "a" });
+  // Nothing begins the log that it has found.
+  expect(written(next, "b").synchronous).toBe(NORMAL);
+  for (const database of opened.splice(0)) database.close();
+  expect(existsSync(`${file}-wal`)).toBe(false);
+  const last = new StateDatabase(file, file);
+  written(last, "c");
+  await last.end();
+  expect(existsSync(`${file}-wal`)).toBe(false);
+  expect(open(file).all("SELECT 1 FROM cache_keys").length).toBe(3);
+});
+
+it("is left by a process that ends where there is no log, too", async () => {
+  const file = join(temporaryRoot(), "state.db");
+  madeAt(file);
+  const plain = new DatabaseSync(file);
+  plain.exec("PRAGMA journal_mode=DELETE");
+  plain.close();
+  await endedAfter(file, (database) => written(database, "a"));
+  expect(open(file).get("SELECT name FROM cache_keys")).toEqual({ name: "a" });
 });
