@@ -48,11 +48,11 @@ describe("--output (C007)", () => {
   test("standard output carries one archive, not on a terminal, not with an image ID", () => {
     const tar = parseOutput("-");
     const pipe = { isTTY: false };
-    expect(() => checkStdout([tar], pipe, false)).not.toThrow();
-    expect(() => checkStdout([tar], { isTTY: true }, false)).toThrow("not written to a terminal");
-    expect(() => checkStdout([tar, tar], pipe, false)).toThrow("only one output");
-    expect(() => checkStdout([tar], pipe, true)).toThrow("--quiet");
-    expect(() => checkStdout([parseOutput("out")], { isTTY: true }, true)).not.toThrow();
+    expect(() => checkStdout([tar], { stdout: pipe }, false)).not.toThrow();
+    expect(() => checkStdout([tar], { stdout: { isTTY: true } }, false)).toThrow("not written to a terminal");
+    expect(() => checkStdout([tar, tar], { stdout: pipe }, false)).toThrow("only one output");
+    expect(() => checkStdout([tar], { stdout: pipe }, true)).toThrow("--quiet");
+    expect(() => checkStdout([parseOutput("out")], { stdout: { isTTY: true } }, true)).not.toThrow();
   });
 });
 

@@ -32,7 +32,7 @@ export async function buildRequest(flags: ParsedFlags, io: CommandIo): Promise<B
   const file = flags.last("file");
   refuseSharedInput(operand, file, io);
   const outputs = requestedOutputs(flags);
-  checkStdout(outputs, io.stdout, flags.isOn("quiet"));
+  checkStdout(outputs, io, flags.isOn("quiet"));
   const jobs = flags.last("jobs");
   const ttl = flags.last("cache-ttl");
   return {

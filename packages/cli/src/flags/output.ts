@@ -80,7 +80,7 @@ function withDestination(text: string, output: OutputRequest): OutputRequest {
  */
 export function checkStdout(
   outputs: readonly OutputRequest[],
-  stdout: { readonly isTTY?: boolean },
+  io: { readonly stdout: { readonly isTTY?: boolean } },
   quiet: boolean,
 ): void {
   const archives = outputs.filter((output) => output.dest === "-");
@@ -90,7 +90,7 @@ export function checkStdout(
       hint: "give the others a file: dest=FILE",
     });
   }
-  if (stdout.isTTY === true) {
+  if (io.stdout.isTTY === true) {
     throw new TsbuildError("TSB_USAGE", "an archive is not written to a terminal", {
       hint: "redirect standard output, or name a file: dest=FILE",
     });
