@@ -423,10 +423,7 @@ const TREES: readonly Weakening[] = [
   one(
     "power cuts: the database is on the disk when tsbuild ends",
     "packages/store/src/database.ts",
-    [
-      "this.#leaving = this.#hasWritten ? this.#syncLog() : Promise.resolve();",
-      "this.#leaving = Promise.resolve();",
-    ],
+    ["    if (!this.#hasWritten) return;", "    if (this.#hasWritten) return;"],
     "test/faults/power-cut.test.ts",
   ),
   one(

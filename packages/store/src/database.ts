@@ -1,7 +1,10 @@
 import { closeSync, fsync, openSync, statSync } from "node:fs";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import { promisify } from "node:util";
 import { guarded, guardedAsync, isBusy } from "./failure.ts";
 import { migrateSchema, SCHEMA_VERSION, unknownVersion } from "./schema.ts";
+
+const syncOnThread = promisify(fsync);
 
 /** How long a transaction waits for another process's. Transactions here are short: this is for a loaded machine. */
 const BUSY_TIMEOUT_MS = 10_000;
@@ -125,31 +128,25 @@ export class StateDatabase {
    */
   beginLeaving(): void {
     if (!this.#processEnds) return;
-    this.#leaving = this.#hasWritten ? this.#syncLog() : Promise.resolve();
+    this.#leaving = this.#syncLog();
     this.#leaving.catch(() => undefined);
-    this.#hasWritten = false;
   }
 
   /** Closes it, or leaves it to the end of the process. What was committed is then on the disk. Throws TSB_STORE when the disk fails. */
   async end(): Promise<void> {
     if (!this.#processEnds) return this.close();
     await this.#leaving;
-    this.beginLeaving();
-    await this.#leaving;
+    await this.#syncLog();
   }
 
   async #syncLog(): Promise<void> {
+    if (!this.#hasWritten) return;
+    this.#hasWritten = false;
     // Where SQLite can have no log, each commit has waited for the disk.
     if (this.#logBytes() === undefined) return;
     await guardedAsync("write the state database", this.#root, async () => {
       const log = openSync(this.#log, "r");
-      try {
-        await new Promise<void>((resolve, reject) =>
-          fsync(log, (error) => (error === null ? resolve() : reject(error))),
-        );
-      } finally {
-        closeSync(log);
-      }
+      await syncOnThread(log).finally(() => closeSync(log));
     });
   }
 
