@@ -159,11 +159,13 @@ async function project(folder: string): Promise<Script> {
   const tagged = [...build, "-t", "app", app];
   const push = [...build, "--output", `type=image,name=${REGISTRY}/app,push=true`, app];
   const elsewhere = ["--root", join(folder, "elsewhere"), "--build-arg", `REGISTRY=${REGISTRY}`];
+  // An option of an output is looked at before the build.
+  const asked = [...build, "--output", "type=image,name=app,compression=gzip", app];
   // Twice: what a second one finds differs from what the first left.
   return {
     first,
     unchanged: [nothing, nothing],
-    tagged: [tagged, tagged],
+    tagged: [tagged, tagged, asked],
     pushed: [[...push, "--no-cache"], push, [...build, ...elsewhere, "--output", "type=cacheonly", on]],
     others: [["history", "ls"], ["du"]],
   };

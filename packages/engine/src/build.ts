@@ -108,7 +108,7 @@ async function buildInSteps(
   run.recorder.begin(request, grants);
   // Nobody wants to hear at the end of a long build that there is nothing to load it into.
   if (request.outputs.some(({ attrs }) => Object.keys(attrs).length > 0))
-    (await import("@tsbuild/export")).checkOutputs(request.outputs);
+    (await import("@tsbuild/export/wanted")).checkOutputs(request.outputs);
   for (const output of request.outputs) if (isLoad(output)) await containersFor(run, output);
   await checkAttestations(request);
   const sharing = await openSharing(run);
@@ -185,7 +185,7 @@ async function checkFits(targets: readonly BuildTarget[]): Promise<void> {
   for (const { request, platforms } of targets) {
     const { outputs, attestations = [], tags: names } = request;
     if (outputs.every(({ type, attrs }) => type !== "registry" && Object.keys(attrs).length === 0)) continue;
-    const { checkFit } = await import("@tsbuild/export");
+    const { checkFit } = await import("@tsbuild/export/wanted");
     checkFit(outputs, platforms, { isAttested: attestations.length > 0, names });
   }
 }

@@ -293,7 +293,7 @@ export class CacheSharing {
 /** Now, and not when the first layer is packed. */
 async function checkCompression(options: CacheOptions, { compression }: TargetSettings): Promise<void> {
   if (Object.keys(compression).length === 0) return;
-  const { wantedCompression } = await import("@tsbuild/export");
+  const { wantedCompression } = await import("@tsbuild/export/wanted");
   try {
     wantedCompression([{ type: "oci", attrs: compression }]);
   } catch (error) {

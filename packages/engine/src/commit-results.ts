@@ -28,7 +28,8 @@ export async function earlyPushes(
 ): Promise<EarlyPushes | undefined> {
   const pushed = outputs.filter(pushes);
   if (pushed.length === 0) return undefined;
-  const { EarlyPushes, wantedCompression } = await import("@tsbuild/export");
+  const { EarlyPushes } = await import("@tsbuild/export");
+  const { wantedCompression } = await import("@tsbuild/export/wanted");
   const { request, session, signal } = run;
   const compress = wantedCompression(request.outputs);
   const registry = session.registry.bind(session);
@@ -66,7 +67,8 @@ async function commitOne(
   { draftable, early, tell }: CommitHow,
 ): Promise<Committed> {
   const { request, session, signal } = run;
-  const { clampsAll, commitAndDraft, commitRemote, wantedCompression } = await import("@tsbuild/export");
+  const { commitAndDraft, commitRemote } = await import("@tsbuild/export");
+  const { clampsAll, wantedCompression } = await import("@tsbuild/export/wanted");
   const remote = ref === null ? undefined : remoteLayersOf(ref);
   const commit: CommitRequest = {
     config: withCache(platform.image, inlineCache),

@@ -47,7 +47,7 @@ async function wantedForm({ request }: BuildTarget): Promise<CompressionVariant 
   const { outputs, squash, reproducible } = request;
   if (squash !== undefined || reproducible === true) return undefined;
   if (!outputs.some(makesImage)) return undefined;
-  const { clampsAll, wantedCompression } = await import("@tsbuild/export");
+  const { clampsAll, wantedCompression } = await import("@tsbuild/export/wanted");
   return clampsAll(outputs) ? undefined : wantedCompression(outputs);
 }
 

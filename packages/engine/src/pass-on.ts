@@ -28,6 +28,6 @@ function keepsNames({ outputs, tags, annotations = {} }: CompleteRequest): boole
 export async function outputsPassOn(request: CompleteRequest): Promise<boolean> {
   const written = request.outputs.filter(({ type }) => type !== "cacheonly");
   if (written.length === 0 || changesImage(request) || !keepsNames(request)) return false;
-  const { takesAsItComes } = await import("@tsbuild/export");
+  const { takesAsItComes } = await import("@tsbuild/export/wanted");
   return written.every(takesAsItComes);
 }

@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { promisify } from "node:util";
-import { gzip } from "node:zlib";
+import { gzip, type ZlibOptions } from "node:zlib";
 import type { DiffId, Digest } from "@tsbuild/base";
 import { sha256 } from "@tsbuild/base";
 import type { TarEntry, TarEntryType } from "../tar/entry.ts";
@@ -31,9 +31,6 @@ const LANDMARK = Buffer.of(0xf);
 /** As stargz-snapshotter cuts large files. Part of the bytes, and so of the variant's name. */
 const CHUNK_BYTES = 4 * 1024 * 1024;
 const BLOCK = 512;
-const compressMember = promisify<Uint8Array, { readonly level: number; readonly memLevel: number }, Buffer>(
-  gzip,
-);
 
 interface TocEntry {
   readonly name: string;
@@ -103,6 +100,12 @@ function withSize(bytes: Buffer, { type, size }: TarEntry): Buffer {
   return bytes;
 }
 
+/** Made when it is called: node:zlib takes 6 ms to load, and each image has this file with it. */
+function compressMember(bytes: Buffer, level: number): Promise<Buffer> {
+  const compress = promisify<Uint8Array, ZlibOptions, Buffer>(gzip);
+  return compress(bytes, { level, memLevel: 9 });
+}
+
 /** Bytes that become one gzip member each time they are cut. */
 class MemberWriter {
   offset = 0;
@@ -124,7 +127,7 @@ class MemberWriter {
   /** Ends the member that is being filled; what follows begins at `offset`. */
   async cut(): Promise<Buffer[]> {
     if (this.#parts.length === 0) return [];
-    const member = await compressMember(Buffer.concat(this.#parts), { level: this.#level, memLevel: 9 });
+    const member = await compressMember(Buffer.concat(this.#parts), this.#level);
     // The system that zlib was built for is nobody's business: unknown.
     member[9] = 0xff;
     this.#parts = [];
