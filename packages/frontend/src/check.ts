@@ -1,7 +1,7 @@
 import { type LineRange, type Platform, TsbuildError } from "@tsbuild/base";
 import { checkDockerfile, type DockerfileAst } from "@tsbuild/dockerfile";
 import type { CompileRequest, ImageResolver, ResolvedImage, Warning } from "./api.ts";
-import { compilePlatforms, newWarnings, type StartedCompilation, startCompilation } from "./compile.ts";
+import { checkPlatforms, newWarnings, type StartedCompilation, startCompilation } from "./compile.ts";
 import { severityOf } from "./lint/catalogue/index.ts";
 import { Linter } from "./lint/linter.ts";
 import { checkOwnRules } from "./lint/own/index.ts";
@@ -94,8 +94,7 @@ async function compileAll(
   warnings: Warning[],
 ): Promise<TsbuildError | undefined> {
   try {
-    // Warnings that count as errors are shown as such, and not summed up in an error of their own.
-    await compilePlatforms({ compilation, options: { ...options, fail: false } }, warnings);
+    await checkPlatforms({ compilation, options }, warnings);
     return undefined;
   } catch (error) {
     if (error instanceof TsbuildError) return error;

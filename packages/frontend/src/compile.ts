@@ -1,6 +1,7 @@
+import type { Platform } from "@tsbuild/base";
 import { type DockerfileAst, readDockerfile } from "@tsbuild/dockerfile";
 import type { Compile, CompiledPlatform, CompileRequest, ImageResolver, Warning } from "./api.ts";
-import { type Compilation, compilePlatform } from "./compile-platform.ts";
+import { type Compilation, compilePlatform, compileTarget } from "./compile-platform.ts";
 import { at, mistake } from "./failure.ts";
 import { type CheckOptions, NO_OPTIONS, parseCheckOptions } from "./lint/check-options.ts";
 import { Linter } from "./lint/linter.ts";
@@ -53,22 +54,36 @@ export function startCompilation(request: CompileRequest, imageResolver: ImageRe
   };
 }
 
-/** Compiles for all platforms. `warnings` gets what is found also when it ends in an error. */
-export async function compilePlatforms(
+/** What `run` makes of the file for each platform. `warnings` gets what is found also when it ends in an error. */
+async function forPlatforms<T>(
   { compilation, options }: StartedCompilation,
   warnings: Warning[],
-): Promise<CompiledPlatform[]> {
-  const platforms: CompiledPlatform[] = [];
+  run: (compilation: Compilation, platform: Platform | undefined, linter: Linter) => Promise<T>,
+): Promise<T[]> {
+  const platforms: T[] = [];
   const wanted = compilation.request.platforms.length === 0 ? [undefined] : compilation.request.platforms;
   for (const platform of wanted) {
     const linter = new Linter(options);
     try {
-      platforms.push(await compilePlatform(compilation, platform, linter));
+      platforms.push(await run(compilation, platform, linter));
     } finally {
       warnings.push(...newWarnings(warnings, linter.warnings()));
     }
   }
   return platforms;
+}
+
+/** Compiles for all platforms. `warnings` gets what is found also when it ends in an error. */
+export function compilePlatforms(
+  started: StartedCompilation,
+  warnings: Warning[],
+): Promise<CompiledPlatform[]> {
+  return forPlatforms(started, warnings, compilePlatform);
+}
+
+/** The same for what is found alone. A file may have 100,000 instructions: naming the vertices of them takes as long as all else. */
+export async function checkPlatforms(started: StartedCompilation, warnings: Warning[]): Promise<void> {
+  await forPlatforms(started, warnings, compileTarget);
 }
 
 /**

@@ -1,7 +1,7 @@
 import { sha256, type VertexDigest } from "@tsbuild/base";
 import { type DecodedOp, decodeOp } from "./decode-op.ts";
-import { encodeInput, marshalOp, opDigest } from "./encode-op.ts";
-import { decodeMetadata, encodeMetadata, isEmptyMetadata } from "./metadata.ts";
+import { marshalOp, opDigest, writeInput } from "./encode-op.ts";
+import { decodeMetadata, encodeMetadata } from "./metadata.ts";
 import type { Graph, Input, Op, OpMetadata, SourceMap, Vertex } from "./op.ts";
 import { decodeSources, encodeSources } from "./source-map.ts";
 import { validateOp } from "./validate-op.ts";
@@ -29,10 +29,10 @@ function sourceMaps(graph: Graph): SourceMap[] {
 export function marshalGraph(graph: Graph): Uint8Array {
   const { result, vertices } = graph;
   if (result === null) return new Uint8Array();
-  const pointer = writeMessage((w) => w.message(1, encodeInput(result)));
-  const metadata: [string, Uint8Array][] = vertices
-    .filter((vertex) => !isEmptyMetadata(vertex.metadata))
-    .map((vertex) => [vertex.digest, encodeMetadata(vertex.metadata)]);
+  const pointer = writeMessage((w) => w.message(1, (m) => writeInput(m, result)));
+  const metadata = vertices
+    .map((vertex): [string, Uint8Array] => [vertex.digest, encodeMetadata(vertex.metadata)])
+    .filter(([, bytes]) => bytes.length > 0);
   metadata.push([sha256(pointer), encodeMetadata({ caps: resultCaps(vertices) })]);
   const maps = sourceMaps(graph);
   return writeMessage((w) => {

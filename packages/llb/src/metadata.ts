@@ -15,26 +15,18 @@ function descriptionOf(metadata: OpMetadata): Record<string, string> {
 
 /** `pb.OpMetadata`. */
 export function encodeMetadata(metadata: OpMetadata): Uint8Array {
+  const { exportCache, progressGroup } = metadata;
   return writeMessage((w) => {
     w.bool(1, metadata.ignoreCache ?? false);
     w.stringMap(2, descriptionOf(metadata));
-    if (metadata.exportCache !== undefined) {
-      const value = metadata.exportCache;
-      w.message(
-        4,
-        writeMessage((m) => m.bool(1, value)),
-      );
-    }
+    if (exportCache !== undefined) w.message(4, (m) => m.bool(1, exportCache));
     w.boolMap(5, metadata.caps ?? []);
-    if (metadata.progressGroup !== undefined) {
-      const { id, name, weak } = metadata.progressGroup;
-      const group = writeMessage((m) => {
-        m.string(1, id);
-        m.string(2, name);
-        m.bool(3, weak ?? false);
+    if (progressGroup !== undefined)
+      w.message(6, (m) => {
+        m.string(1, progressGroup.id);
+        m.string(2, progressGroup.name);
+        m.bool(3, progressGroup.weak ?? false);
       });
-      w.message(6, group);
-    }
   });
 }
 
@@ -94,9 +86,4 @@ export function decodeMetadata(data: Uint8Array): OpMetadata {
   if (Object.keys(rest).length > 0) metadata.description = rest;
   if (caps.length > 0) metadata.caps = caps;
   return metadata;
-}
-
-/** True when there is nothing to write. */
-export function isEmptyMetadata(metadata: OpMetadata): boolean {
-  return encodeMetadata(metadata).length === 0;
 }

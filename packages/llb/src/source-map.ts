@@ -1,54 +1,47 @@
 import type { LineRange, VertexDigest } from "@tsbuild/base";
 import type { SourceMap } from "./op.ts";
 import { bytes, int, malformed, mapEntry, readMessage, text } from "./wire-reader.ts";
-import { writeMessage } from "./wire-writer.ts";
+import { type MessageWriter, writeMessage } from "./wire-writer.ts";
 
-/** `pb.Position`; columns are not kept, a location is whole lines. */
-function encodeLine(line: number): Uint8Array {
-  return writeMessage((w) => w.int(1, line));
+interface Place {
+  readonly file: number;
+  readonly range: LineRange;
 }
 
-/** `pb.Location` of whole lines in file number `file`. */
-function encodeLocation(file: number, ranges: readonly LineRange[]): Uint8Array {
-  return writeMessage((w) => {
-    w.int(1, file);
-    for (const { start, end } of ranges) {
-      const range = writeMessage((m) => {
-        m.message(1, encodeLine(start));
-        m.message(2, encodeLine(end));
-      });
-      w.message(2, range);
-    }
+/** `pb.Location` of whole lines in one file: columns of its positions are not kept. */
+function writeLocation(w: MessageWriter, { file, range }: Place): void {
+  w.int(1, file);
+  w.message(2, (m) => {
+    m.message(1, (position) => position.int(1, range.start));
+    m.message(2, (position) => position.int(1, range.end));
   });
 }
 
-function encodeInfo(map: SourceMap): Uint8Array {
-  return writeMessage((w) => {
-    w.string(1, map.file);
-    w.bytes(2, new TextEncoder().encode(map.text));
-    w.string(4, map.language);
-  });
+function writeInfo(w: MessageWriter, map: SourceMap): void {
+  w.string(1, map.file);
+  w.bytes(2, new TextEncoder().encode(map.text));
+  w.string(4, map.language);
 }
 
 /** `pb.Source`: one location per range, so that ranges of several instructions stay apart. */
 export function encodeSources(maps: readonly SourceMap[]): Uint8Array {
-  const locations = new Map<VertexDigest, Uint8Array[]>();
+  const locations = new Map<VertexDigest, Place[]>();
   for (const [file, map] of maps.entries()) {
     for (const [digest, ranges] of map.locations) {
       const list = locations.get(digest) ?? [];
       locations.set(digest, list);
-      for (const range of ranges) list.push(encodeLocation(file, [range]));
+      for (const range of ranges) list.push({ file, range });
     }
   }
   const entries = Array.from(locations, ([digest, list]) => {
     const message = writeMessage((m) => {
-      for (const location of list) m.message(1, location);
+      for (const place of list) m.message(1, (one) => writeLocation(one, place));
     });
     return [digest, message] as const;
   });
   return writeMessage((w) => {
     w.messageMap(1, Object.fromEntries(entries));
-    for (const map of maps) w.message(2, encodeInfo(map));
+    for (const map of maps) w.message(2, (m) => writeInfo(m, map));
   });
 }
 

@@ -57,8 +57,16 @@ export class MessageWriter {
     this.#writer.join();
   }
 
-  message(field: number, value: Uint8Array): void {
-    this.#writer.tag(field, WireType.LengthDelimited).bytes(value);
+  /** A message field: its bytes, or what writes them. */
+  message(field: number, value: Uint8Array | WriteMessage): void {
+    this.#writer.tag(field, WireType.LengthDelimited);
+    if (value instanceof Uint8Array) {
+      this.#writer.bytes(value);
+      return;
+    }
+    this.#writer.fork();
+    value(this);
+    this.#writer.join();
   }
 
   /** Repeated `bytes`: an empty element counts. */
@@ -93,14 +101,27 @@ export class MessageWriter {
     this.map(field, map, (entry, value) => entry.tag(2, WireType.Varint).bool(value));
   }
 
+  /** What was written, and the writer as new. */
   finish(): Uint8Array {
     return this.#writer.finish();
   }
 }
 
+/** Writes the fields of one message. */
+export type WriteMessage = (writer: MessageWriter) => void;
+
+/** A writer keeps the memory that its largest message took. */
+const KEPT_BYTES = 64 * 1024;
+/** Kept for the next message: most are of a few hundred bytes, and there is one for each op. */
+let idle: MessageWriter | undefined;
+
 /** Bytes of one message. */
-export function writeMessage(write: (writer: MessageWriter) => void): Uint8Array {
-  const writer = new MessageWriter();
+export function writeMessage(write: WriteMessage): Uint8Array {
+  const writer = idle ?? new MessageWriter();
+  // Whoever writes a message meanwhile takes another one, and so do all when this ends in an error.
+  idle = undefined;
   write(writer);
-  return writer.finish();
+  const bytes = writer.finish();
+  if (bytes.length <= KEPT_BYTES) idle = writer;
+  return bytes;
 }

@@ -22,7 +22,8 @@ const INSTALLING = new Set([
 
 export function aptUse(run: RunInstruction): AptUse {
   const text = runText(run);
-  const commands = shellCommands(text);
+  // Most commands of a file are others.
+  const commands = text.includes("apt") ? shellCommands(text) : [];
   const removes = commands.some(
     ({ words }) =>
       (words[0] === "rm" || words[0] === "find") && words.some((word) => word.includes("/var/lib/apt")),

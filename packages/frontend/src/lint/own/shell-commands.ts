@@ -8,13 +8,21 @@ export interface ShellCommand {
 /** A quoted text, an escaped character, a comment, a separator, blanks, or a piece of a word. */
 const TOKEN =
   /'[^']*'|"(?:\\.|[^"\\])*"|\\\r?\n|\\.|(?<=^|\s)#[^\n]*|\|\||&&|[;|&\n()]|[^\S\n]+|[^\s'"\\;|&()]+|./gs;
+const SEPARATORS: ReadonlySet<string> = new Set(["||", "&&", "|", ";", "&", "\n", "(", ")"]);
 /** Words in front of the program that it does not depend on. */
 const PREFIX = /^(?:sudo|exec|command|then|do|else|if|while|!|\{|time|env|[A-Za-z_]\w*=.*)$/s;
 
+/** Blanks between words, and an escaped end of line. */
+function isSpace(token: string): boolean {
+  return token.trim() === "" || token === "\\\n" || token === "\\\r\n";
+}
+
 function unquote(token: string): string {
-  if (/^'.*'$/s.test(token)) return token.slice(1, -1);
-  if (/^".*"$/s.test(token)) return token.slice(1, -1).replaceAll(/\\(.)/gs, "$1");
-  return token.startsWith("\\") ? token.slice(1) : token;
+  if (token.startsWith("\\")) return token.slice(1);
+  // A quote that nothing ends is a token by itself.
+  if (token.length < 2) return token;
+  if (token.startsWith("'")) return token.slice(1, -1);
+  return token.startsWith('"') ? token.slice(1, -1).replaceAll(/\\(.)/gs, "$1") : token;
 }
 
 /**
@@ -36,8 +44,8 @@ export function shellCommands(text: string): ShellCommand[] {
     words = [];
   };
   for (const [token] of text.matchAll(TOKEN)) {
-    if (/^(?:\|\||&&|[;|&\n()])$/.test(token)) endCommand(token === "|");
-    else if (/^[^\S\n]+$/.test(token) || /^\\\r?\n$/.test(token)) endWord();
+    if (SEPARATORS.has(token)) endCommand(token === "|");
+    else if (isSpace(token)) endWord();
     else if (!(token.startsWith("#") && word === undefined)) word = (word ?? "") + unquote(token);
   }
   endCommand(false);
