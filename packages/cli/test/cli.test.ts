@@ -10,7 +10,9 @@ import { inputBytes } from "../src/io.ts";
 import { hasColors, progressMode } from "../src/progress/mode.ts";
 import { digest, on } from "./events.ts";
 import { FakeStream } from "./fake-io.ts";
-import { cli, folder, imageId } from "./run-fake.ts";
+import { cli, contextFolder, imageId } from "./run-fake.ts";
+
+const folder = contextFolder();
 
 async function request(...args: string[]): Promise<BuildRequest> {
   const world = await cli(["build", "--progress=none", ...args]);

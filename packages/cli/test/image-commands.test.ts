@@ -3,7 +3,9 @@ import { join } from "node:path";
 import { sha256, TsbuildError } from "@tsbuild/base";
 import { describe, expect, test } from "vitest";
 import { age } from "../src/commands/images.ts";
-import { cli, folder, imageId } from "./run-fake.ts";
+import { cli, contextFolder, imageId } from "./run-fake.ts";
+
+const folder = contextFolder();
 
 describe("images", () => {
   const image = {

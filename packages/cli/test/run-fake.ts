@@ -6,9 +6,13 @@ import { afterAll } from "vitest";
 import { runCli } from "../src/cli.ts";
 import { type FakeWorld, fakeWorld, type WorldOptions } from "./fake-io.ts";
 
-/** A context for builds that never run. */
-export const folder = mkdtempSync(join(tmpdir(), "tsbuild-cli-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+/** A context for builds that never run, gone when the tests of the file that asks for it are over. */
+export function contextFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "tsbuild-cli-"));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  return folder;
+}
+
 export const imageId = sha256("image");
 
 /** A command line before an engine that does nothing: its exit status, what it printed, and what it asked of the engine. */
