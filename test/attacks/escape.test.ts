@@ -24,6 +24,16 @@ const DESCRIPTORS = Array.from({ length: 14 }, (_, index) => index + 3);
 /** More than any folder is deep: `..` of the top is the top. */
 const UP = "../".repeat(24);
 
+/** What two texts of `mountinfo` do not share, without mounts on folders that are gone: another test that removes one takes it from all namespaces. */
+function mountChanges(before: string, after: string): string[] {
+  const [old, now] = [before, after].map((file) => readFileSync(file, "utf8").split("\n")) as [
+    string[],
+    string[],
+  ];
+  const lost = old.filter((line) => !now.includes(line) && existsSync(line.split(" ")[4] ?? ""));
+  return [...lost, ...now.filter((line) => !old.includes(line))];
+}
+
 describe.skipIf(reason !== undefined)("ways out of a step", () => {
   const world = new AttackWorld();
   const breakout = world.path("breakout");
@@ -149,7 +159,7 @@ describe.skipIf(reason !== undefined)("ways out of a step", () => {
       const script = `mount --make-rprivate / && mount --make-rshared / && cat /proc/self/mountinfo > ${world.path("before")} && ${tsbuild} build --no-cache --progress=plain ${flags.join(" ")} ${folder}; code=$?; cat /proc/self/mountinfo > ${world.path("after")}; exit $code`;
       const env = { TSBUILD_ROOT: world.root, ...world.env };
       await runOk("unshare", ["-m", "sh", "-c", script], { env });
-      expect(readFileSync(world.path("after"), "utf8")).toBe(readFileSync(world.path("before"), "utf8"));
+      expect(mountChanges(world.path("before"), world.path("after"))).toEqual([]);
     });
 
     // Fails when PID 1 runs from a file that can be written to: a bind of the program itself, without the read-only mount.
