@@ -67,7 +67,8 @@ const SCRIPTS = [
   ...["cp -a /dst /dst3 || true", "chown -R 1000:1000 /dst || true", "adduser -D -u 1234 joe || true"],
   ...["rm -rf /r1 && mkdir /r1 && touch /r1/n", "grep -e Cap -e NoNew -e Seccomp: /proc/self/status > /caps"],
   ...["ulimit -a > /ul", "hostname > /hn", "echo ${A:-none}${0} > /zero", "printf '%s\\n' a\\\n   b > /cont"],
-  "find / -xdev -path /proc -prune -o -path /sys -prune -o -path /dev -prune -o -print | sort > /find.txt || true",
+  // Made before it is looked for: both sides of a pipe begin at once.
+  "touch /find.txt; find / -xdev -path /proc -prune -o -path /sys -prune -o -path /dev -prune -o -print | sort > /find.txt || true",
 ];
 
 function source({ random, paths }: Surroundings): string {
