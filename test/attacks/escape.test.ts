@@ -26,10 +26,8 @@ const UP = "../".repeat(24);
 
 /** What two texts of `mountinfo` do not share, without mounts on folders that are gone: another test that removes one takes it from all namespaces. */
 function mountChanges(before: string, after: string): string[] {
-  const [old, now] = [before, after].map((file) => readFileSync(file, "utf8").split("\n")) as [
-    string[],
-    string[],
-  ];
+  const old = readFileSync(before, "utf8").split("\n");
+  const now = readFileSync(after, "utf8").split("\n");
   const lost = old.filter((line) => !now.includes(line) && existsSync(line.split(" ")[4] ?? ""));
   return [...lost, ...now.filter((line) => !old.includes(line))];
 }

@@ -90,11 +90,11 @@ function read(request: CompileRequest): DockerfileAst | readonly TsbuildError[] 
 }
 
 async function compileAll(
-  { compilation, options }: StartedCompilation,
+  started: StartedCompilation,
   warnings: Warning[],
 ): Promise<TsbuildError | undefined> {
   try {
-    await checkPlatforms({ compilation, options }, warnings);
+    await checkPlatforms(started, warnings);
     return undefined;
   } catch (error) {
     if (error instanceof TsbuildError) return error;

@@ -110,6 +110,7 @@ describe("own rules", () => {
     ["simulated", "apt-get install -s x", false],
     ["-qy", "apt-get -qy install x", false],
     ["--quiet once", "apt install --quiet x", true],
+    ["a name in pieces", `a"pt"-get install x`, true],
   ])("AptWithoutYes: %s", async (_, command, expected) => {
     expect((await rulesOf(`FROM a:1\nRUN ${command}\n`)).includes("AptWithoutYes")).toBe(expected);
   });

@@ -1,6 +1,6 @@
 import type { RunInstruction } from "@tsbuild/dockerfile";
-import { runText } from "./own-rule.ts";
-import { aptVerb, type ShellCommand, shellCommands } from "./shell-commands.ts";
+import { runCommands } from "./own-rule.ts";
+import { aptVerb, type ShellCommand } from "./shell-commands.ts";
 
 /** What a RUN does with apt. */
 export interface AptUse {
@@ -21,9 +21,7 @@ const INSTALLING = new Set([
 ]);
 
 export function aptUse(run: RunInstruction): AptUse {
-  const text = runText(run);
-  // Most commands of a file are others.
-  const commands = text.includes("apt") ? shellCommands(text) : [];
+  const commands = runCommands(run);
   const removes = commands.some(
     ({ words }) =>
       (words[0] === "rm" || words[0] === "find") && words.some((word) => word.includes("/var/lib/apt")),

@@ -1,5 +1,4 @@
-import { type OwnRule, runs, runText } from "./own-rule.ts";
-import { shellCommands } from "./shell-commands.ts";
+import { type OwnRule, runCommands, runs } from "./own-rule.ts";
 
 export const cdHasNoEffect: OwnRule = {
   name: "CdHasNoEffect",
@@ -16,7 +15,7 @@ RUN make
 `,
   check({ stages }, report) {
     for (const run of stages.flatMap(runs)) {
-      const names = run.command.shellForm ? shellCommands(runText(run)).map(({ words }) => words[0]) : [];
+      const names = run.command.shellForm ? runCommands(run).map(({ words }) => words[0]) : [];
       if (names.length > 0 && names.every((name) => name === "cd" || name === "export"))
         report(
           run,

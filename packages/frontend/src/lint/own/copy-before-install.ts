@@ -1,5 +1,5 @@
-import { type OwnRule, runText } from "./own-rule.ts";
-import { operands, type ShellCommand, shellCommands } from "./shell-commands.ts";
+import { type OwnRule, runCommands } from "./own-rule.ts";
+import { operands, type ShellCommand } from "./shell-commands.ts";
 
 /** Dependency installers with the verbs that read a manifest, and the files of that manifest. */
 const INSTALLERS: readonly { readonly program: RegExp; readonly verb: RegExp; readonly manifest: string }[] =
@@ -55,7 +55,7 @@ COPY . .
       if (whole === undefined) continue;
       for (const run of commands.slice(commands.indexOf(whole) + 1)) {
         if (run.kind !== "run") continue;
-        const manifest = shellCommands(runText(run))
+        const manifest = runCommands(run)
           .map(manifestOf)
           .find((found) => found !== undefined);
         if (manifest === undefined) continue;

@@ -1,7 +1,7 @@
 import { posix } from "node:path";
 import type { AddInstruction, CopyInstruction, RunInstruction } from "@tsbuild/dockerfile";
-import { type OwnRule, runText } from "./own-rule.ts";
-import { operands, shellCommands } from "./shell-commands.ts";
+import { type OwnRule, runCommands } from "./own-rule.ts";
+import { operands } from "./shell-commands.ts";
 
 /** Files that a COPY or ADD makes, as far as they can be told from its text. */
 function made({ sources, contents, dest }: CopyInstruction | AddInstruction, workdir: string): string[] {
@@ -13,7 +13,7 @@ function made({ sources, contents, dest }: CopyInstruction | AddInstruction, wor
 }
 
 function removed(run: RunInstruction, workdir: string): string[] {
-  return shellCommands(runText(run))
+  return runCommands(run)
     .filter(({ words }) => words[0] === "rm")
     .flatMap((command) => operands(command).map((path) => posix.resolve(workdir, path)));
 }

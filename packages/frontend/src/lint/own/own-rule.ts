@@ -1,6 +1,7 @@
 import type { LineRange } from "@tsbuild/base";
 import type { Command, DockerfileProgram, Instruction, RunInstruction, Stage } from "@tsbuild/dockerfile";
 import type { RulePage } from "../rule-page.ts";
+import { type ShellCommand, shellCommands } from "./shell-commands.ts";
 
 /** Reports at the lines of an instruction, whose comments may silence it. */
 export type Report = (instruction: Instruction, message: string, range?: LineRange) => void;
@@ -13,6 +14,15 @@ export interface OwnRule extends RulePage {
 /** Everything that the shell of a RUN reads: its text with the bodies of its heredocs. */
 export function runText({ command }: RunInstruction): string {
   return [...(command.args ?? []), ...command.files.map((file) => file.data)].join("\n");
+}
+
+const commands = new WeakMap<RunInstruction, readonly ShellCommand[]>();
+
+/** The commands of that text, read once for all rules. */
+export function runCommands(run: RunInstruction): readonly ShellCommand[] {
+  const known = commands.get(run) ?? shellCommands(runText(run));
+  commands.set(run, known);
+  return known;
 }
 
 /** The text of an instruction with its heredocs, for looking for names. */

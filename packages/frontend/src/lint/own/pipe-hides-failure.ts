@@ -1,5 +1,4 @@
-import { type OwnRule, runText, withShell } from "./own-rule.ts";
-import { shellCommands } from "./shell-commands.ts";
+import { type OwnRule, runCommands, runText, withShell } from "./own-rule.ts";
 
 export const pipeHidesFailure: OwnRule = {
   name: "PipeHidesFailure",
@@ -21,7 +20,7 @@ RUN curl -fsSL -o install.sh https://example.com/install.sh && sh install.sh && 
       if (command.kind !== "run" || !command.command.shellForm) continue;
       const text = runText(command);
       if (/pipefail/.test(text + shell)) continue;
-      const download = shellCommands(text).find(
+      const download = runCommands(command).find(
         ({ words, isPiped }) => isPiped && /^(?:curl|wget)$/.test(words[0]!),
       );
       if (download !== undefined)
