@@ -20,6 +20,10 @@ enum { TAIL = 8 };
 enum { MATCH_CODE_BITS = 13 };
 /* After so many misses (as a power of two) each look-up stands for one byte more, at most for so many besides its own. */
 enum { MISSES_SHIFT = 6, MOST_UNSEEN = 31 };
+/* Where the same comes for long, one place of so many is remembered: who begins between two of them finds the next. */
+enum { LONG_STRIDE = 8 };
+/* So many bytes are taken without looking for more elsewhere. */
+enum { LEAST_COPIED = 32 };
 
 /*
  * Places are counted from a base that moves on by a window whenever 16 bits are not enough: half the memory, and the tables stay near the
@@ -40,6 +44,7 @@ struct matcher {
 struct work {
   struct matcher matcher;
   uint32_t misses; /* since the last match: places that were looked up in vain */
+  uint32_t copied; /* the distance at which much was the same; 0: none yet */
   struct deflate_block block;
 };
 
@@ -163,6 +168,13 @@ static bool is_full(const struct deflate_block *block) {
   return block->count + 2 + DEFLATE_MAX_MATCH > DEFLATE_TOKENS;
 }
 
+/* Where the next look-up is, if it is not the place behind the last one that was remembered. */
+static inline void go_to(struct matcher *matcher, size_t at) {
+  uint32_t four = load4(matcher->bytes + at);
+  matcher->next_hash = hash4(four);
+  matcher->next_hash3 = hash3(four);
+}
+
 /* Remembers what is not looked up. */
 static void pass_over(struct matcher *matcher, size_t from, size_t to) {
   uint32_t ignored;
@@ -193,9 +205,62 @@ static size_t miss(struct work *work, size_t at, size_t last) {
   return end;
 }
 
+/* Remembers a few places of what came before, as a whole. */
+static void skim_over(struct matcher *matcher, size_t from, size_t to) {
+  uint32_t ignored;
+  for (; from < to; from += LONG_STRIDE) {
+    go_to(matcher, from);
+    insert(matcher, from, place_of(matcher, from), &ignored);
+  }
+}
+
+/* Whether that is worth a look. */
+static inline bool is_copied(const struct work *work, size_t at) {
+  const uint8_t *here = work->matcher.bytes + at;
+  return work->copied != 0 && load8(here) == load8(here - work->copied);
+}
+
+/*
+ * What is the same at the distance at which much was: copies of a file, or one byte over and over. Nothing is looked up for it, and little is
+ * remembered. Returns where it ends.
+ */
+static size_t go_on(struct work *work, size_t at, size_t last) {
+  struct matcher *matcher = &work->matcher;
+  size_t from = at;
+  uint32_t length = DEFLATE_MAX_MATCH;
+  while (length == DEFLATE_MAX_MATCH && !is_full(&work->block)) {
+    uint32_t most = last - at < DEFLATE_MAX_MATCH ? (uint32_t)(last - at) : DEFLATE_MAX_MATCH;
+    length = common_length(matcher->bytes + at, matcher->bytes + at - work->copied, 0, most);
+    if (length < LEAST_COPIED) break;
+    deflate_add_match(&work->block, length, work->copied);
+    at += length;
+  }
+  if (at == from) return at;
+  skim_over(matcher, from, at);
+  go_to(matcher, at);
+  return at;
+}
+
+/*
+ * A match may have begun before it was found, where nothing was looked up or the place to find was not remembered: takes back literals of this
+ * block that are in it. Returns how many.
+ */
+static uint32_t reach_back(struct work *work, size_t at, struct match match) {
+  const uint8_t *bytes = work->matcher.bytes;
+  uint32_t more = 0;
+  while (match.length + more < DEFLATE_MAX_MATCH && at - more > match.distance && bytes[at - more - 1] == bytes[at - more - 1 - match.distance] &&
+         deflate_take_literal(&work->block))
+    more++;
+  return more;
+}
+
 /* Literals and one match from `at` on; the match is taken when the one a byte later is no better (lazy matching). Returns where it ends. */
 static size_t step(struct work *work, size_t at, size_t last, struct effort effort) {
   struct matcher *matcher = &work->matcher;
+  if (is_copied(work, at)) {
+    size_t end = go_on(work, at, last);
+    if (end > at) return end;
+  }
   struct match now = find(matcher, at, work->block.least - 1, effort.depth, effort.nice);
   if (now.length == 0) return miss(work, at, last);
   if (!is_worth_it(&work->block, now)) {
@@ -212,9 +277,11 @@ static size_t step(struct work *work, size_t at, size_t last, struct effort effo
     now = later;
     at++;
   }
-  deflate_add_match(&work->block, now.length, now.distance);
   size_t end = at + now.length;
+  now.length += reach_back(work, at, now);
+  deflate_add_match(&work->block, now.length, now.distance);
   pass_over(matcher, known, end < last ? end : last);
+  if (now.length == DEFLATE_MAX_MATCH) work->copied = now.distance;
   return end;
 }
 

@@ -59,6 +59,13 @@ static inline void deflate_add_literal(struct deflate_block *block, uint8_t byte
   block->tokens[block->count++] = byte;
 }
 
+/* Takes the last token away if it is a literal. */
+static inline bool deflate_take_literal(struct deflate_block *block) {
+  if (block->count == 0 || block->tokens[block->count - 1] >> DEFLATE_TOKEN_SHIFT != 0) return false;
+  block->literals[block->tokens[--block->count]]--;
+  return true;
+}
+
 static inline void deflate_add_match(struct deflate_block *block, uint32_t length, uint32_t distance) {
   block->literals[DEFLATE_END + 1 + deflate_length_symbol(length)]++;
   block->distances[deflate_distance_symbol(distance)]++;

@@ -7,7 +7,7 @@ export interface BlockCompression {
 }
 
 /** Of what core/deflate.c writes: whoever changes that changes this. */
-const DEFLATE_VERSION = 3;
+const DEFLATE_VERSION = 4;
 
 /** Levels that core/deflate.c has; others are zlib's. */
 function isOwnLevel(level: number): boolean {

@@ -21,17 +21,14 @@ export interface ExpectedPush {
 }
 
 /**
- * Starts the thread that compresses layers, asks the registries which layers of the base they have, and opens the uploads that will be needed
- * while what they are for is being made: a far registry answers in that time.
+ * Asks the registries which layers of the base they have, opens the uploads that will be needed while what they are for is being made (a far
+ * registry answers in that time), and starts the thread that compresses layers. One after the other: steps run meanwhile, and both at once would
+ * take two processors from them.
  */
 export async function expectPush(
   { outputs, names, base, isNew }: ExpectedPush,
   { store, registry }: { readonly store: Store; readonly registry: ExportOptions["registry"] },
 ): Promise<void> {
-  const variant = wantedCompression(outputs);
-  const warming = variant === undefined ? undefined : warmUp(store, variant);
-  // Awaited below, unless a registry cannot be asked.
-  warming?.catch(() => undefined);
   const pulled = base.flatMap((diffId) => store.blobs.compressed(diffId, PULLED)?.digest ?? []);
   for (const output of outputs) {
     const attributes = imageAttributes(output);
@@ -41,7 +38,8 @@ export async function expectPush(
     await Promise.all(destinations.map(({ reference }) => client.expectPush(reference, digests)));
     if (isNew) await expectUploads(opened);
   }
-  await warming;
+  const variant = wantedCompression(outputs);
+  if (variant !== undefined) await warmUp(store, variant);
 }
 
 /** Packs a file of a few bytes, for nobody. */

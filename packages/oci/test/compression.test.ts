@@ -280,7 +280,7 @@ describe("compress", () => {
   });
 
   test("variants are named with the compressor's version", () => {
-    expect(variantName({ compression: "gzip" })).toBe("gzip-6-deflate3-blocks1m");
+    expect(variantName({ compression: "gzip" })).toBe("gzip-6-deflate4-blocks1m");
     expect(variantName({ compression: "gzip", level: 9 })).toBe(
       `gzip-9-${process.versions.zlib}-memory9-blocks1m`,
     );
