@@ -205,16 +205,17 @@ static size_t miss(struct work *work, size_t at, size_t last) {
   return end;
 }
 
-/* Remembers a few places of what came before, as a whole. */
+/* Remembers a few places of what came before as a whole; `to` is what is looked up next. */
 static void skim_over(struct matcher *matcher, size_t from, size_t to) {
   uint32_t ignored;
   for (; from < to; from += LONG_STRIDE) {
     go_to(matcher, from);
     insert(matcher, from, place_of(matcher, from), &ignored);
   }
+  go_to(matcher, to);
 }
 
-/* Whether that is worth a look. */
+/* Whether more may be the same at the distance at which much was. */
 static inline bool is_copied(const struct work *work, size_t at) {
   const uint8_t *here = work->matcher.bytes + at;
   return work->copied != 0 && load8(here) == load8(here - work->copied);
@@ -235,9 +236,7 @@ static size_t go_on(struct work *work, size_t at, size_t last) {
     deflate_add_match(&work->block, length, work->copied);
     at += length;
   }
-  if (at == from) return at;
   skim_over(matcher, from, at);
-  go_to(matcher, at);
   return at;
 }
 
@@ -246,11 +245,11 @@ static size_t go_on(struct work *work, size_t at, size_t last) {
  * block that are in it. Returns how many.
  */
 static uint32_t reach_back(struct work *work, size_t at, struct match match) {
-  const uint8_t *bytes = work->matcher.bytes;
   uint32_t more = 0;
-  while (match.length + more < DEFLATE_MAX_MATCH && at - more > match.distance && bytes[at - more - 1] == bytes[at - more - 1 - match.distance] &&
-         deflate_take_literal(&work->block))
-    more++;
+  for (; match.length + more < DEFLATE_MAX_MATCH && at - more > match.distance; more++) {
+    const uint8_t *before = work->matcher.bytes + at - more - 1;
+    if (*before != *(before - match.distance) || !deflate_take_literal(&work->block)) break;
+  }
   return more;
 }
 
@@ -315,10 +314,7 @@ bool deflate_encode(int level, void *memory, const uint8_t *bytes, size_t len, u
   work->matcher.base = DEFLATE_WINDOW;
   work->block.literal_eighths = 8 * 8;
   work->block.least = DEFLATE_MIN_MATCH;
-  if (len >= TAIL) {
-    work->matcher.next_hash = hash4(load4(bytes));
-    work->matcher.next_hash3 = hash3(load4(bytes));
-  }
+  if (len >= TAIL) go_to(&work->matcher, 0);
   encode(work, efforts[level - FIRST_LEVEL], &to);
   *size = (size_t)(to.at - out);
   return !to.full;

@@ -97,7 +97,7 @@ const inputs: Readonly<Record<string, Buffer>> = {
   "one kind of byte": filled(300_000, (i) => (i % 1000 === 0 ? 1 : 0)),
   repetitions: repetitive(BLOCK_BYTES, 11),
   copies: copies(500_000),
-  "copies up to the end": copies(400_000),
+  "an end within a copy": copies(500_000).subarray(0, 390_001),
   "an end within a match": Buffer.concat([noise(5000), noise(5000).subarray(0, 4003)]),
 };
 
@@ -152,7 +152,7 @@ test("the bytes are those of this version", async () => {
     OWN_LEVELS.flatMap((level) => Object.values(inputs).map((input) => deflated(input, level))),
   );
   const digest = createHash("sha256").update(Buffer.concat(packed)).digest("hex");
-  expect([deflateName(6), digest.slice(0, 16)]).toEqual(["deflate4", "4192739b81d4aeee"]);
+  expect([deflateName(6), digest.slice(0, 16)]).toEqual(["deflate4", "e5f5d057ad49a1dc"]);
 });
 
 test("levels without a matcher of our own are named by zlib's version", () => {
